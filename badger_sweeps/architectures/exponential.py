@@ -1,0 +1,33 @@
+"""The study's exponential update: one way it found to remove the first plateau."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.foundations.axes import Parameters
+from badger_sweeps.foundations.settings import Finite, settings
+
+
+@settings
+class Exponential(GRU):
+    """h <- a*h + b*(z*h + (1 - z)*v).
+
+    Args:
+        a: share of the previous state that is kept past the gate (study: 0.5).
+        b: weight of the gated update (study: 0.7). a = 0, b = 1 is the plain GRU.
+
+    "Exponential" since a + b may exceed 1: with the gate open the state grows by that factor a step.
+    """
+
+    a: Finite = 0.5
+    b: Finite = 0.7
+
+    def cell(
+        self,
+        parameters: Parameters,
+        x: Float[Tensor, "population row input"],
+        h: Float[Tensor, "population row hidden"],
+    ) -> Float[Tensor, "population row hidden"]:
+        return self.a * h + self.b * super().cell(parameters, x, h)

@@ -1,0 +1,87 @@
+"""Micro-Badger: experts with one set of weights, private states and messages over a graph."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from badger_sweeps.architectures.base import Architecture, Observation
+from badger_sweeps.foundations.axes import Parameters, State
+from badger_sweeps.foundations.settings import Count, NonNegative, settings
+
+
+@settings
+class MicroBadger(Architecture):
+    """E experts that share one recurrent cell; subclasses say what the cell is.
+
+    Each expert i has a hidden state h_i and a message m_i. At every inner step it reads
+    x_i = [mean of the messages it hears ; error], updates h_i, and emits [m_i ; o_i] = W_o h_i + b_o.
+
+    Args:
+        hidden: size H of the hidden state.
+        message: size M of the message.
+        initial_noise: h starts as N(0, initial_noise**2), the experts' only difference; m starts at 0.
+
+    All weights start at U[-1/sqrt(H), 1/sqrt(H)], as `torch.nn.GRUCell` and `torch.nn.Linear` do.
+    Source: the 2020 study, whose inner equations are open; the input and the head are reconstructed.
+    """
+
+    hidden: Count = 32
+    message: Count = 8
+    initial_noise: NonNegative = 1.0
+
+    @abstractmethod
+    def cell_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        """The shapes of the cell's weights, by name, for an input of `inputs` numbers."""
+
+    @abstractmethod
+    def cell(
+        self,
+        parameters: Parameters,
+        x: Float[Tensor, "population row input"],
+        h: Float[Tensor, "population row hidden"],
+    ) -> Float[Tensor, "population row hidden"]:
+        """The next hidden state of every expert; a row is one expert of one game."""
+
+    def initial_parameters(self, dims: int, generator: torch.Generator) -> Parameters:
+        shapes = self.cell_shapes(inputs=self.message + 1)
+        shapes["weight_out"] = (self.message + dims, self.hidden)
+        shapes["bias_out"] = (self.message + dims,)
+        bound = self.hidden**-0.5
+        return {name: (torch.rand(shape, generator=generator) * 2 - 1) * bound for name, shape in shapes.items()}
+
+    def initial_state(self, games: int, experts: int, generator: torch.Generator) -> State:
+        device = generator.device
+        noise = torch.randn(games, experts, self.hidden, generator=generator, device=device)
+        return {"h": noise * self.initial_noise, "m": torch.zeros(games, experts, self.message, device=device)}
+
+    def step(
+        self,
+        parameters: Parameters,
+        mixing: Float[Tensor, "population expert expert"],
+        state: State,
+        observation: Observation,
+    ) -> tuple[State, Float[Tensor, "population game expert dim"]]:
+        h, m = state["h"], state["m"]
+        population, games, experts, _ = h.shape
+        heard = torch.matmul(mixing[:, None], m)
+        error = observation.error[:, :, None, None].expand(population, games, experts, 1)
+        x = torch.cat([heard, error], dim=-1).view(population, games * experts, -1)
+
+        h = self.cell(parameters, x, h.view(population, games * experts, -1))
+        emitted = affine(h, parameters["weight_out"], parameters["bias_out"])
+        emitted = emitted.view(population, games, experts, -1)
+        m, o = emitted.split([self.message, emitted.shape[-1] - self.message], dim=-1)
+        return {"h": h.view(population, games, experts, -1), "m": m}, o
+
+
+def affine(
+    x: Float[Tensor, "population row input"],
+    weight: Float[Tensor, "population output input"],
+    bias: Float[Tensor, "population output"],
+) -> Float[Tensor, "population row output"]:
+    """`torch.nn.functional.linear` with a weight matrix for each member."""
+    return torch.baddbmm(bias[:, None], x, weight.mT)

@@ -1,0 +1,1 @@
+"""The command line: Hydra comes in here and goes no further."""

@@ -1,0 +1,52 @@
+"""``badger-sweeps``: the Hydra application."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from badger_sweeps.commands import configuration, naming
+from badger_sweeps.commands.complaints import Complaint, complain
+
+
+def main() -> None:
+    """Run what the command line says.
+
+    Exit status: 0 when all runs finished, 2 for what the user can mend, 130 or 143 after Ctrl-C or SIGTERM.
+    """
+    OmegaConf.register_new_resolver("run_folder", naming.run_folder, replace=True)
+    application = hydra.main(config_path=str(configuration.folder()), config_name=configuration.NAME, version_base="1.3")(_job)
+    # Hydra prints errors in its own, longer words unless told to raise them. Its flag is also what users set to
+    # see tracebacks; `complaints` has read what they set.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        application()
+    except Complaint as error:
+        raise complain(error) from error
+
+
+def _job(config: DictConfig) -> float:
+    """One run; gives its objective, for sweepers."""
+    from rich.console import Console
+
+    from badger_sweeps.commands.door import plan
+    from badger_sweeps.commands.words import in_brief
+    from badger_sweeps.runs.run import Interrupted, run
+
+    hydra_config = HydraConfig.get()
+    console = Console()
+    try:
+        planned = plan(config, hydra_config, Path(hydra_config.runtime.output_dir))
+        summary = run(planned, console)
+    except Interrupted as interrupted:
+        note = f"{planned.name}: stopped after iteration {interrupted.iteration}; the same command on the same folder goes on"
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(interrupted.exit_status) from None
+    except Complaint as error:
+        raise complain(error) from error
+    console.print(in_brief(summary, planned.folder), markup=False, highlight=False, soft_wrap=True)
+    return summary.value.value

@@ -1,0 +1,55 @@
+"""Errors as users see them: one line that says what to change, exit status 2, and no traceback."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import traceback
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from badger_sweeps.commands.configuration import choices, known_keys
+from badger_sweeps.foundations.errors import UsageError, nearest
+
+EXIT_STATUS = 2
+Complaint = (UsageError, HydraException, OmegaConfBaseException, OSError)
+"""What users can mend. Everything else is a defect and keeps its traceback."""
+full_errors = os.environ.get("HYDRA_FULL_ERROR") == "1"
+"""Whether the user asked for tracebacks; read once, as `app.main` sets the variable for Hydra's sake."""
+
+
+def complain(error: BaseException) -> SystemExit:
+    """Print the one line (or the traceback, where asked for); gives what is to be raised."""
+    if full_errors:
+        traceback.print_exception(error)
+    else:
+        print(f"badger-sweeps: {one_line(error)}", file=sys.stderr)
+    return SystemExit(EXIT_STATUS)
+
+
+def one_line(error: BaseException) -> str:
+    """The error in one line, with the nearest valid key or choice where one was misspelt."""
+    text = str(error)
+    if isinstance(error, UsageError):
+        return text
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        return f"`{error.filename}` must be in a folder that can be written; found: {error.strerror}."
+    if key := _first(r"Could not (?:override|delete from config\.) '([^']+)'", text):
+        return f"`{key}` is not a known key.{nearest(key, known_keys())}"
+    if key := _first(r"An item is already at '([^']+)'", text):
+        return f"`{key}` must be set without the +, since it is a known key."
+    if missing := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
+        group, choice = missing.groups()
+        valid = choices(group)
+        return f"`{group}` must be one of {', '.join(valid)}; found {choice!r}.{nearest(choice, valid)}"
+    if key := _first(r"Ambiguous value for argument '([^'=]+)", text):
+        return f"`{key}` has several values; put -m before them to run one after another."
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:2]) if lines else type(error).__name__
+
+
+def _first(pattern: str, text: str) -> str | None:
+    found = re.search(pattern, text)
+    return found[1] if found else None

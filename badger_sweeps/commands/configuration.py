@@ -1,0 +1,42 @@
+"""The YAML files: where they are, which keys and choices they offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+
+import badger_sweeps
+
+NAME = "config"
+
+
+def folder() -> Path:
+    """Beside the package in a checkout, within it in a wheel."""
+    package = Path(badger_sweeps.__file__).parent
+    within = package / "conf"
+    return within if within.is_dir() else package.parent / "conf"
+
+
+def known_keys() -> list[str]:
+    """All keys of the default configuration and all groups."""
+    with initialize_config_dir(str(folder()), version_base="1.3"):
+        groups = GlobalHydra.instance().config_loader().list_groups("")
+        return sorted({*_flat(compose(NAME)), *groups})
+
+
+def choices(group: str) -> list[str]:
+    """The choices of a group; none where there is no such group."""
+    with initialize_config_dir(str(folder()), version_base="1.3"):
+        return sorted(GlobalHydra.instance().config_loader().get_group_options(group))
+
+
+def _flat(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    for key in config:
+        yield f"{prefix}{key}"
+        value = OmegaConf.select(config, str(key))
+        if isinstance(value, DictConfig):
+            yield from _flat(value, f"{prefix}{key}.")

@@ -1,0 +1,96 @@
+"""The door: from Hydra's configuration to objects that check themselves. Nothing behind it sees a DictConfig.
+
+PyTorch is loaded here, and not before: a misspelt key is answered without it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pydantic import ValidationError
+
+from badger_sweeps.commands.naming import run_name
+from badger_sweeps.foundations.errors import UsageError, nearest
+from badger_sweeps.foundations.settings import explain
+from badger_sweeps.measures.objectives import Objective
+from badger_sweeps.runs.run import Plan
+from badger_sweeps.training.experiment import Experiment, Training
+
+PARTS = ("architecture", "topology", "task", "loss", "readout", "optimizer", "engine")
+"""The groups whose choices make an experiment."""
+SCALARS = ("training", "seeds", "device", "objective", "tracking", "study")
+
+
+def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
+    """The run that a composed configuration describes.
+
+    Args:
+        config: the job's configuration, without Hydra's part.
+        hydra: Hydra's part.
+        folder: where the run leaves its files.
+
+    Raises:
+        UsageError: a value breaks a rule; the message names the key.
+    """
+    for key in config:
+        if key not in (*PARTS, *SCALARS):
+            raise UsageError(f"`{key}` is not a known key.{nearest(str(key), (*PARTS, *SCALARS))}")
+    names = get_args(Objective)
+    if config.objective not in names:
+        raise UsageError(f"`objective` must be one of {', '.join(names)}; found {config.objective!r}.")
+    parts = {part: _build(config, part) for part in PARTS}
+    try:
+        training = Training(**_plain(config, "training"))
+    except ValidationError as error:
+        raise UsageError(explain(error, "training")) from error
+    try:
+        experiment = Experiment(**parts, training=training, seeds=_seeds(config.seeds), device=config.device)
+    except ValidationError as error:
+        raise UsageError(explain(error)) from error
+    choices = hydra.runtime.choices
+    return Plan(
+        experiment=experiment,
+        folder=folder,
+        name=run_name(choices, hydra.overrides.task),
+        tags=tuple(str(choices[part]) for part in ("architecture", "topology", "task", "loss", "readout", "optimizer")),
+        config=_container(config),
+        objective=config.objective,
+        tracking=_build(config, "tracking"),
+    )
+
+
+def _build(config: DictConfig, key: str) -> Any:
+    """The object that the choice in group `key` describes."""
+    try:
+        return instantiate(_plain(config, key), _convert_="object")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ValidationError):
+            raise UsageError(explain(error.__cause__, key)) from error
+        raise UsageError(f"`{key}` cannot be built: {str(error).splitlines()[0]}") from error
+
+
+def _plain(config: DictConfig, key: str) -> dict[str, Any]:
+    node = _container(config)[key]
+    if not isinstance(node, dict):
+        raise UsageError(f"`{key}` must be a choice of its group or its keys; found {node!r}.")
+    return node
+
+
+def _container(config: DictConfig) -> dict[str, Any]:
+    container: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+    return container
+
+
+def _seeds(seeds: Any) -> tuple[Any, ...]:
+    """`seeds: 3` means seeds 0, 1, 2; a list means itself."""
+    if OmegaConf.is_list(seeds):
+        return tuple(seeds)
+    if isinstance(seeds, bool) or not isinstance(seeds, int):
+        raise UsageError(f"`seeds` must be a count or a list of whole numbers; found {seeds!r}.")
+    if seeds < 1:
+        raise UsageError(f"`seeds` must be at least 1; found {seeds}.")
+    return tuple(range(seeds))

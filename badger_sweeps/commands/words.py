@@ -1,0 +1,28 @@
+"""A finished run in one line for the terminal."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from badger_sweeps.measures.estimates import Estimate
+from badger_sweeps.runs.summary import Summary
+
+
+def in_brief(summary: Summary, folder: Path) -> str:
+    """For example ``gru: 8/8 escaped | escape_iteration 94 [80, 110] | runs/quickstart/gru``."""
+    escaped = sum(outcome.escape_iteration is not None for outcome in summary.outcomes)
+    diverged = sum(outcome.diverged for outcome in summary.outcomes)
+    parts = [f"{summary.name}: {escaped}/{len(summary.outcomes)} escaped"]
+    if diverged:
+        parts.append(f"{diverged} diverged")
+    parts.append(f"{summary.objective} {with_interval(summary.value)}")
+    parts.append(os.path.relpath(folder))
+    return " | ".join(parts)
+
+
+def with_interval(estimate: Estimate, digits: int = 4) -> str:
+    """``94 [80, 110]``, or the value alone where there is no interval."""
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.{digits}g}"
+    return f"{estimate.value:.{digits}g} [{estimate.low:.{digits}g}, {estimate.high:.{digits}g}]"

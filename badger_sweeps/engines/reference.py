@@ -1,0 +1,44 @@
+"""The reference engine: PyTorch's autograd through the whole rollout. Every architecture, any device."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from badger_sweeps.engines.base import Engine, Gradients
+from badger_sweeps.foundations.axes import Parameters
+from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.rollout import Games, System, rollout
+
+
+@settings
+class Reference(Engine):
+    """One backward pass serves the whole population: the sum of the members' losses has block-wise gradients.
+
+    Args:
+        threads: PyTorch's threads within an operation. One thread a process and one process a core is the
+            fastest way through a sweep; more help a single run on an idle machine a little and slow all
+            processes down several times when they share cores.
+    """
+
+    threads: Count = 1
+
+    def prepare(self) -> None:
+        torch.set_num_threads(self.threads)
+
+    def gradients(
+        self,
+        system: System,
+        parameters: Parameters,
+        mixing: Float[Tensor, "population expert expert"],
+        games: Games,
+        inner_steps: int,
+        loss_steps: int,
+    ) -> Gradients:
+        guesses = rollout(system, parameters, mixing, games, inner_steps)
+        errors = system.loss.error(guesses[-loss_steps:], games.targets, system.task)
+        outer_loss = errors.mean(dim=(0, 2, 3))
+        gradients = torch.autograd.grad(outer_loss.sum(), list(parameters.values()))
+        loss_dim = errors[-1].detach().mean(dim=1)
+        return Gradients(loss_dim.mean(dim=1), loss_dim, dict(zip(parameters, gradients, strict=True)))

@@ -1,0 +1,15 @@
+"""The axes of every tensor, named once, always in this order.
+
+``population`` (members: independent replicates trained side by side), ``game`` (the batch), ``expert``, then
+features: ``hidden``, ``message``, ``dim`` (the numbers to guess). Inner steps lead where a whole rollout is
+held. Everything is float32.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+Parameters = dict[str, Tensor]
+"""Weights by name; each has the population axis first, except while one member's weights are drawn."""
+State = dict[str, Tensor]
+"""What a learner remembers from one inner step to the next, by name."""

@@ -1,0 +1,84 @@
+"""Settings that check themselves: a constructor's signature is its schema.
+
+Every object a configuration file can build is a frozen dataclass made by `@settings`. Types are strict (no
+``"4"`` for 4), bounds stand in the annotation (`Count`, `Positive`, ...), and a broken rule raises pydantic's
+`ValidationError`, which `explain` turns into the one line that users see.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar, dataclass_transform
+
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic_core import PydanticCustomError
+
+T = TypeVar("T")
+
+Count = Annotated[int, Field(ge=1)]
+"""A whole number of things, at least one."""
+Natural = Annotated[int, Field(ge=0)]
+"""A whole number of things, possibly none."""
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+"""A real number: neither NaN nor infinite."""
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""A real number above zero."""
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A real number of at least zero."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def settings(cls: type[T]) -> type[T]:
+    """Make `cls` a frozen, strictly typed, keyword-only dataclass whose fields are checked on construction."""
+    strict = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
+    return pydantic_dataclass(frozen=True, kw_only=True, config=strict)(cls)  # type: ignore[return-value]
+
+
+def broken_rule(key: str, rule: str, **found: Any) -> PydanticCustomError:
+    """The error to raise from a validator when fields break a rule together.
+
+    `rule` may name sibling fields in braces, ``{experts}``, which are printed with their full key.
+    """
+    values = ", ".join(f"{name}={value}" for name, value in found.items())
+    return PydanticCustomError("broken_rule", "{rule}", {"key": key, "rule": rule, "found": values})
+
+
+def explain(error: ValidationError, prefix: str = "") -> str:
+    """One line for the first rule that was broken: the key, the rule and the value found.
+
+    `prefix` is the place of the settings object in the configuration, such as ``"topology"``.
+    """
+    first = error.errors(include_url=False)[0]
+    full = _full_key(prefix)
+    context = first.get("ctx", {})
+    if first["type"] == "broken_rule":
+        rule = re.sub(r"\{(\w+)\}", lambda sibling: f"`{full(sibling[1])}`", context["rule"])
+        return f"`{full(context['key'])}` {rule}; found {context['found']}."
+    key = full("".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip("."))
+    if first["type"] == "unexpected_keyword_argument":
+        return f"`{key}` is not a known key; found {first['input']!r}."
+    if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
+        return f"`{key}` must be given; found nothing."
+    rule = _RULES.get(first["type"], lambda _: first["msg"][:1].lower() + first["msg"][1:])(context)
+    return f"`{key}` {rule}; found {first['input']!r}."
+
+
+_RULES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "greater_than_equal": lambda context: f"must be at least {context['ge']}",
+    "greater_than": lambda context: f"must be above {context['gt']}",
+    "less_than_equal": lambda context: f"must be at most {context['le']}",
+    "less_than": lambda context: f"must be below {context['lt']}",
+    "too_short": lambda _: "must not be empty",
+    "finite_number": lambda _: "must be a finite number",
+    "int_type": lambda _: "must be a whole number",
+    "float_type": lambda _: "must be a number",
+    "bool_type": lambda _: "must be true or false",
+    "string_type": lambda _: "must be a text",
+    "literal_error": lambda context: f"must be one of {context['expected']}",
+}
+
+
+def _full_key(prefix: str) -> Callable[[str], str]:
+    return lambda key: f"{prefix}.{key}" if prefix else key

@@ -1,0 +1,1 @@
+"""How weights are updated. One file per optimiser; `base.py` says what may be one."""

@@ -1,0 +1,28 @@
+"""Adam (Kingma & Ba 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from badger_sweeps.foundations.settings import NonNegative, Positive, settings
+from badger_sweeps.optimizers.base import Optimizer
+
+Decay = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+
+
+@settings
+class Adam(Optimizer):
+    """`torch.optim.Adam` with decay rates `beta1` and `beta2` of the two moments."""
+
+    lr: NonNegative = 1e-3
+    beta1: Decay = 0.9
+    beta2: Decay = 0.999
+    eps: Positive = 1e-8
+
+    def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, lr=self.lr, betas=(self.beta1, self.beta2), eps=self.eps, foreach=True)

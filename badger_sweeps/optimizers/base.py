@@ -1,0 +1,21 @@
+"""What an optimiser is here: an element-wise update rule from `torch.optim`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+class Optimizer(ABC):
+    """Settings from which a `torch.optim` optimiser is built over a population's stacked weights.
+
+    Only element-wise rules qualify: each number's update depends on that number's own history, so that the
+    members of a population, stacked in one tensor, are updated exactly as they would be alone.
+    """
+
+    @abstractmethod
+    def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        """The optimiser over these weights."""

@@ -1,0 +1,25 @@
+"""What a readout is: a linear combination of the experts' outputs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from badger_sweeps.foundations.axes import Parameters
+
+
+class Readout(ABC):
+    """g = sum_i w_i o_i over the experts' outputs o_i."""
+
+    @abstractmethod
+    def initial_parameters(self, experts: int, generator: torch.Generator) -> Parameters:
+        """One member's weights at the start, by name; empty where nothing is learned."""
+
+    @abstractmethod
+    def combine(
+        self, parameters: Parameters, outputs: Float[Tensor, "population game expert dim"]
+    ) -> Float[Tensor, "population game dim"]:
+        """The guess."""

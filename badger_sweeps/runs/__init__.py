@@ -1,0 +1,1 @@
+"""One run and the folder it leaves behind: history, summary, provenance, checkpoint."""

@@ -1,0 +1,78 @@
+"""`provenance.json`: which code, on which machine, by which command made a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import secrets
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import badger_sweeps
+from badger_sweeps.foundations.files import write_json
+
+NAME = "provenance.json"
+LIBRARIES = ("torch", "numpy", "scipy", "pandas", "ruptures", "hydra-core", "wandb")
+
+
+class Provenance:
+    """The record of one run, kept through its stops and restarts.
+
+    Attributes:
+        run_id: drawn when the run first started; the same after a restart.
+    """
+
+    def __init__(self, folder: Path, first_iteration: int) -> None:
+        self._path = folder / NAME
+        self._content = json.loads(self._path.read_text()) if self._path.exists() else {}
+        self.run_id: str = self._content.setdefault("run_id", secrets.token_hex(4))
+        self._session: dict[str, Any] = {
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "first_iteration": first_iteration,
+            "command": shlex.join(sys.argv),
+            "host": platform.node(),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "badger_sweeps": badger_sweeps.__version__,
+            "libraries": {name: version(name) for name in LIBRARIES},
+            **_code(),
+            "wall_seconds": None,
+        }
+        self._content.setdefault("sessions", []).append(self._session)
+        self._started = monotonic()
+        write_json(self._path, self._content)
+
+    def close(self, iterations: int) -> None:
+        """Note how long this session took and how many iterations are done."""
+        self._session["wall_seconds"] = round(monotonic() - self._started, 3)
+        self._session["iterations_done"] = iterations
+        write_json(self._path, self._content)
+
+
+def _code() -> dict[str, str | None]:
+    """The commit of the checkout this package is imported from, and a hash of what differs from it."""
+    source = Path(badger_sweeps.__file__).parent
+    commit = _git(source, "rev-parse", "HEAD")
+    # A wheel installed below some other repository must not be taken for that repository's code.
+    if commit is None or _git(source, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return {"git_commit": None, "git_diff_sha256": None}
+    diff = _git(source, "diff", "HEAD") or b""
+    return {
+        "git_commit": commit.decode().strip(),
+        "git_diff_sha256": hashlib.sha256(diff).hexdigest() if diff else None,
+    }
+
+
+def _git(folder: Path, *arguments: str) -> bytes | None:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout

@@ -1,0 +1,164 @@
+"""One run from start to end: train, tell everyone, and leave the folder behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from badger_sweeps.measures.escape import LadderTracker
+from badger_sweeps.measures.ladder import Ladder
+from badger_sweeps.measures.objectives import Objective, per_seed
+from badger_sweeps.runs.checkpoint import Checkpointer, load_checkpoint
+from badger_sweeps.runs.history import History, read_history
+from badger_sweeps.runs.interruption import Interruption
+from badger_sweeps.runs.provenance import Provenance
+from badger_sweeps.runs.summary import Summary, summarize
+from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
+from badger_sweeps.tracking.progress import TerminalProgress
+from badger_sweeps.training.experiment import Experiment
+from badger_sweeps.training.loop import Record, metric_names, train
+from badger_sweeps.training.population import Population
+
+LADDER_METRICS = ("plateau/rung", "plateau/index")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that can be started.
+
+    Attributes:
+        experiment: what is computed.
+        folder: where the files go; a run that stopped there before is continued.
+        name: what tables and W&B call it.
+        tags: words to find it by.
+        config: the resolved configuration, for W&B.
+        objective: what the run is judged by.
+        tracking: who is told.
+    """
+
+    experiment: Experiment
+    folder: Path
+    name: str
+    tags: tuple[str, ...]
+    config: dict[str, Any]
+    objective: Objective
+    tracking: Tracking
+
+    @property
+    def ladder(self) -> Ladder:
+        """The ladder of the task, with the block that loss and batch size ask for."""
+        experiment = self.experiment
+        variance = experiment.loss.chance_variance(experiment.task)
+        return Ladder.for_run(experiment.task.dims, experiment.training.batch_size, variance)
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metric columns of its history."""
+        return [*metric_names(self.experiment.task.dims), *LADDER_METRICS]
+
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        """The population's state to go on from; see `checkpoint.load_checkpoint`."""
+        return load_checkpoint(self.folder, self.experiment.identity, self.experiment.training.iterations)
+
+
+class Interrupted(Exception):  # noqa: N818 - nothing went wrong
+    """The run was asked to stop, and stopped with everything saved."""
+
+    def __init__(self, exit_status: int, iteration: int) -> None:
+        super().__init__(exit_status, iteration)
+        self.exit_status = exit_status
+        self.iteration = iteration
+
+
+def run(plan: Plan, console: Console) -> Summary:
+    """Train, from the start or from the folder's checkpoint, to the last iteration; gives the summary it wrote.
+
+    A run that is finished already is summarised again and not trained.
+
+    Raises:
+        Interrupted: SIGINT or SIGTERM came; the iteration was finished and everything saved.
+        UsageError: the folder's checkpoint or history does not serve, or tracking cannot start.
+    """
+    population = Population(plan.experiment)
+    state = plan.load_checkpoint()
+    if state is not None:
+        population.load_state_dict(state)
+    history = History(plan.folder, plan.metrics, keep=population.iteration)
+    if not population.finished:
+        _train(plan, population, history, console)
+    summary = summarize(plan.folder, plan.name, plan.experiment.training.iterations, plan.ladder, plan.objective)
+    summary.write(plan.folder)
+    return summary
+
+
+def _train(plan: Plan, population: Population, history: History, console: Console) -> None:
+    training, first = plan.experiment.training, population.iteration
+    provenance = Provenance(plan.folder, first)
+    checkpointer = Checkpointer(plan.folder, population, training.checkpoint_every, before=history.flush)
+    run_description = RunDescription(
+        plan.folder, provenance.run_id, plan.name, plan.tags, plan.config, plan.experiment.seeds, first
+    )
+    records = _with_ladder(train(population), plan, first)
+    with (
+        Interruption() as interruption,
+        _closing(plan.tracking.start(run_description)) as tracker,
+        _closing(TerminalProgress(run_description, training.iterations, console)) as progress,
+    ):
+        try:
+            for record in records:
+                history.observe(record)
+                tracker.observe(record)
+                progress.observe(record)
+                checkpointer.observe(record)
+                if interruption.signal is not None:
+                    break
+        finally:
+            history.flush()
+        checkpointer.save()
+        provenance.close(population.iteration)
+        if not population.finished:
+            raise Interrupted(interruption.exit_status, population.iteration)
+        summary = summarize(plan.folder, plan.name, training.iterations, plan.ladder, plan.objective)
+        values = per_seed(plan.objective, summary.outcomes, summary.budget)
+        tracker.conclude(summary.outcomes, plan.objective, values.tolist())
+
+
+@contextmanager
+def _closing(tracker: Tracker) -> Iterator[Tracker]:
+    """Close the tracker however the body ends, and tell it how."""
+    status = 1
+    try:
+        yield tracker
+        status = 0
+    except Interrupted as interrupted:
+        status = interrupted.exit_status
+        raise
+    finally:
+        tracker.close(status)
+
+
+def _with_ladder(records: Iterator[Record], plan: Plan, first: int) -> Iterator[Record]:
+    """Add to each record where its members stand on the ladder."""
+    ladder = LadderTracker(plan.experiment.seeds, plan.ladder)
+    if first:  # what it knew when the run stopped follows from what was recorded
+        for seeds, loss in _iterations(read_history(plan.folder)):
+            ladder.observe(seeds, loss)
+    for record in records:
+        standing = ladder.observe(record.seeds, record.metrics["loss"])
+        yield replace(record, metrics=record.metrics | dict(zip(LADDER_METRICS, standing, strict=True)))
+
+
+def _iterations(history: pd.DataFrame) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Seeds and losses of each recorded iteration, in order."""
+    starts = np.flatnonzero(np.diff(history["iteration"].to_numpy(), prepend=-1))
+    seeds = np.split(history["seed"].to_numpy(), starts[1:])
+    losses = np.split(history["loss"].to_numpy(), starts[1:])
+    for members, loss in zip(seeds, losses, strict=True):
+        yield members.tolist(), loss

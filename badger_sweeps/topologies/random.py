@@ -1,0 +1,36 @@
+"""Random in-degree k: every expert listens to k others drawn at random."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from jaxtyping import Bool
+from pydantic import model_validator
+from torch import Tensor
+
+from badger_sweeps.foundations.settings import Count, broken_rule, settings
+from badger_sweeps.topologies.base import Topology
+
+
+@settings
+class RandomLinks(Topology):
+    """Each expert draws `links` distinct sources among the other experts, uniformly. The study's topology.
+
+    Such a graph need not be strongly connected: at 16 experts and 4 links about 16 % of the draws are not.
+    """
+
+    experts: Count = 16
+    links: Count = 4
+
+    @model_validator(mode="after")
+    def _enough_others(self) -> Self:
+        if self.links >= self.experts:
+            raise broken_rule("links", "must be below {experts}", links=self.links, experts=self.experts)
+        return self
+
+    def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
+        order = torch.rand(self.experts, self.experts, generator=generator, device=generator.device)
+        order.fill_diagonal_(2.0)  # above every draw from [0, 1), so that no expert picks itself
+        sources = order.argsort(dim=1)[:, : self.links]
+        return torch.zeros_like(order, dtype=torch.bool).scatter_(1, sources, True)

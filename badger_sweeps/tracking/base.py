@@ -1,0 +1,59 @@
+"""What tracking is: something that is told of a run's records and of its outcome."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from badger_sweeps.measures.outcome import Outcome
+from badger_sweeps.training.loop import Record
+
+
+@dataclass(frozen=True)
+class RunDescription:
+    """What a tracker needs to know of a run.
+
+    Attributes:
+        folder: where the run leaves its files.
+        run_id: the same after a restart.
+        name: readable, the configuration's; runs that differ only in their seeds share it.
+        tags: words to find the run by.
+        config: the resolved configuration.
+        seeds: the members.
+        first_iteration: where this session starts.
+    """
+
+    folder: Path
+    run_id: str
+    name: str
+    tags: tuple[str, ...]
+    config: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    first_iteration: int
+
+
+class Tracker(ABC):
+    """Told of everything; changes nothing."""
+
+    @abstractmethod
+    def observe(self, record: Record) -> None:
+        """One record."""
+
+    @abstractmethod
+    def conclude(self, outcomes: Sequence[Outcome], objective: str, values: Sequence[float]) -> None:
+        """The run is finished: each seed's outcome and what it contributes to the objective."""
+
+    @abstractmethod
+    def close(self, exit_status: int) -> None:
+        """The process is done with the run, finished or not."""
+
+
+class Tracking(ABC):
+    """Settings from which a tracker is started."""
+
+    @abstractmethod
+    def start(self, run: RunDescription) -> Tracker:
+        """Start telling of this run."""

@@ -1,0 +1,70 @@
+"""The terminal: a live bar, or plain lines where the output is not a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from badger_sweeps.measures.outcome import Outcome
+from badger_sweeps.tracking.base import RunDescription, Tracker
+from badger_sweeps.training.loop import Record
+
+SECONDS_PER_LINE = 10.0
+
+
+class TerminalProgress(Tracker):
+    """Shows iterations done, rate, time left, and how many members stand on which rung of the ladder.
+
+    Args:
+        run: the run that is followed.
+        iterations: where it will end.
+        console: where to; it knows whether it is a terminal.
+    """
+
+    def __init__(self, run: RunDescription, iterations: int, console: Console) -> None:
+        self._console = console
+        self._name, self._first, self._iterations = run.name, run.first_iteration, iterations
+        self._started = self._printed = time.monotonic()
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}", markup=False),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[rungs]}", markup=False),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(
+            run.name, total=iterations, completed=run.first_iteration, rate="", rungs=""
+        )
+
+    def observe(self, record: Record) -> None:
+        now, done = time.monotonic(), record.iteration + 1
+        rate = (done - self._first) / max(now - self._started, 1e-9)
+        rungs = rung_counts(record.metrics["plateau/rung"])
+        if self._console.is_terminal:
+            self._bar.update(self._task, completed=done, rate=f"{rate:.1f} it/s", rungs=rungs)
+        elif now - self._printed >= SECONDS_PER_LINE or done == self._iterations:
+            left = (self._iterations - done) / rate
+            line = f"{self._name}: iteration {done}/{self._iterations} | {rate:.1f} it/s | {left:.0f} s left | {rungs}"
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._printed = now
+
+    def conclude(self, outcomes: Sequence[Outcome], objective: str, values: Sequence[float]) -> None:
+        pass
+
+    def close(self, exit_status: int) -> None:
+        self._bar.stop()
+
+
+def rung_counts(rungs: np.ndarray) -> str:
+    """How many members are on each rung, highest first: ``rungs 1.00 x3  0.75 x5``; empty while none is known."""
+    known, counts = np.unique(rungs[~np.isnan(rungs)], return_counts=True)
+    shown = [f"{rung:.2f} x{count}" for rung, count in zip(known[::-1], counts[::-1], strict=True)]
+    return "  ".join(["rungs", *shown]) if shown else ""

@@ -1,0 +1,106 @@
+"""Weights & Biases: one run per seed, all live in one process, grouped by configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import wandb
+
+from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.measures.outcome import Outcome
+from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
+from badger_sweeps.training.loop import Record
+
+
+@settings
+class WandB(Tracking):
+    """Settings of the W&B tracker.
+
+    Args:
+        mode: ``offline`` writes below the run's folder and never connects (``wandb sync`` uploads later); ``online``
+            needs a key.
+        project: the W&B project.
+        entity: the W&B user or team; null for the key's default.
+        every: iterations between logged rows. `history.parquet` has them all.
+    """
+
+    mode: Literal["offline", "online"] = "offline"
+    project: str = "badger_sweeps"
+    entity: str | None = None
+    every: Count = 10
+
+    def start(self, run: RunDescription) -> Tracker:
+        return _Runs(self, run)
+
+
+class _Runs(Tracker):
+    def __init__(self, tracking: WandB, run: RunDescription) -> None:
+        self._every = tracking.every
+        self._runs: dict[int, wandb.Run] = {}
+        try:
+            for seed in run.seeds:
+                self._runs[seed] = _start(tracking, run, seed)
+        except wandb.Error as error:
+            self.close(exit_status=1)
+            first_line = str(error).splitlines()[0]
+            raise UsageError(f"`tracking.mode` must be one W&B can start in; found {tracking.mode}: {first_line}") from error
+
+    def observe(self, record: Record) -> None:
+        if record.iteration % self._every:
+            return
+        for position, seed in enumerate(record.seeds):
+            row = {name: float(values[position]) for name, values in record.metrics.items()}
+            # The step is given, since after a restart offline W&B would count from 0 again.
+            self._runs[seed].log({"iteration": record.iteration, **row}, step=record.iteration)
+
+    def conclude(self, outcomes: Sequence[Outcome], objective: str, values: Sequence[float]) -> None:
+        for outcome, value in zip(outcomes, values, strict=True):
+            self._runs[outcome.seed].summary.update(
+                {
+                    "escape_iteration": outcome.escape_iteration,
+                    "solved_iteration": outcome.solved_iteration,
+                    "plateau_iterations": outcome.plateau_iterations,
+                    "plateaus": len(outcome.rests),
+                    "final_loss": outcome.final_loss,
+                    "diverged": outcome.diverged,
+                    "objective": value,
+                    "objective_name": objective,
+                }
+            )
+
+    def close(self, exit_status: int) -> None:
+        for run in self._runs.values():
+            run.finish(exit_code=exit_status)
+
+
+def _start(tracking: WandB, run: RunDescription, seed: int) -> wandb.Run:
+    started = wandb.init(
+        reinit="create_new",
+        mode=tracking.mode,
+        project=tracking.project,
+        entity=tracking.entity,
+        dir=run.folder,
+        id=f"{run.run_id}-{seed}",
+        resume="allow" if tracking.mode == "online" else None,
+        group=run.name,
+        name=f"{run.name} seed {seed}",
+        job_type="train",
+        tags=run.tags,
+        config={**run.config, "seed": seed},
+        settings=wandb.Settings(
+            silent=True,
+            console="off",
+            disable_git=True,  # provenance.json has the commit
+            x_disable_stats=True,
+            x_save_requirements=False,
+            x_transaction_log_flush_interval=1,  # by default a killed run loses 15 seconds
+            init_timeout=30,
+            finish_timeout=60,
+        ),
+    )
+    started.define_metric("iteration", hidden=True)
+    for prefix in ("loss", "loss_dim/*", "grad_norm", "plateau/*"):
+        started.define_metric(prefix, step_metric="iteration", summary="none")
+    return started

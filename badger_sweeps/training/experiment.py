@@ -1,0 +1,115 @@
+"""Everything that decides what a run computes, in one object that checks itself."""
+
+from __future__ import annotations
+
+from dataclasses import field, fields
+from typing import Annotated, Any, Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+
+from badger_sweeps.architectures.base import Architecture
+from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.engines.base import Engine
+from badger_sweeps.engines.reference import Reference
+from badger_sweeps.foundations.settings import Count, Natural, Positive, broken_rule, settings
+from badger_sweeps.losses.base import Loss
+from badger_sweeps.losses.mse import MeanSquaredError
+from badger_sweeps.optimizers.adam import Adam
+from badger_sweeps.optimizers.base import Optimizer
+from badger_sweeps.readouts.base import Readout
+from badger_sweeps.readouts.mean import Mean
+from badger_sweeps.rollout import System
+from badger_sweeps.tasks.base import Task
+from badger_sweeps.tasks.guessing_game import GuessingGame
+from badger_sweeps.topologies.base import Topology
+from badger_sweeps.topologies.random import RandomLinks
+
+
+@settings
+class Training:
+    """The two loops.
+
+    Args:
+        iterations: outer iterations, the budget at which times are censored.
+        batch_size: games per iteration and member.
+        inner_steps: inner steps of a game.
+        loss_steps: the outer loss averages the error after each of the last `loss_steps` inner steps.
+        clip_norm: each member's gradient is scaled down to this norm where it is longer; null never does.
+        checkpoint_every: iterations between checkpoints.
+    """
+
+    iterations: Count = 2000
+    batch_size: Count = 64
+    inner_steps: Count = 20
+    loss_steps: Count = 1
+    clip_norm: Positive | None = 1.0
+    checkpoint_every: Count = 100
+
+    @model_validator(mode="after")
+    def _loss_within_rollout(self) -> Self:
+        if self.loss_steps > self.inner_steps:
+            found = {"loss_steps": self.loss_steps, "inner_steps": self.inner_steps}
+            raise broken_rule("loss_steps", "must be at most {inner_steps}", **found)
+        return self
+
+
+@settings
+class Experiment:
+    """One configuration, trained as a population of replicates that differ in their seed alone.
+
+    Args:
+        seeds: one member for each; they must differ.
+        device: ``cpu``, ``cuda``, or ``auto`` for ``cuda`` where there is one.
+    """
+
+    architecture: Architecture = field(default_factory=GRU)
+    topology: Topology = field(default_factory=RandomLinks)
+    task: Task = field(default_factory=GuessingGame)
+    loss: Loss = field(default_factory=MeanSquaredError)
+    readout: Readout = field(default_factory=Mean)
+    optimizer: Optimizer = field(default_factory=Adam)
+    engine: Engine = field(default_factory=Reference)
+    training: Training = field(default_factory=Training)
+    seeds: Annotated[tuple[Natural, ...], Field(min_length=1)] = tuple(range(8))
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> Self:
+        repeated = sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1})
+        if repeated:
+            raise broken_rule("seeds", "must all be different", repeated=repeated)
+        return self
+
+    @model_validator(mode="after")
+    def _device_exists(self) -> Self:
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise broken_rule("device", "must be one this machine has", device=self.device, cuda_devices=0)
+        return self
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The device that `device` stands for on this machine."""
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(self.device)
+
+    @property
+    def system(self) -> System:
+        """What a rollout needs to know."""
+        return System(self.architecture, self.readout, self.task, self.loss)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What is computed, as flat keys and plain values: experiments with equal identities are the same run.
+
+        Left out is what does not change a number: the engine, how often checkpoints are made, and the number of
+        iterations, so that a run can be continued past its first budget.
+        """
+        identity: dict[str, Any] = {"seeds": list(self.seeds), "device": self.torch_device.type}
+        for part in ("architecture", "topology", "task", "loss", "readout", "optimizer", "training"):
+            settings = getattr(self, part)
+            identity[part] = type(settings).__name__
+            identity |= {f"{part}.{field.name}": getattr(settings, field.name) for field in fields(settings)}
+        del identity["training.iterations"], identity["training.checkpoint_every"]
+        return identity

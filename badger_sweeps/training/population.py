@@ -1,0 +1,133 @@
+"""A population in training: P members' weights, graphs, random streams and optimiser state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from badger_sweeps.engines.base import Gradients
+from badger_sweeps.foundations.axes import Parameters
+from badger_sweeps.foundations.streams import Purpose, stream
+from badger_sweeps.rollout import Games
+from badger_sweeps.topologies.base import mixing
+from badger_sweeps.training.experiment import Experiment
+
+
+class Population:
+    """All members of an experiment, as tensors with a leading population axis.
+
+    A member is the same run whatever population it trains in: everything it draws comes from streams of its
+    own seed, and nothing that happens to another member reaches it (up to float rounding, since matrix products
+    over more members may be summed in another order).
+
+    Attributes:
+        iteration: outer iterations done.
+        active: the members still training; one whose loss or gradient is not finite is frozen as it was.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.device = device = experiment.torch_device
+        self.iteration = 0
+        self.active: Bool[Tensor, " population"] = torch.ones(len(experiment.seeds), dtype=torch.bool, device=device)
+        # Weights and graphs are drawn on the CPU, so that they do not depend on the device.
+        weights = [self._draw_weights(stream(seed, Purpose.WEIGHTS)) for seed in experiment.seeds]
+        self.parameters: Parameters = {
+            name: tensor.to(device).requires_grad_() for name, tensor in _stack(weights).items()
+        }
+        self.graphs: Bool[Tensor, "population expert expert"] = torch.stack(
+            [experiment.topology.draw(stream(seed, Purpose.TOPOLOGY)) for seed in experiment.seeds]
+        )
+        self.mixing: Float[Tensor, "population expert expert"] = mixing(self.graphs).to(device)
+        self.optimizer = experiment.optimizer.build(self.parameters.values())
+        self._streams = {
+            purpose: [stream(seed, purpose, device) for seed in experiment.seeds]
+            for purpose in (Purpose.TARGETS, Purpose.STATES)
+        }
+
+    def _draw_weights(self, generator: torch.Generator) -> Parameters:
+        experiment = self.experiment
+        drawn = experiment.architecture.initial_parameters(experiment.task.dims, generator)
+        return drawn | experiment.readout.initial_parameters(experiment.topology.experts, generator)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all iterations are done, or no member is left to train."""
+        return self.iteration >= self.experiment.training.iterations or not bool(self.active.any())
+
+    def draw_games(self) -> Games:
+        """The next batch of every member."""
+        experiment, games = self.experiment, self.experiment.training.batch_size
+        targets = [experiment.task.draw_targets(games, generator) for generator in self._streams[Purpose.TARGETS]]
+        states = [
+            experiment.architecture.initial_state(games, experiment.topology.experts, generator)
+            for generator in self._streams[Purpose.STATES]
+        ]
+        return Games(torch.stack(targets), _stack(states))
+
+    def update(self, step: Gradients) -> Float[Tensor, " population"]:
+        """Apply one optimiser step to every active member; gives the gradients' norms before clipping.
+
+        A member whose loss or gradient is not finite is frozen with the weights that produced it.
+        """
+        norms = _norms(step.gradients)
+        self.active = self.active & step.loss.isfinite() & norms.isfinite()
+        scale = self._clip_scale(norms)
+        for name, parameter in self.parameters.items():
+            gradient = step.gradients[name] * _along_members(scale, parameter)
+            # Zero, not NaN, for frozen members: a NaN would stay in the optimiser's moments for ever.
+            parameter.grad = torch.where(_along_members(self.active, parameter), gradient, 0)
+        frozen = ~self.active
+        keep = {name: parameter.detach()[frozen] for name, parameter in self.parameters.items()}
+        self.optimizer.step()
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter[frozen] = keep[name]  # momentum moves weights even where the gradient is zero
+        self.iteration += 1
+        return norms
+
+    def _clip_scale(self, norms: Float[Tensor, " population"]) -> Float[Tensor, " population"]:
+        longest = self.experiment.training.clip_norm
+        if longest is None:
+            return torch.ones_like(norms)
+        return (longest / (norms + 1e-6)).clamp(max=1)  # the rule of torch.nn.utils.clip_grad_norm_
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on exactly from here."""
+        return {
+            "iteration": self.iteration,
+            "active": self.active,
+            "parameters": {name: parameter.detach() for name, parameter in self.parameters.items()},
+            "optimizer": self.optimizer.state_dict(),
+            "streams": {
+                purpose.name: [generator.get_state() for generator in generators]
+                for purpose, generators in self._streams.items()
+            },
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a `state_dict` of a population of the same experiment."""
+        self.iteration = state["iteration"]
+        self.active = state["active"].to(self.device)
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(state["parameters"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for purpose, generators in self._streams.items():
+            for generator, saved in zip(generators, state["streams"][purpose.name], strict=True):
+                generator.set_state(saved)
+
+
+def _stack(members: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([member[name] for member in members]) for name in members[0]}
+
+
+def _norms(gradients: Parameters) -> Float[Tensor, " population"]:
+    return torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients.values()]).sum(0).sqrt()
+
+
+def _along_members(values: Tensor, like: Tensor) -> Tensor:
+    return values.view(-1, *[1] * (like.dim() - 1))
