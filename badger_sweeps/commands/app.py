@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from badger_sweeps.commands import configuration, naming
-from badger_sweeps.commands.complaints import Complaint, complain
+from badger_sweeps.commands.complaints import complain
 
 
 def main() -> None:
@@ -25,8 +25,8 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         application()
-    except Complaint as error:
-        raise complain(error) from error
+    except Exception as error:
+        raise complain(error) from error.__cause__
 
 
 def _job(config: DictConfig) -> float:
@@ -46,7 +46,7 @@ def _job(config: DictConfig) -> float:
         note = f"{planned.name}: stopped after iteration {interrupted.iteration}; the same command on the same folder goes on"
         console.print(note, markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(interrupted.exit_status) from None
-    except Complaint as error:
-        raise complain(error) from error
+    except Exception as error:
+        raise complain(error) from error.__cause__
     console.print(in_brief(summary, planned.folder), markup=False, highlight=False, soft_wrap=True)
     return summary.value.value

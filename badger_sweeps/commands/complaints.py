@@ -14,14 +14,25 @@ from badger_sweeps.commands.configuration import choices, known_keys
 from badger_sweeps.foundations.errors import UsageError, nearest
 
 EXIT_STATUS = 2
-Complaint = (UsageError, HydraException, OmegaConfBaseException, OSError)
-"""What users can mend. Everything else is a defect and keeps its traceback."""
 full_errors = os.environ.get("HYDRA_FULL_ERROR") == "1"
 """Whether the user asked for tracebacks; read once, as `app.main` sets the variable for Hydra's sake."""
 
 
-def complain(error: BaseException) -> SystemExit:
-    """Print the one line (or the traceback, where asked for); gives what is to be raised."""
+def can_be_mended(error: BaseException) -> bool:
+    """Whether the user can mend it. Everything else is a defect and keeps its traceback.
+
+    Besides declared errors these are values that Hydra itself rejects while it reads the command line.
+    """
+    if isinstance(error, UsageError | HydraException | OmegaConfBaseException | OSError):
+        return True
+    *_, innermost = traceback.walk_tb(error.__traceback__)
+    return isinstance(error, ValueError) and innermost[0].f_globals.get("__name__", "").startswith("hydra.")
+
+
+def complain(error: Exception) -> Exception | SystemExit:
+    """What is to be raised for `error`: the error itself if it is a defect, otherwise the exit, once it is explained."""
+    if not can_be_mended(error):
+        return error
     if full_errors:
         traceback.print_exception(error)
     else:
@@ -37,13 +48,18 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         return f"`{error.filename}` must be in a folder that can be written; found: {error.strerror}."
     if key := _first(r"Could not (?:override|delete from config\.) '([^']+)'", text):
-        return f"`{key}` is not a known key.{nearest(key, known_keys())}"
+        known = known_keys()
+        if key in known:
+            return f"`{key}` is a key of another choice in `{key.split('.')[0]}`, not of the one made."
+        return f"`{key}` is not a known key.{nearest(key, known)}"
     if key := _first(r"An item is already at '([^']+)'", text):
         return f"`{key}` must be set without the +, since it is a known key."
     if missing := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
         group, choice = missing.groups()
         valid = choices(group)
         return f"`{group}` must be one of {', '.join(valid)}; found {choice!r}.{nearest(choice, valid)}"
+    if key := _first(r"Missing key (\S+)", text):
+        return f"`{key}` must be given; found nothing."
     if key := _first(r"Ambiguous value for argument '([^'=]+)", text):
         return f"`{key}` has several values; put -m before them to run one after another."
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from badger_sweeps.commands.complaints import Complaint, complain
+from badger_sweeps.commands.complaints import complain
 from badger_sweeps.foundations.errors import UsageError
 
 
@@ -26,16 +26,16 @@ class Preflight(Callback):
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         try:
             _check(config, Path(config.hydra.run.dir))
-        except Complaint as error:
-            raise complain(error) from error
+        except Exception as error:
+            raise complain(error) from error.__cause__
 
     def on_multirun_start(self, config: DictConfig, config_name: str = "config", **_: Any) -> None:
         try:
             for overrides in _jobs(config):
                 job = compose(config_name, overrides, return_hydra_config=True)
                 _check(job, Path(config.hydra.sweep.dir) / job.hydra.sweep.subdir)
-        except Complaint as error:
-            raise complain(error) from error
+        except Exception as error:
+            raise complain(error) from error.__cause__
 
 
 def _check(config: DictConfig, folder: Path) -> None:

@@ -56,6 +56,11 @@ class Provenance:
         write_json(self._path, self._content)
 
 
+def started(folder: Path) -> str:
+    """When the run in `folder` first started, as text that sorts by time."""
+    return str(json.loads((folder / NAME).read_text())["sessions"][0]["started"])
+
+
 def _code() -> dict[str, str | None]:
     """The commit of the checkout this package is imported from, and a hash of what differs from it."""
     source = Path(badger_sweeps.__file__).parent

@@ -1,0 +1,1 @@
+"""One file per figure: first what is shown is computed, then it is drawn."""

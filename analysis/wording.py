@@ -1,0 +1,74 @@
+"""Numbers as the tables print them: the same words on the terminal and in the report."""
+
+from __future__ import annotations
+
+from analysis.comparison import Difference, Row
+from badger_sweeps.measures.estimates import FEWEST, FEWEST_PAIRS, Estimate
+
+ON_TERMINAL = 6
+"""How many of `COLUMNS` fit on a terminal of 80 characters."""
+COLUMNS = (
+    "configuration",
+    "escaped",
+    "median escape",
+    "restricted mean",
+    "final loss",
+    "solved",
+    "on plateaus",
+)
+
+
+def cells(row: Row) -> list[str]:
+    """A row of the result table, one text for each of `COLUMNS`."""
+    diverged = f", {row.diverged} diverged" if row.diverged else ""
+    median = f"> {row.budget}" if row.median_escape is None else f"{row.median_escape:.0f}"
+    return [
+        row.label,
+        f"{row.escaped}/{row.seeds}{diverged}",
+        median,
+        iterations(row.mean_escape),
+        "-" if row.final_loss is None else loss(row.final_loss),
+        f"{row.solved}/{row.seeds}",
+        iterations(row.plateau_iterations),
+    ]
+
+
+def iterations(estimate: Estimate) -> str:
+    """``94 [80, 110]``."""
+    return _with_interval(estimate, ".0f")
+
+
+def loss(estimate: Estimate) -> str:
+    """``0.012 [0.011, 0.014]``."""
+    return _with_interval(estimate, ".2g")
+
+
+def sentence(difference: Difference) -> str:
+    """A difference in words that say how sure it is."""
+    mean = difference.paired.difference
+    later = "later" if mean.value > 0 else "earlier"
+    size = f"{abs(mean.value):.0f} iterations {later}"
+    text = f"{difference.second} leaves chance {size} than {difference.first}"
+    if mean.low is not None and mean.high is not None:
+        text += f" (difference {mean.value:+.0f} [{mean.low:+.0f}, {mean.high:+.0f}])"
+    text += f", mean over {difference.paired.pairs} seeds in both, restricted to {difference.budget}"
+    if difference.holm_p_value is None:
+        return f"{text}; at least {FEWEST_PAIRS} such seeds are needed for a test."
+    return f"{text}; sign-flip test, Holm-adjusted: p = {difference.holm_p_value:.2g}."
+
+
+NOTES = (
+    "Escape: the first of three consecutive blocks whose mean loss lies below 1 - 0.25/D; chance is exactly 1. "
+    "Solved: below 0.25/D. On plateaus: iterations spent on detected plateaus above rung 0.",
+    "Seeds that have not escaped within the budget are censored there. The restricted mean counts them, and diverged "
+    "seeds, as the budget; the median is given only where more than half escaped. The final loss is the mean of the last "
+    "50 iterations over seeds that did not diverge.",
+    f"Brackets are 95 % BCa bootstrap intervals over seeds (9999 resamples). None is given below {FEWEST} seeds or where "
+    "all seeds agree.",
+)
+
+
+def _with_interval(estimate: Estimate, style: str) -> str:
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:{style}}"
+    return f"{estimate.value:{style}} [{estimate.low:{style}}, {estimate.high:{style}}]"
