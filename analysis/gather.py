@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,12 +64,17 @@ def gather(folder: Path) -> Collection:
         else:
             found.append((run, summary, config))
     found.sort(key=lambda run: started(run[0]))
-    names = [summary.name for _, summary, _ in found]
-    runs = [
-        FinishedRun(run, summary.name if names.count(summary.name) == 1 else str(run.relative_to(folder)), summary, config)
-        for run, summary, config in found
-    ]
+    labels = _labels([summary.name for _, summary, _ in found], [str(run.relative_to(folder)) for run, _, _ in found])
+    runs = [FinishedRun(run, label, *rest) for label, (run, *rest) in zip(labels, found, strict=True)]
     return Collection(folder, tuple(runs), tuple(left_out))
+
+
+def _labels(names: Sequence[str], folders: Sequence[str]) -> Sequence[str]:
+    """The parts of the runs' names in which they differ; their folders where that does not tell them apart."""
+    parts = [name.split(",") for name in names]
+    common = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
+    short = [",".join(part for part in own if part not in common) or own[0] for own in parts]
+    return short if len(set(short)) == len(short) else folders
 
 
 def differing_keys(runs: tuple[FinishedRun, ...]) -> list[str]:

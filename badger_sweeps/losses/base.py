@@ -25,9 +25,9 @@ class Loss(ABC):
         """|difference|^order."""
 
     def error(
-        self, guess: Float[Tensor, "*batch dim"], target: Float[Tensor, "*batch dim"], task: Task
-    ) -> Float[Tensor, "*batch dim"]:
-        """The normalised error of each dimension (chance = 1)."""
+        self, guess: Float[Tensor, "*guesses dim"], target: Float[Tensor, "*targets dim"], task: Task
+    ) -> Float[Tensor, "*guesses dim"]:
+        """The normalised error of each dimension (chance = 1), for one or more guesses at each target."""
         return self.deviation(guess - target) / task.absolute_moment(self.order)
 
     def chance_variance(self, task: Task) -> float:

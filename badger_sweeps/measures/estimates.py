@@ -38,7 +38,7 @@ def mean(values: ArrayLike) -> Estimate:
     return Estimate(float(values.mean()), *_bca(values))
 
 
-def censored_at(times: Sequence[float | None], budget: float) -> NDArray[np.float64]:
+def censored_at(times: Sequence[int | None], budget: int) -> NDArray[np.float64]:
     """min(T, budget) of each member, None standing for "not within the budget".
 
     Its mean is the restricted mean survival time RMST(budget), the area under the Kaplan-Meier curve, since all

@@ -46,9 +46,10 @@ class Ladder:
         """A quarter of the gap between rungs: what counts as the same level."""
         return 0.25 / self.dims
 
-    def nearest(self, level: ArrayLike) -> NDArray[np.float64]:
+    def nearest(self, level: float | ArrayLike) -> NDArray[np.float64]:
         """The rung nearest to each level; NaN for NaN."""
-        return np.clip(np.round(np.asarray(level, dtype=float) * self.dims), 0, self.dims) / self.dims
+        unsolved = np.round(np.asarray(level, dtype=float) * self.dims)
+        return np.asarray(np.clip(unsolved, 0, self.dims) / self.dims)
 
     def block_means(self, values: ArrayLike) -> NDArray[np.float64]:
         """Means over consecutive blocks of the first axis; what is left over at the end is not used."""

@@ -89,12 +89,14 @@ class _Segment:
         self._means, self.start, self.end = means, start, end
         within = means[start:end]
         self.level = float(within.mean())
-        self.slope, _, *self._slope_interval = map(float, theilslopes(within, alpha=0.80))
+        self.slope = self._steepest = math.nan
+        if len(within) >= SHORTEST:
+            self.slope, _, low, high = map(float, theilslopes(within, alpha=0.80))
+            self._steepest = max(abs(low), abs(high))
 
     def flat(self, tolerance: float) -> bool:
         """Whether it is long enough to tell and changes by less than the tolerance from end to end."""
-        length = self.end - self.start
-        return length >= SHORTEST and max(map(abs, self._slope_interval)) * length <= tolerance
+        return self._steepest * (self.end - self.start) <= tolerance
 
     def rests(self, gap: float) -> bool:
         """Whether it changes far more slowly than the curve does over the next half `gap` on either side.
@@ -102,10 +104,9 @@ class _Segment:
         Along a drift the speed on both sides is the segment's own slope, however finely the drift was cut. Where
         the curve never goes that far, its speed over all there is counts.
         """
-        steepest = max(map(abs, self._slope_interval))
         sides = (self._means[: self.start][::-1], self._means[self.end :])
         speeds = [_speed(np.abs(side - self.level), gap / 2) for side in sides if len(side)]
-        return all(steepest <= RESTING * speed for speed in speeds)
+        return all(self._steepest <= RESTING * speed for speed in speeds)
 
     def joined(self, after: _Segment) -> _Segment:
         """Both as one."""
@@ -120,7 +121,10 @@ def _speed(distance: NDArray[np.float64], goal: float) -> float:
 
 
 def _join(segments: list[_Segment], tolerance: float) -> list[_Segment]:
-    """Join neighbours that are less than the tolerance apart and flat together."""
+    """Join neighbours that are less than the tolerance apart and flat together, until no two are.
+
+    High rungs are noisier than low ones and are cut too often; this mends it.
+    """
     joined = segments[:1]
     for segment in segments[1:]:
         together = joined[-1].joined(segment)
@@ -128,7 +132,7 @@ def _join(segments: list[_Segment], tolerance: float) -> list[_Segment]:
             joined[-1] = together
         else:
             joined.append(segment)
-    return joined
+    return joined if len(joined) == len(segments) else _join(joined, tolerance)
 
 
 def _cut(means: NDArray[np.float64], ladder: Ladder) -> list[tuple[int, int]]:
@@ -137,6 +141,7 @@ def _cut(means: NDArray[np.float64], ladder: Ladder) -> list[tuple[int, int]]:
     # At least a fiftieth of the tolerance, so that a noiseless curve is not cut at every point.
     penalty = 3 * max(noise, ladder.tolerance / 50) ** 2 * math.log(len(means))
     # The linear kernel is the squared error about the mean; this is `ruptures.Pelt(model="l2", jump=1)`, compiled.
-    search = ruptures.KernelCPD(kernel="linear", min_size=SHORTEST)
+    # Pieces may be short, so that the fall between two plateaus is cut out rather than added to one of them.
+    search = ruptures.KernelCPD(kernel="linear", min_size=2)
     ends = [int(end) for end in search.fit(means[:, None]).predict(pen=penalty)]
     return list(zip([0, *ends[:-1]], ends, strict=True))

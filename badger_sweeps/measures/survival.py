@@ -30,7 +30,7 @@ class SurvivalCurve(NamedTuple):
     median: float | None
 
 
-def kaplan_meier(times: Sequence[float | None], budget: float) -> SurvivalCurve:
+def kaplan_meier(times: Sequence[int | None], budget: int) -> SurvivalCurve:
     """The curve of `times`, censored at `budget` where they are None. lifelines does the estimating."""
     reached = [time is not None and time <= budget for time in times]
     fit = KaplanMeierFitter().fit(censored_at(times, budget), reached)

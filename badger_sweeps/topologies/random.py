@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
 
 import torch
 from jaxtyping import Bool
@@ -24,7 +23,7 @@ class RandomLinks(Topology):
     links: Count = 4
 
     @model_validator(mode="after")
-    def _enough_others(self) -> Self:
+    def _enough_others(self) -> RandomLinks:
         if self.links >= self.experts:
             raise broken_rule("links", "must be below {experts}", links=self.links, experts=self.experts)
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field, fields
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -47,7 +47,7 @@ class Training:
     checkpoint_every: Count = 100
 
     @model_validator(mode="after")
-    def _loss_within_rollout(self) -> Self:
+    def _loss_within_rollout(self) -> Training:
         if self.loss_steps > self.inner_steps:
             found = {"loss_steps": self.loss_steps, "inner_steps": self.inner_steps}
             raise broken_rule("loss_steps", "must be at most {inner_steps}", **found)
@@ -75,14 +75,14 @@ class Experiment:
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     @model_validator(mode="after")
-    def _seeds_differ(self) -> Self:
+    def _seeds_differ(self) -> Experiment:
         repeated = sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1})
         if repeated:
             raise broken_rule("seeds", "must all be different", repeated=repeated)
         return self
 
     @model_validator(mode="after")
-    def _device_exists(self) -> Self:
+    def _device_exists(self) -> Experiment:
         if self.device == "cuda" and not torch.cuda.is_available():
             raise broken_rule("device", "must be one this machine has", device=self.device, cuda_devices=0)
         return self
