@@ -64,7 +64,7 @@ def load_checkpoint(folder: Path, identity: Mapping[str, Any], iterations: int) 
         content = torch.load(path, map_location="cpu", weights_only=True)
         saved, state = content["identity"], content["population"]
         done = state["iteration"]
-    except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
+    except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
         found = f"a damaged file of {path.stat().st_size} bytes"
         raise UsageError(f"`{path}` must be a whole checkpoint; found {found}. Delete it to start anew.") from None
     for key in sorted(saved.keys() | identity.keys()):

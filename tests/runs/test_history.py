@@ -1,0 +1,96 @@
+"""History as a reader sees it while it grows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.runs import history as module
+from badger_sweeps.runs.history import History, columns_by_seed, read_history
+from badger_sweeps.training.loop import Record
+
+
+def record(iteration: int, seeds: tuple[int, ...] = (4, 2)) -> Record:
+    values = np.array([iteration + seed / 10 for seed in seeds], dtype=np.float32)
+    return Record(iteration, seeds, {"loss": values, "grad_norm": -values})
+
+
+def test_it_can_be_read_from_the_first_moment(tmp_path: Path) -> None:
+    History(tmp_path, ["loss", "grad_norm"])
+    empty = pd.read_parquet(tmp_path / "history.parquet")
+    assert list(empty.columns) == ["seed", "iteration", "loss", "grad_norm"]
+    assert empty.empty
+
+
+def test_at_most_100_records_are_unwritten(tmp_path: Path) -> None:
+    history = History(tmp_path, ["loss", "grad_norm"])
+    history._flushed_at += 1000  # only the count decides here
+    for iteration in range(250):
+        history.observe(record(iteration))
+        assert iteration - read_history(tmp_path)["iteration"].max() <= 100 or iteration < 100
+    assert read_history(tmp_path)["iteration"].max() == 199
+
+
+def test_at_most_a_second_is_unwritten(tmp_path: Path) -> None:
+    history = History(tmp_path, ["loss", "grad_norm"])
+    history.observe(record(0))
+    history._flushed_at -= 1.0  # as if a second had passed
+    history.observe(record(1))
+    assert read_history(tmp_path)["iteration"].tolist() == [0, 0, 1, 1]
+
+
+def test_values_come_back_to_the_bit(tmp_path: Path) -> None:
+    history = History(tmp_path, ["loss", "grad_norm"])
+    strange = np.array([np.nan, np.inf], dtype=np.float32)
+    history.observe(Record(0, (4, 2), {"loss": strange, "grad_norm": np.float32([1e-45, 0.1])}))
+    history.observe(record(1, seeds=(2,)))
+    history.flush()
+    columns = columns_by_seed(read_history(tmp_path))
+    assert list(columns) == [4, 2]
+    assert np.isnan(columns[4]["loss"][0])
+    assert columns[4]["grad_norm"].tobytes() == np.float32([1e-45]).tobytes()
+    assert columns[2]["loss"].tolist() == [np.inf, np.float32(1.2)]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 7, 12, 13, 20])
+def test_files_depend_on_the_rows_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    """With 12 rows a part, cut back to any iteration and written again: the same files as in one go."""
+    monkeypatch.setattr(module, "ROWS_PER_PART", 12)
+    files = []
+    for stop in (20, kept):
+        folder = tmp_path / str(stop)
+        folder.mkdir(exist_ok=True)
+        whole = History(folder, ["loss", "grad_norm"])
+        for iteration in range(20):
+            whole.observe(record(iteration))
+            if iteration % 3 == 0 or iteration == 19:
+                whole.flush()
+        again = History(folder, ["loss", "grad_norm"], keep=stop)
+        assert read_history(folder)["iteration"].tolist() == [i for i in range(stop) for _ in range(2)]
+        for iteration in range(stop, 20):
+            again.observe(record(iteration))
+        again.flush()
+        files.append({path.name: path.read_bytes() for path in sorted((folder / "history.parquet").iterdir())})
+    assert files[0] == files[1]
+    assert len(files[0]) == 4
+
+
+def test_unfinished_files_are_passed_over(tmp_path: Path) -> None:
+    history = History(tmp_path, ["loss", "grad_norm"])
+    history.observe(record(0))
+    history.flush()
+    (tmp_path / "history.parquet" / ".part-00001.parquet.77.tmp").write_bytes(b"half")
+    assert len(read_history(tmp_path)) == 2
+
+
+def test_a_history_that_ends_before_its_checkpoint_is_refused(tmp_path: Path) -> None:
+    history = History(tmp_path, ["loss", "grad_norm"])
+    history.observe(record(0))
+    history.flush()
+    with pytest.raises(UsageError, match="must reach iteration 4.*found its last iteration 0"):
+        History(tmp_path, ["loss", "grad_norm"], keep=5)
+    assert len(read_history(tmp_path)) == 2

@@ -1,0 +1,95 @@
+"""One run from Python, and the files it leaves."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.foundations.files import replacing
+from badger_sweeps.measures.escape import escape_iteration
+from badger_sweeps.optimizers.adam import Adam
+from badger_sweeps.runs.run import Plan, run
+from badger_sweeps.runs.summary import read_summary
+from badger_sweeps.topologies.random import RandomLinks
+from badger_sweeps.tracking.disabled import Disabled
+from badger_sweeps.training.experiment import Experiment, Training
+from badger_sweeps.training.population import Population
+
+
+def plan(folder: Path, **changes: object) -> Plan:
+    settings = {
+        "architecture": GRU(hidden=8, message=4),
+        "topology": RandomLinks(experts=4, links=2),
+        "optimizer": Adam(lr=0.01),
+        "training": Training(iterations=120, batch_size=32, inner_steps=4, checkpoint_every=50),
+        "seeds": (5, 3),
+        "device": "cpu",
+    }
+    experiment = Experiment(**{**settings, **changes})
+    return Plan(experiment, folder, "test", ("gru",), {}, "escape_iteration", Disabled())
+
+
+def silent() -> Console:
+    return Console(file=io.StringIO())
+
+
+def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
+    summary = run(plan(tmp_path), silent())
+    history = pd.read_parquet(tmp_path / "history.parquet")
+    dims = [f"loss_dim/{dim}" for dim in range(4)]
+    assert list(history.columns) == ["seed", "iteration", "loss", *dims, "grad_norm", "plateau/rung", "plateau/index"]
+    assert history["seed"].tolist() == [5, 3] * 120
+    assert history["iteration"].tolist() == [i for i in range(120) for _ in range(2)]
+    np.testing.assert_allclose(history["loss"], history[dims].mean(axis=1), rtol=1e-5)
+    content = json.loads((tmp_path / "summary.json").read_text())
+    assert [seed["seed"] for seed in content["seeds"]] == [5, 3]
+    assert content["objective"]["name"] == "escape_iteration"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "history.parquet", "summary.json", "provenance.json", "checkpoint.pt",
+    }  # fmt: skip
+    assert read_summary(tmp_path) == summary
+
+
+def test_the_summary_follows_from_the_history(tmp_path: Path) -> None:
+    planned = plan(tmp_path)
+    summary = run(planned, silent())
+    history = pd.read_parquet(tmp_path / "history.parquet")
+    for outcome in summary.outcomes:
+        loss = history.loc[history["seed"] == outcome.seed, "loss"].to_numpy()
+        assert outcome.escape_iteration == escape_iteration(loss, planned.ladder)
+        assert outcome.final_loss == pytest.approx(loss[-50:].mean(), rel=1e-6)
+
+
+def test_a_diverged_member_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_games = Population.draw_games
+
+    def sabotaged(population: Population) -> object:
+        games = draw_games(population)
+        if population.iteration == 70:
+            games.targets[0] = np.nan
+        return games
+
+    monkeypatch.setattr(Population, "draw_games", sabotaged)
+    run(plan(tmp_path), silent())
+    first, second = json.loads((tmp_path / "summary.json").read_text())["seeds"]
+    assert (first["diverged"], first["iterations"], first["escape_iteration"], first["final_loss"]) == (True, 71, None, None)
+    assert (second["diverged"], second["iterations"]) == (False, 120)
+    history = pd.read_parquet(tmp_path / "history.parquet")
+    assert len(history) == 71 + 120
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), replacing(path) as file:
+        file.write(b"half of the n")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,122 @@
+"""Runs that are stopped, by real signals to real processes, and started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.runs.commands import parts, run, start, wait_for_iteration
+
+ITERATIONS = "training.iterations=900"
+EVERY = "training.checkpoint_every=40"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    finished = run(folder, ITERATIONS, EVERY)
+    assert finished.returncode == 0, finished.stderr
+    return folder
+
+
+def without_wall_time(folder: Path) -> object:
+    return json.loads((folder / "summary.json").read_text())["seeds"]
+
+
+def test_killed_again_and_again_it_leaves_the_same_bits(undisturbed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    for reached in (25, 130, 330, 560):  # before the first checkpoint, and at no checkpoint
+        process = start(folder, ITERATIONS, EVERY)
+        read = wait_for_iteration(folder, reached, process)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        after = pd.read_parquet(folder / "history.parquet")
+        assert len(after) >= len(read)  # what had been readable stays
+        assert not list(folder.glob("summary.json"))
+    finished = run(folder, ITERATIONS, EVERY)
+    assert finished.returncode == 0, finished.stderr
+    assert parts(folder) == parts(undisturbed)
+    assert without_wall_time(folder) == without_wall_time(undisturbed)
+    sessions = json.loads((folder / "provenance.json").read_text())["sessions"]
+    assert len(sessions) == 5
+    assert sessions[-1]["first_iteration"] > 500
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_in_good_order(undisturbed: Path, tmp_path: Path, number: int, status: int) -> None:
+    folder = tmp_path / "run"
+    process = start(folder, ITERATIONS, EVERY, tracking="wandb")
+    wait_for_iteration(folder, 50, process)
+    os.killpg(process.pid, number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == status, errors
+    assert "Traceback" not in errors
+    assert "goes on" in output
+    last = pd.read_parquet(folder / "history.parquet")["iteration"].max()
+    session = json.loads((folder / "provenance.json").read_text())["sessions"][0]
+    assert session["iterations_done"] == last + 1  # the checkpoint is of the very last iteration
+    assert len(list(folder.glob("wandb/offline-run-*/run-*.wandb"))) == 3
+    finished = run(folder, ITERATIONS, EVERY)
+    assert finished.returncode == 0, finished.stderr
+    assert parts(folder) == parts(undisturbed)
+
+
+def test_a_finished_run_is_not_trained_again(undisturbed: Path) -> None:
+    before = parts(undisturbed)
+    again = run(undisturbed, ITERATIONS, EVERY)
+    assert again.returncode == 0, again.stderr
+    assert "it/s" not in again.stdout
+    assert parts(undisturbed) == before
+    assert len(json.loads((undisturbed / "provenance.json").read_text())["sessions"]) == 1
+
+
+def test_a_larger_budget_goes_on(undisturbed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert run(folder, "training.iterations=300", EVERY).returncode == 0
+    longer = run(folder, ITERATIONS, EVERY)
+    assert longer.returncode == 0, longer.stderr
+    assert parts(folder) == parts(undisturbed)
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ("optimizer.lr=0.02", "`optimizer.lr` must be 0.01, as in the checkpoint"),
+        ("seeds=4", "`seeds` must be [0, 1, 2]"),
+        ("architecture=exponential", "`architecture` must be 'GRU'"),
+        ("training.iterations=100", "`training.iterations` must be at least the 900 iterations done"),
+    ],
+)
+def test_another_configuration_is_refused_and_spoils_nothing(undisturbed: Path, override: str, complaint: str) -> None:
+    before = everything(undisturbed)
+    refused = run(undisturbed, ITERATIONS, EVERY, override)
+    assert refused.returncode == 2
+    assert complaint in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert everything(undisturbed) == before
+
+
+@pytest.mark.parametrize("keep", [0, 100, 0.5, -1])
+def test_a_truncated_checkpoint_is_refused_and_spoils_nothing(undisturbed: Path, tmp_path: Path, keep: float) -> None:
+    checkpoint = undisturbed / "checkpoint.pt"
+    whole = checkpoint.read_bytes()
+    size = int(keep * len(whole)) if 0 < keep < 1 else keep
+    checkpoint.write_bytes(whole[:size])
+    before = everything(undisturbed)
+    try:
+        refused = run(undisturbed, ITERATIONS, EVERY)
+        assert refused.returncode == 2
+        assert "must be a whole checkpoint" in refused.stderr
+        assert refused.stderr.count("\n") == 1
+        assert everything(undisturbed) == before
+    finally:
+        checkpoint.write_bytes(whole)
