@@ -12,8 +12,8 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from badger_sweeps.runs import summary as summaries
-from badger_sweeps.runs.provenance import started
 from badger_sweeps.runs.history import read_history
+from badger_sweeps.runs.provenance import started
 from badger_sweeps.runs.summary import Summary
 
 
@@ -49,7 +49,7 @@ class Collection:
 
 
 def gather(folder: Path) -> Collection:
-    """Read all runs below `folder`, in the order in which they were started. A run that is not finished, or damaged, is left out."""
+    """Read the finished runs below `folder`, in the order in which they were started."""
     found: list[tuple[Path, Summary, dict[str, Any]]] = []
     left_out: list[tuple[str, str]] = []
     for config_file in sorted(folder.rglob(".hydra/config.yaml")):
@@ -64,8 +64,11 @@ def gather(folder: Path) -> Collection:
         else:
             found.append((run, summary, config))
     found.sort(key=lambda run: started(run[0]))
-    labels = _labels([summary.name for _, summary, _ in found], [str(run.relative_to(folder)) for run, _, _ in found])
-    runs = [FinishedRun(run, label, *rest) for label, (run, *rest) in zip(labels, found, strict=True)]
+    folders = [str(run.relative_to(folder)) for run, _, _ in found]
+    labels = _labels([summary.name for _, summary, _ in found], folders)
+    runs = [
+        FinishedRun(run, label, summary, config) for label, (run, summary, config) in zip(labels, found, strict=True)
+    ]
     return Collection(folder, tuple(runs), tuple(left_out))
 
 
@@ -89,4 +92,6 @@ def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
     if "_target_" in node:  # a choice: its class is worth more than where the class lies
         node = {**node, "": node["_target_"].rsplit(".", 1)[-1]}
         del node["_target_"]
-    return {key: value for name, child in node.items() for key, value in _flat(child, f"{prefix}.{name}".strip(".")).items()}
+    return {
+        key: value for name, child in node.items() for key, value in _flat(child, f"{prefix}.{name}".strip(".")).items()
+    }

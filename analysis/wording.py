@@ -61,10 +61,10 @@ NOTES = (
     "Escape: the first of three consecutive blocks whose mean loss lies below 1 - 0.25/D; chance is exactly 1. "
     "Solved: below 0.25/D. On plateaus: iterations spent on detected plateaus above rung 0.",
     "Seeds that have not escaped within the budget are censored there. The restricted mean counts them, and diverged "
-    "seeds, as the budget; the median is given only where more than half escaped. The final loss is the mean of the last "
-    "50 iterations over seeds that did not diverge.",
-    f"Brackets are 95 % BCa bootstrap intervals over seeds (9999 resamples). None is given below {FEWEST} seeds or where "
-    "all seeds agree.",
+    "seeds, as the budget; the median is given only where more than half escaped. The final loss is the mean of the "
+    "last 50 iterations over seeds that did not diverge.",
+    "Brackets are 95 % BCa bootstrap intervals over seeds (9999 resamples). "
+    f"None is given below {FEWEST} seeds or where all seeds agree.",
 )
 
 

@@ -35,7 +35,7 @@ class LadderInfo(NamedTuple):
     label: str
     ladder: Ladder
     outcomes: tuple[Outcome, ...]
-    iteration: NDArray[np.float64]
+    iteration: NDArray[np.floating]
     loss: list[NDArray[np.float64]]
 
 
@@ -69,7 +69,13 @@ def draw(info: LadderInfo) -> go.Figure:
         for rest in outcome.rests:
             plateau = rest.plateau
             figure.add_vrect(
-                x0=plateau.start, x1=plateau.end, fillcolor=rung_color(plateau.rung), opacity=0.3, line_width=0, layer="below", **place
+                x0=plateau.start,
+                x1=plateau.end,
+                fillcolor=rung_color(plateau.rung),
+                opacity=0.3,
+                line_width=0,
+                layer="below",
+                **place,
             )
             figure.add_scatter(
                 x=[(plateau.start + plateau.end) / 2],

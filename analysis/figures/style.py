@@ -21,7 +21,11 @@ def rung_color(rung: float) -> str:
 def apply_to(figure: go.Figure, height: int) -> go.Figure:
     """Give a figure the common look."""
     figure.update_layout(
-        template="plotly_white", font=FONT, height=height, margin={"l": 60, "r": 20, "t": 50, "b": 50}, hovermode="closest"
+        template="plotly_white",
+        font=FONT,
+        height=height,
+        margin={"l": 60, "r": 20, "t": 50, "b": 50},
+        hovermode="closest",
     )
     return figure
 

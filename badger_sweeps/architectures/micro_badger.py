@@ -74,8 +74,8 @@ class MicroBadger(Architecture):
         h = self.cell(parameters, x, h.view(population, games * experts, -1))
         emitted = affine(h, parameters["weight_out"], parameters["bias_out"])
         emitted = emitted.view(population, games, experts, -1)
-        m, o = emitted.split([self.message, emitted.shape[-1] - self.message], dim=-1)
-        return {"h": h.view(population, games, experts, -1), "m": m}, o
+        state = {"h": h.view(population, games, experts, -1), "m": emitted[..., : self.message]}
+        return state, emitted[..., self.message :]
 
 
 def affine(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,7 +20,9 @@ def main() -> None:
     Exit status: 0 when all runs finished, 2 for what the user can mend, 130 or 143 after Ctrl-C or SIGTERM.
     """
     OmegaConf.register_new_resolver("run_folder", naming.run_folder, replace=True)
-    application = hydra.main(config_path=str(configuration.folder()), config_name=configuration.NAME, version_base="1.3")(_job)
+    application = hydra.main(
+        config_path=str(configuration.folder()), config_name=configuration.NAME, version_base="1.3"
+    )(_job)
     # Hydra prints errors in its own, longer words unless told to raise them. Its flag is also what users set to
     # see tracebacks; `complaints` has read what they set.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -37,13 +40,14 @@ def _job(config: DictConfig) -> float:
     from badger_sweeps.commands.words import in_brief
     from badger_sweeps.runs.run import Interrupted, run
 
-    hydra_config = HydraConfig.get()
+    hydra_config = cast(DictConfig, HydraConfig.get())
     console = Console()
     try:
         planned = plan(config, hydra_config, Path(hydra_config.runtime.output_dir))
         summary = run(planned, console)
     except Interrupted as interrupted:
-        note = f"{planned.name}: stopped after iteration {interrupted.iteration}; the same command on the same folder goes on"
+        where = f"{planned.name}: stopped after {interrupted.iteration} iterations"
+        note = f"{where}; the same command on the same folder goes on"
         console.print(note, markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(interrupted.exit_status) from None
     except Exception as error:

@@ -30,7 +30,7 @@ def can_be_mended(error: BaseException) -> bool:
 
 
 def complain(error: Exception) -> Exception | SystemExit:
-    """What is to be raised for `error`: the error itself if it is a defect, otherwise the exit, once it is explained."""
+    """What is to be raised for `error`: itself if it is a defect, otherwise the exit, once it is explained."""
     if not can_be_mended(error):
         return error
     if full_errors:

@@ -35,8 +35,8 @@ def choices(group: str) -> list[str]:
 
 
 def _flat(config: DictConfig, prefix: str = "") -> Iterator[str]:
-    for key in config:
+    for key in map(str, config):
         yield f"{prefix}{key}"
-        value = OmegaConf.select(config, str(key))
+        value = OmegaConf.select(config, key)
         if isinstance(value, DictConfig):
             yield from _flat(value, f"{prefix}{key}.")

@@ -6,7 +6,7 @@ PyTorch is loaded here, and not before: a misspelt key is answered without it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -36,9 +36,9 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
     Raises:
         UsageError: a value breaks a rule; the message names the key.
     """
-    for key in config:
+    for key in map(str, config):
         if key not in (*PARTS, *SCALARS):
-            raise UsageError(f"`{key}` is not a known key.{nearest(str(key), (*PARTS, *SCALARS))}")
+            raise UsageError(f"`{key}` is not a known key.{nearest(key, (*PARTS, *SCALARS))}")
     names = get_args(Objective)
     if config.objective not in names:
         raise UsageError(f"`objective` must be one of {', '.join(names)}; found {config.objective!r}.")
@@ -81,8 +81,7 @@ def _plain(config: DictConfig, key: str) -> dict[str, Any]:
 
 
 def _container(config: DictConfig) -> dict[str, Any]:
-    container: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
-    return container
+    return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
 
 
 def _seeds(seeds: Any) -> tuple[Any, ...]:

@@ -51,7 +51,9 @@ def _must_be_writable(folder: Path) -> None:
     if not existing.is_dir():
         raise UsageError(f"`{folder}` must be a folder; found the file `{existing}`.")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise UsageError(f"`{folder}` must be a folder that can be written; found no permission to write in `{existing}`.")
+        raise UsageError(
+            f"`{folder}` must be a folder that can be written; found no permission to write in `{existing}`."
+        )
 
 
 def _jobs(config: DictConfig) -> Iterator[list[str]]:
@@ -61,7 +63,9 @@ def _jobs(config: DictConfig) -> Iterator[list[str]]:
     choices: dict[str, list[str]] = {}
     for override in OverridesParser.create().parse_overrides(arguments):
         key = override.get_key_element()
-        values = override.sweep_string_iterator() if override.is_sweep_override() else [override.get_value_element_as_str()]
+        values = (
+            override.sweep_string_iterator() if override.is_sweep_override() else [override.get_value_element_as_str()]
+        )
         choices[key] = [f"{key}={value}" for value in values]
     for job in product(*choices.values()):
         yield list(job)

@@ -61,7 +61,8 @@ def explain(error: ValidationError, prefix: str = "") -> str:
         return f"`{key}` is not a known key; found {first['input']!r}."
     if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         return f"`{key}` must be given; found nothing."
-    rule = _RULES.get(first["type"], lambda _: first["msg"][:1].lower() + first["msg"][1:])(context)
+    describe = _RULES.get(first["type"])
+    rule = describe(context) if describe else first["msg"][:1].lower() + first["msg"][1:]
     return f"`{key}` {rule}; found {first['input']!r}."
 
 

@@ -67,7 +67,9 @@ class LadderTracker:
         self._rung = np.full(len(seeds), np.nan)
         self._index = np.zeros(len(seeds), dtype=np.int64)
 
-    def observe(self, seeds: Sequence[int], loss: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def observe(
+        self, seeds: Sequence[int], loss: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Take in one iteration's losses of the members still training; gives their rung and index.
 
         ``rung`` is the rung nearest to the latest whole block's mean (NaN before there is one). ``index`` is the

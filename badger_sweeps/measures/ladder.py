@@ -55,4 +55,5 @@ class Ladder:
         """Means over consecutive blocks of the first axis; what is left over at the end is not used."""
         values = np.asarray(values, dtype=float)
         blocks = len(values) // self.block
-        return values[: blocks * self.block].reshape(blocks, self.block, *values.shape[1:]).mean(axis=1)
+        whole = values[: blocks * self.block].reshape(blocks, self.block, *values.shape[1:])
+        return np.asarray(whole.mean(axis=1))

@@ -95,7 +95,9 @@ class History:
         reached = pa.compute.max(kept["iteration"]).as_py()
         if keep and reached != keep - 1:
             found = "nothing" if reached is None else f"its last iteration {reached}"
-            raise UsageError(f"`{self._folder}` must reach iteration {keep - 1}, as the checkpoint does; found {found}.")
+            raise UsageError(
+                f"`{self._folder}` must reach iteration {keep - 1}, as the checkpoint does; found {found}."
+            )
         return kept
 
 

@@ -68,7 +68,7 @@ class Plan:
         return load_checkpoint(self.folder, self.experiment.identity, self.experiment.training.iterations)
 
 
-class Interrupted(Exception):  # noqa: N818 - nothing went wrong
+class Interrupted(Exception):
     """The run was asked to stop, and stopped with everything saved."""
 
     def __init__(self, exit_status: int, iteration: int) -> None:

@@ -40,9 +40,7 @@ class TerminalProgress(Tracker):
             disable=not console.is_terminal,
         )
         self._bar.start()
-        self._task = self._bar.add_task(
-            run.name, total=iterations, completed=run.first_iteration, rate="", rungs=""
-        )
+        self._task = self._bar.add_task(run.name, total=iterations, completed=run.first_iteration, rate="", rungs="")
 
     def observe(self, record: Record) -> None:
         now, done = time.monotonic(), record.iteration + 1

@@ -45,7 +45,9 @@ class _Runs(Tracker):
         except wandb.Error as error:
             self.close(exit_status=1)
             first_line = str(error).splitlines()[0]
-            raise UsageError(f"`tracking.mode` must be one W&B can start in; found {tracking.mode}: {first_line}") from error
+            raise UsageError(
+                f"`tracking.mode` must be one W&B can start in; found {tracking.mode}: {first_line}"
+            ) from error
 
     def observe(self, record: Record) -> None:
         if record.iteration % self._every:

@@ -60,6 +60,8 @@ def test_exponential_is_the_studys_formula() -> None:
 
 
 def test_initial_noise_scales_the_states_and_nothing_else() -> None:
-    quiet, loud = (GRU(initial_noise=noise).initial_state(4, 3, torch.Generator().manual_seed(1)) for noise in (0.5, 1.0))
+    quiet, loud = (
+        GRU(initial_noise=noise).initial_state(4, 3, torch.Generator().manual_seed(1)) for noise in (0.5, 1.0)
+    )
     torch.testing.assert_close(2 * quiet["h"], loud["h"])
     assert not quiet["m"].any()

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from badger_sweeps.measures.estimates import censored_at, mean, paired_difference, share
+from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.objectives import objective, per_seed
 from badger_sweeps.measures.outcome import outcome
-from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.survival import kaplan_meier
 
 
@@ -71,7 +71,7 @@ def test_intervals_are_the_same_every_time() -> None:
 
 def test_sign_flip_test_is_exact() -> None:
     """Six pairs all in one direction: 2 of the 64 sign patterns are as extreme."""
-    first, second = np.arange(6.0), np.arange(6.0) + [1, 2, 2, 1, 2, 3]
+    first, second = np.arange(6.0), np.arange(6.0) + np.array([1, 2, 2, 1, 2, 3])
     result = paired_difference(first, second)
     assert result.p_value == pytest.approx(2 / 64)
     assert result.difference.value == pytest.approx(11 / 6)

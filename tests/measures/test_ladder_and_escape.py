@@ -72,7 +72,10 @@ def test_the_live_tracker_agrees_with_the_rule(levels: list[float], left_over: i
 
 def test_the_live_rung_is_the_nearest_to_the_last_whole_block() -> None:
     tracker = LadderTracker([1, 2], LADDER)
-    rungs = [tracker.observe([1, 2], np.array(pair))[0].tolist() for pair in zip(curve(1, 0.52), curve(0.8, 0.1), strict=True)]
+    rungs = [
+        tracker.observe([1, 2], np.array(pair))[0].tolist()
+        for pair in zip(curve(1, 0.52), curve(0.8, 0.1), strict=True)
+    ]
     assert np.isnan(rungs[3]).all()
     assert rungs[4] == rungs[8] == [1, 0.75]
     assert rungs[9] == [0.5, 0]

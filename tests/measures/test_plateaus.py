@@ -24,7 +24,9 @@ def noisy_ladder(dims: int, games: int, rest: int, rng: np.random.Generator, fal
     return (dims - k) / dims + rng.normal(size=len(k)) * np.sqrt(CHANCE_VARIANCE * (dims - k) / (dims**2 * games))
 
 
-@pytest.mark.parametrize(("dims", "games", "rest"), [(2, 64, 200), (4, 64, 300), (4, 100, 200), (5, 64, 400), (20, 64, 1200)])
+@pytest.mark.parametrize(
+    ("dims", "games", "rest"), [(2, 64, 200), (4, 64, 300), (4, 100, 200), (5, 64, 400), (20, 64, 1200)]
+)
 @pytest.mark.parametrize("fall", [0, 30])
 def test_every_rung_of_a_noisy_ladder_is_found(dims: int, games: int, rest: int, fall: int) -> None:
     ladder = Ladder.for_run(dims, games, CHANCE_VARIANCE)
@@ -66,7 +68,9 @@ def test_slow_drifts_have_no_plateaus(shape: str, dims: int, games: int) -> None
     for seed in range(12):
         for total in (0.5, 1.0):
             level = 1 - total * SHAPES[shape](x)
-            noise = np.random.default_rng(seed).normal(size=3000) * np.sqrt(CHANCE_VARIANCE * level.clip(0) / (dims * games))
+            noise = np.random.default_rng(seed).normal(size=3000) * np.sqrt(
+                CHANCE_VARIANCE * level.clip(0) / (dims * games)
+            )
             found += len(find_plateaus(level + noise, ladder))
     assert found <= 5
 

@@ -22,7 +22,15 @@ SMALL = (
 
 
 def command(folder: Path, *overrides: str, tracking: str = "disabled") -> list[str]:
-    return [sys.executable, "-m", "badger_sweeps", f"hydra.run.dir={folder}", f"tracking={tracking}", *SMALL, *overrides]
+    return [
+        sys.executable,
+        "-m",
+        "badger_sweeps",
+        f"hydra.run.dir={folder}",
+        f"tracking={tracking}",
+        *SMALL,
+        *overrides,
+    ]
 
 
 def run(folder: Path, *overrides: str, tracking: str = "disabled") -> subprocess.CompletedProcess[str]:

@@ -79,7 +79,12 @@ def test_a_diverged_member_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Population, "draw_games", sabotaged)
     run(plan(tmp_path), silent())
     first, second = json.loads((tmp_path / "summary.json").read_text())["seeds"]
-    assert (first["diverged"], first["iterations"], first["escape_iteration"], first["final_loss"]) == (True, 71, None, None)
+    assert (first["diverged"], first["iterations"], first["escape_iteration"], first["final_loss"]) == (
+        True,
+        71,
+        None,
+        None,
+    )
     assert (second["diverged"], second["iterations"]) == (False, 120)
     history = pd.read_parquet(tmp_path / "history.parquet")
     assert len(history) == 71 + 120
@@ -88,8 +93,13 @@ def test_a_diverged_member_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(RuntimeError), replacing(path) as file:
-        file.write(b"half of the n")
-        raise RuntimeError
+
+    def fail_halfway() -> None:
+        with replacing(path) as file:
+            file.write(b"half of the n")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

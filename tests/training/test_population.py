@@ -122,14 +122,16 @@ def test_training_ends_when_nobody_is_left() -> None:
 
 
 def test_clipping_bounds_each_member_alone() -> None:
-    """SGD with rate 1 moves a member by its clipped gradient: the bound, or the whole gradient where that is shorter."""
+    """SGD with rate 1 moves a member by its clipped gradient: the bound, or all of it where it is shorter."""
     clip = Training(iterations=20, batch_size=8, inner_steps=5, clip_norm=0.3)
     members = Population(experiment(seeds=tuple(range(6)), optimizer=SGD(lr=1.0), training=clip))
     with torch.no_grad():
         members.parameters["weight_out"][0] *= 50  # one member's gradient explodes
     before = {name: tensor.detach().clone() for name, tensor in members.parameters.items()}
     norms = next(train(members)).metrics["grad_norm"]
-    moved = sum((tensor - before[name]).flatten(1).square().sum(1) for name, tensor in members.parameters.items()).sqrt()
+    moved = sum(
+        (tensor - before[name]).flatten(1).square().sum(1) for name, tensor in members.parameters.items()
+    ).sqrt()
     assert norms[0] > 100 * norms[1:].max()
     np.testing.assert_allclose(moved.detach(), np.minimum(norms, 0.3), rtol=1e-4)
 

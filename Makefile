@@ -1,0 +1,49 @@
+# `make` lists what can be made. Everything happens in .venv; the first call of a target installs what it needs.
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+PYTEST := $(BIN)/python -m pytest --numprocesses auto
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart report test test-all lint format browser
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+quickstart: .venv/installed ## install, train two architectures, print who left the plateaus sooner and build a report
+	@$(BIN)/badger-sweeps study=quickstart
+	@$(BIN)/python -m analysis.report runs/quickstart
+
+report: .venv/installed ## print the result table of the runs below a folder and build its report.html: make report RUNS=DIR
+	@test -n "$(RUNS)" || { echo "make report: RUNS must be a folder with runs below it; found nothing. Example: make report RUNS=runs/quickstart" >&2; exit 2; }
+	@$(BIN)/python -m analysis.report $(RUNS)
+
+test: .venv/installed-dev browser ## install and run the tests, except those marked slow
+	$(PYTEST) -m "not slow"
+
+test-all: .venv/installed-dev browser ## install and run all tests
+	$(PYTEST)
+
+lint: .venv/installed-dev ## check style, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/installed-dev ## rewrite the code in the project's style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+browser: .venv/installed-dev # for the tests that look at the report
+	@BIN=$(BIN) tests/install_browser.sh
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable ".[dev]"
+	@touch $@ .venv/installed

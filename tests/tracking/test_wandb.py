@@ -1,0 +1,105 @@
+"""What the real W&B client writes offline, read back with W&B's own tool and compared with the history."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.runs.history import read_history
+from badger_sweeps.tracking.base import RunDescription
+from badger_sweeps.tracking.wandb import WandB
+from tests.runs.commands import run
+
+
+def records(folder: Path) -> Iterator[dict[str, Any]]:
+    tool = Path(sys.executable).with_name("wandb")
+    shown = subprocess.run([tool, "leet", "inspect", str(folder), "--json"], capture_output=True, text=True, check=True)
+    return map(json.loads, shown.stdout.splitlines())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tracked") / "run"
+    done = run(folder, "training.iterations=60", "architecture=exponential", "tracking.every=7", tracking="wandb")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def of_seed(folder: Path, seed: int) -> dict[str, list[Any]]:
+    (run_folder,) = folder.glob(f"wandb/offline-run-*-{seed}")
+    by_type: dict[str, list[Any]] = {}
+    for record in records(run_folder):
+        by_type.setdefault(record["type"], []).append(record[record["type"]])
+    return by_type
+
+
+def test_one_run_for_each_seed_grouped_by_configuration(finished: Path) -> None:
+    runs = {seed: of_seed(finished, seed)["run"][0] for seed in range(3)}
+    groups = {run["run_group"] for run in runs.values()}
+    assert len(groups) == 1
+    assert groups.pop().startswith("exponential,architecture.hidden=8")
+    for seed, run_record in runs.items():
+        assert run_record["display_name"].endswith(f"seed {seed}")
+        assert run_record["job_type"] == "train"
+        assert run_record["tags"] == ["exponential", "random", "guessing_game", "mse", "mean", "adam"]
+        config = run_record["config"]["update"]
+        assert (config["seed"], config["optimizer"]["lr"], config["topology"]["experts"]) == (seed, 0.01, 5)
+
+
+def test_rows_are_those_of_the_history(finished: Path) -> None:
+    history = read_history(finished)
+    for seed in range(3):
+        rows = [row["item"] for row in of_seed(finished, seed)["history"]]
+        assert [row["iteration"] for row in rows] == [row["_step"] for row in rows] == list(range(0, 60, 7))
+        expected = history[history["seed"] == seed].set_index("iteration")
+        for row in rows:
+            for name in ("loss", "loss_dim/3", "grad_norm", "plateau/index"):
+                assert row[name] == pytest.approx(float(expected.loc[row["iteration"], name]))
+
+
+def test_metrics_have_the_outer_iteration_as_their_axis(finished: Path) -> None:
+    metrics = of_seed(finished, 0)["metric"]
+    text = json.dumps(metrics)
+    for name in ("loss", "loss_dim/*", "grad_norm", "plateau/*"):
+        assert f'"{name}"' in text
+    assert text.count('"step_metric": "iteration"') == 4
+
+
+def test_the_summary_has_what_people_sort_by(finished: Path) -> None:
+    outcomes = json.loads((finished / "summary.json").read_text())["seeds"]
+    for outcome in outcomes:
+        merged: dict[str, Any] = {}
+        for record in of_seed(finished, outcome["seed"])["summary"]:
+            merged |= record["update"]
+        assert merged["final_loss"] == pytest.approx(outcome["final_loss"])
+        assert merged["escape_iteration"] == outcome["escape_iteration"]
+        assert merged["objective_name"] == "escape_iteration"
+        assert merged["objective"] == (60 if outcome["escape_iteration"] is None else outcome["escape_iteration"])
+
+
+def test_a_restart_counts_on(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert run(folder, "training.iterations=20", tracking="wandb").returncode == 0
+    assert run(folder, "training.iterations=40", tracking="wandb").returncode == 0
+    first, second = sorted(folder.glob("wandb/offline-run-*-0"))
+    ids = {path.name.split("-", 3)[-1] for path in (first, second)}
+    assert len(ids) == 1
+    steps = [
+        [r["history"]["item"]["_step"] for r in records(path) if r["type"] == "history"] for path in (first, second)
+    ]
+    assert steps == [[0, 10], [20, 30]]
+
+
+def test_online_without_a_key_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    description = RunDescription(tmp_path, "id", "name", (), {}, (0,), 0)
+    with pytest.raises(UsageError, match=r"`tracking.mode` must be one W&B can start in; found online: [^\n]*$"):
+        WandB(mode="online").start(description)
