@@ -19,7 +19,9 @@ def main() -> None:
 
     Exit status: 0 when all runs finished, 2 for what the user can mend, 130 or 143 after Ctrl-C or SIGTERM.
     """
-    OmegaConf.register_new_resolver("run_folder", naming.run_folder, replace=True)
+    OmegaConf.register_new_resolver(
+        "run_folder", lambda choices, overrides: naming.run_folder(dict(choices), list(overrides)), replace=True
+    )
     application = hydra.main(
         config_path=str(configuration.folder()), config_name=configuration.NAME, version_base="1.3"
     )(_job)

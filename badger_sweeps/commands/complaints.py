@@ -25,8 +25,8 @@ def can_be_mended(error: BaseException) -> bool:
     """
     if isinstance(error, UsageError | HydraException | OmegaConfBaseException | OSError):
         return True
-    *_, innermost = traceback.walk_tb(error.__traceback__)
-    return isinstance(error, ValueError) and innermost[0].f_globals.get("__name__", "").startswith("hydra.")
+    raised_in = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return isinstance(error, ValueError) and raised_in[-1].startswith("hydra.")
 
 
 def complain(error: Exception) -> Exception | SystemExit:

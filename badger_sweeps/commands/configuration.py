@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -23,15 +24,25 @@ def folder() -> Path:
 
 def known_keys() -> list[str]:
     """All keys of the default configuration and all groups."""
-    with initialize_config_dir(str(folder()), version_base="1.3"):
+    with _hydra():
         groups = GlobalHydra.instance().config_loader().list_groups("")
         return sorted({*_flat(compose(NAME)), *groups})
 
 
 def choices(group: str) -> list[str]:
     """The choices of a group; none where there is no such group."""
-    with initialize_config_dir(str(folder()), version_base="1.3"):
+    with _hydra():
         return sorted(GlobalHydra.instance().config_loader().get_group_options(group))
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    """Hydra as the running command has it, or one of our own where the command has not come to that or is done."""
+    if GlobalHydra.instance().is_initialized():
+        yield
+    else:
+        with initialize_config_dir(str(folder()), version_base="1.3"):
+            yield
 
 
 def _flat(config: DictConfig, prefix: str = "") -> Iterator[str]:

@@ -51,11 +51,11 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
         experiment = Experiment(**parts, training=training, seeds=_seeds(config.seeds), device=config.device)
     except ValidationError as error:
         raise UsageError(explain(error)) from error
-    choices = hydra.runtime.choices
+    choices = dict(hydra.runtime.choices)
     return Plan(
         experiment=experiment,
         folder=folder,
-        name=run_name(choices, hydra.overrides.task),
+        name=run_name(choices, list(hydra.overrides.task)),
         tags=tuple(str(choices[part]) for part in ("architecture", "topology", "task", "loss", "readout", "optimizer")),
         config=_container(config),
         objective=config.objective,

@@ -34,7 +34,7 @@ class Provenance:
         self._content = json.loads(self._path.read_text()) if self._path.exists() else {}
         self.run_id: str = self._content.setdefault("run_id", secrets.token_hex(4))
         self._session: dict[str, Any] = {
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "first_iteration": first_iteration,
             "command": shlex.join(sys.argv),
             "host": platform.node(),

@@ -8,10 +8,14 @@ from typing import Literal
 import wandb
 
 from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.foundations.names import shortened
 from badger_sweeps.foundations.settings import Count, settings
 from badger_sweeps.measures.outcome import Outcome
 from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
 from badger_sweeps.training.loop import Record
+
+LONGEST = 128
+"""Characters that W&B takes for a name or a group."""
 
 
 @settings
@@ -86,8 +90,8 @@ def _start(tracking: WandB, run: RunDescription, seed: int) -> wandb.Run:
         dir=run.folder,
         id=f"{run.run_id}-{seed}",
         resume="allow" if tracking.mode == "online" else None,
-        group=run.name,
-        name=f"{run.name} seed {seed}",
+        group=shortened(run.name, LONGEST),
+        name=f"{shortened(run.name, LONGEST - 20)} seed {seed}",
         job_type="train",
         tags=run.tags,
         config={**run.config, "seed": seed},

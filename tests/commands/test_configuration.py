@@ -1,0 +1,90 @@
+"""Every YAML file composes, builds, and says what it is."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from badger_sweeps.architectures.base import Architecture
+from badger_sweeps.commands import configuration
+from badger_sweeps.commands.door import PARTS, plan
+from badger_sweeps.commands.naming import run_folder, run_name
+from badger_sweeps.engines.base import Engine
+from badger_sweeps.losses.base import Loss
+from badger_sweeps.optimizers.base import Optimizer
+from badger_sweeps.readouts.base import Readout
+from badger_sweeps.tasks.base import Task
+from badger_sweeps.topologies.base import Topology
+from badger_sweeps.tracking.base import Tracking
+from badger_sweeps.training.experiment import Experiment, Training
+
+FILES = sorted(configuration.folder().rglob("*.yaml"))
+BASES = {
+    "architecture": Architecture,
+    "topology": Topology,
+    "task": Task,
+    "loss": Loss,
+    "readout": Readout,
+    "optimizer": Optimizer,
+    "engine": Engine,
+    "tracking": Tracking,
+}
+CHOICES = [(path.parent.name, path.stem) for path in FILES if path.parent.name in BASES]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_file_opens_with_what_it_is(path: Path) -> None:
+    first, *rest = path.read_text().splitlines()
+    line = rest[0] if first.startswith("# @package") else first
+    assert line.startswith("# ")
+    assert line.endswith((".", "?"))
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_builds_what_its_group_holds(group: str, choice: str) -> None:
+    with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
+        config = compose(configuration.NAME, [f"{group}={choice}"])
+    assert isinstance(instantiate(config[group]), BASES[group])
+
+
+@pytest.mark.parametrize(("group", "choice"), [pair for pair in CHOICES if pair[0] != "tracking"])
+def test_every_key_of_a_choice_can_be_seen(group: str, choice: str) -> None:
+    """A setting with no line in the YAML would be missing from `--cfg job`."""
+    with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
+        config = compose(configuration.NAME, [f"{group}={choice}"])
+    settings = {field.name for field in fields(instantiate(config[group]))}
+    assert {str(key) for key in config[group]} - {"_target_"} == settings
+
+
+def test_the_defaults_are_those_of_the_library() -> None:
+    with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
+        config = compose(configuration.NAME, return_hydra_config=True)
+    job = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    planned = plan(job, config.hydra, Path("nowhere"))
+    assert planned.experiment == Experiment()
+    assert set(config.training) == set(Training.__dataclass_fields__)
+    assert planned.name == "gru"
+
+
+def test_names() -> None:
+    choices = {"architecture": "exponential", "loss": "l1", "tracking": "disabled"}
+    overrides = ["seeds=3", "architecture=exponential", "optimizer.lr=0.1", "loss=l1", "tracking=disabled", "study=x"]
+    assert run_name(choices, overrides) == "exponential,l1,optimizer.lr=0.1"
+    assert run_folder(choices, overrides) == "exponential,l1,optimizer.lr=0.1,seeds=3"
+    assert run_folder(choices, ["topology.file=/a/b"]) == "exponential,topology.file=_a_b"
+
+
+def test_long_names_stay_different() -> None:
+    choices = {"architecture": "gru"}
+    names = [run_folder(choices, [f"training.{'x' * 200}={value}"]) for value in (1, 2)]
+    assert names[0] != names[1]
+    assert all(len(name) <= 120 for name in names)
+
+
+def test_groups_are_those_the_door_knows() -> None:
+    assert set(PARTS) | {"tracking"} == set(BASES)

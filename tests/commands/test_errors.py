@@ -1,0 +1,170 @@
+"""What users mistype is answered in one line, with status 2, and leaves no trace."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+from badger_sweeps.commands import app, complaints
+
+MISTAKES = {
+    "trainig.iterations=3": "`trainig.iterations` is not a known key. Did you mean `training.iterations`?",
+    "iterations=3": "`iterations` is not a known key. Did you mean `training.iterations`?",
+    "architectur=gru": "`architectur` is not a known key. Did you mean `architecture`?",
+    "architecture.hiden=3": "`architecture.hiden` is not a known key. Did you mean `architecture.hidden`?",
+    "+training.foo=3": "`training.foo` is not a known key; found 3.",
+    "+foo=1": "`foo` is not a known key.",
+    "+seeds=3": "`seeds` must be set without the +, since it is a known key.",
+    "~seeds": "`seeds` must be given; found nothing.",
+    "architecture=gruu": "`architecture` must be one of exponential, gru; found 'gruu'. Did you mean `gru`?",
+    "study=quickstrt": "`study` must be one of quickstart; found 'quickstrt'. Did you mean `quickstart`?",
+    "architecture=gru,exponential": "`architecture` has several values; put -m before them to run one after another.",
+    "training.iterations=abc": "`training.iterations` must be a whole number; found 'abc'.",
+    "training.iterations=0": "`training.iterations` must be at least 1; found 0.",
+    "task.dims=0": "`task.dims` must be at least 1; found 0.",
+    "task.dims=101": "`task.dims` must be at most 100; found 101.",
+    "task.dims=4.5": "`task.dims` must be a whole number; found 4.5.",
+    "task.dims=true": "`task.dims` must be a whole number; found True.",
+    "topology.links=16": "`topology.links` must be below `topology.experts`; found links=16, experts=16.",
+    "topology.links=0": "`topology.links` must be at least 1; found 0.",
+    "optimizer.lr=nan": "`optimizer.lr` must be a finite number; found nan.",
+    "optimizer.lr=-1": "`optimizer.lr` must be at least 0.0; found -1.",
+    "optimizer.lr=fast": "`optimizer.lr` must be a number; found 'fast'.",
+    "seeds=[]": "`seeds` must not be empty; found ().",
+    "seeds=0": "`seeds` must be at least 1; found 0.",
+    "seeds=[1,2,1]": "`seeds` must all be different; found repeated=[1].",
+    "seeds=[-1]": "`seeds[0]` must be at least 0; found -1.",
+    "seeds=many": "`seeds` must be a count or a list of whole numbers; found 'many'.",
+    "device=tpu": "`device` must be one of 'auto', 'cpu' or 'cuda'; found 'tpu'.",
+    "training.batch_size=0": "`training.batch_size` must be at least 1; found 0.",
+    "training.inner_steps=0": "`training.inner_steps` must be at least 1; found 0.",
+    "training.loss_steps=21": (
+        "`training.loss_steps` must be at most `training.inner_steps`; found loss_steps=21, inner_steps=20."
+    ),
+    "training=3": "`training` must be a choice of its group or its keys; found 3.",
+    "objective=speed": (
+        "`objective` must be one of escape_iteration, plateau_iterations, solved_iteration, final_loss; found 'speed'."
+    ),
+    "tracking.mode=onlin": "`tracking.mode` must be one of 'offline' or 'online'; found 'onlin'.",
+    "architecture.reset_gate=3": "`architecture.reset_gate` must be true or false; found 3.",
+}
+
+
+def complaint(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    """What one command prints to stderr, after checking that it ends as user errors do."""
+    monkeypatch.setattr(sys, "argv", ["badger-sweeps", *arguments])
+    monkeypatch.setattr(complaints, "full_errors", False)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    GlobalHydra.instance().clear()
+    with pytest.raises(SystemExit) as exit_:
+        app.main()
+    assert exit_.value.code == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    return output.err.removeprefix("badger-sweeps: ").rstrip("\n")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_one_line_and_no_trace(
+    mistake: str, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert complaint(capsys, monkeypatch, mistake) == MISTAKES[mistake]
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ("-m", "topology.links=4,99"),
+            "`topology.links` must be below `topology.experts`; found links=99, experts=16.",
+        ),
+        (("-m", "architecture=gru,gur"), "`architecture` must be one of exponential, gru; found 'gur'."),
+        (("topology=disconnected", "topology.links=2"), "`topology.links` is a key of another choice in `topology`"),
+        (("architecture=null",), "Config group override must be a string or a list."),
+        (("task.dims=${foo}",), "Interpolation key 'foo' not found"),
+        (("seeds",), "Error parsing override 'seeds'"),
+    ],
+)
+def test_mistakes_across_words(
+    arguments: tuple[str, ...],
+    expected: str,
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert complaint(capsys, monkeypatch, *arguments).startswith(expected)
+    assert list(here.iterdir()) == []
+
+
+def test_a_device_this_machine_lacks(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    expected = "`device` must be one this machine has; found device=cuda, cuda_devices=0."
+    assert complaint(capsys, monkeypatch, "device=cuda") == expected
+
+
+def test_a_folder_that_is_a_file(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "file").write_text("mine")
+    line = complaint(capsys, monkeypatch, "hydra.run.dir=file/run")
+    assert line == f"`file/run` must be a folder; found the file `{here / 'file'}`."
+    assert (here / "file").read_text() == "mine"
+
+
+def test_a_folder_without_permission(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere
+    line = complaint(capsys, monkeypatch, "hydra.run.dir=run")
+    assert line.startswith("`run` must be a folder that can be written; found no permission")
+
+
+def test_a_folder_the_system_refuses(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "must be in a folder that can be written" in complaint(capsys, monkeypatch, "hydra.run.dir=/proc/no/run")
+
+
+def test_a_traceback_for_those_who_ask(tmp_path: Path) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "badger_sweeps", "task.dims=0"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={"HYDRA_FULL_ERROR": "1", "PATH": ""},
+    )
+    assert shown.returncode == 2
+    assert "Traceback" in shown.stderr
+
+
+def test_defects_keep_their_traceback() -> None:
+    defect = ZeroDivisionError("ours")
+    assert complaints.complain(defect) is defect
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["trainig.iterations=3"], ["architecture=gruu"], ["--cfg", "job"]])
+def test_answers_come_before_torch_and_wandb_are_loaded(arguments: list[str], tmp_path: Path) -> None:
+    code = (
+        "import sys; from badger_sweeps.commands.app import main\n"
+        f"sys.argv = ['badger-sweeps', *{arguments!r}]\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print('loaded:', sorted({'torch', 'wandb', 'pandas', 'scipy'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert shown.stdout.endswith("loaded: []\n")
