@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.gather import FinishedRun
-from badger_sweeps.measures.estimates import Estimate, PairedDifference, censored_at, mean, paired_difference, share
+from badger_sweeps.measures.estimates import Estimate, PairedDifference, mean, paired_difference, share
+from badger_sweeps.measures.objectives import Objective, per_seed
 from badger_sweeps.measures.survival import kaplan_meier
 
 
@@ -55,27 +57,33 @@ def row(run: FinishedRun) -> Row:
         escaped=escaped,
         escaped_share=share(escaped, len(outcomes)),
         median_escape=kaplan_meier(times, budget).median,
-        mean_escape=mean(censored_at(times, budget)),
+        mean_escape=mean(per_seed("escape_iteration", outcomes, budget)),
         budget=budget,
         solved=sum(outcome.solved_iteration is not None for outcome in outcomes),
-        plateau_iterations=mean([budget if outcome.diverged else outcome.plateau_iterations for outcome in outcomes]),
+        plateau_iterations=mean(per_seed("plateau_iterations", outcomes, budget)),
         final_loss=mean(losses) if losses else None,
         diverged=sum(outcome.diverged for outcome in outcomes),
     )
 
 
+QUANTITIES: tuple[Objective, ...] = ("escape_iteration", "plateau_iterations", "solved_iteration")
+"""What configurations are compared in, in iterations."""
+
+
 @dataclass(frozen=True)
 class Difference:
-    """How much later another configuration escapes than the first, on the seeds both were trained on.
+    """How many iterations more another configuration takes than the first, on the seeds both were trained on.
 
     Attributes:
+        quantity: what is compared (`objectives.per_seed`).
         first: the configuration that is compared with.
         second: the other one.
-        budget: the smaller of the two budgets; later escapes count as the budget.
-        paired: mean of second - first in iterations, its interval, and the sign-flip test's p-value.
-        holm_p_value: the p-value adjusted for all comparisons of the table (Holm); None where there is no p-value.
+        budget: the smaller of the two budgets; what was reached later counts as the budget.
+        paired: mean of second - first, its interval, and the sign-flip test's p-value.
+        holm_p_value: the p-value adjusted for all comparisons made (Holm); None where there is no p-value.
     """
 
+    quantity: Objective
     first: str
     second: str
     budget: int
@@ -84,22 +92,27 @@ class Difference:
 
 
 def differences(runs: Sequence[FinishedRun]) -> list[Difference]:
-    """Compare every run with the first; runs that share no seed with it are left out."""
-    if not runs:
-        return []
+    """Compare every run with the first, in every quantity.
+
+    Runs that share no seed with it are left out, and so are times on plateaus under another budget, since plateaus were
+    found in the whole run.
+    """
     found = []
     for second in runs[1:]:
-        budget = min(runs[0].summary.budget, second.summary.budget)
-        before, after = _times(runs[0]), _times(second)
-        shared = [seed for seed in before if seed in after]
-        if shared:
-            pair = [censored_at([times[seed] for seed in shared], budget) for times in (before, after)]
-            found.append((second.label, budget, paired_difference(*pair)))
-    adjusted = holm([paired.p_value for _, _, paired in found])
-    return [
-        Difference(runs[0].label, label, budget, paired, p_value)
-        for (label, budget, paired), p_value in zip(found, adjusted, strict=True)
-    ]
+        budgets = {runs[0].summary.budget, second.summary.budget}
+        for quantity in QUANTITIES:
+            pair = _paired(quantity, runs[0], second, min(budgets))
+            if len(pair[0]) and (quantity != "plateau_iterations" or len(budgets) == 1):
+                found.append((quantity, runs[0].label, second.label, min(budgets), paired_difference(*pair)))
+    adjusted = holm([comparison[-1].p_value for comparison in found])
+    return [Difference(*comparison, p_value) for comparison, p_value in zip(found, adjusted, strict=True)]
+
+
+def _paired(quantity: Objective, first: FinishedRun, second: FinishedRun, budget: int) -> list[NDArray[np.float64]]:
+    """The values of both runs on the seeds they share, in the same order."""
+    outcomes = [{outcome.seed: outcome for outcome in run.summary.outcomes} for run in (first, second)]
+    shared = [seed for seed in outcomes[0] if seed in outcomes[1]]
+    return [per_seed(quantity, [own[seed] for seed in shared], budget) for own in outcomes]
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -110,7 +123,3 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     for (_, place), step in zip(known, steps, strict=False):
         adjusted[place] = float(step)
     return adjusted
-
-
-def _times(run: FinishedRun) -> dict[int, int | None]:
-    return {outcome.seed: outcome.escape_iteration for outcome in run.summary.outcomes}

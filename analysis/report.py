@@ -66,7 +66,7 @@ def print_table(collection: Collection, console: Console) -> None:
     for run in collection.runs:
         table.add_row(*wording.cells(row(run))[: wording.ON_TERMINAL])
     console.print(table)
-    lines = ["Brackets: 95 % intervals over seeds (BCa bootstrap).", ""]
+    lines = ["Brackets: 95 % intervals over seeds (BCa). p: sign-flip test, Holm-adjusted.", ""]
     lines += [wording.sentence(difference) for difference in differences(collection.runs)]
     lines += [f"left out: {folder}: {reason}" for folder, reason in collection.left_out]
     for line in lines:

@@ -43,18 +43,30 @@ def loss(estimate: Estimate) -> str:
     return _with_interval(estimate, ".2g")
 
 
+SENTENCES: dict[str, str] = {
+    "escape_iteration": "{second} leaves chance {size} iterations {earlier} than {first}",
+    "plateau_iterations": "{second} rests on plateaus {size} iterations {shorter} than {first}",
+    "solved_iteration": "{second} solves the task {size} iterations {earlier} than {first}",
+}
+
+
 def sentence(difference: Difference) -> str:
     """A difference in words that say how sure it is."""
     mean = difference.paired.difference
-    later = "later" if mean.value > 0 else "earlier"
-    size = f"{abs(mean.value):.0f} iterations {later}"
-    text = f"{difference.second} leaves chance {size} than {difference.first}"
+    less = mean.value < 0
+    text = SENTENCES[difference.quantity].format(
+        first=difference.first,
+        second=difference.second,
+        size=f"{abs(mean.value):.0f}",
+        earlier="earlier" if less else "later",
+        shorter="shorter" if less else "longer",
+    )
     if mean.low is not None and mean.high is not None:
-        text += f" (difference {mean.value:+.0f} [{mean.low:+.0f}, {mean.high:+.0f}])"
-    text += f", mean over {difference.paired.pairs} seeds in both, restricted to {difference.budget}"
+        text += f" [{mean.low:+.0f}, {mean.high:+.0f}]"
+    text += f", in the mean over the {difference.paired.pairs} seeds of both within {difference.budget} iterations; "
     if difference.holm_p_value is None:
-        return f"{text}; at least {FEWEST_PAIRS} such seeds are needed for a test."
-    return f"{text}; sign-flip test, Holm-adjusted: p = {difference.holm_p_value:.2g}."
+        return f"{text}fewer than {FEWEST_PAIRS} seeds, too few for a test."
+    return f"{text}p = {difference.holm_p_value:.2g}."
 
 
 NOTES = (
@@ -64,7 +76,8 @@ NOTES = (
     "seeds, as the budget; the median is given only where more than half escaped. The final loss is the mean of the "
     "last 50 iterations over seeds that did not diverge.",
     "Brackets are 95 % BCa bootstrap intervals over seeds (9999 resamples). "
-    f"None is given below {FEWEST} seeds or where all seeds agree.",
+    f"None is given below {FEWEST} seeds or where all seeds agree. "
+    "p-values: sign-flip tests of differences paired by seed, adjusted for the number of comparisons (Holm).",
 )
 
 

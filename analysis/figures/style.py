@@ -24,7 +24,7 @@ def apply_to(figure: go.Figure, height: int) -> go.Figure:
         template="plotly_white",
         font=FONT,
         height=height,
-        margin={"l": 60, "r": 20, "t": 50, "b": 50},
+        margin={"l": 60, "r": 20, "t": 30, "b": 50},
         hovermode="closest",
     )
     return figure

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from analysis import wording
-from analysis.comparison import differences, holm, row
+from analysis.comparison import Difference, differences, holm, row
 from analysis.figures import escape, ladder
 from analysis.gather import FinishedRun, differing_keys, gather
 from badger_sweeps.measures.estimates import Estimate, PairedDifference
@@ -147,11 +147,13 @@ def test_a_row_counts_what_it_should() -> None:
 def test_differences_are_paired_by_seed() -> None:
     first = finished("a", [outcome(seed, 10 * seed) for seed in range(8)])
     second = finished("b", [outcome(seed, 10 * seed + 5) for seed in reversed(range(2, 10))], budget=60)
-    (difference,) = differences([first, second])
-    assert difference.paired.pairs == 6
-    assert difference.budget == 60
-    # seeds 2..7: 5 later each, but 60 against 60 (censored) for seeds 6 and 7
-    assert difference.paired.difference.value == pytest.approx((5 * 4 + 0 + 0) / 6)
+    escape_difference, solved_difference = differences([first, second])  # budgets differ: not times on plateaus
+    assert escape_difference.quantity == "escape_iteration"
+    assert escape_difference.paired.pairs == 6
+    assert escape_difference.budget == 60
+    # seeds 2..5: 5 later each; 60 against 60 for seeds 6 and 7, which are censored in both
+    assert escape_difference.paired.difference.value == pytest.approx((5 * 4 + 0 + 0) / 6)
+    assert solved_difference.paired.difference.value == 0
     assert differences([first, finished("c", [outcome(77, 1)])]) == []
 
 
@@ -163,15 +165,15 @@ def test_holm() -> None:
 
 
 def test_a_difference_in_words() -> None:
-    from analysis.comparison import Difference
-
-    sure = Difference("gru", "tcnn", 900, PairedDifference(Estimate(-12.3, -30, 2), 0.1, 8), 0.2)
+    sure = Difference("escape_iteration", "gru", "tcnn", 900, PairedDifference(Estimate(-12.3, -30, 2), 0.1, 8), 0.2)
     assert wording.sentence(sure) == (
-        "tcnn leaves chance 12 iterations earlier than gru (difference -12 [-30, +2]), mean over 8 seeds in both, "
-        "restricted to 900; sign-flip test, Holm-adjusted: p = 0.2."
+        "tcnn leaves chance 12 iterations earlier than gru [-30, +2], in the mean over the 8 seeds of both "
+        "within 900 iterations; p = 0.2."
     )
-    unsure = Difference("gru", "tcnn", 900, PairedDifference(Estimate(12.3, None, None), None, 3), None)
-    assert wording.sentence(unsure).endswith("at least 6 such seeds are needed for a test.")
+    too_few = PairedDifference(Estimate(12.3, None, None), None, 3)
+    unsure = wording.sentence(Difference("plateau_iterations", "gru", "tcnn", 900, too_few, None))
+    assert unsure.startswith("tcnn rests on plateaus 12 iterations longer than gru, in the mean")
+    assert unsure.endswith("too few for a test.")
 
 
 def test_keys_that_differ() -> None:
