@@ -50,24 +50,25 @@ class Collection:
 
 def gather(folder: Path) -> Collection:
     """Read the finished runs below `folder`, in the order in which they were started."""
-    found: list[tuple[Path, Summary, dict[str, Any]]] = []
+    found: list[tuple[str, Path, Summary, dict[str, Any]]] = []
     left_out: list[tuple[str, str]] = []
     for config_file in sorted(folder.rglob(".hydra/config.yaml")):
         run = config_file.parent.parent
         try:
             summary = summaries.read_summary(run)
             config = _flat(OmegaConf.to_container(OmegaConf.load(config_file)))
-        except FileNotFoundError:
-            left_out.append((str(run.relative_to(folder)), "not finished: it has no summary.json"))
+            start = started(run)
+        except FileNotFoundError as error:
+            left_out.append((str(run.relative_to(folder)), f"not finished: it has no {Path(error.filename).name}"))
         except (ValueError, KeyError, TypeError) as error:
             left_out.append((str(run.relative_to(folder)), f"damaged: {error}"))
         else:
-            found.append((run, summary, config))
-    found.sort(key=lambda run: started(run[0]))
-    folders = [str(run.relative_to(folder)) for run, _, _ in found]
-    labels = _labels([summary.name for _, summary, _ in found], folders)
+            found.append((start, run, summary, config))
+    found.sort(key=lambda run: run[:2])
+    folders = [str(run.relative_to(folder)) for _, run, _, _ in found]
+    labels = _labels([summary.name for _, _, summary, _ in found], folders)
     runs = [
-        FinishedRun(run, label, summary, config) for label, (run, summary, config) in zip(labels, found, strict=True)
+        FinishedRun(run, label, summary, config) for label, (_, run, summary, config) in zip(labels, found, strict=True)
     ]
     return Collection(folder, tuple(runs), tuple(left_out))
 

@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 Count = Annotated[int, Field(ge=1)]
 """A whole number of things, at least one."""
-Natural = Annotated[int, Field(ge=0)]
-"""A whole number of things, possibly none."""
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""What a member's random streams are made from; it fits a 64-bit column."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 """A real number: neither NaN nor infinite."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

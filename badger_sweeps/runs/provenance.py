@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any
 
 import badger_sweeps
+from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.files import write_json
 
 NAME = "provenance.json"
@@ -31,7 +32,7 @@ class Provenance:
 
     def __init__(self, folder: Path, first_iteration: int) -> None:
         self._path = folder / NAME
-        self._content = json.loads(self._path.read_text()) if self._path.exists() else {}
+        self._content = _read(self._path) if self._path.exists() else {}
         self.run_id: str = self._content.setdefault("run_id", secrets.token_hex(4))
         self._session: dict[str, Any] = {
             "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -58,7 +59,14 @@ class Provenance:
 
 def started(folder: Path) -> str:
     """When the run in `folder` first started, as text that sorts by time."""
-    return str(json.loads((folder / NAME).read_text())["sessions"][0]["started"])
+    return str(_read(folder / NAME)["sessions"][0]["started"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except ValueError:
+        raise UsageError(f"`{path}` must be whole JSON; found a damaged file. Delete it to go on without it.") from None
 
 
 def _code() -> dict[str, str | None]:

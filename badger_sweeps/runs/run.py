@@ -18,6 +18,7 @@ from badger_sweeps.measures.objectives import Objective, per_seed
 from badger_sweeps.runs.checkpoint import Checkpointer, load_checkpoint
 from badger_sweeps.runs.history import History, read_history
 from badger_sweeps.runs.interruption import Interruption
+from badger_sweeps.runs.lock import exclusive
 from badger_sweeps.runs.provenance import Provenance
 from badger_sweeps.runs.summary import Summary, summarize
 from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
@@ -84,18 +85,23 @@ def run(plan: Plan, console: Console) -> Summary:
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; the iteration was finished and everything saved.
-        UsageError: the folder's checkpoint or history does not serve, or tracking cannot start.
+        UsageError: the folder is in use, its checkpoint or history does not serve, or tracking cannot start.
     """
-    population = Population(plan.experiment)
-    state = plan.load_checkpoint()
-    if state is not None:
-        population.load_state_dict(state)
-    history = History(plan.folder, plan.metrics, keep=population.iteration)
-    if not population.finished:
-        _train(plan, population, history, console)
-    summary = summarize(plan.folder, plan.name, plan.experiment.training.iterations, plan.ladder, plan.objective)
-    summary.write(plan.folder)
+    with exclusive(plan.folder):
+        population = Population(plan.experiment)
+        state = plan.load_checkpoint()
+        if state is not None:
+            population.load_state_dict(state)
+        history = History(plan.folder, plan.metrics, keep=population.iteration)
+        if not population.finished:
+            _train(plan, population, history, console)
+        summary = _summarize(plan)
+        summary.write(plan.folder)
     return summary
+
+
+def _summarize(plan: Plan) -> Summary:
+    return summarize(plan.folder, plan.name, plan.experiment.training.iterations, plan.ladder, plan.objective)
 
 
 def _train(plan: Plan, population: Population, history: History, console: Console) -> None:
@@ -125,7 +131,7 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
         provenance.close(population.iteration)
         if not population.finished:
             raise Interrupted(interruption.exit_status, population.iteration)
-        summary = summarize(plan.folder, plan.name, training.iterations, plan.ladder, plan.objective)
+        summary = _summarize(plan)
         values = per_seed(plan.objective, summary.outcomes, summary.budget)
         tracker.conclude(summary.outcomes, plan.objective, values.tolist())
 

@@ -12,7 +12,7 @@ from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.engines.reference import Reference
-from badger_sweeps.foundations.settings import Count, Natural, Positive, broken_rule, settings
+from badger_sweeps.foundations.settings import Count, Positive, Seed, broken_rule, settings
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.optimizers.adam import Adam
@@ -71,7 +71,7 @@ class Experiment:
     optimizer: Optimizer = field(default_factory=Adam)
     engine: Engine = field(default_factory=Reference)
     training: Training = field(default_factory=Training)
-    seeds: Annotated[tuple[Natural, ...], Field(min_length=1)] = tuple(range(8))
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = tuple(range(8))
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     @model_validator(mode="after")

@@ -38,6 +38,7 @@ MISTAKES = {
     "seeds=0": "`seeds` must be at least 1; found 0.",
     "seeds=[1,2,1]": "`seeds` must all be different; found repeated=[1].",
     "seeds=[-1]": "`seeds[0]` must be at least 0; found -1.",
+    "seeds=[9223372036854775808]": "`seeds[0]` must be below 9223372036854775808; found 9223372036854775808.",
     "seeds=many": "`seeds` must be a count or a list of whole numbers; found 'many'.",
     "device=tpu": "`device` must be one of 'auto', 'cpu' or 'cuda'; found 'tpu'.",
     "training.batch_size=0": "`training.batch_size` must be at least 1; found 0.",

@@ -52,7 +52,7 @@ def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
     assert [seed["seed"] for seed in content["seeds"]] == [5, 3]
     assert content["objective"]["name"] == "escape_iteration"
     assert {path.name for path in tmp_path.iterdir()} == {
-        "history.parquet", "summary.json", "provenance.json", "checkpoint.pt",
+        "history.parquet", "summary.json", "provenance.json", "checkpoint.pt", ".lock",
     }  # fmt: skip
     assert read_summary(tmp_path) == summary
 

@@ -120,3 +120,17 @@ def test_a_truncated_checkpoint_is_refused_and_spoils_nothing(undisturbed: Path,
         assert everything(undisturbed) == before
     finally:
         checkpoint.write_bytes(whole)
+
+
+def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
+    folder, long = tmp_path / "run", "training.iterations=100000"
+    first = start(folder, long)
+    wait_for_iteration(folder, 10, first)
+    second = run(folder, long)
+    assert second.returncode == 2
+    assert "must be free; found another process" in second.stderr
+    assert second.stderr.count("\n") == 1
+    os.killpg(first.pid, signal.SIGINT)
+    _, errors = first.communicate(timeout=120)
+    assert first.returncode == 130, errors
+    assert pd.read_parquet(folder / "history.parquet")["iteration"].is_monotonic_increasing
