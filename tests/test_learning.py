@@ -63,9 +63,9 @@ def test_a_population_walks_down_the_ladder(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", [GRU(reset_gate=False), Exponential(reset_gate=False)])
 def test_the_reference_runs(tmp_path: Path, architecture: GRU) -> None:
-    """D=4, E=16, 4 links, H=32, M=8, B=64, T=20, Adam 1e-3: trial runs of an independent implementation had all seeds
-    within .51-.99 after 400 to 600 iterations and below .02 (gru) or .01 (exponential) after 1800 to 2000; here ten
-    times that is allowed, since one seed may still be falling."""
+    """D=4, E=16, 4 links, H=32, M=8, B=64, T=20, Adam 1e-3: in trial runs of an independent implementation all seeds
+    were below .76 after 600 iterations (gru) and below .02 after 2000 (.01 after 1800, exponential). Ten times that is
+    allowed at the end, since one seed may still be falling."""
     experiment = Experiment(
         architecture=architecture,
         optimizer=Adam(lr=1e-3),
@@ -74,7 +74,7 @@ def test_the_reference_runs(tmp_path: Path, architecture: GRU) -> None:
         device="cpu",
     )
     summary = trained(tmp_path, experiment)
-    assert all(100 < outcome.escape_iteration < 800 for outcome in summary.outcomes)
+    assert all(outcome.escape_iteration < 600 for outcome in summary.outcomes)
     assert all(outcome.solved_iteration is not None for outcome in summary.outcomes)
     assert all(outcome.final_loss < 0.2 for outcome in summary.outcomes)
     assert check_rungs_against_dimensions(summary) >= 4

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from badger_sweeps.measures.outcome import Outcome
 from badger_sweeps.tracking.base import RunDescription, Tracker
@@ -30,13 +31,14 @@ class TerminalProgress(Tracker):
         self._name, self._first, self._iterations = run.name, run.first_iteration, iterations
         self._started = self._printed = time.monotonic()
         self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            TextColumn("{task.description}", markup=False, table_column=Column(max_width=32, no_wrap=True)),
+            BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}", markup=False),
             TimeRemainingColumn(),
             TextColumn("{task.fields[rungs]}", markup=False),
             console=console,
+            expand=True,
             disable=not console.is_terminal,
         )
         self._bar.start()
