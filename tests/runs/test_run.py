@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,14 @@ from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.foundations.files import replacing
 from badger_sweeps.measures.escape import escape_iteration
 from badger_sweeps.optimizers.adam import Adam
+from badger_sweeps.runs.checkpoint import Checkpointer
+from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import read_summary
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Experiment, Training
+from badger_sweeps.training.loop import train
 from badger_sweeps.training.population import Population
 
 
@@ -103,3 +107,28 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         fail_halfway()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_checkpoint_never_runs_ahead_of_its_history(tmp_path: Path) -> None:
+    population = Population(plan(tmp_path).experiment)
+    seen: list[list[str]] = []
+    checkpointer = Checkpointer(
+        tmp_path, population, 1, before=lambda: seen.append(sorted(p.name for p in tmp_path.iterdir()))
+    )
+    for record in islice(train(population), 2):
+        checkpointer.observe(record)
+    assert seen == [[], ["checkpoint.pt"]]
+
+
+def test_the_history_is_flushed_before_each_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("badger_sweeps.runs.history.SECONDS_PER_FLUSH", 1e9)
+    reached: list[int] = []
+    save = Checkpointer.save
+
+    def watched(checkpointer: Checkpointer) -> None:
+        save(checkpointer)
+        reached.append(read_history(tmp_path)["iteration"].max())
+
+    monkeypatch.setattr(Checkpointer, "save", watched)
+    run(plan(tmp_path), silent())
+    assert reached == [49, 99, 119]

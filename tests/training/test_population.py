@@ -11,6 +11,7 @@ import torch
 
 from badger_sweeps.architectures.exponential import Exponential
 from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.foundations.streams import Purpose, stream
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.optimizers.base import Optimizer
 from badger_sweeps.optimizers.sgd import SGD
@@ -143,6 +144,12 @@ def test_seeds_share_targets_across_architectures_but_not_with_each_other() -> N
     assert torch.equal(targets, other.draw_games().targets)
     assert not torch.equal(targets[0], targets[1])
     assert not torch.equal(targets, first.draw_games().targets)
+
+
+def test_streams_of_one_seed_differ_by_purpose() -> None:
+    draws = [torch.rand(4, generator=stream(3, purpose)).tolist() for purpose in Purpose]
+    assert len({tuple(draw) for draw in draws}) == len(Purpose)
+    assert torch.rand(4, generator=stream(3, Purpose.STATES)).tolist() == draws[Purpose.STATES]
 
 
 def test_members_have_their_own_weights_and_graphs() -> None:
