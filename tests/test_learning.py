@@ -25,20 +25,19 @@ def trained(folder: Path, experiment: Experiment) -> Summary:
     return run(plan, Console(quiet=True))
 
 
-def check_rungs_against_dimensions(summary: Summary) -> int:
-    """On the rung (D - k)/D at k >= 2, exactly k dimensions are (mostly) solved and the others (mostly) are not.
+def check_rungs(summary: Summary) -> int:
+    """A plateau's level is its rung's, and no dimension is worse than chance.
 
-    On the first rung below chance "all outputs equal" is possible too, where no dimension is solved. Gives the
-    number of plateaus that were checked.
+    With k directions solved exactly the errors per dimension add up to D - k, each within [0, 1]: a solved direction
+    need not be a dimension, and networks do rest on mixtures such as (.25, .38, .35, .10). A quarter of a gap is
+    allowed, as what is solved is not yet exact. Gives the number of plateaus that were checked.
     """
-    checked = 0
-    for outcome in summary.outcomes:
-        for rest in outcome.rests:
-            unsolved = round(rest.plateau.rung * summary.ladder.dims)
-            if unsolved <= summary.ladder.dims - 2:
-                assert sum(error > 0.5 for error in rest.loss_dim) == unsolved, rest
-                checked += 1
-    return checked
+    rests = [rest for outcome in summary.outcomes for rest in outcome.rests]
+    for rest in rests:
+        assert sum(rest.loss_dim) / summary.ladder.dims == pytest.approx(rest.plateau.level, abs=1e-6)
+        assert rest.plateau.level == pytest.approx(rest.plateau.rung, abs=summary.ladder.tolerance)
+        assert all(0 <= error < 1.1 for error in rest.loss_dim)
+    return len(rests)
 
 
 def test_a_population_walks_down_the_ladder(tmp_path: Path) -> None:
@@ -54,7 +53,7 @@ def test_a_population_walks_down_the_ladder(tmp_path: Path) -> None:
     summary = trained(tmp_path, experiment)
     assert all(outcome.escape_iteration is not None for outcome in summary.outcomes)
     assert all(outcome.final_loss is not None and outcome.final_loss < 0.55 for outcome in summary.outcomes)
-    assert check_rungs_against_dimensions(summary) >= 4
+    assert check_rungs(summary) >= 8
     for outcome in summary.outcomes:
         rungs = [rest.plateau.rung for rest in outcome.rests]
         assert rungs == sorted(rungs, reverse=True)
@@ -77,7 +76,7 @@ def test_the_reference_runs(tmp_path: Path, architecture: GRU) -> None:
     assert all(outcome.escape_iteration < 600 for outcome in summary.outcomes)
     assert all(outcome.solved_iteration is not None for outcome in summary.outcomes)
     assert all(outcome.final_loss < 0.2 for outcome in summary.outcomes)
-    assert check_rungs_against_dimensions(summary) >= 4
+    assert check_rungs(summary) >= 8
 
 
 def test_golden_run() -> None:

@@ -14,8 +14,9 @@ class Ladder:
     """Rungs (D - k)/D for k = 0..D solved dimensions, and the block of iterations that tells them apart.
 
     With k dimensions exact and the others at chance the normalised error is (D - k)/D, for squares and absolute
-    values alike. Under squares "all outputs equal to the targets' mean" costs 1 - 1/D as well, so a plateau on
-    the first rung is told apart by its per-dimension errors only.
+    values alike. Under squares the same holds for any k-dimensional subspace of the targets, so that on a rung the
+    errors of the dimensions may be spread over all of them; "all outputs equal to the targets' mean", at 1 - 1/D, is
+    the best known case. Per-dimension errors tell these apart, rungs do not.
 
     Attributes:
         dims: D, the number of dimensions.

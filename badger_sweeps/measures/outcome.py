@@ -22,8 +22,8 @@ class Rest:
 
     Attributes:
         plateau: where it is.
-        loss_dim: mean normalised error of each dimension within, which tells "all outputs equal" from "one dimension
-            solved" where both sit on the same rung.
+        loss_dim: mean normalised error of each dimension within, which tells a solved dimension from a solved
+            mixture of dimensions ("all outputs equal" is one) where both sit on the same rung.
         grad_norm: median norm of the gradient within.
     """
 
