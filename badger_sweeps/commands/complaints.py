@@ -46,7 +46,8 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, UsageError):
         return text
     if isinstance(error, OSError) and not isinstance(error, HydraException):
-        return f"`{error.filename}` must be in a folder that can be written; found: {error.strerror}."
+        where = f"`{error.filename}`" if error.filename else "the run's folder"
+        return f"{where} must be one that can be written; found: {error.strerror or text}."
     if key := _first(r"Could not (?:override|delete from config\.) '([^']+)'", text):
         known = known_keys()
         if key in known:

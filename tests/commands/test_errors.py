@@ -137,7 +137,7 @@ def test_a_folder_without_permission(
 def test_a_folder_the_system_refuses(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "must be in a folder that can be written" in complaint(capsys, monkeypatch, "hydra.run.dir=/proc/no/run")
+    assert "must be one that can be written" in complaint(capsys, monkeypatch, "hydra.run.dir=/proc/no/run")
 
 
 def test_a_traceback_for_those_who_ask(tmp_path: Path) -> None:
