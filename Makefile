@@ -16,7 +16,7 @@ quickstart: .venv/installed ## install, train two architectures, print who left 
 
 report: .venv/installed ## print the result table of the runs below a folder and build its report.html: make report RUNS=DIR
 	@test -n "$(RUNS)" || { echo "make report: RUNS must be a folder with runs below it; found nothing. Example: make report RUNS=runs/quickstart" >&2; exit 2; }
-	@$(BIN)/python -m analysis.report $(RUNS)
+	@$(BIN)/python -m analysis.report "$(RUNS)"
 
 test: .venv/installed-dev browser ## install and run the tests, except those marked slow
 	$(PYTEST) -m "not slow"

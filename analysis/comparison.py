@@ -30,6 +30,7 @@ class Row:
         plateau_iterations: mean iterations on plateaus above rung 0, with its interval.
         final_loss: mean of the members that did not diverge, with its interval; None if all did.
         diverged: how many did.
+        measurable: whether the budget was long enough for an escape to be seen; if not, the times mean nothing.
     """
 
     label: str
@@ -43,6 +44,7 @@ class Row:
     plateau_iterations: Estimate
     final_loss: Estimate | None
     diverged: int
+    measurable: bool
 
 
 def row(run: FinishedRun) -> Row:
@@ -63,6 +65,7 @@ def row(run: FinishedRun) -> Row:
         plateau_iterations=mean(per_seed("plateau_iterations", outcomes, budget)),
         final_loss=mean(losses) if losses else None,
         diverged=sum(outcome.diverged for outcome in outcomes),
+        measurable=run.summary.measurable,
     )
 
 
@@ -94,10 +97,11 @@ class Difference:
 def differences(runs: Sequence[FinishedRun]) -> list[Difference]:
     """Compare every run with the first, in every quantity.
 
-    Runs that share no seed with it are left out, and so are times on plateaus under another budget, since plateaus were
-    found in the whole run.
+    Runs too short to see an escape in, and runs that share no seed with it, are left out; so are times on plateaus
+    under another budget, since plateaus were found in the whole run.
     """
     found = []
+    runs = [run for run in runs if run.summary.measurable]
     for second in runs[1:]:
         budgets = {runs[0].summary.budget, second.summary.budget}
         for quantity in QUANTITIES:

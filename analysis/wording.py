@@ -21,13 +21,16 @@ COLUMNS = (
 def cells(row: Row) -> list[str]:
     """A row of the result table, one text for each of `COLUMNS`."""
     diverged = f", {row.diverged} diverged" if row.diverged else ""
+    final_loss = "-" if row.final_loss is None else loss(row.final_loss)
+    if not row.measurable:
+        return [row.label, f"budget too short{diverged}", "-", "-", final_loss, "-", "-"]
     median = f"> {row.budget}" if row.median_escape is None else f"{row.median_escape:.0f}"
     return [
         row.label,
         f"{row.escaped}/{row.seeds}{diverged}",
         median,
         iterations(row.mean_escape),
-        "-" if row.final_loss is None else loss(row.final_loss),
+        final_loss,
         f"{row.solved}/{row.seeds}",
         iterations(row.plateau_iterations),
     ]

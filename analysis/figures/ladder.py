@@ -28,13 +28,15 @@ class LadderInfo(NamedTuple):
         label: its run.
         ladder: rungs, and the iterations per block.
         outcomes: one for each seed, with its plateaus.
-        iteration: the middle of each block.
+        budget: the run's iterations.
+        iteration: the middle of each block; there is none in a run shorter than a block.
         loss: block means of each seed's loss; a diverged seed's are fewer.
     """
 
     label: str
     ladder: Ladder
     outcomes: tuple[Outcome, ...]
+    budget: int
     iteration: NDArray[np.floating]
     loss: list[NDArray[np.float64]]
 
@@ -45,7 +47,8 @@ def compute(run: FinishedRun) -> LadderInfo:
     columns = columns_by_seed(run.history)
     loss = [ladder.block_means(columns[outcome.seed]["loss"]) for outcome in run.summary.outcomes]
     blocks = max(len(curve) for curve in loss)
-    return LadderInfo(run.label, ladder, run.summary.outcomes, (np.arange(blocks) + 0.5) * ladder.block, loss)
+    middle = (np.arange(blocks) + 0.5) * ladder.block
+    return LadderInfo(run.label, ladder, run.summary.outcomes, run.summary.budget, middle, loss)
 
 
 def draw(info: LadderInfo) -> go.Figure:
@@ -91,7 +94,7 @@ def draw(info: LadderInfo) -> go.Figure:
     highest = max(1.0, *(float(np.nanmax(loss, initial=0)) for loss in info.loss))
     figure.update_yaxes(range=[0, 1.05 * highest])
     figure.update_yaxes(title="loss", col=1)
-    figure.update_xaxes(range=[0, info.iteration[-1] + info.ladder.block / 2])
+    figure.update_xaxes(range=[0, info.budget])
     figure.update_xaxes(title="iteration", row=rows)
     return apply_to(figure, height=90 + PANEL_HEIGHT * rows)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from badger_sweeps.architectures.base import Architecture, Observation
 from badger_sweeps.foundations.axes import Parameters, State
-from badger_sweeps.foundations.settings import Count, NonNegative, settings
+from badger_sweeps.foundations.settings import NonNegative, Size, settings
 
 
 @settings
@@ -29,8 +29,8 @@ class MicroBadger(Architecture):
     Source: the 2020 study, whose inner equations are open; the input and the head are reconstructed.
     """
 
-    hidden: Count = 32
-    message: Count = 8
+    hidden: Size = 32
+    message: Size = 8
     initial_noise: NonNegative = 1.0
 
     @abstractmethod

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from badger_sweeps.commands import configuration, naming
@@ -30,6 +32,8 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         application()
+    except KeyboardInterrupt:  # before training, or for the second time
+        raise SystemExit(128 + signal.SIGINT) from None
     except Exception as error:
         raise complain(error) from error.__cause__
 
@@ -48,8 +52,10 @@ def _job(config: DictConfig) -> float:
         planned = plan(config, hydra_config, Path(hydra_config.runtime.output_dir))
         summary = run(planned, console)
     except Interrupted as interrupted:
-        where = f"{planned.name}: stopped after {interrupted.iteration} iterations"
-        note = f"{where}; the same command on the same folder goes on"
+        key = "hydra.run.dir" if hydra_config.mode == RunMode.RUN else "hydra.sweep.dir"
+        where = os.path.relpath(OmegaConf.select(hydra_config, key.removeprefix("hydra.")))
+        stopped = f"{planned.name}: stopped after {interrupted.iteration} iterations"
+        note = f"{stopped}; the same command with {key}={where} goes on"
         console.print(note, markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(interrupted.exit_status) from None
     except Exception as error:

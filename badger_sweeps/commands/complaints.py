@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import traceback
 
@@ -31,6 +32,8 @@ def can_be_mended(error: BaseException) -> bool:
 
 def complain(error: Exception) -> Exception | SystemExit:
     """What is to be raised for `error`: itself if it is a defect, otherwise the exit, once it is explained."""
+    if isinstance(error, BrokenPipeError):  # whoever was reading what we print has gone
+        return SystemExit(128 + signal.SIGPIPE)
     if not can_be_mended(error):
         return error
     if full_errors:
@@ -55,7 +58,7 @@ def one_line(error: BaseException) -> str:
         return f"`{key}` is not a known key.{nearest(key, known)}"
     if key := _first(r"An item is already at '([^']+)'", text):
         return f"`{key}` must be set without the +, since it is a known key."
-    if missing := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
+    if missing := re.search(r"Could not find '([^']+)/([^'/]*)'", text):
         group, choice = missing.groups()
         valid = choices(group)
         return f"`{group}` must be one of {', '.join(valid)}; found {choice!r}.{nearest(choice, valid)}"

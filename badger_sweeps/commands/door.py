@@ -22,6 +22,8 @@ from badger_sweeps.training.experiment import Experiment, Training
 
 PARTS = ("architecture", "topology", "task", "loss", "readout", "optimizer", "engine")
 """The groups whose choices make an experiment."""
+MOST_SEEDS = 100_000
+"""The longest count: more would not fit into any machine's memory."""
 SCALARS = ("training", "seeds", "device", "objective", "tracking", "study")
 
 
@@ -39,6 +41,10 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
     for key in map(str, config):
         if key not in (*PARTS, *SCALARS):
             raise UsageError(f"`{key}` is not a known key.{nearest(key, (*PARTS, *SCALARS))}")
+    choices = dict(hydra.runtime.choices)
+    for group in (*PARTS, "tracking"):
+        if choices.get(group) is None:
+            raise UsageError(f"`{group}` must be one choice of its group; found none.")
     names = get_args(Objective)
     if config.objective not in names:
         raise UsageError(f"`objective` must be one of {', '.join(names)}; found {config.objective!r}.")
@@ -51,7 +57,6 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
         experiment = Experiment(**parts, training=training, seeds=_seeds(config.seeds), device=config.device)
     except ValidationError as error:
         raise UsageError(explain(error)) from error
-    choices = dict(hydra.runtime.choices)
     return Plan(
         experiment=experiment,
         folder=folder,
@@ -74,7 +79,7 @@ def _build(config: DictConfig, key: str) -> Any:
 
 
 def _plain(config: DictConfig, key: str) -> dict[str, Any]:
-    node = _container(config)[key]
+    node = _container(config).get(key)
     if not isinstance(node, dict):
         raise UsageError(f"`{key}` must be a choice of its group or its keys; found {node!r}.")
     return node
@@ -90,6 +95,6 @@ def _seeds(seeds: Any) -> tuple[Any, ...]:
         return tuple(seeds)
     if isinstance(seeds, bool) or not isinstance(seeds, int):
         raise UsageError(f"`seeds` must be a count or a list of whole numbers; found {seeds!r}.")
-    if seeds < 1:
-        raise UsageError(f"`seeds` must be at least 1; found {seeds}.")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise UsageError(f"`seeds` must be a count from 1 to {MOST_SEEDS}, or a list; found {seeds}.")
     return tuple(range(seeds))

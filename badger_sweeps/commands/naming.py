@@ -7,8 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from badger_sweeps.foundations.names import shortened
 
 LONGEST_FOLDER = 120
-NOT_ABOUT_RESULTS = ("study", "tracking", "device", "engine", "objective", "training.checkpoint_every")
-"""Keys that leave what is computed as it is."""
+NOT_ABOUT_RESULTS = (
+    "study",
+    "tracking",
+    "device",
+    "engine",
+    "objective",
+    "training.iterations",
+    "training.checkpoint_every",
+)
+"""Keys that leave what is computed as it is, or only say how long."""
 
 
 def run_folder(choices: Mapping[str, str | None], overrides: Sequence[str]) -> str:
@@ -25,7 +33,7 @@ def _name(choices: Mapping[str, str | None], overrides: Sequence[str], left_out:
     parts = [str(choices["architecture"])]
     for override in sorted(overrides):
         key, _, value = override.lstrip("+~").partition("=")
-        if key == "architecture" or any(key == out or key.startswith(f"{out}.") for out in left_out):
+        if override == f"architecture={parts[0]}" or any(key == out or key.startswith(f"{out}.") for out in left_out):
             continue
-        parts.append(value if key in choices else f"{key}={value}")
+        parts.append(value if value == choices.get(key) else f"{key}={value}")
     return ",".join(parts)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
@@ -24,18 +27,40 @@ class Preflight(Callback):
     """
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        try:
-            _check(config, Path(config.hydra.run.dir))
-        except Exception as error:
-            raise complain(error) from error.__cause__
+        with _leaving():
+            _check(config, _named_folder(config, "hydra.run.dir"))
 
     def on_multirun_start(self, config: DictConfig, config_name: str = "config", **_: Any) -> None:
-        try:
+        with _leaving():
+            base, folders = _named_folder(config, "hydra.sweep.dir"), set[Path]()
             for overrides in _jobs(config):
-                job = compose(config_name, overrides, return_hydra_config=True)
-                _check(job, Path(config.hydra.sweep.dir) / job.hydra.sweep.subdir)
-        except Exception as error:
-            raise complain(error) from error.__cause__
+                job = compose(config_name, [*config.hydra.overrides.hydra, *overrides], return_hydra_config=True)
+                folder = base / str(job.hydra.sweep.subdir)
+                _check(job, folder)
+                if folder in folders:
+                    raise UsageError(f"`hydra.sweep.subdir` must differ from job to job; found `{folder}` twice.")
+                folders.add(folder)
+            if not folders:
+                raise UsageError("`-m` must give at least one job; found a key with no values.")
+
+
+@contextmanager
+def _leaving() -> Iterator[None]:
+    """Leave the process on any error: Hydra would turn it into a warning and start the job all the same."""
+    try:
+        yield
+    except Exception as error:
+        explained = complain(error)
+        if not isinstance(explained, SystemExit):
+            traceback.print_exception(error)
+        raise SystemExit(explained.code if isinstance(explained, SystemExit) else 1) from error
+
+
+def _named_folder(config: DictConfig, key: str) -> Path:
+    folder = OmegaConf.select(config, key)
+    if not folder:
+        raise UsageError(f"`{key}` must name a folder; found {folder!r}.")
+    return Path(folder)
 
 
 def _check(config: DictConfig, folder: Path) -> None:
@@ -43,7 +68,7 @@ def _check(config: DictConfig, folder: Path) -> None:
 
     _must_be_writable(folder)
     job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    plan(job, config.hydra, folder).load_checkpoint()
+    plan(job, config.hydra, folder).check_folder()
 
 
 def _must_be_writable(folder: Path) -> None:
@@ -61,7 +86,7 @@ def _jobs(config: DictConfig) -> Iterator[list[str]]:
     parameters = OmegaConf.select(config, "hydra.sweeper.params") or {}
     arguments = [*(f"{key}={value}" for key, value in parameters.items()), *config.hydra.overrides.task]
     choices: dict[str, list[str]] = {}
-    for override in OverridesParser.create().parse_overrides(arguments):
+    for override in OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(arguments):
         key = override.get_key_element()
         values = (
             override.sweep_string_iterator() if override.is_sweep_override() else [override.get_value_element_as_str()]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
 from badger_sweeps.engines.base import Engine, Gradients
 from badger_sweeps.foundations.axes import Parameters
-from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.foundations.settings import settings
 from badger_sweeps.rollout import Games, System, rollout
 
 
@@ -22,7 +25,7 @@ class Reference(Engine):
             processes down several times when they share cores.
     """
 
-    threads: Count = 1
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
 
     def prepare(self) -> None:
         torch.set_num_threads(self.threads)

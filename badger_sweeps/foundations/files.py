@@ -15,9 +15,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """Write a new version of `path`: readers see the old file or the whole new one, never a part.
 
     The name of the unfinished file starts with a dot, which Parquet readers pass over. If the body raises,
-    the old version stays.
+    the old version stays. One process at a time may write a path (`runs.lock` sees to it for runs).
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    unfinished = path.with_name(f".{path.name}.tmp")
     try:
         with unfinished.open("wb") as file:
             yield file

@@ -17,8 +17,10 @@ from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
 """A whole number of things, at least one."""
+Size = Annotated[int, Field(ge=1, le=10**5)]
+"""How long an axis of a tensor is."""
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 """What a member's random streams are made from; it fits a 64-bit column."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -77,6 +79,7 @@ _RULES: dict[str, Callable[[dict[str, Any]], str]] = {
     "float_type": lambda _: "must be a number",
     "bool_type": lambda _: "must be true or false",
     "string_type": lambda _: "must be a text",
+    "string_pattern_mismatch": lambda context: f"must match {context['pattern']}",
     "literal_error": lambda context: f"must be one of {context['expected']}",
 }
 

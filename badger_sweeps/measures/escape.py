@@ -13,6 +13,11 @@ CONSECUTIVE = 3
 """Blocks in a row that must lie below a level before it counts as left."""
 
 
+def measurable(iterations: int, ladder: Ladder) -> bool:
+    """Whether a run of so many iterations holds the three blocks without which no escape can be seen."""
+    return iterations >= CONSECUTIVE * ladder.block
+
+
 def first_below(means: ArrayLike, level: float, block: int) -> int | None:
     """First iteration of the first of three consecutive blocks whose means lie below `level`; None if there is none.
 

@@ -35,7 +35,8 @@ class Ladder:
         of the gap 1/D between rungs: a third of the tolerance, so that three blocks in a row fall below it by
         chance with probability 2.5e-9. Never below 5 iterations.
         """
-        return cls(dims, max(5, math.ceil(144 * chance_variance * dims / games)))
+        least = 144 * chance_variance * dims / games
+        return cls(dims, max(5, math.ceil(least - 1e-9)))  # 36.00000001 is 36 and a rounding error
 
     @property
     def rungs(self) -> NDArray[np.float64]:

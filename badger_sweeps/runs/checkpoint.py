@@ -62,7 +62,7 @@ def load_checkpoint(folder: Path, identity: Mapping[str, Any], iterations: int) 
         return None
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        saved, state = content["identity"], content["population"]
+        saved, state = dict(content["identity"]), dict(content["population"])
         done = state["iteration"]
     except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
         found = f"a damaged file of {path.stat().st_size} bytes"
@@ -74,4 +74,4 @@ def load_checkpoint(folder: Path, identity: Mapping[str, Any], iterations: int) 
     if done > iterations:
         rule = f"must be at least the {done} iterations done already in `{folder}`"
         raise UsageError(f"`training.iterations` {rule}; found {iterations}.")
-    return dict(state)
+    return state

@@ -87,18 +87,30 @@ class History:
         return self._folder / f"part-{part:05d}.parquet"
 
     def _read(self, keep: int) -> pa.Table:
-        if not keep or not self._folder.exists():
-            kept = self._schema.empty_table()
-        else:
-            rows = pq.read_table(self._folder)
-            kept = rows.filter(pa.compute.less(rows["iteration"], keep)).cast(self._schema)
-        reached = pa.compute.max(kept["iteration"]).as_py()
-        if keep and reached != keep - 1:
-            found = "nothing" if reached is None else f"its last iteration {reached}"
-            raise UsageError(
-                f"`{self._folder}` must reach iteration {keep - 1}, as the checkpoint does; found {found}."
-            )
-        return kept
+        if not keep:
+            return self._schema.empty_table()
+        rows = _readable(self._folder)
+        kept = rows.filter(pa.compute.less(rows["iteration"], keep))
+        recorded = pa.compute.count_distinct(kept["iteration"]).as_py()
+        if recorded != keep or rows.schema.names != self._schema.names:
+            rule = f"must hold all {keep} iterations that the checkpoint has done"
+            raise UsageError(f"`{self._folder}` {rule}; found {recorded}. Delete checkpoint.pt to start anew.")
+        return kept.cast(self._schema)
+
+
+def check_history(folder: Path, keep: int) -> None:
+    """Refuse a history that a run cannot go on from, as `History` would, without changing it."""
+    if keep:
+        _readable(folder / NAME)
+
+
+def _readable(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path)
+    except (OSError, ValueError):
+        found = "a damaged one" if path.exists() else "none"
+        rule = "must be the history that the checkpoint belongs to"
+        raise UsageError(f"`{path}` {rule}; found {found}. Delete checkpoint.pt to start anew.") from None
 
 
 def read_history(folder: Path) -> pd.DataFrame:

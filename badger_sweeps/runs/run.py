@@ -16,10 +16,11 @@ from badger_sweeps.measures.escape import LadderTracker
 from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.objectives import Objective, per_seed
 from badger_sweeps.runs.checkpoint import Checkpointer, load_checkpoint
-from badger_sweeps.runs.history import History, read_history
+from badger_sweeps.runs.history import History, check_history, read_history
 from badger_sweeps.runs.interruption import Interruption
 from badger_sweeps.runs.lock import exclusive
 from badger_sweeps.runs.provenance import Provenance
+from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import Summary, summarize
 from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
 from badger_sweeps.tracking.progress import TerminalProgress
@@ -68,6 +69,11 @@ class Plan:
         """The population's state to go on from; see `checkpoint.load_checkpoint`."""
         return load_checkpoint(self.folder, self.experiment.identity, self.experiment.training.iterations)
 
+    def check_folder(self) -> None:
+        """Refuse a folder that holds what this run cannot go on from; changes nothing."""
+        state = self.load_checkpoint()
+        check_history(self.folder, keep=state["iteration"] if state else 0)
+
 
 class Interrupted(Exception):
     """The run was asked to stop, and stopped with everything saved."""
@@ -106,6 +112,7 @@ def _summarize(plan: Plan) -> Summary:
 
 def _train(plan: Plan, population: Population, history: History, console: Console) -> None:
     training, first = plan.experiment.training, population.iteration
+    (plan.folder / SUMMARY).unlink(missing_ok=True)  # of a smaller budget, or of what was computed here before
     provenance = Provenance(plan.folder, first)
     checkpointer = Checkpointer(plan.folder, population, training.checkpoint_every, before=history.flush)
     run_description = RunDescription(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from badger_sweeps.foundations.files import write_json
+from badger_sweeps.measures.escape import measurable
 from badger_sweeps.measures.estimates import Estimate
 from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.objectives import Objective, objective
@@ -38,6 +39,11 @@ class Summary:
     objective: Objective
     value: Estimate
 
+    @property
+    def measurable(self) -> bool:
+        """Whether the budget is long enough for an escape to be seen at all (`escape.measurable`)."""
+        return measurable(self.budget, self.ladder)
+
     def write(self, folder: Path) -> None:
         """Write `summary.json` into the run's folder."""
         content = {
@@ -45,6 +51,7 @@ class Summary:
             "budget": self.budget,
             "dims": self.ladder.dims,
             "block": self.ladder.block,
+            "measurable": self.measurable,
             "objective": {"name": self.objective, **self.value._asdict(), "seeds": len(self.outcomes)},
             "seeds": [_outcome_to_json(outcome) for outcome in self.outcomes],
         }

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.foundations.settings import Size, settings
 from badger_sweeps.topologies.base import Topology
 
 
@@ -14,7 +14,7 @@ from badger_sweeps.topologies.base import Topology
 class Disconnected(Topology):
     """Nobody listens to anybody; the experts share only the error they all receive."""
 
-    experts: Count = 16
+    experts: Size = 16
 
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
         return torch.zeros(self.experts, self.experts, dtype=torch.bool, device=generator.device)

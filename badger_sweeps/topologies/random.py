@@ -7,7 +7,7 @@ from jaxtyping import Bool
 from pydantic import model_validator
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import Count, broken_rule, settings
+from badger_sweeps.foundations.settings import Size, broken_rule, settings
 from badger_sweeps.topologies.base import Topology
 
 
@@ -18,8 +18,8 @@ class RandomLinks(Topology):
     Such a graph need not be strongly connected: at 16 experts and 4 links about 16 % of the draws are not.
     """
 
-    experts: Count = 16
-    links: Count = 4
+    experts: Size = 16
+    links: Size = 4
 
     @model_validator(mode="after")
     def _enough_others(self) -> RandomLinks:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import wandb
+from pydantic import Field
 
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.names import shortened
@@ -31,7 +32,7 @@ class WandB(Tracking):
     """
 
     mode: Literal["offline", "online"] = "offline"
-    project: str = "badger_sweeps"
+    project: Annotated[str, Field(pattern=r"^[^/\\#?%:]{1,128}$")] = "badger_sweeps"
     entity: str | None = None
     every: Count = 10
 

@@ -12,7 +12,7 @@ from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.engines.reference import Reference
-from badger_sweeps.foundations.settings import Count, Positive, Seed, broken_rule, settings
+from badger_sweeps.foundations.settings import Count, Positive, Seed, Size, broken_rule, settings
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.optimizers.adam import Adam
@@ -40,9 +40,9 @@ class Training:
     """
 
     iterations: Count = 2000
-    batch_size: Count = 64
-    inner_steps: Count = 20
-    loss_steps: Count = 1
+    batch_size: Size = 64
+    inner_steps: Size = 20
+    loss_steps: Size = 1
     clip_norm: Positive | None = 1.0
     checkpoint_every: Count = 100
 

@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
@@ -132,7 +134,7 @@ def outcome(seed: int, escaped: int | None, final_loss: float | None = 0.5) -> O
 
 def finished(label: str, outcomes: list[Outcome], budget: int = 100) -> FinishedRun:
     summary = Summary(label, budget, Ladder(4, 5), tuple(outcomes), "escape_iteration", Estimate(0.0, None, None))
-    return FinishedRun(Path(label), label, summary, {"lr": 1, "same": 2, "label": label})
+    return FinishedRun(Path(label), label, summary, {"lr": 1, "same": 2, "label": label}, pd.DataFrame())
 
 
 def test_a_row_counts_what_it_should() -> None:
@@ -142,6 +144,38 @@ def test_a_row_counts_what_it_should() -> None:
     assert told.mean_escape.value == (10 + 20 + 100 + 100) / 4
     assert told.final_loss == (0.5, None, None)
     assert wording.cells(told)[:4] == ["gru", "2/4, 1 diverged", "> 100", "58"]
+
+
+def test_a_budget_too_short_for_the_rule_is_no_result() -> None:
+    """Three blocks of 5 iterations are needed; with fewer, "not escaped" would be made up."""
+    short = finished("short", [outcome(seed, None) for seed in range(8)], budget=14)
+    assert wording.cells(row(short)) == ["short", "budget too short", "-", "-", "0.5", "-", "-"]
+    assert differences([short, short]) == []
+
+
+def test_a_run_shorter_than_a_block_is_drawn(study: Path) -> None:
+    run = gather(study).runs[0]
+    long_block = replace(run, summary=replace(run.summary, ladder=Ladder(4, 1000)))
+    figure = ladder.draw(ladder.compute(long_block))
+    assert figure.layout.xaxis.range == (0, 240)
+    assert ladder.draw_all([ladder.compute(long_block)])
+
+
+def test_one_bad_folder_does_not_cost_the_others(study: Path, tmp_path: Path) -> None:
+    spoils = {
+        "no_history": lambda run: shutil.rmtree(run / "history.parquet"),
+        "bad_history": lambda run: next((run / "history.parquet").iterdir()).write_bytes(b"PAR1"),
+        "no_provenance": lambda run: (run / "provenance.json").unlink(),
+        "bad_provenance": lambda run: (run / "provenance.json").write_text("[]"),
+        "empty_summary": lambda run: (run / "summary.json").write_text(""),
+    }
+    shutil.copytree(gather(study).runs[0].folder, tmp_path / "good")
+    for name, spoil in spoils.items():
+        shutil.copytree(tmp_path / "good", tmp_path / name)
+        spoil(tmp_path / name)
+    collection = gather(tmp_path)
+    assert [run.folder.name for run in collection.runs] == ["good"]
+    assert sorted(name for name, _ in collection.left_out) == sorted(spoils)
 
 
 def test_differences_are_paired_by_seed() -> None:

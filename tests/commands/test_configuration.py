@@ -76,6 +76,8 @@ def test_names() -> None:
     overrides = ["seeds=3", "architecture=exponential", "optimizer.lr=0.1", "loss=l1", "tracking=disabled", "study=x"]
     assert run_name(choices, overrides) == "exponential,l1,optimizer.lr=0.1"
     assert run_folder(choices, overrides) == "exponential,l1,optimizer.lr=0.1,seeds=3"
+    assert run_folder(choices, ["architecture={hidden:3}"]) == "exponential,architecture={hidden:3}"
+    assert run_folder(choices, ["training.iterations=9"]) == "exponential"
     assert run_folder(choices, ["topology.file=/a/b"]) == "exponential,topology.file=_a_b"
 
 

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.measures.escape import LadderTracker, escape_iteration, first_below, solved_iteration
 from badger_sweeps.measures.ladder import Ladder
+from badger_sweeps.tasks.guessing_game import GuessingGame
 
 LADDER = Ladder(dims=4, block=5)
 
@@ -27,6 +29,14 @@ def test_a_block_mean_is_three_deviations_from_the_next_level(dims: int, games: 
     deviation = (variance / (dims * games * ladder.block)) ** 0.5
     assert ladder.tolerance >= 3 * deviation
     assert norm.cdf(-ladder.tolerance / deviation) ** 3 < 2.6e-9
+
+
+@pytest.mark.parametrize(
+    ("dims", "games", "block"), [(20, 64, 36), (5, 64, 9), (100, 16, 720), (4, 64, 8), (4, 1000, 5)]
+)
+def test_block_lengths(dims: int, games: int, block: int) -> None:
+    """ceil(144 * 0.8 * D/B), without a rounding error's extra iteration, and never below 5."""
+    assert Ladder.for_run(dims, games, MeanSquaredError().chance_variance(GuessingGame(dims=dims))).block == block
 
 
 def test_blocks_leave_out_what_is_left_over() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -120,6 +121,32 @@ def test_a_truncated_checkpoint_is_refused_and_spoils_nothing(undisturbed: Path,
         assert everything(undisturbed) == before
     finally:
         checkpoint.write_bytes(whole)
+
+
+@pytest.mark.parametrize("spoil", ["missing", "damaged"])
+def test_a_lost_history_is_refused_and_spoils_nothing(undisturbed: Path, tmp_path: Path, spoil: str) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(undisturbed, folder)
+    if spoil == "missing":
+        shutil.rmtree(folder / "history.parquet")
+    else:
+        next((folder / "history.parquet").iterdir()).write_bytes(b"PAR1 and no more")
+    before = everything(folder)
+    refused = run(folder, "training.iterations=1000", EVERY)
+    assert refused.returncode == 2
+    assert "must be the history that the checkpoint belongs to" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert everything(folder) == before
+
+
+def test_a_continued_run_has_no_summary_until_it_is_done(undisturbed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(undisturbed, folder)
+    process = start(folder, "training.iterations=100000", EVERY)
+    wait_for_iteration(folder, 950, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (folder / "summary.json").exists()
 
 
 def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
