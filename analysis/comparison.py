@@ -97,8 +97,8 @@ class Difference:
 def differences(runs: Sequence[FinishedRun]) -> list[Difference]:
     """Compare every run with the first, in every quantity.
 
-    Runs too short to see an escape in, and runs that share no seed with it, are left out; so are times on plateaus
-    under another budget, since plateaus were found in the whole run.
+    Runs too short to see an escape in, and runs that share no seed with it, are left out; so are times that no seed
+    of either reached, and times on plateaus under another budget, since plateaus were found in the whole run.
     """
     found = []
     runs = [run for run in runs if run.summary.measurable]
@@ -106,6 +106,8 @@ def differences(runs: Sequence[FinishedRun]) -> list[Difference]:
         budgets = {runs[0].summary.budget, second.summary.budget}
         for quantity in QUANTITIES:
             pair = _paired(quantity, runs[0], second, min(budgets))
+            if quantity != "plateau_iterations" and all((values == min(budgets)).all() for values in pair):
+                continue  # nobody got there
             if len(pair[0]) and (quantity != "plateau_iterations" or len(budgets) == 1):
                 found.append((quantity, runs[0].label, second.label, min(budgets), paired_difference(*pair)))
     adjusted = holm([comparison[-1].p_value for comparison in found])

@@ -61,8 +61,8 @@ def sentence(difference: Difference) -> str:
         first=difference.first,
         second=difference.second,
         size=f"{abs(mean.value):.0f}",
-        earlier="earlier" if less else "later",
-        shorter="shorter" if less else "longer",
+        earlier="earlier" if less else "later" if mean.value else "earlier or later",
+        shorter="shorter" if less else "longer" if mean.value else "shorter or longer",
     )
     if mean.low is not None and mean.high is not None:
         text += f" [{mean.low:+.0f}, {mean.high:+.0f}]"

@@ -181,14 +181,23 @@ def test_one_bad_folder_does_not_cost_the_others(study: Path, tmp_path: Path) ->
 def test_differences_are_paired_by_seed() -> None:
     first = finished("a", [outcome(seed, 10 * seed) for seed in range(8)])
     second = finished("b", [outcome(seed, 10 * seed + 5) for seed in reversed(range(2, 10))], budget=60)
-    escape_difference, solved_difference = differences([first, second])  # budgets differ: not times on plateaus
+    # nobody solved it; budgets differ, so that times on plateaus cannot be compared
+    (escape_difference,) = differences([first, second])
     assert escape_difference.quantity == "escape_iteration"
     assert escape_difference.paired.pairs == 6
     assert escape_difference.budget == 60
     # seeds 2..5: 5 later each; 60 against 60 for seeds 6 and 7, which are censored in both
     assert escape_difference.paired.difference.value == pytest.approx((5 * 4 + 0 + 0) / 6)
-    assert solved_difference.paired.difference.value == 0
     assert differences([first, finished("c", [outcome(77, 1)])]) == []
+
+
+def test_times_on_plateaus_are_compared_under_one_budget() -> None:
+    first = finished("a", [outcome(seed, 10) for seed in range(6)])
+    second = finished("b", [outcome(seed, None) for seed in range(6)])
+    assert [difference.quantity for difference in differences([first, second])] == [
+        "escape_iteration",
+        "plateau_iterations",
+    ]
 
 
 def test_holm() -> None:

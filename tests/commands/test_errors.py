@@ -180,3 +180,20 @@ def test_answers_come_before_torch_and_wandb_are_loaded(arguments: list[str], tm
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert shown.stdout.endswith("loaded: []\n")
+
+
+def test_sweeps_over_all_choices_and_over_nested_keys(tmp_path: Path) -> None:
+    """`glob` needs Hydra's own loader, and settings given as a dictionary must make folders of their own."""
+    small = [
+        "topology.experts=5",
+        "training.inner_steps=2",
+        "training.batch_size=4",
+        "training.iterations=2",
+        "seeds=1",
+    ]
+    for sweep, jobs in (("architecture=glob(*)", 2), ("architecture={hidden:3},{hidden:5}", 2)):
+        folder = tmp_path / sweep
+        command = [sys.executable, "-m", "badger_sweeps", "-m", sweep, *small, "tracking=disabled"]
+        done = subprocess.run([*command, f"hydra.sweep.dir='{folder}'"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert len(list(folder.glob("*/summary.json"))) == jobs
