@@ -76,7 +76,7 @@ def test_a_member_is_the_textbook_training_loop() -> None:
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        assert float(record.metrics["loss"][0]) == pytest.approx(float(loss), rel=1e-4)
+        assert float(record.metrics["loss"][0]) == pytest.approx(loss.item(), rel=1e-4)
         assert float(record.metrics["grad_norm"][0]) == pytest.approx(float(norm), rel=1e-3)
 
 
