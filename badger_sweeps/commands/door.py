@@ -22,9 +22,10 @@ from badger_sweeps.training.experiment import Experiment, Training
 
 PARTS = ("architecture", "topology", "task", "loss", "readout", "optimizer", "engine")
 """The groups whose choices make an experiment."""
+OTHERS = ("training", "seeds", "device", "objective", "tracking", "study")
+"""The other keys at the top of a configuration."""
 MOST_SEEDS = 100_000
 """The longest count: more would not fit into any machine's memory."""
-SCALARS = ("training", "seeds", "device", "objective", "tracking", "study")
 
 
 def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
@@ -39,8 +40,8 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
         UsageError: a value breaks a rule; the message names the key.
     """
     for key in map(str, config):
-        if key not in (*PARTS, *SCALARS):
-            raise UsageError(f"`{key}` is not a known key.{nearest(key, (*PARTS, *SCALARS))}")
+        if key not in (*PARTS, *OTHERS):
+            raise UsageError(f"`{key}` is not a known key.{nearest(key, (*PARTS, *OTHERS))}")
     choices = dict(hydra.runtime.choices)
     for group in (*PARTS, "tracking"):
         if choices.get(group) is None:

@@ -50,10 +50,11 @@ def _leaving() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        explained = complain(error)
-        if not isinstance(explained, SystemExit):
+        leave = complain(error)
+        if leave is error:
             traceback.print_exception(error)
-        raise SystemExit(explained.code if isinstance(explained, SystemExit) else 1) from error
+            leave = SystemExit(1)
+        raise leave from error
 
 
 def _named_folder(config: DictConfig, key: str) -> Path:
