@@ -15,6 +15,7 @@ COLUMNS = (
     "final loss",
     "solved",
     "on plateaus",
+    "share escaped",
 )
 
 
@@ -23,7 +24,7 @@ def cells(row: Row) -> list[str]:
     diverged = f", {row.diverged} diverged" if row.diverged else ""
     final_loss = "-" if row.final_loss is None else loss(row.final_loss)
     if not row.measurable:
-        return [row.label, f"budget too short{diverged}", "-", "-", final_loss, "-", "-"]
+        return [row.label, f"budget too short{diverged}", "-", "-", final_loss, "-", "-", "-"]
     median = f"> {row.budget}" if row.median_escape is None else f"{row.median_escape:.0f}"
     return [
         row.label,
@@ -33,6 +34,7 @@ def cells(row: Row) -> list[str]:
         final_loss,
         f"{row.solved}/{row.seeds}",
         iterations(row.plateau_iterations),
+        _with_interval(row.escaped_share, ".0%"),
     ]
 
 
@@ -80,7 +82,8 @@ NOTES = (
     "last 50 iterations over seeds that did not diverge.",
     "Brackets are 95 % BCa bootstrap intervals over seeds (9999 resamples). "
     f"None is given below {FEWEST} seeds or where all seeds agree. "
-    "p-values: sign-flip tests of differences paired by seed, adjusted for the number of comparisons (Holm).",
+    "The share escaped has its Wilson interval. p-values: sign-flip tests of differences paired by seed, adjusted for "
+    "the number of comparisons (Holm).",
 )
 
 

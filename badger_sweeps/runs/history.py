@@ -35,15 +35,13 @@ class History:
         keep: iterations to keep of a history that is there already; the others are dropped.
 
     Raises:
-        UsageError: a history is there that does not reach iteration `keep`.
+        UsageError: the history that is there does not hold `keep` whole iterations.
     """
 
     def __init__(self, folder: Path, metrics: Sequence[str], keep: int = 0) -> None:
         self._folder = folder / NAME
-        self._schema = pa.schema(
-            [("seed", pa.int64()), ("iteration", pa.int64()), *((name, pa.float32()) for name in metrics)]
-        )
-        kept = self._read(keep)
+        self._schema = _schema(metrics)
+        kept = _kept(self._folder, self._schema, keep)
         self._part, in_last_part = divmod(kept.num_rows, ROWS_PER_PART)
         self._rows = kept.slice(kept.num_rows - in_last_part)
         self._pending: list[pa.RecordBatch] = []
@@ -86,31 +84,32 @@ class History:
     def _path(self, part: int) -> Path:
         return self._folder / f"part-{part:05d}.parquet"
 
-    def _read(self, keep: int) -> pa.Table:
-        if not keep:
-            return self._schema.empty_table()
-        rows = _readable(self._folder)
-        kept = rows.filter(pa.compute.less(rows["iteration"], keep))
-        recorded = pa.compute.count_distinct(kept["iteration"]).as_py()
-        if recorded != keep or rows.schema.names != self._schema.names:
-            rule = f"must hold all {keep} iterations that the checkpoint has done"
-            raise UsageError(f"`{self._folder}` {rule}; found {recorded}. Delete checkpoint.pt to start anew.")
-        return kept.cast(self._schema)
+
+def check_history(folder: Path, metrics: Sequence[str], keep: int) -> None:
+    """Refuse a history that a run cannot go on from, as `History` does, without changing it."""
+    _kept(folder / NAME, _schema(metrics), keep)
 
 
-def check_history(folder: Path, keep: int) -> None:
-    """Refuse a history that a run cannot go on from, as `History` would, without changing it."""
-    if keep:
-        _readable(folder / NAME)
+def _schema(metrics: Sequence[str]) -> pa.Schema:
+    return pa.schema([("seed", pa.int64()), ("iteration", pa.int64()), *((name, pa.float32()) for name in metrics)])
 
 
-def _readable(path: Path) -> pa.Table:
+def _kept(path: Path, schema: pa.Schema, keep: int) -> pa.Table:
+    """The rows of the first `keep` iterations, all of which must be there."""
+    if not keep:
+        return schema.empty_table()
     try:
-        return pq.read_table(path)
+        rows = pq.read_table(path).cast(schema)
     except (OSError, ValueError):
         found = "a damaged one" if path.exists() else "none"
-        rule = "must be the history that the checkpoint belongs to"
-        raise UsageError(f"`{path}` {rule}; found {found}. Delete checkpoint.pt to start anew.") from None
+    else:
+        kept = rows.filter(pa.compute.less(rows["iteration"], keep))
+        recorded = pa.compute.count_distinct(kept["iteration"]).as_py()
+        if recorded == keep:
+            return kept
+        found = f"{recorded} of them"
+    rule = f"must hold the {keep} iterations that its checkpoint has done"
+    raise UsageError(f"`{path}` {rule}; found {found}. Delete checkpoint.pt to start anew.")
 
 
 def read_history(folder: Path) -> pd.DataFrame:

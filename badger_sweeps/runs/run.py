@@ -72,7 +72,7 @@ class Plan:
     def check_folder(self) -> None:
         """Refuse a folder that holds what this run cannot go on from; changes nothing."""
         state = self.load_checkpoint()
-        check_history(self.folder, keep=state["iteration"] if state else 0)
+        check_history(self.folder, self.metrics, keep=state["iteration"] if state else 0)
 
 
 class Interrupted(Exception):
@@ -99,48 +99,52 @@ def run(plan: Plan, console: Console) -> Summary:
         if state is not None:
             population.load_state_dict(state)
         history = History(plan.folder, plan.metrics, keep=population.iteration)
-        if not population.finished:
-            _train(plan, population, history, console)
-        summary = _summarize(plan)
-        summary.write(plan.folder)
+        if population.finished:
+            return _conclude(plan)
+        return _train(plan, population, history, console)
+
+
+def _conclude(plan: Plan) -> Summary:
+    """Summarise a run whose iterations are all done, and write that down."""
+    budget = plan.experiment.training.iterations
+    summary = summarize(plan.folder, plan.name, budget, plan.ladder, plan.objective)
+    summary.write(plan.folder)
     return summary
 
 
-def _summarize(plan: Plan) -> Summary:
-    return summarize(plan.folder, plan.name, plan.experiment.training.iterations, plan.ladder, plan.objective)
-
-
-def _train(plan: Plan, population: Population, history: History, console: Console) -> None:
+def _train(plan: Plan, population: Population, history: History, console: Console) -> Summary:
     training, first = plan.experiment.training, population.iteration
     (plan.folder / SUMMARY).unlink(missing_ok=True)  # of a smaller budget, or of what was computed here before
     provenance = Provenance(plan.folder, first)
     checkpointer = Checkpointer(plan.folder, population, training.checkpoint_every, before=history.flush)
-    run_description = RunDescription(
+    description = RunDescription(
         plan.folder, provenance.run_id, plan.name, plan.tags, plan.config, plan.experiment.seeds, first
     )
-    records = _with_ladder(train(population), plan, first)
-    with (
-        Interruption() as interruption,
-        _closing(plan.tracking.start(run_description)) as tracker,
-        _closing(TerminalProgress(run_description, training.iterations, console)) as progress,
-    ):
-        try:
-            for record in records:
-                history.observe(record)
-                tracker.observe(record)
-                progress.observe(record)
-                checkpointer.observe(record)
-                if interruption.signal is not None:
-                    break
-        finally:
-            history.flush()
-        checkpointer.save()
-        provenance.close(population.iteration)
-        if not population.finished:
+    with Interruption() as interruption:
+        with (
+            _closing(plan.tracking.start(description)) as tracker,
+            _closing(TerminalProgress(description, training.iterations, console)) as progress,
+        ):
+            try:
+                for record in _with_ladder(train(population), plan, first):
+                    history.observe(record)
+                    tracker.observe(record)
+                    progress.observe(record)
+                    checkpointer.observe(record)
+                    if interruption.signal is not None:
+                        break
+            finally:
+                history.flush()
+            checkpointer.save()
+            provenance.close(population.iteration)
+            if not population.finished:
+                raise Interrupted(interruption.exit_status, population.iteration)
+            summary = _conclude(plan)
+            values = per_seed(plan.objective, summary.outcomes, summary.budget)
+            tracker.conclude(summary.outcomes, plan.objective, values.tolist())
+        if interruption.signal is not None:  # too late for this run, but not for the next of a multirun
             raise Interrupted(interruption.exit_status, population.iteration)
-        summary = _summarize(plan)
-        values = per_seed(plan.objective, summary.outcomes, summary.budget)
-        tracker.conclude(summary.outcomes, plan.objective, values.tolist())
+    return summary
 
 
 @contextmanager

@@ -144,12 +144,13 @@ def test_a_row_counts_what_it_should() -> None:
     assert told.mean_escape.value == (10 + 20 + 100 + 100) / 4
     assert told.final_loss == (0.5, None, None)
     assert wording.cells(told)[:4] == ["gru", "2/4, 1 diverged", "> 100", "58"]
+    assert wording.cells(told)[-1] == "50% [15%, 85%]"  # Wilson: .150, .850
 
 
 def test_a_budget_too_short_for_the_rule_is_no_result() -> None:
     """Three blocks of 5 iterations are needed; with fewer, "not escaped" would be made up."""
     short = finished("short", [outcome(seed, None) for seed in range(8)], budget=14)
-    assert wording.cells(row(short)) == ["short", "budget too short", "-", "-", "0.5", "-", "-"]
+    assert wording.cells(row(short)) == ["short", "budget too short", "-", "-", "0.5", "-", "-", "-"]
     assert differences([short, short]) == []
 
 

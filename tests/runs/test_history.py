@@ -91,6 +91,6 @@ def test_a_history_that_ends_before_its_checkpoint_is_refused(tmp_path: Path) ->
     history = History(tmp_path, ["loss", "grad_norm"])
     history.observe(record(0))
     history.flush()
-    with pytest.raises(UsageError, match=r"must hold all 5 iterations .*; found 1\."):
+    with pytest.raises(UsageError, match=r"must hold the 5 iterations .*; found 1 of them\."):
         History(tmp_path, ["loss", "grad_norm"], keep=5)
     assert len(read_history(tmp_path)) == 2

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,12 +21,13 @@ from badger_sweeps.measures.escape import escape_iteration
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.runs.checkpoint import Checkpointer
 from badger_sweeps.runs.history import read_history
-from badger_sweeps.runs.run import Plan, run
+from badger_sweeps.runs.run import Interrupted, Plan, run
 from badger_sweeps.runs.summary import read_summary
 from badger_sweeps.topologies.random import RandomLinks
+from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import train
+from badger_sweeps.training.loop import Record, train
 from badger_sweeps.training.population import Population
 
 
@@ -132,3 +136,30 @@ def test_the_history_is_flushed_before_each_checkpoint(tmp_path: Path, monkeypat
     monkeypatch.setattr(Checkpointer, "save", watched)
     run(plan(tmp_path), silent())
     assert reached == [49, 99, 119]
+
+
+@pytest.mark.parametrize(("when", "done"), [("observe", 31), ("conclude", 120), ("close", 120)])
+def test_a_signal_is_not_lost_however_late_it_comes(tmp_path: Path, when: str, done: int) -> None:
+    """Ctrl-C while the last job but one of a multirun finishes must stop the multirun."""
+
+    class Late(Tracker):
+        def observe(self, record: Record) -> None:
+            if when == "observe" and record.iteration == 30:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        def conclude(self, outcomes: object, objective: str, values: object) -> None:
+            if when == "conclude":
+                os.kill(os.getpid(), signal.SIGINT)
+
+        def close(self, exit_status: int) -> None:
+            if when == "close":
+                os.kill(os.getpid(), signal.SIGINT)
+
+    class Tracked(Tracking):
+        def start(self, run: RunDescription) -> Tracker:
+            return Late()
+
+    with pytest.raises(Interrupted) as stopped:
+        run(replace(plan(tmp_path), tracking=Tracked()), silent())
+    assert (stopped.value.exit_status, stopped.value.iteration) == (130, done)
+    assert (tmp_path / "summary.json").exists() == (done == 120)

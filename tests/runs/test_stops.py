@@ -123,18 +123,22 @@ def test_a_truncated_checkpoint_is_refused_and_spoils_nothing(undisturbed: Path,
         checkpoint.write_bytes(whole)
 
 
-@pytest.mark.parametrize("spoil", ["missing", "damaged"])
+@pytest.mark.parametrize("spoil", ["missing", "damaged", "gap"])
 def test_a_lost_history_is_refused_and_spoils_nothing(undisturbed: Path, tmp_path: Path, spoil: str) -> None:
     folder = tmp_path / "run"
     shutil.copytree(undisturbed, folder)
     if spoil == "missing":
         shutil.rmtree(folder / "history.parquet")
-    else:
+    elif spoil == "damaged":
         next((folder / "history.parquet").iterdir()).write_bytes(b"PAR1 and no more")
+    else:
+        (part,) = (folder / "history.parquet").iterdir()
+        history = pd.read_parquet(part)
+        history[~history["iteration"].between(200, 230)].to_parquet(part, index=False)
     before = everything(folder)
     refused = run(folder, "training.iterations=1000", EVERY)
     assert refused.returncode == 2
-    assert "must be the history that the checkpoint belongs to" in refused.stderr
+    assert "must hold the 900 iterations that its checkpoint has done" in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert everything(folder) == before
 
