@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from analysis import wording
+from analysis import connectivity, wording
 from analysis.comparison import differences, row
 from analysis.figures import escape, ladder
 from analysis.figures.style import configuration_color, rung_color
@@ -49,6 +49,8 @@ def build(collection: Collection) -> Path:
         overview=_html(ladder.draw_all(infos)),
         blocks=" or ".join(sorted({str(info.ladder.block) for info in infos}, key=int)),
         panels=panels,
+        graph_columns=connectivity.COLUMNS,
+        graphs=[connectivity.cells(run) for run in runs],
         keys=[(key, [run.config.get(key, "-") for run in runs]) for key in differing_keys(runs)],
         left_out=collection.left_out,
     )

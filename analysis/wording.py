@@ -75,8 +75,9 @@ def sentence(difference: Difference) -> str:
 
 
 NOTES = (
-    "Escape: the first of three consecutive blocks whose mean loss lies below 1 - 0.25/D; chance is exactly 1. "
-    "Solved: below 0.25/D. On plateaus: iterations spent on detected plateaus above rung 0.",
+    "Escape: the first of three consecutive blocks whose mean loss lies below 1 - 0.25/D, with D the dimensions of the "
+    "Guessing Game or the frequencies of the frequency task; chance is exactly 1. Solved: below 0.25/D. On plateaus: "
+    "iterations spent on detected plateaus above rung 0.",
     "Seeds that have not escaped within the budget are censored there. The restricted mean counts them, and diverged "
     "seeds, as the budget; the median is given only where more than half escaped. The final loss is the mean of the "
     "last 50 iterations over seeds that did not diverge.",

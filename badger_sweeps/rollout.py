@@ -23,11 +23,16 @@ class System(NamedTuple):
     task: Task
     loss: Loss
 
+    def at(self, iteration: int) -> System:
+        """The system at one outer iteration, with everything that is annealed frozen as it is then."""
+        return self._replace(architecture=self.architecture.at(iteration))
+
 
 class Games(NamedTuple):
-    """A batch of games for every member: what is to be guessed, and the states the learners start from."""
+    """A batch of games for every member: what is to be guessed or told, and the states the learners start from."""
 
     targets: Float[Tensor, "population game dim"]
+    inputs: Float[Tensor, "population game dim input"]
     state: State
 
 
@@ -47,7 +52,7 @@ def rollout(
     guesses = []
     for _ in range(inner_steps):
         error = system.loss.error(guess, games.targets, system.task).mean(dim=-1)
-        state, outputs = system.architecture.step(parameters, mixing, state, Observation(error, guess))
+        state, outputs = system.architecture.step(parameters, mixing, state, Observation(error, guess, games.inputs))
         guess = system.readout.combine(parameters, outputs)
         guesses.append(guess)
     return torch.stack(guesses)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -19,6 +20,8 @@ class Observation(NamedTuple):
     """The normalised error of the latest guess, the only feedback there is."""
     guess: Float[Tensor, "population game dim"]
     """The latest guess itself, for learners that read it."""
+    inputs: Float[Tensor, "population game dim input"]
+    """What the task tells supervised learners; no meta-learner reads it."""
 
 
 class Architecture(ABC):
@@ -26,11 +29,25 @@ class Architecture(ABC):
 
     The two `initial_*` methods draw for one member; whoever builds a population stacks the draws. `step` works
     on the whole population at once.
+
+    Attributes:
+        solitary: one learner, not experts on a graph. It needs a topology of one expert.
+        supervised: it is told the task's inputs and answers at once. It needs a task that has inputs, and there is no
+            inner loop: one inner step.
     """
 
+    solitary: ClassVar[bool] = False
+    supervised: ClassVar[bool] = False
+
     @abstractmethod
-    def initial_parameters(self, dims: int, generator: torch.Generator) -> Parameters:
-        """One member's weights at the start, by name, for guesses of `dims` numbers."""
+    def initial_parameters(self, dims: int, inputs: int, generator: torch.Generator) -> Parameters:
+        """One member's weights at the start, by name.
+
+        Args:
+            dims: how many numbers are to be guessed.
+            inputs: how many numbers the task tells a supervised learner with each of them.
+            generator: the member's stream for weights.
+        """
 
     @abstractmethod
     def initial_state(self, games: int, experts: int, generator: torch.Generator) -> State:
@@ -45,3 +62,11 @@ class Architecture(ABC):
         observation: Observation,
     ) -> tuple[State, Float[Tensor, "population game expert dim"]]:
         """One inner step: the next state, and every expert's output."""
+
+    def at(self, iteration: int) -> Architecture:
+        """The architecture frozen as it is at one outer iteration; itself, unless something in it is annealed."""
+        return self
+
+    def annealed(self) -> Mapping[str, float]:
+        """The settings that `at` changes, by name, for the record. The names do not depend on the iteration."""
+        return {}

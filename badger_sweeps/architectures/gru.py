@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from badger_sweeps.architectures.micro_badger import MicroBadger, affine
+from badger_sweeps.architectures.linear import affine
+from badger_sweeps.architectures.micro_badger import MicroBadger
 from badger_sweeps.foundations.axes import Parameters
 from badger_sweeps.foundations.settings import settings
 

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from badger_sweeps.architectures.base import Architecture, Observation
+from badger_sweeps.architectures.linear import affine, uniform
 from badger_sweeps.foundations.axes import Parameters, State
 from badger_sweeps.foundations.settings import NonNegative, Size, settings
 
@@ -46,12 +47,13 @@ class MicroBadger(Architecture):
     ) -> Float[Tensor, "population row hidden"]:
         """The next hidden state of every expert; a row is one expert of one game."""
 
-    def initial_parameters(self, dims: int, generator: torch.Generator) -> Parameters:
-        shapes = self.cell_shapes(inputs=self.message + 1)
-        shapes["weight_out"] = (self.message + dims, self.hidden)
-        shapes["bias_out"] = (self.message + dims,)
-        bound = self.hidden**-0.5
-        return {name: (torch.rand(shape, generator=generator) * 2 - 1) * bound for name, shape in shapes.items()}
+    def activity(self, h: Float[Tensor, "population row hidden"]) -> Float[Tensor, "population row hidden"]:
+        """What the head reads of the hidden state: all of it, unless a cell keeps its output apart."""
+        return h
+
+    def initial_parameters(self, dims: int, inputs: int, generator: torch.Generator) -> Parameters:
+        head = {"weight_out": (self.message + dims, self.hidden), "bias_out": (self.message + dims,)}
+        return uniform(self.cell_shapes(inputs=self.message + 1) | head, self.hidden, generator)
 
     def initial_state(self, games: int, experts: int, generator: torch.Generator) -> State:
         device = generator.device
@@ -72,16 +74,7 @@ class MicroBadger(Architecture):
         x = torch.cat([heard, error], dim=-1).view(population, games * experts, -1)
 
         h = self.cell(parameters, x, h.view(population, games * experts, -1))
-        emitted = affine(h, parameters["weight_out"], parameters["bias_out"])
+        emitted = affine(self.activity(h), parameters["weight_out"], parameters["bias_out"])
         emitted = emitted.view(population, games, experts, -1)
         state = {"h": h.view(population, games, experts, -1), "m": emitted[..., : self.message]}
         return state, emitted[..., self.message :]
-
-
-def affine(
-    x: Float[Tensor, "population row input"],
-    weight: Float[Tensor, "population output input"],
-    bias: Float[Tensor, "population output"],
-) -> Float[Tensor, "population row output"]:
-    """`torch.nn.functional.linear` with a weight matrix for each member."""
-    return torch.baddbmm(bias[:, None], x, weight.mT)

@@ -11,7 +11,7 @@ import traceback
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from badger_sweeps.commands.configuration import choices, known_keys
+from badger_sweeps.commands.configuration import choices, choices_with, known_keys
 from badger_sweeps.foundations.errors import UsageError, nearest
 
 EXIT_STATUS = 2
@@ -52,17 +52,17 @@ def one_line(error: BaseException) -> str:
         where = f"`{error.filename}`" if error.filename else "the run's folder"
         return f"{where} must be one that can be written; found: {error.strerror or text}."
     if key := _first(r"Could not (?:override|delete from config\.) '([^']+)'", text):
-        known = known_keys()
-        if key in known:
-            return f"`{key}` is a key of another choice in `{key.split('.')[0]}`, not of the one made."
-        return f"`{key}` is not a known key.{nearest(key, known)}"
+        group = key.split(".")[0]
+        if owners := choices_with(key):
+            return f"`{key}` is a key of {group}={'|'.join(owners)}, not of the choice made."
+        return f"`{key}` is not a known key.{nearest(key, known_keys())}"
     if key := _first(r"An item is already at '([^']+)'", text):
         return f"`{key}` must be set without the +, since it is a known key."
     if missing := re.search(r"Could not find '([^']+)/([^'/]*)'", text):
         group, choice = missing.groups()
         valid = choices(group)
         return f"`{group}` must be one of {', '.join(valid)}; found {choice!r}.{nearest(choice, valid)}"
-    if key := _first(r"Missing key (\S+)", text):
+    if key := _first(r"Missing key (\S+)", text) or _first(r"Missing mandatory value: \S+\s+full_key: (\S+)", text):
         return f"`{key}` must be given; found nothing."
     if key := _first(r"Ambiguous value for argument '([^'=]+)", text):
         return f"`{key}` has several values; put -m before them to run one after another."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -13,6 +14,25 @@ from omegaconf import DictConfig, OmegaConf
 import badger_sweeps
 
 NAME = "config"
+
+
+def beta_for(iterations: Any) -> float:
+    """A decay that leaves the second half of so many iterations without chaos (`architectures/tcnn.py`)."""
+    valid = isinstance(iterations, int) and iterations > 2
+    return 2 / iterations if valid else 1.0  # what is wrong with another value is said where it belongs
+
+
+def choices_in_words(group: str) -> str:
+    """The choices of a group for `--help`, one to a line: its name, and what its file opens with."""
+    lines = []
+    for path in sorted((folder() / group).glob("*.yaml")):
+        comments = (line for line in path.read_text().splitlines() if not line.startswith("# @package"))
+        lines.append(f"  {path.stem:<18} {next(comments).removeprefix('# ')}")
+    return "\n".join(lines)
+
+
+OmegaConf.register_new_resolver("beta_for", beta_for, replace=True)
+OmegaConf.register_new_resolver("choices", choices_in_words, replace=True)
 
 
 def folder() -> Path:
@@ -33,6 +53,13 @@ def choices(group: str) -> list[str]:
     """The choices of a group; none where there is no such group."""
     with _hydra():
         return sorted(GlobalHydra.instance().config_loader().get_group_options(group))
+
+
+def choices_with(key: str) -> list[str]:
+    """The choices of a key's group that have the key; none where no choice has it."""
+    group = key.split(".")[0]
+    with _hydra():
+        return [choice for choice in choices(group) if key in _flat(compose(NAME, [f"{group}={choice}"]))]
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from badger_sweeps.measures.objectives import Objective
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.training.experiment import Experiment, Training
 
-PARTS = ("architecture", "topology", "task", "loss", "readout", "optimizer", "engine")
+PARTS = ("architecture", "topology", "task", "loss", "readout", "optimizer", "schedule", "engine")
 """The groups whose choices make an experiment."""
 OTHERS = ("training", "seeds", "device", "objective", "tracking", "study")
 """The other keys at the top of a configuration."""

@@ -38,12 +38,13 @@ def settings(cls: type[T]) -> type[T]:
     return pydantic_dataclass(frozen=True, kw_only=True, config=strict)(cls)  # type: ignore[return-value]
 
 
-def broken_rule(key: str, rule: str, **found: Any) -> PydanticCustomError:
-    """The error to raise from a validator when fields break a rule together.
+def broken_rule(key: str, rule: str, what: str = "", /, **found: Any) -> PydanticCustomError:
+    """The error to raise from a validator when a rule beyond one field's annotation is broken.
 
-    `rule` may name sibling fields in braces, ``{experts}``, which are printed with their full key.
+    `rule` may name sibling fields in braces, ``{experts}``, which are printed with their full key. What was found is
+    told in words, or as the values of fields.
     """
-    values = ", ".join(f"{name}={value}" for name, value in found.items())
+    values = what or ", ".join(f"{name}={value}" for name, value in found.items())
     return PydanticCustomError("broken_rule", "{rule}", {"key": key, "rule": rule, "found": values})
 
 

@@ -12,10 +12,11 @@ from badger_sweeps.tasks.base import Task
 
 
 class Loss(ABC):
-    """The normalised error |guess - target|^order / E|target|^order.
+    """The normalised error |guess - target|^order / E|target|^order, the expectation taken over dimensions too.
 
-    Its expectation for the guess zero ("chance") is exactly 1 in every dimension, so its mean over D dimensions
-    of which k are solved is (D - k)/D whichever loss it is: both losses walk down the same ladder.
+    Its mean over dimensions is exactly 1 for the guess zero ("chance"). Where all dimensions have the same spread, as
+    on the Guessing Game, it is 1 in each of them, and (D - k)/D with k of D solved whichever loss it is: both losses
+    walk down the same ladder.
     """
 
     order: ClassVar[int]
@@ -29,11 +30,3 @@ class Loss(ABC):
     ) -> Float[Tensor, "*guesses dim"]:
         """The normalised error of each dimension (chance = 1), for one or more guesses at each target."""
         return self.deviation(guess - target) / task.absolute_moment(self.order)
-
-    def chance_variance(self, task: Task) -> float:
-        """Variance over targets of one dimension's normalised error at the guess zero.
-
-        0.8 for squares and 1/3 for absolute values of U[-1, 1] targets. The mean over D independent dimensions
-        and B games then has variance ``chance_variance * (D - k) / (D**2 * B)`` when k dimensions are solved.
-        """
-        return task.absolute_moment(2 * self.order) / task.absolute_moment(self.order) ** 2 - 1

@@ -11,47 +11,48 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class Ladder:
-    """Rungs (D - k)/D for k = 0..D solved dimensions, and the block of iterations that tells them apart.
+    """Rungs (D - k)/D for k = 0..D solved parts, and the block of iterations that tells them apart.
 
-    With k dimensions exact and the others at chance the normalised error is (D - k)/D, for squares and absolute
-    values alike. Under squares the same holds for any k-dimensional subspace of the targets, so that on a rung the
-    errors of the dimensions may be spread over all of them; "all outputs equal to the targets' mean", at 1 - 1/D, is
-    the best known case. Per-dimension errors tell these apart, rungs do not.
+    On the Guessing Game the parts are the dimensions: with k of them exact and the others at chance the normalised
+    error is (D - k)/D, for squares and absolute values alike. Under squares the same holds for any k-dimensional
+    subspace of the targets, so that on a rung the errors of the dimensions may be spread over all of them; "all outputs
+    equal to the targets' mean", at 1 - 1/D, is the best known case. Per-dimension errors tell these apart, rungs do
+    not. On the frequency task the parts are the frequencies.
 
     Attributes:
-        dims: D, the number of dimensions.
+        parts: D, in how many equal parts the task can be solved.
         block: iterations per block mean; see `for_run`.
     """
 
-    dims: int
+    parts: int
     block: int
 
     @classmethod
-    def for_run(cls, dims: int, games: int, chance_variance: float) -> Ladder:
+    def for_run(cls, parts: int, games: int, game_variance: float) -> Ladder:
         """The ladder of a run with `games` games per iteration.
 
-        One iteration's loss has sampling variance of at most v/(D*B), v = `chance_variance` per dimension and
-        game. A block of n >= 16 * 9 * v*D/B iterations brings the standard deviation of its mean down to a twelfth
-        of the gap 1/D between rungs: a third of the tolerance, so that three blocks in a row fall below it by
-        chance with probability 2.5e-9. Never below 5 iterations.
+        One iteration's loss has sampling variance of at most v/B, v = `game_variance` of one game. A block of
+        n >= 16 * 9 * v*D^2/B iterations brings the standard deviation of its mean down to a twelfth of the gap 1/D
+        between rungs: a third of the tolerance, so that three blocks in a row fall below it by chance with probability
+        2.5e-9. Never below 5 iterations.
         """
-        least = 144 * chance_variance * dims / games
-        return cls(dims, max(5, math.ceil(least - 1e-9)))  # 36.00000001 is 36 and a rounding error
+        least = 144 * game_variance * parts**2 / games
+        return cls(parts, max(5, math.ceil(least - 1e-9)))  # 36.00000001 is 36 and a rounding error
 
     @property
     def rungs(self) -> NDArray[np.float64]:
         """All levels, from 1 (nothing solved) down to 0."""
-        return np.arange(self.dims, -1, -1) / self.dims
+        return np.arange(self.parts, -1, -1) / self.parts
 
     @property
     def tolerance(self) -> float:
         """A quarter of the gap between rungs: what counts as the same level."""
-        return 0.25 / self.dims
+        return 0.25 / self.parts
 
     def nearest(self, level: float | ArrayLike) -> NDArray[np.float64]:
         """The rung nearest to each level; NaN for NaN."""
-        unsolved = np.round(np.asarray(level, dtype=float) * self.dims)
-        return np.asarray(np.clip(unsolved, 0, self.dims) / self.dims)
+        unsolved = np.round(np.asarray(level, dtype=float) * self.parts)
+        return np.asarray(np.clip(unsolved, 0, self.parts) / self.parts)
 
     def block_means(self, values: ArrayLike) -> NDArray[np.float64]:
         """Means over consecutive blocks of the first axis; what is left over at the end is not used."""

@@ -72,7 +72,8 @@ def outcome(seed: int, columns: Mapping[str, NDArray[np.float32]], ladder: Ladde
     """
     loss, norm = columns["loss"], columns["grad_norm"]
     diverged = bool(len(loss)) and not (np.isfinite(loss[-1]) and np.isfinite(norm[-1]))
-    per_dim = np.stack([columns[f"loss_dim/{dim}"] for dim in range(ladder.dims)], axis=1)
+    dims = sum(name.startswith("loss_dim/") for name in columns)
+    per_dim = np.stack([columns[f"loss_dim/{dim}"] for dim in range(dims)], axis=1)
     rests = []
     for plateau in find_plateaus(loss, ladder):
         within = slice(plateau.start, plateau.end)

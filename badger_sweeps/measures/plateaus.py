@@ -75,7 +75,7 @@ def find_plateaus(loss: ArrayLike, ladder: Ladder) -> list[Plateau]:
     segments = _join([_Segment(means, *bounds) for bounds in _cut(means, ladder)], ladder.tolerance)
     plateaus = []
     for segment in segments:
-        if segment.flat(ladder.tolerance) and segment.rests(gap=1 / ladder.dims):
+        if segment.flat(ladder.tolerance) and segment.rests(gap=1 / ladder.parts):
             iterations = (segment.start * ladder.block, segment.end * ladder.block)
             rung = float(ladder.nearest(segment.level))
             plateaus.append(Plateau(*iterations, segment.level, segment.slope / ladder.block, rung))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from badger_sweeps.foundations.settings import NonNegative, Positive, settings
-from badger_sweeps.optimizers.base import Optimizer
-
-Decay = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+from badger_sweeps.optimizers.base import Decay, Optimizer
 
 
 @settings

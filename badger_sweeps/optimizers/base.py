@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
+
+Decay = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+"""The share of the past in a running mean."""
 
 
 class Optimizer(ABC):
@@ -14,7 +19,12 @@ class Optimizer(ABC):
 
     Only element-wise rules qualify: each number's update depends on that number's own history, so that the
     members of a population, stacked in one tensor, are updated exactly as they would be alone.
+
+    Attributes:
+        lr: the learning rate, before the schedule's factor.
     """
+
+    lr: float
 
     @abstractmethod
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:

@@ -20,7 +20,7 @@ from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.files import write_json
 
 NAME = "provenance.json"
-LIBRARIES = ("torch", "numpy", "scipy", "pandas", "ruptures", "hydra-core", "wandb")
+LIBRARIES = ("torch", "numpy", "scipy", "pandas", "networkx", "ruptures", "hydra-core", "wandb")
 
 
 class Provenance:

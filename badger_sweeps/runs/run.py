@@ -16,6 +16,7 @@ from badger_sweeps.measures.escape import LadderTracker
 from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.objectives import Objective, per_seed
 from badger_sweeps.runs.checkpoint import Checkpointer, load_checkpoint
+from badger_sweeps.runs.graphs import read_connectivity, write_graphs
 from badger_sweeps.runs.history import History, check_history, read_history
 from badger_sweeps.runs.interruption import Interruption
 from badger_sweeps.runs.lock import exclusive
@@ -57,13 +58,13 @@ class Plan:
     def ladder(self) -> Ladder:
         """The ladder of the task, with the block that loss and batch size ask for."""
         experiment = self.experiment
-        variance = experiment.loss.chance_variance(experiment.task)
-        return Ladder.for_run(experiment.task.dims, experiment.training.batch_size, variance)
+        variance = experiment.task.game_variance(experiment.loss.order)
+        return Ladder.for_run(experiment.task.parts, experiment.training.batch_size, variance)
 
     @property
     def metrics(self) -> list[str]:
         """The metric columns of its history."""
-        return [*metric_names(self.experiment.task.dims), *LADDER_METRICS]
+        return [*metric_names(self.experiment), *LADDER_METRICS]
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """The population's state to go on from; see `checkpoint.load_checkpoint`."""
@@ -99,6 +100,7 @@ def run(plan: Plan, console: Console) -> Summary:
         if state is not None:
             population.load_state_dict(state)
         history = History(plan.folder, plan.metrics, keep=population.iteration)
+        write_graphs(plan.folder, population)
         if population.finished:
             return _conclude(plan)
         return _train(plan, population, history, console)
@@ -118,7 +120,14 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
     provenance = Provenance(plan.folder, first)
     checkpointer = Checkpointer(plan.folder, population, training.checkpoint_every, before=history.flush)
     description = RunDescription(
-        plan.folder, provenance.run_id, plan.name, plan.tags, plan.config, plan.experiment.seeds, first
+        folder=plan.folder,
+        run_id=provenance.run_id,
+        name=plan.name,
+        tags=plan.tags,
+        config=plan.config,
+        seeds=plan.experiment.seeds,
+        first_iteration=first,
+        graphs=read_connectivity(plan.folder),
     )
     with Interruption() as interruption:
         with (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.objectives import Objective, objective
 from badger_sweeps.measures.outcome import Outcome, Rest, outcome
 from badger_sweeps.measures.plateaus import Plateau
+from badger_sweeps.runs.graphs import read_connectivity
 from badger_sweeps.runs.history import columns_by_seed, read_history
+from badger_sweeps.topologies.connectivity import Connectivity
 
 NAME = "summary.json"
 
@@ -30,6 +33,7 @@ class Summary:
         outcomes: one for each seed.
         objective: the objective's name.
         value: the objective, lower being better.
+        graphs: how well connected each seed's graph is.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Summary:
     outcomes: tuple[Outcome, ...]
     objective: Objective
     value: Estimate
+    graphs: Mapping[int, Connectivity]
 
     @property
     def measurable(self) -> bool:
@@ -49,20 +54,24 @@ class Summary:
         content = {
             "name": self.name,
             "budget": self.budget,
-            "dims": self.ladder.dims,
+            "parts": self.ladder.parts,
             "block": self.ladder.block,
             "measurable": self.measurable,
             "objective": {"name": self.objective, **self.value._asdict(), "seeds": len(self.outcomes)},
-            "seeds": [_outcome_to_json(outcome) for outcome in self.outcomes],
+            "seeds": [
+                {**_outcome_to_json(outcome), "topology": self.graphs[outcome.seed]._asdict()}
+                for outcome in self.outcomes
+            ],
         }
         write_json(folder / NAME, content)
 
 
 def summarize(folder: Path, name: str, budget: int, ladder: Ladder, objective_name: Objective) -> Summary:
-    """Summarise the run in `folder` from its history."""
+    """Summarise the run in `folder` from its history and its graphs."""
     columns = columns_by_seed(read_history(folder))
     outcomes = tuple(outcome(seed, metrics, ladder) for seed, metrics in columns.items())
-    return Summary(name, budget, ladder, outcomes, objective_name, objective(objective_name, outcomes, budget))
+    value = objective(objective_name, outcomes, budget)
+    return Summary(name, budget, ladder, outcomes, objective_name, value, read_connectivity(folder))
 
 
 def read_summary(folder: Path) -> Summary:
@@ -72,10 +81,11 @@ def read_summary(folder: Path) -> Summary:
     return Summary(
         name=content["name"],
         budget=content["budget"],
-        ladder=Ladder(content["dims"], content["block"]),
+        ladder=Ladder(content["parts"], content["block"]),
         outcomes=tuple(_outcome_from_json(outcome) for outcome in content["seeds"]),
         objective=judged["name"],
         value=Estimate(judged["value"], judged["low"], judged["high"]),
+        graphs={outcome["seed"]: Connectivity(**outcome["topology"]) for outcome in content["seeds"]},
     )
 
 

@@ -1,23 +1,46 @@
-"""What a task is: a distribution of target vectors, and the moments that set the scale of an error."""
+"""What a task is: a distribution of target vectors, and what sets the scale of an error."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 
+class Questions(NamedTuple):
+    """One batch of one member: what is to be guessed, and what a supervised learner is told beforehand."""
+
+    targets: Float[Tensor, "game dim"]
+    inputs: Float[Tensor, "game dim input"]
+    """From these the targets follow; meta-learners never see them. No numbers where nothing is told."""
+
+
 class Task(ABC):
-    """Numbers to guess, `dims` of them per game. The learner is only ever told how wrong its guess was."""
+    """Numbers to guess, `dims` of them per game. A meta-learner is only ever told how wrong its guess was."""
 
     dims: int
 
+    @property
     @abstractmethod
-    def draw_targets(self, games: int, generator: torch.Generator) -> Float[Tensor, "game dim"]:
-        """The targets of one batch for one member, drawn from that member's own stream."""
+    def inputs(self) -> int:
+        """How many numbers a supervised learner is told with each target; 0 where the task tells nothing."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> int:
+        """In how many equal parts the task can be solved: the rungs of its ladder are 1/parts apart."""
+
+    @abstractmethod
+    def draw(self, games: int, generator: torch.Generator) -> Questions:
+        """One batch for one member, drawn from that member's own stream."""
 
     @abstractmethod
     def absolute_moment(self, order: int) -> float:
-        """E|y|^order of one target: what the error of the best constant guess, zero, is made of."""
+        """E|y|^order, averaged over the dimensions: what the guess zero costs, order 1 or 2."""
+
+    @abstractmethod
+    def game_variance(self, order: int) -> float:
+        """The variance of one game's normalised error, at chance or on a lower rung, is at most this; order 1 or 2."""

@@ -5,22 +5,36 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor
 
 from badger_sweeps.foundations.settings import settings
-from badger_sweeps.tasks.base import Task
+from badger_sweeps.tasks.base import Questions, Task
 
 
 @settings
 class GuessingGame(Task):
-    """Targets y ~ U[-1, 1]^dims, independent between games and dimensions. Source: the 2020 study."""
+    """Targets y ~ U[-1, 1]^dims, independent between games and dimensions. Source: the 2020 study.
+
+    There is nothing to tell a supervised learner but the answer itself.
+    """
 
     dims: Annotated[int, Field(ge=1, le=100)] = 4
 
-    def draw_targets(self, games: int, generator: torch.Generator) -> Float[Tensor, "game dim"]:
-        return torch.rand(games, self.dims, generator=generator, device=generator.device) * 2 - 1
+    @property
+    def inputs(self) -> int:
+        return 0
+
+    @property
+    def parts(self) -> int:
+        return self.dims
+
+    def draw(self, games: int, generator: torch.Generator) -> Questions:
+        targets = torch.rand(games, self.dims, generator=generator, device=generator.device) * 2 - 1
+        return Questions(targets, targets.new_empty(games, self.dims, 0))
 
     def absolute_moment(self, order: int) -> float:
         return 1 / (order + 1)
+
+    def game_variance(self, order: int) -> float:
+        """That of guessing zero: 0.8/D for squares and 1/(3D) for absolute values."""
+        return (self.absolute_moment(2 * order) / self.absolute_moment(order) ** 2 - 1) / self.dims

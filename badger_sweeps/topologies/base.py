@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
+import networkx as nx
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -18,8 +20,23 @@ class Topology(ABC):
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
         """One graph: entry [i, j] is true where expert i listens to expert j; nobody listens to itself."""
 
+    @property
+    def fingerprint(self) -> str:
+        """What decides the graphs besides the settings, such as a file's content; empty where nothing does."""
+        return ""
+
 
 def mixing(listens: Bool[Tensor, "*population expert expert"]) -> Float[Tensor, "*population expert expert"]:
     """The matrix that averages the messages each expert hears: rows sum to 1, or to 0 for an expert that hears none."""
     links = listens.float()
     return links / links.sum(-1, keepdim=True).clamp(min=1)
+
+
+def listening(graph: nx.Graph[Any]) -> Bool[Tensor, "expert expert"]:
+    """Who listens to whom in a networkx graph, whose edges run from sender to receiver; both ways if undirected."""
+    return torch.from_numpy(nx.to_numpy_array(graph) != 0).T.contiguous()
+
+
+def seed_for(generator: torch.Generator) -> int:
+    """A seed for a library that takes one, drawn from the member's own stream."""
+    return int(torch.randint(2**63 - 1, (), generator=generator, device=generator.device))

@@ -28,7 +28,12 @@ class RandomLinks(Topology):
         return self
 
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
-        order = torch.rand(self.experts, self.experts, generator=generator, device=generator.device)
-        order.fill_diagonal_(2.0)  # above every draw from [0, 1), so that no expert picks itself
-        sources = order.argsort(dim=1)[:, : self.links]
-        return torch.zeros_like(order, dtype=torch.bool).scatter_(1, sources, True)
+        return random_links(self.experts, self.links, generator)
+
+
+def random_links(experts: int, links: int, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
+    """A graph in which every expert listens to `links` others, uniform over all such graphs."""
+    order = torch.rand(experts, experts, generator=generator, device=generator.device)
+    order.fill_diagonal_(2.0)  # above every draw from [0, 1), so that no expert picks itself
+    sources = order.argsort(dim=1)[:, :links]
+    return torch.zeros_like(order, dtype=torch.bool).scatter_(1, sources, True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from badger_sweeps.measures.outcome import Outcome
+from badger_sweeps.topologies.connectivity import Connectivity
 from badger_sweeps.training.loop import Record
 
 
@@ -24,6 +25,7 @@ class RunDescription:
         config: the resolved configuration.
         seeds: the members.
         first_iteration: where this session starts.
+        graphs: how well connected each seed's graph is.
     """
 
     folder: Path
@@ -33,6 +35,7 @@ class RunDescription:
     config: Mapping[str, Any]
     seeds: tuple[int, ...]
     first_iteration: int
+    graphs: Mapping[int, Connectivity]
 
 
 class Tracker(ABC):

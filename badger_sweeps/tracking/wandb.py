@@ -108,6 +108,7 @@ def _start(tracking: WandB, run: RunDescription, seed: int) -> wandb.Run:
         ),
     )
     started.define_metric("iteration", hidden=True)
-    for prefix in ("loss", "loss_dim/*", "grad_norm", "plateau/*"):
+    for prefix in ("loss", "loss_dim/*", "grad_norm", "schedule/*", "plateau/*"):
         started.define_metric(prefix, step_metric="iteration", summary="none")
+    started.summary.update(run.graphs[seed]._asdict())
     return started

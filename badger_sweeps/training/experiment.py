@@ -20,6 +20,8 @@ from badger_sweeps.optimizers.base import Optimizer
 from badger_sweeps.readouts.base import Readout
 from badger_sweeps.readouts.mean import Mean
 from badger_sweeps.rollout import System
+from badger_sweeps.schedules.base import Schedule
+from badger_sweeps.schedules.constant import Constant
 from badger_sweeps.tasks.base import Task
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.base import Topology
@@ -69,6 +71,7 @@ class Experiment:
     loss: Loss = field(default_factory=MeanSquaredError)
     readout: Readout = field(default_factory=Mean)
     optimizer: Optimizer = field(default_factory=Adam)
+    schedule: Schedule = field(default_factory=Constant)
     engine: Engine = field(default_factory=Reference)
     training: Training = field(default_factory=Training)
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = tuple(range(8))
@@ -79,6 +82,24 @@ class Experiment:
         repeated = sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1})
         if repeated:
             raise broken_rule("seeds", "must all be different", repeated=repeated)
+        return self
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Experiment:
+        """Everything composes with everything, except where there is nothing to compose."""
+        learner = type(self.architecture).__name__
+        if self.architecture.solitary and self.topology.experts != 1:
+            rule = f"must be 1 (topology=single) with {learner}, one learner that has no experts to connect"
+            raise broken_rule("topology.experts", rule, str(self.topology.experts))
+        if self.architecture.solitary and not isinstance(self.readout, Mean):
+            rule = f"must be Mean with {learner}, one learner whose output is the guess"
+            raise broken_rule("readout", rule, type(self.readout).__name__)
+        if self.architecture.supervised and not self.task.inputs:
+            rule = f"must be one that tells its inputs (task=frequency) with {learner}, which is told them"
+            raise broken_rule("task", rule, type(self.task).__name__)
+        if self.architecture.supervised and self.training.inner_steps != 1:
+            rule = f"must be 1 with {learner}, which answers at once: it has no inner loop"
+            raise broken_rule("training.inner_steps", rule, str(self.training.inner_steps))
         return self
 
     @model_validator(mode="after")
@@ -107,9 +128,10 @@ class Experiment:
         iterations, so that a run can be continued past its first budget.
         """
         identity: dict[str, Any] = {"seeds": list(self.seeds), "device": self.torch_device.type}
-        for part in ("architecture", "topology", "task", "loss", "readout", "optimizer", "training"):
+        for part in ("architecture", "topology", "task", "loss", "readout", "optimizer", "schedule", "training"):
             settings = getattr(self, part)
             identity[part] = type(settings).__name__
             identity |= {f"{part}.{field.name}": getattr(settings, field.name) for field in fields(settings)}
+        identity["topology.fingerprint"] = self.topology.fingerprint
         del identity["training.iterations"], identity["training.checkpoint_every"]
         return identity

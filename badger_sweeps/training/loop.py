@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from badger_sweeps.training.experiment import Experiment
 from badger_sweeps.training.population import Population
 
 
@@ -26,9 +27,14 @@ class Record:
     metrics: dict[str, np.ndarray]
 
 
-def metric_names(dims: int) -> list[str]:
-    """The metrics of every record, in the order of history's columns."""
-    return ["loss", *(f"loss_dim/{dim}" for dim in range(dims)), "grad_norm"]
+def metric_names(experiment: Experiment) -> list[str]:
+    """The metrics of every record, in the order of history's columns.
+
+    ``schedule/*`` is what changes by plan: the learning rate, and what the architecture anneals.
+    """
+    per_dim = [f"loss_dim/{dim}" for dim in range(experiment.task.dims)]
+    scheduled = [f"schedule/{name}" for name in ("lr", *experiment.architecture.annealed())]
+    return ["loss", *per_dim, "grad_norm", *scheduled]
 
 
 def train(population: Population) -> Iterator[Record]:
@@ -38,12 +44,14 @@ def train(population: Population) -> Iterator[Record]:
     ``record.iteration + 1`` iterations. Ends early when no member is active any more.
     """
     experiment = population.experiment
-    training = experiment.training
+    training, names = experiment.training, metric_names(experiment)
     experiment.engine.prepare()
     while not population.finished:
         iteration, took_part = population.iteration, population.active
+        system = experiment.system.at(iteration)
+        scheduled = [population.learning_rate, *system.architecture.annealed().values()]
         step = experiment.engine.gradients(
-            experiment.system,
+            system,
             population.parameters,
             population.mixing,
             population.draw_games(),
@@ -54,6 +62,6 @@ def train(population: Population) -> Iterator[Record]:
         members = took_part.nonzero().flatten()
         columns = [step.loss, *step.loss_dim.unbind(dim=1), norms]
         values = [column[members].cpu().numpy() for column in columns]
-        names = metric_names(experiment.task.dims)
+        values += [np.full(len(members), value, dtype=np.float32) for value in scheduled]
         seeds = tuple(experiment.seeds[member] for member in members.tolist())
         yield Record(iteration, seeds, dict(zip(names, values, strict=True)))

@@ -50,7 +50,8 @@ class Population:
 
     def _draw_weights(self, generator: torch.Generator) -> Parameters:
         experiment = self.experiment
-        drawn = experiment.architecture.initial_parameters(experiment.task.dims, generator)
+        task = experiment.task
+        drawn = experiment.architecture.initial_parameters(task.dims, task.inputs, generator)
         return drawn | experiment.readout.initial_parameters(experiment.topology.experts, generator)
 
     @property
@@ -58,15 +59,21 @@ class Population:
         """Whether all iterations are done, or no member is left to train."""
         return self.iteration >= self.experiment.training.iterations or not bool(self.active.any())
 
+    @property
+    def learning_rate(self) -> float:
+        """The optimiser's at this iteration."""
+        return self.experiment.optimizer.lr * self.experiment.schedule.factor(self.iteration)
+
     def draw_games(self) -> Games:
         """The next batch of every member."""
         experiment, games = self.experiment, self.experiment.training.batch_size
-        targets = [experiment.task.draw_targets(games, generator) for generator in self._streams[Purpose.TARGETS]]
+        questions = [experiment.task.draw(games, generator) for generator in self._streams[Purpose.TARGETS]]
         states = [
             experiment.architecture.initial_state(games, experiment.topology.experts, generator)
             for generator in self._streams[Purpose.STATES]
         ]
-        return Games(torch.stack(targets), _stack(states))
+        targets, inputs = map(torch.stack, zip(*questions, strict=True))
+        return Games(targets, inputs, _stack(states))
 
     def update(self, step: Gradients) -> Float[Tensor, " population"]:
         """Apply one optimiser step to every active member; gives the gradients' norms before clipping.
@@ -82,6 +89,8 @@ class Population:
             parameter.grad = torch.where(_along_members(self.active, parameter), gradient, 0)
         frozen = ~self.active
         keep = {name: parameter.detach()[frozen] for name, parameter in self.parameters.items()}
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate
         self.optimizer.step()
         with torch.no_grad():
             for name, parameter in self.parameters.items():

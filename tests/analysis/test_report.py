@@ -133,7 +133,7 @@ def outcome(seed: int, escaped: int | None, final_loss: float | None = 0.5) -> O
 
 
 def finished(label: str, outcomes: list[Outcome], budget: int = 100) -> FinishedRun:
-    summary = Summary(label, budget, Ladder(4, 5), tuple(outcomes), "escape_iteration", Estimate(0.0, None, None))
+    summary = Summary(label, budget, Ladder(4, 5), tuple(outcomes), "escape_iteration", Estimate(0.0, None, None), {})
     return FinishedRun(Path(label), label, summary, {"lr": 1, "same": 2, "label": label}, pd.DataFrame())
 
 

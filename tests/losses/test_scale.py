@@ -38,7 +38,7 @@ def test_no_other_constant_costs_less(loss: Loss, guess: float) -> None:
 
 @pytest.mark.parametrize(("loss", "variance"), [(LOSSES[0], 0.8), (LOSSES[1], 1 / 3)])
 def test_variance_at_chance_is_the_closed_form(loss: Loss, variance: float) -> None:
-    assert loss.chance_variance(TASK) == pytest.approx(variance)
+    assert TASK.game_variance(loss.order) == pytest.approx(variance)
     assert expectation(loss, 0.0, power=2) - 1 == pytest.approx(variance, abs=1e-9)
 
 
@@ -49,14 +49,14 @@ def test_all_outputs_equal_to_the_mean(loss: Loss, equal_outputs: float) -> None
     200,000 games: the standard error is below sqrt(0.8 / (4 * 200000)) = 0.001; four of them are allowed.
     """
     task = GuessingGame(dims=4)
-    targets = task.draw_targets(200_000, torch.Generator().manual_seed(0))
+    targets = task.draw(200_000, torch.Generator().manual_seed(0)).targets
     guess = targets.mean(1, keepdim=True).expand_as(targets)
     assert float(loss.error(guess, targets, task).mean()) == pytest.approx(equal_outputs, abs=0.004)
 
 
 def test_targets_are_uniform() -> None:
     """Kolmogorov-Smirnov at 100,000 draws: 1.95/sqrt(n) is exceeded with probability 0.001."""
-    targets = GuessingGame(dims=5).draw_targets(20_000, torch.Generator().manual_seed(1))
+    targets = GuessingGame(dims=5).draw(20_000, torch.Generator().manual_seed(1)).targets
     assert targets.shape == (20_000, 5)
     ordered = targets.flatten().sort().values.double()
     uniform = (torch.arange(100_000) + 0.5) / 100_000 * 2 - 1

@@ -95,7 +95,7 @@ def member(seed: int, *levels: float) -> dict[str, np.ndarray]:
 
 
 def test_objectives_count_censored_and_diverged_seeds() -> None:
-    ladder = Ladder(dims=4, block=5)
+    ladder = Ladder(parts=4, block=5)
     quick = outcome(0, member(0, *[1] * 8, *[0.01] * 12), ladder)
     never = outcome(1, member(1, *[1] * 20), ladder)
     diverged = outcome(2, member(2, *[1] * 8, *[0.01] * 10, np.nan), ladder)
@@ -113,7 +113,7 @@ def test_an_outcome_tells_what_was_solved_on_each_plateau() -> None:
     columns = member(0, *[1] * 12, *[0.5] * 12)
     columns["loss_dim/0"] = np.repeat([1, 0.02], 60).astype(np.float32)
     columns["loss_dim/1"] = np.repeat([1, 0.98], 60).astype(np.float32)
-    first, second = outcome(0, columns, Ladder(dims=4, block=5)).rests
+    first, second = outcome(0, columns, Ladder(parts=4, block=5)).rests
     assert (first.plateau.rung, second.plateau.rung) == (1, 0.5)
     assert second.loss_dim == pytest.approx([0.02, 0.98, 0.5, 0.5], abs=1e-6)
     assert second.grad_norm == 1

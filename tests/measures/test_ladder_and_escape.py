@@ -8,12 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.measures.escape import LadderTracker, escape_iteration, first_below, solved_iteration
 from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.tasks.guessing_game import GuessingGame
 
-LADDER = Ladder(dims=4, block=5)
+LADDER = Ladder(parts=4, block=5)
 
 
 def test_rungs() -> None:
@@ -25,7 +24,7 @@ def test_rungs() -> None:
 
 @pytest.mark.parametrize(("dims", "games", "variance"), [(4, 64, 0.8), (20, 64, 0.8), (20, 64, 1 / 3), (10, 7, 0.8)])
 def test_a_block_mean_is_three_deviations_from_the_next_level(dims: int, games: int, variance: float) -> None:
-    ladder = Ladder.for_run(dims, games, variance)
+    ladder = Ladder.for_run(dims, games, variance / dims)
     deviation = (variance / (dims * games * ladder.block)) ** 0.5
     assert ladder.tolerance >= 3 * deviation
     assert norm.cdf(-ladder.tolerance / deviation) ** 3 < 2.6e-9
@@ -36,7 +35,7 @@ def test_a_block_mean_is_three_deviations_from_the_next_level(dims: int, games: 
 )
 def test_block_lengths(dims: int, games: int, block: int) -> None:
     """ceil(144 * 0.8 * D/B), without a rounding error's extra iteration, and never below 5."""
-    assert Ladder.for_run(dims, games, MeanSquaredError().chance_variance(GuessingGame(dims=dims))).block == block
+    assert Ladder.for_run(dims, games, GuessingGame(dims=dims).game_variance(order=2)).block == block
 
 
 def test_blocks_leave_out_what_is_left_over() -> None:

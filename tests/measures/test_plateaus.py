@@ -29,7 +29,7 @@ def noisy_ladder(dims: int, games: int, rest: int, rng: np.random.Generator, fal
 )
 @pytest.mark.parametrize("fall", [0, 30])
 def test_every_rung_of_a_noisy_ladder_is_found(dims: int, games: int, rest: int, fall: int) -> None:
-    ladder = Ladder.for_run(dims, games, CHANCE_VARIANCE)
+    ladder = Ladder.for_run(dims, games, CHANCE_VARIANCE / dims)
     for seed in range(5):
         plateaus = find_plateaus(noisy_ladder(dims, games, rest, np.random.default_rng(seed), fall), ladder)
         assert [plateau.rung for plateau in plateaus] == ladder.rungs.tolist()
@@ -44,7 +44,7 @@ def test_every_rung_of_a_noisy_ladder_is_found(dims: int, games: int, rest: int,
 
 
 def test_a_ladder_without_noise() -> None:
-    ladder = Ladder(dims=4, block=5)
+    ladder = Ladder(parts=4, block=5)
     curve = np.repeat([1, 0.75, 0.5, 0.25, 0], 100)
     found = [(plateau.start, plateau.end, plateau.rung, plateau.slope) for plateau in find_plateaus(curve, ladder)]
     assert found == [(100 * k, 100 * k + 100, 1 - k / 4, 0) for k in range(5)]
@@ -62,7 +62,7 @@ SHAPES = {
 def test_slow_drifts_have_no_plateaus(shape: str, dims: int, games: int) -> None:
     """24 drifts a case from 1 by 1/2 or 1 in 3000 iterations. The detector's own rate of false plateaus, 0.05 a run
     on straight drifts, was measured on 60 others; more than five in 24 would happen once in a thousand."""
-    ladder = Ladder.for_run(dims, games, CHANCE_VARIANCE)
+    ladder = Ladder.for_run(dims, games, CHANCE_VARIANCE / dims)
     x = np.linspace(0, 1, 3000)
     found = 0
     for seed in range(12):
@@ -78,7 +78,7 @@ def test_slow_drifts_have_no_plateaus(shape: str, dims: int, games: int) -> None
 def test_a_drift_after_a_plateau_does_not_hide_it() -> None:
     rng = np.random.default_rng(0)
     level = np.concatenate([np.full(400, 0.75), np.linspace(0.75, 0.25, 1500), np.full(400, 0.25)])
-    plateaus = find_plateaus(level + rng.normal(size=len(level)) * 0.03, Ladder(dims=4, block=8))
+    plateaus = find_plateaus(level + rng.normal(size=len(level)) * 0.03, Ladder(parts=4, block=8))
     assert [plateau.rung for plateau in plateaus] == [0.75, 0.25]
     assert plateaus[0].start == 0
     # The drift leaves the plateau's tolerance of 0.0625 after 187 iterations, halfway through it when averaged.
@@ -87,25 +87,25 @@ def test_a_drift_after_a_plateau_does_not_hide_it() -> None:
 
 def test_noise_alone_is_one_plateau() -> None:
     curve = 1 + np.random.default_rng(0).normal(size=3000) * 0.06
-    (plateau,) = find_plateaus(curve, Ladder(dims=4, block=8))
+    (plateau,) = find_plateaus(curve, Ladder(parts=4, block=8))
     assert (plateau.start, plateau.end, plateau.rung) == (0, 3000, 1)
 
 
 @pytest.mark.parametrize("length", [0, 7, 39])
 def test_too_short_to_tell(length: int) -> None:
-    assert find_plateaus(np.ones(length), Ladder(dims=4, block=8)) == []
+    assert find_plateaus(np.ones(length), Ladder(parts=4, block=8)) == []
 
 
 def test_what_follows_nan_is_not_used() -> None:
     curve = np.ones(800)
     curve[400:] = np.nan
-    (plateau,) = find_plateaus(curve, Ladder(dims=4, block=8))
+    (plateau,) = find_plateaus(curve, Ladder(parts=4, block=8))
     assert plateau.end == 400
 
 
 def test_long_runs_are_cut_at_coarser_blocks() -> None:
     curve = noisy_ladder(4, 64, 4000, np.random.default_rng(0))
-    plateaus = find_plateaus(curve, Ladder(dims=4, block=8))
+    plateaus = find_plateaus(curve, Ladder(parts=4, block=8))
     assert [plateau.rung for plateau in plateaus] == [1, 0.75, 0.5, 0.25, 0]
 
 

@@ -1,0 +1,71 @@
+"""The transiently chaotic neural network: chaos that explores at first and is annealed away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from badger_sweeps.architectures.linear import affine
+from badger_sweeps.architectures.micro_badger import MicroBadger
+from badger_sweeps.foundations.axes import Parameters
+from badger_sweeps.foundations.settings import Finite, NonNegative, settings
+
+
+@settings
+class TCNN(MicroBadger):
+    """u <- k*u + (W_ih x + W_hh s + b) - z*(s - i0), with the neurons' output s = sigmoid(u) read by the head.
+
+    The self-feedback z drives each neuron into chaos and is annealed over outer iterations: z(n) = z*(1 - beta)^n.
+    It is the same for all neurons and experts, and frozen within an iteration. An uncoupled neuron contracts while
+    z < 4(1 + k) = 7.6, and with i0 = 0.65 has chaotic bands for z between about 15 and 21.7; with z = 20 it leaves them
+    at n = 0.29/beta and is contracting after n = 0.97/beta. With i0 = 0.5 there is no chaos at any z up to 40.
+
+    Args:
+        k: damping of the membrane.
+        z: self-feedback at iteration 0. 0 is the control without it.
+        beta: how fast z decays. 2/iterations leaves the second half of a run without chaos; 0 keeps z constant.
+        i0: the output at which the self-feedback vanishes.
+
+    Gradients grow like exp(T*lambda) with a Lyapunov exponent lambda up to 0.35: clip them.
+
+    Source: Chen & Aihara 1995, their equations divided by epsilon (so z is their z/epsilon and the weights their
+    alpha/epsilon). The study names the method and gives no equation: that it is Micro-Badger's cell, with state u in
+    the place of h, is reconstructed.
+    """
+
+    k: Finite = 0.9
+    z: NonNegative = 20.0
+    beta: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.001
+    i0: Finite = 0.65
+
+    def cell_shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
+        return {
+            "weight_ih": (self.hidden, inputs),
+            "weight_hh": (self.hidden, self.hidden),
+            "bias": (self.hidden,),
+        }
+
+    def cell(
+        self,
+        parameters: Parameters,
+        x: Float[Tensor, "population row input"],
+        h: Float[Tensor, "population row hidden"],
+    ) -> Float[Tensor, "population row hidden"]:
+        s = self.activity(h)
+        driven = affine(x, parameters["weight_ih"], parameters["bias"]) + torch.bmm(s, parameters["weight_hh"].mT)
+        return self.k * h + driven - self.z * (s - self.i0)
+
+    def activity(self, h: Float[Tensor, "population row hidden"]) -> Float[Tensor, "population row hidden"]:
+        return torch.sigmoid(h)
+
+    def at(self, iteration: int) -> TCNN:
+        return replace(self, z=self.z * (1 - self.beta) ** iteration, beta=0.0)
+
+    def annealed(self) -> Mapping[str, float]:
+        return {"z": self.z}

@@ -1,0 +1,26 @@
+"""RMSprop (Tieleman & Hinton 2012)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from badger_sweeps.foundations.settings import NonNegative, Positive, settings
+from badger_sweeps.optimizers.base import Decay, Optimizer
+
+
+@settings
+class RMSprop(Optimizer):
+    """`torch.optim.RMSprop` with decay rate `alpha` of the mean square and optional momentum."""
+
+    lr: NonNegative = 1e-3
+    alpha: Decay = 0.99
+    eps: Positive = 1e-8
+    momentum: Decay = 0.0
+
+    def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(
+            parameters, lr=self.lr, alpha=self.alpha, eps=self.eps, momentum=self.momentum, foreach=True
+        )

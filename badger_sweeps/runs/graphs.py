@@ -1,0 +1,31 @@
+"""`topology.json`: who listens to whom in each seed's graph, and how well connected it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from badger_sweeps.foundations.files import write_json
+from badger_sweeps.topologies.connectivity import Connectivity, connectivity
+from badger_sweeps.training.population import Population
+
+NAME = "topology.json"
+
+
+def write_graphs(folder: Path, population: Population) -> None:
+    """Write every member's graph and its measures into the run's folder.
+
+    Links are pairs ``[sender, receiver]``.
+    """
+    graphs = []
+    for seed, graph in zip(population.experiment.seeds, population.graphs, strict=True):
+        pairs = [[sender, receiver] for receiver, sender in graph.nonzero().tolist()]
+        graphs.append({"seed": seed, **connectivity(graph)._asdict(), "pairs": pairs})
+    write_json(folder / NAME, graphs)
+
+
+def read_connectivity(folder: Path) -> Mapping[int, Connectivity]:
+    """The measures of each seed's graph, as `write_graphs` left them in a run's folder."""
+    graphs = json.loads((folder / NAME).read_text())
+    return {graph["seed"]: Connectivity(*(graph[name] for name in Connectivity._fields)) for graph in graphs}

@@ -1,0 +1,14 @@
+"""A learning rate that stays as it is."""
+
+from __future__ import annotations
+
+from badger_sweeps.foundations.settings import settings
+from badger_sweeps.schedules.base import Schedule
+
+
+@settings
+class Constant(Schedule):
+    """Factor 1."""
+
+    def factor(self, iteration: int) -> float:
+        return 1.0

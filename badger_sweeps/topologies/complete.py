@@ -1,0 +1,20 @@
+"""The complete graph: everybody listens to everybody else."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from badger_sweeps.foundations.settings import Size, settings
+from badger_sweeps.topologies.base import Topology
+
+
+@settings
+class Complete(Topology):
+    """E(E - 1) links, algebraic connectivity E. The same graph for every seed."""
+
+    experts: Size = 16
+
+    def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
+        return ~torch.eye(self.experts, dtype=torch.bool, device=generator.device)

@@ -1,0 +1,27 @@
+"""The directed ring: every expert listens to the one before it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import networkx as nx
+import torch
+from jaxtyping import Bool
+from pydantic import Field
+from torch import Tensor
+
+from badger_sweeps.foundations.settings import settings
+from badger_sweeps.topologies.base import Topology, listening
+
+
+@settings
+class DirectedRing(Topology):
+    """The directed cycle: E links, the fewest that are strongly connected; consensus rate 1 - cos(2*pi/E).
+
+    The same graph for every seed.
+    """
+
+    experts: Annotated[int, Field(ge=2, le=10**5)] = 16
+
+    def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
+        return listening(nx.cycle_graph(self.experts, create_using=nx.DiGraph))

@@ -1,0 +1,105 @@
+"""A graph the user made."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import networkx as nx
+import torch
+from jaxtyping import Bool
+from pydantic import model_validator
+from torch import Tensor
+
+from badger_sweeps.foundations.settings import broken_rule, settings
+from badger_sweeps.topologies.base import Topology, listening
+
+MOST_EXPERTS = 10_000
+
+
+@settings
+class FromFile(Topology):
+    """The graph in a file, the same for every seed. The file is read once, when the settings are made.
+
+    Args:
+        file: its path. ``.graphml`` is read as GraphML: an edge runs from sender to receiver, or both ways where the
+            file says undirected, and experts are numbered in the order of its nodes. Anything else is text with a line
+            ``SENDER RECEIVER`` for each link, what follows a ``#`` left out; experts are numbered in the order of their
+            names, by value where all names are whole numbers. Weights are refused: messages are averaged.
+    """
+
+    file: str
+
+    @model_validator(mode="after")
+    def _holds_a_graph(self) -> FromFile:
+        try:
+            _check(self._graph)
+        except (OSError, ValueError, KeyError, ElementTree.ParseError, nx.NetworkXError) as error:
+            what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            found = f"in `{self.file}`: {' '.join(what.split()).rstrip('.')}"
+            raise broken_rule("file", "must hold a graph, as GraphML or as a list of links", found) from None
+        return self
+
+    @cached_property
+    def _content(self) -> bytes:
+        return Path(self.file).read_bytes()
+
+    @cached_property
+    def _graph(self) -> nx.Graph[Any]:
+        is_graphml = Path(self.file).suffix.lower() == ".graphml"
+        return _from_graphml(self._content) if is_graphml else _from_links(self._content.decode())
+
+    @property
+    def experts(self) -> int:  # type: ignore[override]  # a property here, a setting everywhere else
+        return self._graph.number_of_nodes()
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self._content).hexdigest()
+
+    def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
+        return listening(self._graph)
+
+
+def _from_graphml(content: bytes) -> nx.Graph[Any]:
+    graph = nx.read_graphml(BytesIO(content))
+    if graph.is_multigraph():
+        raise ValueError("a link that is there twice")
+    for sender, receiver, weight in graph.edges(data="weight", default=1):
+        if float(weight) != 1:
+            raise ValueError(f"the link {sender} {receiver} has the weight {weight}")
+    declared = sum(element.tag.endswith("}node") for element in ElementTree.fromstring(content).iter())
+    if declared != graph.number_of_nodes():
+        raise ValueError(f"links between {graph.number_of_nodes()} nodes of which {declared} are declared")
+    return graph
+
+
+def _from_links(text: str) -> nx.DiGraph[Any]:
+    links: dict[tuple[str, str], int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        names = line.partition("#")[0].split()
+        if not names:
+            continue
+        if len(names) != 2:
+            raise ValueError(f"line {number} is {line.strip()[:60]!r} and not a sender and a receiver")
+        link = (names[0], names[1])
+        if link in links:
+            raise ValueError(f"line {number} is the link of line {links[link]} again")
+        links[link] = number
+    experts = {name for link in links for name in link}
+    graph: nx.DiGraph[Any] = nx.DiGraph()
+    are_numbers = all(map(str.isdecimal, experts))
+    graph.add_nodes_from(sorted(experts, key=lambda name: (int(str(name)) if are_numbers else 0, name)))
+    graph.add_edges_from(list(links))
+    return graph
+
+
+def _check(graph: nx.Graph[Any]) -> None:
+    if not 1 <= graph.number_of_nodes() <= MOST_EXPERTS:
+        raise ValueError(f"{graph.number_of_nodes()} experts, of which there must be 1 to {MOST_EXPERTS}")
+    for expert in nx.nodes_with_selfloops(graph):
+        raise ValueError(f"{expert} is linked to itself")

@@ -1,0 +1,24 @@
+"""The ring: every expert listens to both neighbours."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import networkx as nx
+import torch
+from jaxtyping import Bool
+from pydantic import Field
+from torch import Tensor
+
+from badger_sweeps.foundations.settings import settings
+from badger_sweeps.topologies.base import Topology, listening
+
+
+@settings
+class Ring(Topology):
+    """The undirected cycle: 2E links, algebraic connectivity 2(1 - cos(2*pi/E)). The same graph for every seed."""
+
+    experts: Annotated[int, Field(ge=3, le=10**5)] = 16
+
+    def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
+        return listening(nx.cycle_graph(self.experts))

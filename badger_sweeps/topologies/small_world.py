@@ -1,0 +1,42 @@
+"""The small world of Watts and Strogatz: a ring of neighbourhoods with some links rewired."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import networkx as nx
+import torch
+from jaxtyping import Bool
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from badger_sweeps.foundations.settings import broken_rule, settings
+from badger_sweeps.topologies.base import Topology, listening, seed_for
+
+
+@settings
+class SmallWorld(Topology):
+    """Each expert is linked both ways with its `links` nearest on a ring; one end of each pair may then be rewired.
+
+    E*links links in all. The graph need not stay connected.
+
+    Args:
+        experts: E.
+        links: an even number, half of it on either side; the mean in-degree.
+        rewiring: probability that a pair's far end is moved to an expert drawn at random.
+
+    Source: Watts & Strogatz 1998, as `networkx.watts_strogatz_graph`.
+    """
+
+    experts: Annotated[int, Field(ge=3, le=10**5)] = 16
+    links: Annotated[int, Field(ge=2, multiple_of=2)] = 4
+    rewiring: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.1
+
+    @model_validator(mode="after")
+    def _enough_others(self) -> SmallWorld:
+        if self.links >= self.experts:
+            raise broken_rule("links", "must be below {experts}", links=self.links, experts=self.experts)
+        return self
+
+    def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
+        return listening(nx.watts_strogatz_graph(self.experts, self.links, self.rewiring, seed=seed_for(generator)))

@@ -1,0 +1,24 @@
+"""The star: one expert in the middle listens to all others, and they listen to it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import networkx as nx
+import torch
+from jaxtyping import Bool
+from pydantic import Field
+from torch import Tensor
+
+from badger_sweeps.foundations.settings import settings
+from badger_sweeps.topologies.base import Topology, listening
+
+
+@settings
+class Star(Topology):
+    """Expert 0 is the hub: 2(E - 1) links, algebraic connectivity 1, eigenratio E. The same graph for every seed."""
+
+    experts: Annotated[int, Field(ge=2, le=10**5)] = 16
+
+    def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
+        return listening(nx.star_graph(self.experts - 1))

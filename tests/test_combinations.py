@@ -1,0 +1,100 @@
+"""Every architecture with every task, topology, loss and readout: it trains, or it is refused for a reason."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+from jaxtyping import Float
+from pydantic import ValidationError
+from torch import Tensor
+
+from badger_sweeps.foundations.settings import explain
+from badger_sweeps.training.experiment import Experiment, Training
+from badger_sweeps.training.population import Population
+from tests.choices import choices_of, small
+
+ITERATIONS, SEEDS = 5, (3, 8)
+SOLITARY = {"lstm", "lstm_quantized", "supervised_lstm"}
+SUPERVISED = {"supervised_lstm"}
+PAIRS = list(product(choices_of("architecture"), choices_of("topology")))
+WORLDS = list(product(choices_of("task"), choices_of("loss"), choices_of("readout")))
+
+
+def composes(architecture: str, topology: str, task: str, readout: str) -> bool:
+    """The rule, told once more: a learner without experts has no graph and nothing to weigh; one that is told the
+    phase needs a task with a phase."""
+    if architecture in SOLITARY and (topology != "single" or readout != "mean"):
+        return False
+    return architecture not in SUPERVISED or task == "frequency"
+
+
+def experiment(
+    architecture: str, topology: str, task: str, loss: str, readout: str, seeds: tuple[int, ...]
+) -> Experiment:
+    return Experiment(
+        architecture=small("architecture", architecture),
+        topology=small("topology", topology),
+        task=small("task", task),
+        loss=small("loss", loss),
+        readout=small("readout", readout),
+        training=Training(batch_size=4, inner_steps=1 if architecture in SUPERVISED else 3, iterations=ITERATIONS),
+        seeds=seeds,
+        device="cpu",
+    )
+
+
+def train(members: Population) -> tuple[Float[Tensor, "iteration population"], dict[str, Tensor]]:
+    """The losses of a few iterations, and the sum of the gradients' magnitudes."""
+    setup = members.experiment
+    losses, reached = [], {name: torch.zeros_like(tensor) for name, tensor in members.parameters.items()}
+    while not members.finished:
+        step = setup.engine.gradients(
+            setup.system.at(members.iteration),
+            members.parameters,
+            members.mixing,
+            members.draw_games(),
+            setup.training.inner_steps,
+            setup.training.loss_steps,
+        )
+        members.update(step)
+        assert step.loss_dim.shape == (len(setup.seeds), setup.task.dims)
+        losses.append(step.loss)
+        for name, gradient in step.gradients.items():
+            assert gradient.shape == members.parameters[name].shape
+            reached[name] += gradient.abs()
+    return torch.stack(losses), reached
+
+
+@pytest.mark.parametrize(("architecture", "topology"), PAIRS)
+def test_it_trains_or_is_refused(architecture: str, topology: str) -> None:
+    for task, loss, readout in WORLDS:
+        if composes(architecture, topology, task, readout):
+            check_training(architecture, topology, task, loss, readout)
+        else:
+            with pytest.raises(ValidationError) as refused:
+                experiment(architecture, topology, task, loss, readout, SEEDS)
+            line = explain(refused.value)
+            assert "\n" not in line
+            assert f"with {type(small('architecture', architecture)).__name__}, " in line
+
+
+def check_training(architecture: str, topology: str, task: str, loss: str, readout: str) -> None:
+    """Finite losses; gradients for every single weight, except of messages where nobody listens; and each member as it
+    would be alone, up to the rounding of five iterations of float32."""
+    members = Population(experiment(architecture, topology, task, loss, readout, SEEDS))
+    losses, reached = train(members)
+    assert losses.shape == (ITERATIONS, len(SEEDS))
+    assert losses.isfinite().all()
+    for position, seed in enumerate(SEEDS):
+        heard = members.mixing[position].any()
+        for name, sums in reached.items():
+            weights = sums[position]
+            if not heard and name == "weight_ih":
+                weights = weights[:, -1:]  # messages come first, the error last
+            if not heard and name in ("weight_out", "bias_out"):
+                weights = weights[-members.experiment.task.dims :]  # messages come first
+            assert (weights > 0).all(), (task, loss, readout, name)
+        alone, _ = train(Population(experiment(architecture, topology, task, loss, readout, (seed,))))
+        torch.testing.assert_close(losses[:, position], alone[:, 0], rtol=1e-4, atol=1e-5)
