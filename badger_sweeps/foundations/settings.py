@@ -74,6 +74,7 @@ _RULES: dict[str, Callable[[dict[str, Any]], str]] = {
     "greater_than": lambda context: f"must be above {context['gt']}",
     "less_than_equal": lambda context: f"must be at most {context['le']}",
     "less_than": lambda context: f"must be below {context['lt']}",
+    "multiple_of": lambda context: f"must be a multiple of {context['multiple_of']}",
     "too_short": lambda _: "must not be empty",
     "finite_number": lambda _: "must be a finite number",
     "int_type": lambda _: "must be a whole number",

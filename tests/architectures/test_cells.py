@@ -1,25 +1,40 @@
-"""The cells against torch's own, and against each other."""
+"""The cells against torch's own, against each other, and against the definition written out."""
 
 from __future__ import annotations
+
+import math
 
 import pytest
 import torch
 
+from badger_sweeps.architectures.base import Observation
 from badger_sweeps.architectures.exponential import Exponential
 from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.architectures.lstm import LSTM, lstm_cell, lstm_shapes
+from badger_sweeps.architectures.lstm_quantized import LSTMQuantized
 from badger_sweeps.architectures.micro_badger import MicroBadger
+from badger_sweeps.architectures.supervised_lstm import SupervisedLSTM
+from badger_sweeps.architectures.tcnn import TCNN
 from badger_sweeps.foundations.axes import Parameters
 
 INPUTS, MEMBERS, ROWS = 5, 3, 7
 
 
-def draw(architecture: MicroBadger, seed: int = 0) -> tuple[Parameters, torch.Tensor, torch.Tensor]:
+def drawn(shapes: dict[str, tuple[int, ...]], seed: int = 0) -> Parameters:
     generator = torch.Generator().manual_seed(seed)
-    shapes = architecture.cell_shapes(INPUTS)
-    parameters = {name: torch.randn(MEMBERS, *shape, generator=generator) for name, shape in shapes.items()}
-    x = torch.randn(MEMBERS, ROWS, INPUTS, generator=generator)
-    h = torch.randn(MEMBERS, ROWS, architecture.hidden, generator=generator)
-    return parameters, x, h
+    return {name: torch.randn(MEMBERS, *shape, generator=generator) for name, shape in shapes.items()}
+
+
+def rows(size: int, seed: int) -> torch.Tensor:
+    return torch.randn(MEMBERS, ROWS, size, generator=torch.Generator().manual_seed(seed))
+
+
+def draw(architecture: MicroBadger) -> tuple[Parameters, torch.Tensor, torch.Tensor]:
+    return drawn(architecture.cell_shapes(INPUTS)), rows(INPUTS, 1), rows(architecture.hidden, 2)
+
+
+def of_member(parameters: Parameters, member: int, prefixes: tuple[str, ...]) -> Parameters:
+    return {name: weights[member] for name, weights in parameters.items() if name.startswith(prefixes)}
 
 
 def test_gru_is_torchs_gru_cell_for_every_member() -> None:
@@ -53,10 +68,102 @@ def test_exponential_with_a_0_and_b_1_is_gru(reset_gate: bool) -> None:
     assert torch.equal(exponential.cell(parameters, x, h), gru.cell(parameters, x, h))
 
 
-def test_exponential_is_the_studys_formula() -> None:
+@pytest.mark.parametrize(("a", "b"), [(0.5, 0.7), (-0.2, 1.3)])
+def test_exponential_is_the_studys_formula(a: float, b: float) -> None:
     parameters, x, h = draw(Exponential(hidden=6))
     gated = GRU(hidden=6).cell(parameters, x, h)
-    torch.testing.assert_close(Exponential(hidden=6).cell(parameters, x, h), 0.5 * h + 0.7 * gated)
+    torch.testing.assert_close(Exponential(hidden=6, a=a, b=b).cell(parameters, x, h), a * h + b * gated)
+    assert (Exponential().a, Exponential().b) == (0.5, 0.7)
+
+
+def test_tcnn_is_its_formula() -> None:
+    architecture = TCNN(hidden=6, k=0.8, z=13.0, i0=0.6)
+    parameters, x, u = draw(architecture)
+    ours = architecture.cell(parameters, x, u)
+    for member in range(MEMBERS):
+        weights = {name: tensor[member].double() for name, tensor in parameters.items()}
+        for row in range(ROWS):
+            s = [1 / (1 + math.exp(-float(value))) for value in u[member, row]]
+            for neuron in range(6):
+                driven = float(weights["weight_ih"][neuron] @ x[member, row].double() + weights["bias"][neuron])
+                driven += sum(float(weights["weight_hh"][neuron, other]) * s[other] for other in range(6))
+                expected = 0.8 * float(u[member, row, neuron]) + driven - 13 * (s[neuron] - 0.6)
+                assert float(ours[member, row, neuron]) == pytest.approx(expected, abs=1e-5)
+    torch.testing.assert_close(architecture.activity(u), torch.sigmoid(u))
+
+
+def test_lstm_is_torchs_lstm_cell_for_every_member() -> None:
+    parameters = drawn(lstm_shapes(INPUTS, 2, 6))
+    x, h, c = rows(INPUTS, 1), rows(6, 2), rows(6, 3)
+    ours = lstm_cell(parameters, x, h, c)
+    for member in range(MEMBERS):
+        cell = torch.nn.LSTMCell(INPUTS, 6)
+        cell.load_state_dict(of_member(parameters, member, ("weight_ih", "weight_hh", "bias_ih", "bias_hh")))
+        for mine, theirs in zip(ours, cell(x[member], (h[member], c[member])), strict=True):
+            torch.testing.assert_close(mine[member], theirs, atol=1e-6, rtol=0)
+
+
+def observed(error: float, dims: int = 2, inputs: int = 0) -> Observation:
+    generator = torch.Generator().manual_seed(4)
+    guess = torch.randn(MEMBERS, ROWS, dims, generator=generator)
+    told = torch.randn(MEMBERS, ROWS, dims, inputs, generator=generator)
+    return Observation(torch.full((MEMBERS, ROWS), error), guess, told)
+
+
+def test_lstm_reads_guess_and_error_and_emits_a_guess() -> None:
+    architecture = LSTM(hidden=6)
+    parameters, seen = drawn(lstm_shapes(3, 2, 6)), observed(0.8)
+    start = architecture.initial_state(ROWS, 1, torch.Generator())
+    assert not start["h"].any()
+    assert not start["c"].any()
+    state = {"h": rows(6, 2), "c": rows(6, 3)}
+    after, outputs = architecture.step(parameters, torch.zeros(MEMBERS, 1, 1), state, seen)
+    for member in range(MEMBERS):
+        cell, head = torch.nn.LSTMCell(3, 6), torch.nn.Linear(6, 2)
+        cell.load_state_dict(of_member(parameters, member, ("weight_ih", "weight_hh", "bias_ih", "bias_hh")))
+        head.load_state_dict({"weight": parameters["weight_out"][member], "bias": parameters["bias_out"][member]})
+        x = torch.cat([seen.guess[member], seen.error[member][:, None]], dim=1)
+        h, c = cell(x, (state["h"][member], state["c"][member]))
+        torch.testing.assert_close(after["h"][member], h, atol=1e-6, rtol=0)
+        torch.testing.assert_close(after["c"][member], c, atol=1e-6, rtol=0)
+        torch.testing.assert_close(outputs[member, :, 0], head(h), atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("error", "bins", "range_", "told"),
+    [(0.0, 12, 1.2, 0.05), (0.349, 12, 1.2, 0.35), (1.04, 12, 1.2, 1.05), (7.0, 12, 1.2, 1.15), (0.9, 4, 2.0, 0.75)],
+)
+def test_quantised_error_is_the_midpoint_of_its_bin(error: float, bins: int, range_: float, told: float) -> None:
+    seen = LSTMQuantized(bins=bins, range=range_).perceived(torch.tensor([[error]]))
+    assert float(seen) == pytest.approx(told)
+
+
+def test_quantised_error_takes_as_many_values_as_bins_and_no_gradient() -> None:
+    errors = torch.linspace(0, 2, 1000)[None].requires_grad_()
+    seen = LSTMQuantized().perceived(errors)
+    assert len(seen.unique()) == 12
+    assert not seen.requires_grad
+
+
+def test_quantised_lstm_is_lstm_told_the_midpoint() -> None:
+    parameters, state = drawn(lstm_shapes(3, 2, 6)), {"h": rows(6, 2), "c": rows(6, 3)}
+    alone = torch.zeros(MEMBERS, 1, 1)
+    _, quantised = LSTMQuantized(hidden=6).step(parameters, alone, state, observed(0.78))
+    _, plain = LSTM(hidden=6).step(parameters, alone, state, observed(0.75))
+    torch.testing.assert_close(quantised, plain, atol=1e-6, rtol=0)
+
+
+def test_supervised_lstm_is_torchs_lstm_along_the_samples() -> None:
+    architecture = SupervisedLSTM(hidden=6)
+    parameters, seen = drawn(lstm_shapes(3, 1, 6)), observed(0.8, dims=9, inputs=3)
+    _, outputs = architecture.step(parameters, torch.zeros(MEMBERS, 1, 1), {}, seen)
+    for member in range(MEMBERS):
+        lstm, head = torch.nn.LSTM(3, 6, batch_first=True), torch.nn.Linear(6, 1)
+        cell = of_member(parameters, member, ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        lstm.load_state_dict({f"{name}_l0": weights for name, weights in cell.items()})
+        head.load_state_dict({"weight": parameters["weight_out"][member], "bias": parameters["bias_out"][member]})
+        expected = head(lstm(seen.inputs[member])[0])[..., 0]
+        torch.testing.assert_close(outputs[member, :, 0], expected, atol=2e-6, rtol=0)
 
 
 def test_initial_noise_scales_the_states_and_nothing_else() -> None:
@@ -65,3 +172,17 @@ def test_initial_noise_scales_the_states_and_nothing_else() -> None:
     )
     torch.testing.assert_close(2 * quiet["h"], loud["h"])
     assert not quiet["m"].any()
+
+
+@pytest.mark.parametrize("architecture", [GRU(hidden=16), TCNN(hidden=16), LSTM(hidden=16), SupervisedLSTM(hidden=16)])
+def test_weights_start_as_torchs_cells_do(architecture: GRU | LSTM | SupervisedLSTM) -> None:
+    """U[-1/4, 1/4] for 16 hidden units: within the bounds, and with the spread of a uniform distribution.
+
+    The smallest sample has 1200 numbers, whose standard deviation has a relative error of about
+    sqrt((9/5 - 1)/4/1200) = 1.3 %; four of them are allowed.
+    """
+    drawn = architecture.initial_parameters(3, 3, torch.Generator().manual_seed(0))
+    numbers = torch.cat([tensor.flatten() for tensor in drawn.values()])
+    assert len(numbers) > 500
+    assert float(numbers.abs().max()) <= 0.25
+    assert float(numbers.std()) == pytest.approx(0.25 / math.sqrt(3), rel=0.08)

@@ -1,0 +1,138 @@
+"""Spectra of graphs against closed forms and networkx."""
+
+from __future__ import annotations
+
+import math
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from badger_sweeps.topologies.base import listening
+from badger_sweeps.topologies.complete import Complete
+from badger_sweeps.topologies.connectivity import connectivity
+from badger_sweeps.topologies.directed_ring import DirectedRing
+from badger_sweeps.topologies.disconnected import Disconnected
+from badger_sweeps.topologies.ring import Ring
+from badger_sweeps.topologies.star import Star
+
+NOBODY = torch.Generator()
+NS = [3, 4, 7, 16]
+
+
+@pytest.mark.parametrize("n", [2, *NS])
+def test_complete(n: int) -> None:
+    found = connectivity(Complete(experts=n).draw(NOBODY))
+    assert found == pytest.approx((n, n * (n - 1), True, n, n, 1))
+
+
+@pytest.mark.parametrize("n", NS)
+def test_star(n: int) -> None:
+    found = connectivity(Star(experts=n).draw(NOBODY))
+    assert found == pytest.approx((n, 2 * (n - 1), True, 1, 1, n))
+
+
+@pytest.mark.parametrize("n", NS)
+def test_ring(n: int) -> None:
+    found = connectivity(Ring(experts=n).draw(NOBODY))
+    rate = 2 * (1 - math.cos(2 * math.pi / n))
+    largest = max(2 * (1 - math.cos(2 * math.pi * k / n)) for k in range(n))
+    assert found == pytest.approx((n, 2 * n, True, rate, rate, largest / rate))
+
+
+@pytest.mark.parametrize("n", NS)
+def test_path(n: int) -> None:
+    found = connectivity(listening(nx.path_graph(n)))
+    rate = 2 * (1 - math.cos(math.pi / n))
+    assert (found.consensus_rate, found.algebraic_connectivity) == pytest.approx((rate, rate))
+
+
+@pytest.mark.parametrize("n", NS)
+def test_directed_ring(n: int) -> None:
+    found = connectivity(DirectedRing(experts=n).draw(NOBODY))
+    rate = 1 - math.cos(2 * math.pi / n)
+    assert found[:5] == pytest.approx((n, n, True, rate, rate))
+    assert found.eigenratio is None
+    assert n != 16 or rate == pytest.approx(0.07612, abs=5e-6)
+
+
+def test_disconnected_and_alone() -> None:
+    assert connectivity(Disconnected(experts=3).draw(NOBODY)) == (3, 0, False, 0, pytest.approx(0), None)
+    assert connectivity(Disconnected(experts=1).draw(NOBODY)) == (1, 0, True, None, None, None)
+
+
+@pytest.mark.parametrize("n", [2, 5, 16, 40])
+def test_a_chain_of_listeners_is_exact(n: int) -> None:
+    """Expert 0 hears nobody and every other the one before it: L has the eigenvalue 1 n - 1 times with a single
+    eigenvector, so that its numerical spectrum is off by eps^(1/(n-1)), which is 0.4 for n = 40."""
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
+    found = connectivity(listening(nx.path_graph(n, create_using=nx.DiGraph))[order][:, order])
+    assert (found.edges, found.strongly_connected, found.consensus_rate) == (n - 1, False, 1)
+
+
+def test_two_groups_that_hear_nobody_else_never_agree() -> None:
+    graph = listening(nx.DiGraph([(0, 1), (1, 0), (2, 3), (3, 2), (0, 4), (2, 4)]))
+    assert connectivity(graph).consensus_rate == 0
+
+
+def test_unbalanced_graphs_may_have_negative_algebraic_connectivity() -> None:
+    """Two pairs in which one expert listens to the other: each pair's x'Lx is the form x^2 - xy, whose smallest
+    eigenvalue is (1 - sqrt(2))/2; taken with opposite signs in the two pairs it is orthogonal to 1."""
+    found = connectivity(listening(nx.DiGraph([(0, 1), (2, 3)])))
+    assert found.algebraic_connectivity == pytest.approx((1 - math.sqrt(2)) / 2)
+    assert found.consensus_rate == 0
+
+
+@given(st.integers(2, 15), st.floats(0.05, 0.9), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=80)
+def test_undirected_graphs_against_networkx(n: int, p: float, seed: int) -> None:
+    graph = nx.gnp_random_graph(n, p, seed=seed)
+    found = connectivity(listening(graph))
+    spectrum = np.sort(nx.laplacian_spectrum(graph))
+    assert found.edges == 2 * graph.number_of_edges()
+    assert found.strongly_connected == nx.is_connected(graph)
+    assert found.consensus_rate == pytest.approx(spectrum[1], abs=1e-9)
+    assert found.algebraic_connectivity == pytest.approx(spectrum[1], abs=1e-9)
+    if nx.is_connected(graph):
+        assert found.consensus_rate == pytest.approx(nx.algebraic_connectivity(graph, tol=1e-12), abs=1e-6)
+        assert found.eigenratio == pytest.approx(spectrum[-1] / spectrum[1])
+    else:
+        assert found.eigenratio is None
+
+
+@given(st.integers(2, 12), st.floats(0.05, 0.9), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=80)
+def test_directed_graphs_against_their_definitions(n: int, p: float, seed: int) -> None:
+    """The whole spectrum at once; Wu's minimum is not above any quotient x'Lx/x'x, and is one of them."""
+    graph = nx.gnp_random_graph(n, p, seed=seed, directed=True)
+    adjacency = nx.to_numpy_array(graph).T
+    laplacian = np.diag(adjacency.sum(1)) - adjacency
+    found = connectivity(listening(graph))
+    assert found.strongly_connected == nx.is_strongly_connected(graph)
+    real = np.sort(np.linalg.eigvals(laplacian).real)
+    assert found.consensus_rate == pytest.approx(real[1], abs=1e-4)  # defective spectra are off by far more than eps
+    x = np.random.default_rng(seed).normal(size=(200, n))
+    x -= x.mean(1, keepdims=True)
+    quotients = np.einsum("si,ij,sj->s", x, laplacian, x) / (x**2).sum(1)
+    assert found.algebraic_connectivity is not None
+    assert found.algebraic_connectivity <= quotients.min() + 1e-9
+    symmetric = (laplacian + laplacian.T) / 2
+    centred = symmetric - np.outer(np.ones(n), symmetric.mean(0)) - np.outer(symmetric.mean(1), np.ones(n))
+    centred += symmetric.mean() + 1e3 * np.ones((n, n)) / n  # the constant direction is moved out of the way
+    assert found.algebraic_connectivity == pytest.approx(np.linalg.eigvalsh(centred)[0], abs=1e-9)
+
+
+@given(st.integers(2, 10), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=30)
+def test_relabelling_changes_nothing(n: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    graph = torch.rand(n, n, generator=generator) < 0.4
+    graph.fill_diagonal_(False)
+    order = torch.randperm(n, generator=generator)
+    first, second = connectivity(graph), connectivity(graph[order][:, order])
+    assert first[:3] == second[:3]
+    assert first.consensus_rate == pytest.approx(second.consensus_rate, abs=1e-4)
+    assert first.algebraic_connectivity == pytest.approx(second.algebraic_connectivity, abs=1e-9)
