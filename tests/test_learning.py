@@ -34,7 +34,7 @@ def check_rungs(summary: Summary) -> int:
     """
     rests = [rest for outcome in summary.outcomes for rest in outcome.rests]
     for rest in rests:
-        assert sum(rest.loss_dim) / summary.ladder.dims == pytest.approx(rest.plateau.level, abs=1e-6)
+        assert sum(rest.loss_dim) / len(rest.loss_dim) == pytest.approx(rest.plateau.level, abs=1e-6)
         assert rest.plateau.level == pytest.approx(rest.plateau.rung, abs=summary.ladder.tolerance)
         assert all(0 <= error < 1.1 for error in rest.loss_dim)
     return len(rests)

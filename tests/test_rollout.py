@@ -78,7 +78,7 @@ def test_relabelling_experts_changes_nothing() -> None:
     members = population(MeanSquaredError(), Mean())
     games = members.draw_games()
     order = torch.tensor([2, 0, 3, 1])
-    relabelled = Games(games.targets, {name: state[:, :, order] for name, state in games.state.items()})
+    relabelled = Games(games.targets, games.inputs, {name: state[:, :, order] for name, state in games.state.items()})
     system, parameters, mixing = members.experiment.system, members.parameters, members.mixing
     before = rollout(system, parameters, mixing, games, STEPS)
     after = rollout(system, parameters, mixing[:, order][:, :, order], relabelled, STEPS)
@@ -92,7 +92,8 @@ def test_gradients_agree_with_finite_differences(loss_steps: int) -> None:
     games = members.draw_games()
     system, mixing = members.experiment.system, members.mixing.double()
     parameters = {name: tensor.detach().double().requires_grad_() for name, tensor in members.parameters.items()}
-    games = Games(games.targets.double(), {name: state.double() for name, state in games.state.items()})
+    state = {name: tensor.double() for name, tensor in games.state.items()}
+    games = Games(games.targets.double(), games.inputs.double(), state)
 
     def outer_loss(step: float) -> torch.Tensor:
         moved = {name: tensor + step * direction[name] for name, tensor in parameters.items()}

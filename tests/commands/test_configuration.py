@@ -18,10 +18,12 @@ from badger_sweeps.engines.base import Engine
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.optimizers.base import Optimizer
 from badger_sweeps.readouts.base import Readout
+from badger_sweeps.schedules.base import Schedule
 from badger_sweeps.tasks.base import Task
 from badger_sweeps.topologies.base import Topology
 from badger_sweeps.tracking.base import Tracking
 from badger_sweeps.training.experiment import Experiment, Training
+from tests.choices import composed
 
 FILES = sorted(configuration.folder().rglob("*.yaml"))
 BASES = {
@@ -31,6 +33,7 @@ BASES = {
     "loss": Loss,
     "readout": Readout,
     "optimizer": Optimizer,
+    "schedule": Schedule,
     "engine": Engine,
     "tracking": Tracking,
 }
@@ -47,16 +50,14 @@ def test_a_file_opens_with_what_it_is(path: Path) -> None:
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_builds_what_its_group_holds(group: str, choice: str) -> None:
-    with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
-        config = compose(configuration.NAME, [f"{group}={choice}"])
+    config = composed(group, choice)
     assert isinstance(instantiate(config[group]), BASES[group])
 
 
 @pytest.mark.parametrize(("group", "choice"), [pair for pair in CHOICES if pair[0] != "tracking"])
 def test_every_key_of_a_choice_can_be_seen(group: str, choice: str) -> None:
     """A setting with no line in the YAML would be missing from `--cfg job`."""
-    with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
-        config = compose(configuration.NAME, [f"{group}={choice}"])
+    config = composed(group, choice)
     settings = {field.name for field in fields(instantiate(config[group]))}
     assert {str(key) for key in config[group]} - {"_target_"} == settings
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
 
-from badger_sweeps.commands import app, complaints
+from badger_sweeps.commands import app, complaints, configuration
+from tests.choices import choices_of
 
 MISTAKES = {
     "trainig.iterations=3": "`trainig.iterations` is not a known key. Did you mean `training.iterations`?",
@@ -20,7 +22,10 @@ MISTAKES = {
     "+foo=1": "`foo` is not a known key.",
     "+seeds=3": "`seeds` must be set without the +, since it is a known key.",
     "~seeds": "`seeds` must be given; found nothing.",
-    "architecture=gruu": "`architecture` must be one of exponential, gru; found 'gruu'. Did you mean `gru`?",
+    "architecture=gruu": (
+        "`architecture` must be one of exponential, gru, lstm, lstm_quantized, supervised_lstm, tcnn; found 'gruu'. "
+        "Did you mean `gru`?"
+    ),
     "study=quickstrt": "`study` must be one of quickstart; found 'quickstrt'. Did you mean `quickstart`?",
     "architecture=gru,exponential": "`architecture` has several values; put -m before them to run one after another.",
     "training.iterations=abc": "`training.iterations` must be a whole number; found 'abc'.",
@@ -30,6 +35,8 @@ MISTAKES = {
     "task.dims=4.5": "`task.dims` must be a whole number; found 4.5.",
     "task.dims=true": "`task.dims` must be a whole number; found True.",
     "topology.links=16": "`topology.links` must be below `topology.experts`; found links=16, experts=16.",
+    "topology=file": "`topology.file` must be given; found nothing.",
+    "topology.file=mine.txt": "`topology.file` is a key of topology=file, not of the choice made.",
     "topology.links=0": "`topology.links` must be at least 1; found 0.",
     "optimizer.lr=nan": "`optimizer.lr` must be a finite number; found nan.",
     "optimizer.lr=-1": "`optimizer.lr` must be at least 0.0; found -1.",
@@ -99,8 +106,39 @@ def test_one_line_and_no_trace(
             ("-m", "topology.links=4,99"),
             "`topology.links` must be below `topology.experts`; found links=99, experts=16.",
         ),
-        (("-m", "architecture=gru,gur"), "`architecture` must be one of exponential, gru; found 'gur'."),
-        (("topology=disconnected", "topology.links=2"), "`topology.links` is a key of another choice in `topology`"),
+        (
+            ("-m", "architecture=gru,gur"),
+            "`architecture` must be one of exponential, gru, lstm, lstm_quantized, supervised_lstm, tcnn; found 'gur'.",
+        ),
+        (
+            ("topology=file", "topology.file=mine.txt"),
+            "`topology.file` must hold a graph, as GraphML or as a list of links; found in `mine.txt`: No such file",
+        ),
+        (
+            ("architecture=lstm", "topology=ring"),
+            "`topology.experts` must be 1 (topology=single) with LSTM, one learner that has no experts to connect; fou",
+        ),
+        (
+            ("-m", "architecture=gru,lstm", "topology=ring"),
+            "`topology.experts` must be 1 (topology=single) with LSTM, one learner that has no experts to connect; fou",
+        ),
+        (
+            ("architecture=lstm_quantized", "readout=weighted"),
+            "`readout` must be Mean with LSTMQuantized, one learner whose output is the guess; found Weighted.",
+        ),
+        (
+            ("architecture=supervised_lstm", "task=guessing_game"),
+            "`task` must be one that tells its inputs (task=frequency) with SupervisedLSTM, which is told them; found ",
+        ),
+        (
+            ("architecture=supervised_lstm", "training.inner_steps=20"),
+            "`training.inner_steps` must be 1 with SupervisedLSTM, which answers at once: it has no inner loop; found",
+        ),
+        (
+            ("architecture=tcnn", "training.iterations=many"),
+            "`training.iterations` must be a whole number; found 'many'.",
+        ),
+        (("topology=disconnected", "topology.links=2"), "`topology.links` is a key of topology=erdos_renyi|random|"),
         (("-m", "optimizer.lr=range(0,-1)"), "`-m` must give at least one job; found a key with no values."),
         (("-m", "objective=final_loss,escape_iteration"), "`hydra.sweep.subdir` must differ from job to job; found"),
         (("-m", "seeds=1,2", "hydra.sweep.subdir=x"), "`hydra.sweep.subdir` must differ from job to job; found"),
@@ -185,15 +223,48 @@ def test_answers_come_before_torch_and_wandb_are_loaded(arguments: list[str], tm
 def test_sweeps_over_all_choices_and_over_nested_keys(tmp_path: Path) -> None:
     """`glob` needs Hydra's own loader, and settings given as a dictionary must make folders of their own."""
     small = [
-        "topology.experts=5",
+        "architecture.hidden=4",
         "training.inner_steps=2",
         "training.batch_size=4",
         "training.iterations=2",
         "seeds=1",
     ]
-    for sweep, jobs in (("architecture=glob(*)", 2), ("architecture={hidden:3},{hidden:5}", 2)):
+    for sweep, jobs in (("topology=glob(*,exclude=[file,single])", 9), ("architecture={hidden:3},{hidden:5}", 2)):
         folder = tmp_path / sweep
         command = [sys.executable, "-m", "badger_sweeps", "-m", sweep, *small, "tracking=disabled"]
         done = subprocess.run([*command, f"hydra.sweep.dir='{folder}'"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert len(list(folder.glob("*/summary.json"))) == jobs
+
+
+def test_every_architecture_is_one_word(tmp_path: Path) -> None:
+    """Each brings along what it needs; `architecture=glob(*)` runs them all."""
+    small = ["architecture.hidden=4", "training.batch_size=4", "training.iterations=2", "seeds=1"]
+    command = [sys.executable, "-m", "badger_sweeps", "-m", "architecture=glob(*)", *small, "tracking=disabled"]
+    done = subprocess.run([*command, f"hydra.sweep.dir={tmp_path}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    jobs = {
+        path.parent.name.split(",")[0]: OmegaConf.load(path.parent / ".hydra/config.yaml")
+        for path in tmp_path.glob("*/summary.json")
+    }
+    assert sorted(jobs) == choices_of("architecture")
+    inner_steps = {name: config.training.inner_steps for name, config in jobs.items()}
+    assert inner_steps == {
+        "gru": 20, "exponential": 20, "tcnn": 20, "lstm": 40, "lstm_quantized": 100, "supervised_lstm": 1,
+    }  # fmt: skip
+    assert {name for name, config in jobs.items() if config.topology.experts == 1} == {
+        "lstm", "lstm_quantized", "supervised_lstm",
+    }  # fmt: skip
+
+
+def test_help_tells_what_every_choice_is() -> None:
+    """A line for each group, and below it one for each of its choices, with what its file opens with."""
+    told = subprocess.run([sys.executable, "-m", "badger_sweeps", "--help"], capture_output=True, text=True, check=True)
+    lines = told.stdout.splitlines()
+    for folder in (path for path in configuration.folder().iterdir() if path.is_dir()):
+        start = next(number for number, line in enumerate(lines) if line.startswith(f"{folder.name}: "))
+        shown = lines[start + 1 : start + 1 + len(list(folder.glob("*.yaml")))]
+        assert [line.split()[0] for line in shown] == choices_of(folder.name)
+        for line, choice in zip(shown, choices_of(folder.name), strict=True):
+            text = (folder / f"{choice}.yaml").read_text().removeprefix("# @package _global_\n")
+            assert line.split(maxsplit=1)[1] == text.splitlines()[0].removeprefix("# ")

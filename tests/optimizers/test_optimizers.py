@@ -34,7 +34,7 @@ def population(optimizer: Optimizer, clip_norm: float | None, schedule: Schedule
     return Population(experiment)
 
 
-def gradients(members: Population):  # noqa: ANN201
+def gradients(members: Population):
     setup = members.experiment
     return setup.engine.gradients(setup.system, members.parameters, members.mixing, members.draw_games(), 3, 1)
 

@@ -52,7 +52,9 @@ def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
     summary = run(plan(tmp_path), silent())
     history = pd.read_parquet(tmp_path / "history.parquet")
     dims = [f"loss_dim/{dim}" for dim in range(4)]
-    assert list(history.columns) == ["seed", "iteration", "loss", *dims, "grad_norm", "plateau/rung", "plateau/index"]
+    assert list(history.columns) == [
+        "seed", "iteration", "loss", *dims, "grad_norm", "schedule/lr", "plateau/rung", "plateau/index",
+    ]  # fmt: skip
     assert history["seed"].tolist() == [5, 3] * 120
     assert history["iteration"].tolist() == [i for i in range(120) for _ in range(2)]
     np.testing.assert_allclose(history["loss"], history[dims].mean(axis=1), rtol=1e-5)
@@ -60,9 +62,27 @@ def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
     assert [seed["seed"] for seed in content["seeds"]] == [5, 3]
     assert content["objective"]["name"] == "escape_iteration"
     assert {path.name for path in tmp_path.iterdir()} == {
-        "history.parquet", "summary.json", "provenance.json", "checkpoint.pt", ".lock",
+        "history.parquet", "summary.json", "topology.json", "provenance.json", "checkpoint.pt", ".lock",
     }  # fmt: skip
     assert read_summary(tmp_path) == summary
+
+
+def test_graphs_are_recorded_with_their_spectra(tmp_path: Path) -> None:
+    planned = plan(tmp_path, training=Training(iterations=2, batch_size=4, inner_steps=2))
+    run(planned, silent())
+    graphs = Population(planned.experiment).graphs
+    recorded = json.loads((tmp_path / "topology.json").read_text())
+    summaries = json.loads((tmp_path / "summary.json").read_text())["seeds"]
+    for graph, record, summary in zip(graphs, recorded, summaries, strict=True):
+        listens = np.zeros((4, 4), dtype=bool)
+        for sender, receiver in record["pairs"]:
+            listens[receiver, sender] = True
+        assert listens.tolist() == graph.tolist()
+        laplacian = np.diag(listens.sum(1)) - listens.astype(float)
+        measures = summary["topology"]
+        assert (measures["experts"], measures["edges"], measures["eigenratio"]) == (4, 8, None)
+        assert measures["consensus_rate"] == pytest.approx(np.sort(np.linalg.eigvals(laplacian).real)[1])
+        assert {"seed": summary["seed"], **measures, "pairs": record["pairs"]} == record
 
 
 def test_the_summary_follows_from_the_history(tmp_path: Path) -> None:

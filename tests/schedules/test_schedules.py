@@ -13,7 +13,6 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRSchedul
 from badger_sweeps.foundations.settings import explain
 from badger_sweeps.optimizers.sgd import SGD
 from badger_sweeps.schedules.base import Schedule
-from badger_sweeps.schedules.constant import Constant
 from badger_sweeps.schedules.cosine import Cosine
 from badger_sweeps.schedules.exponential import ExponentialDecay
 from badger_sweeps.schedules.step import Step

@@ -81,6 +81,7 @@ def test_the_summary_has_what_people_sort_by(finished: Path) -> None:
         assert merged["final_loss"] == pytest.approx(outcome["final_loss"])
         assert merged["escape_iteration"] == outcome["escape_iteration"]
         assert merged["objective_name"] == "escape_iteration"
+        assert {name: merged[name] for name in outcome["topology"]} == outcome["topology"]
         assert merged["objective"] == (60 if outcome["escape_iteration"] is None else outcome["escape_iteration"])
 
 
