@@ -16,30 +16,43 @@ from badger_sweeps.training.population import Population
 from tests.choices import choices_of, small
 
 ITERATIONS, SEEDS = 5, (3, 8)
-SOLITARY = {"lstm", "lstm_quantized", "supervised_lstm"}
-SUPERVISED = {"supervised_lstm"}
 PAIRS = list(product(choices_of("architecture"), choices_of("topology")))
+STUDY = {
+    "gru": (False, False),
+    "exponential": (False, False),
+    "tcnn": (False, False),
+    "lstm": (True, False),
+    "lstm_quantized": (True, False),
+    "supervised_lstm": (True, True),
+}
 WORLDS = list(product(choices_of("task"), choices_of("loss"), choices_of("readout")))
 
 
 def composes(architecture: str, topology: str, task: str, readout: str) -> bool:
     """The rule, told once more: a learner without experts has no graph and nothing to weigh; one that is told the
     phase needs a task with a phase."""
-    if architecture in SOLITARY and (topology != "single" or readout != "mean"):
+    learner = small("architecture", architecture)
+    if learner.solitary and (topology != "single" or readout != "mean"):
         return False
-    return architecture not in SUPERVISED or task == "frequency"
+    return not learner.supervised or task == "frequency"
+
+
+def test_which_learners_stand_alone() -> None:
+    kinds = {name: (small("architecture", name).solitary, small("architecture", name).supervised) for name in STUDY}
+    assert kinds == STUDY
 
 
 def experiment(
     architecture: str, topology: str, task: str, loss: str, readout: str, seeds: tuple[int, ...]
 ) -> Experiment:
+    inner_steps = 1 if small("architecture", architecture).supervised else 3
     return Experiment(
         architecture=small("architecture", architecture),
         topology=small("topology", topology),
         task=small("task", task),
         loss=small("loss", loss),
         readout=small("readout", readout),
-        training=Training(batch_size=4, inner_steps=1 if architecture in SUPERVISED else 3, iterations=ITERATIONS),
+        training=Training(batch_size=4, inner_steps=inner_steps, iterations=ITERATIONS),
         seeds=seeds,
         device="cpu",
     )

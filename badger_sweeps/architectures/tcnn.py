@@ -24,7 +24,8 @@ class TCNN(MicroBadger):
     The self-feedback z drives each neuron into chaos and is annealed over outer iterations: z(n) = z*(1 - beta)^n.
     It is the same for all neurons and experts, and frozen within an iteration. An uncoupled neuron contracts while
     z < 4(1 + k) = 7.6, and with i0 = 0.65 has chaotic bands for z between about 15 and 21.7, with periodic windows in
-    between (z = 20 lies in one); from z = 20 it leaves them at n = 0.29/beta and contracts after n = 0.97/beta. With i0 = 0.5 there is no chaos at any z up to 40.
+    between (z = 20 lies in one); from z = 20 it leaves them at n = 0.29/beta and contracts after n = 0.97/beta. With
+    i0 = 0.5 there is no chaos at any z up to 40.
 
     Args:
         k: damping of the membrane.

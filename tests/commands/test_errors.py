@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from badger_sweeps.commands import app, complaints, configuration
 from tests.choices import choices_of
 
+ARCHITECTURES = f"`architecture` must be one of {', '.join(choices_of('architecture'))}; found"
 MISTAKES = {
     "trainig.iterations=3": "`trainig.iterations` is not a known key. Did you mean `training.iterations`?",
     "iterations=3": "`iterations` is not a known key. Did you mean `training.iterations`?",
@@ -22,10 +23,7 @@ MISTAKES = {
     "+foo=1": "`foo` is not a known key.",
     "+seeds=3": "`seeds` must be set without the +, since it is a known key.",
     "~seeds": "`seeds` must be given; found nothing.",
-    "architecture=gruu": (
-        "`architecture` must be one of exponential, gru, lstm, lstm_quantized, supervised_lstm, tcnn; found 'gruu'. "
-        "Did you mean `gru`?"
-    ),
+    "architecture=gruu": f"{ARCHITECTURES} 'gruu'. Did you mean `gru`?",
     "study=quickstrt": "`study` must be one of quickstart; found 'quickstrt'. Did you mean `quickstart`?",
     "architecture=gru,exponential": "`architecture` has several values; put -m before them to run one after another.",
     "training.iterations=abc": "`training.iterations` must be a whole number; found 'abc'.",
@@ -108,7 +106,7 @@ def test_one_line_and_no_trace(
         ),
         (
             ("-m", "architecture=gru,gur"),
-            "`architecture` must be one of exponential, gru, lstm, lstm_quantized, supervised_lstm, tcnn; found 'gur'.",
+            f"{ARCHITECTURES} 'gur'.",
         ),
         (
             ("topology=file", "topology.file=mine.txt"),
@@ -229,7 +227,7 @@ def test_sweeps_over_all_choices_and_over_nested_keys(tmp_path: Path) -> None:
         "training.iterations=2",
         "seeds=1",
     ]
-    for sweep, jobs in (("topology=glob(*,exclude=[file,single])", 9), ("architecture={hidden:3},{hidden:5}", 2)):
+    for sweep, jobs in (("topology=glob(*ring*)", 2), ("architecture={hidden:3},{hidden:5}", 2)):
         folder = tmp_path / sweep
         command = [sys.executable, "-m", "badger_sweeps", "-m", sweep, *small, "tracking=disabled"]
         done = subprocess.run([*command, f"hydra.sweep.dir='{folder}'"], capture_output=True, text=True, check=False)
@@ -249,12 +247,10 @@ def test_every_architecture_is_one_word(tmp_path: Path) -> None:
     }
     assert sorted(jobs) == choices_of("architecture")
     inner_steps = {name: config.training.inner_steps for name, config in jobs.items()}
-    assert inner_steps == {
-        "gru": 20, "exponential": 20, "tcnn": 20, "lstm": 40, "lstm_quantized": 100, "supervised_lstm": 1,
-    }  # fmt: skip
-    assert {name for name, config in jobs.items() if config.topology.experts == 1} == {
-        "lstm", "lstm_quantized", "supervised_lstm",
-    }  # fmt: skip
+    of_the_study = {"gru": 20, "exponential": 20, "tcnn": 20, "lstm": 40, "lstm_quantized": 100, "supervised_lstm": 1}
+    assert inner_steps.items() >= of_the_study.items()
+    for name in of_the_study:
+        assert (jobs[name].topology.experts == 1) == ("lstm" in name)
 
 
 def test_help_tells_what_every_choice_is() -> None:

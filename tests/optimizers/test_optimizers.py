@@ -74,7 +74,7 @@ TORCHS = {
 }
 
 
-@pytest.mark.parametrize("choice", choices_of("optimizer"))
+@pytest.mark.parametrize("choice", TORCHS)
 def test_members_follow_torchs_optimiser_run_on_each_alone(choice: str) -> None:
     """With torch's own gradient clipping, which acts on one model."""
     settings, torchs, arguments = TORCHS[choice]
