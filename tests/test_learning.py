@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -10,9 +11,13 @@ from rich.console import Console
 
 from badger_sweeps.architectures.exponential import Exponential
 from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.architectures.lstm import LSTM
+from badger_sweeps.architectures.supervised_lstm import SupervisedLSTM
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import Summary
+from badger_sweeps.tasks.frequency import Frequency
+from badger_sweeps.topologies.disconnected import Disconnected
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Experiment, Training
@@ -77,6 +82,44 @@ def test_the_reference_runs(tmp_path: Path, architecture: GRU) -> None:
     assert all(outcome.solved_iteration is not None for outcome in summary.outcomes)
     assert all(outcome.final_loss < 0.2 for outcome in summary.outcomes)
     assert check_rungs(summary) >= 6  # two plateaus a seed
+
+
+@pytest.mark.parametrize("phases", ["common", "independent"])
+def test_the_supervised_baseline_learns_the_frequencies(
+    tmp_path: Path, phases: Literal["common", "independent"]
+) -> None:
+    """Told the phases, it has no plateau to sit on: solved within some hundred iterations."""
+    experiment = Experiment(
+        architecture=SupervisedLSTM(),
+        topology=Disconnected(experts=1),
+        task=Frequency(dims=11, phases=phases),
+        optimizer=Adam(lr=0.003),
+        training=Training(iterations=500, inner_steps=1),
+        seeds=(0, 1),
+        device="cpu",
+    )
+    summary = trained(tmp_path, experiment)
+    assert all(outcome.solved_iteration is not None for outcome in summary.outcomes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "learner",
+    [
+        {"architecture": LSTM(), "topology": Disconnected(experts=1), "optimizer": Adam(lr=2e-3)},
+        {"architecture": GRU(), "optimizer": Adam(lr=1e-3)},
+    ],
+)
+def test_a_common_phase_is_learned_by_halves(tmp_path: Path, learner: dict[str, Any]) -> None:
+    """Its targets lie in a plane of which either half is worth 1/2: meta-learners rest there, then solve the task."""
+    experiment = Experiment(
+        task=Frequency(dims=11), training=Training(iterations=1500), seeds=(0, 1), device="cpu", **learner
+    )
+    summary = trained(tmp_path, experiment)
+    levels = [rest.plateau.level for outcome in summary.outcomes for rest in outcome.rests]
+    assert any(abs(level - 0.5) < 0.03 for level in levels)
+    assert not any(0.1 < level < 0.45 or 0.55 < level < 0.9 for level in levels)
+    assert all(outcome.final_loss is not None and outcome.final_loss < 0.05 for outcome in summary.outcomes)
 
 
 def test_golden_run() -> None:
