@@ -44,5 +44,5 @@ def small(group: str, choice: str) -> Any:
         if key.startswith(f"{group}.") and OmegaConf.select(config, key) is not None and choice != "single":
             OmegaConf.update(config, key, value)
     if group == "task":
-        config.task.dims = DIMS[choice]
+        config.task.dims = DIMS.get(choice, 2)
     return instantiate(config[group])

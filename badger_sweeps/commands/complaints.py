@@ -55,12 +55,16 @@ def one_line(error: BaseException) -> str:
         group = key.split(".")[0]
         if owners := choices_with(key):
             return f"`{key}` is a key of {group}={'|'.join(owners)}, not of the choice made."
-        return f"`{key}` is not a known key.{nearest(key, known_keys())}"
+        known = [valid for valid in known_keys() if "." in valid or "." not in key]
+        return f"`{key}` is not a known key.{nearest(key, known)}"
     if key := _first(r"An item is already at '([^']+)'", text):
         return f"`{key}` must be set without the +, since it is a known key."
     if missing := re.search(r"Could not find '([^']+)/([^'/]*)'", text):
         group, choice = missing.groups()
         valid = choices(group)
+        if not valid:  # a path in the place of a choice
+            group, _, rest = group.partition("/")
+            choice, valid = f"{rest}/{choice}", choices(group)
         return f"`{group}` must be one of {', '.join(valid)}; found {choice!r}.{nearest(choice, valid)}"
     if key := _first(r"Missing key (\S+)", text) or _first(r"Missing mandatory value: \S+\s+full_key: (\S+)", text):
         return f"`{key}` must be given; found nothing."

@@ -27,7 +27,7 @@ def choices_in_words(group: str) -> str:
     lines = []
     for path in sorted((folder() / group).glob("*.yaml")):
         comments = (line for line in path.read_text().splitlines() if not line.startswith("# @package"))
-        lines.append(f"  {path.stem:<18} {next(comments).removeprefix('# ')}")
+        lines.append(f"  {path.stem:<18} {next(comments, '').removeprefix('# ')}")
     return "\n".join(lines)
 
 
@@ -43,10 +43,15 @@ def folder() -> Path:
 
 
 def known_keys() -> list[str]:
-    """All keys of the default configuration and all groups."""
+    """All groups, all keys of the default configuration, and those of all other choices."""
     with _hydra():
         groups = GlobalHydra.instance().config_loader().list_groups("")
-        return sorted({*_flat(compose(NAME)), *groups})
+        keys = {*_flat(compose(NAME)), *groups}
+    for group in groups:
+        for path in (folder() / group).glob("*.yaml"):
+            node = OmegaConf.load(path)
+            keys |= {f"{group}.{key}" for key in node.get(group, node) if key not in ("defaults", "hydra")}
+    return sorted(keys)
 
 
 def choices(group: str) -> list[str]:

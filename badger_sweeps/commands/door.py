@@ -76,7 +76,8 @@ def _build(config: DictConfig, key: str) -> Any:
     except InstantiationException as error:
         if isinstance(error.__cause__, ValidationError):
             raise UsageError(explain(error.__cause__, key)) from error
-        raise UsageError(f"`{key}` cannot be built: {str(error).splitlines()[0]}") from error
+        cause = error.__cause__ or error.__context__ or error
+        raise UsageError(f"`{key}` cannot be built: {' '.join(str(cause).split())}.") from error
 
 
 def _plain(config: DictConfig, key: str) -> dict[str, Any]:

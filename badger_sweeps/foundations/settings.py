@@ -82,7 +82,9 @@ _RULES: dict[str, Callable[[dict[str, Any]], str]] = {
     "bool_type": lambda _: "must be true or false",
     "string_type": lambda _: "must be a text",
     "string_pattern_mismatch": lambda context: f"must match {context['pattern']}",
-    "literal_error": lambda context: f"must be one of {context['expected']}",
+    "literal_error": lambda context: (
+        f"must be {'one of ' if ' or ' in context['expected'] else ''}{context['expected']}"
+    ),
 }
 
 

@@ -8,18 +8,18 @@ from pathlib import Path
 
 from badger_sweeps.foundations.files import write_json
 from badger_sweeps.topologies.connectivity import Connectivity, connectivity
-from badger_sweeps.training.population import Population
+from badger_sweeps.training.experiment import Experiment
 
 NAME = "topology.json"
 
 
-def write_graphs(folder: Path, population: Population) -> None:
-    """Write every member's graph and its measures into the run's folder.
+def write_graphs(folder: Path, experiment: Experiment) -> None:
+    """Write every seed's graph and its measures into the run's folder.
 
     Links are pairs ``[sender, receiver]``.
     """
     graphs = []
-    for seed, graph in zip(population.experiment.seeds, population.graphs, strict=True):
+    for seed, graph in zip(experiment.seeds, experiment.graphs, strict=True):
         pairs = [[sender, receiver] for receiver, sender in graph.nonzero().tolist()]
         graphs.append({"seed": seed, **connectivity(graph)._asdict(), "pairs": pairs})
     write_json(folder / NAME, graphs)

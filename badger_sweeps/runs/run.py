@@ -100,7 +100,7 @@ def run(plan: Plan, console: Console) -> Summary:
         if state is not None:
             population.load_state_dict(state)
         history = History(plan.folder, plan.metrics, keep=population.iteration)
-        write_graphs(plan.folder, population)
+        write_graphs(plan.folder, plan.experiment)
         if population.finished:
             return _conclude(plan)
         return _train(plan, population, history, console)

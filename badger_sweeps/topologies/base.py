@@ -20,11 +20,6 @@ class Topology(ABC):
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
         """One graph: entry [i, j] is true where expert i listens to expert j; nobody listens to itself."""
 
-    @property
-    def fingerprint(self) -> str:
-        """What decides the graphs besides the settings, such as a file's content; empty where nothing does."""
-        return ""
-
 
 def mixing(listens: Bool[Tensor, "*population expert expert"]) -> Float[Tensor, "*population expert expert"]:
     """The matrix that averages the messages each expert hears: rows sum to 1, or to 0 for an expert that hears none."""

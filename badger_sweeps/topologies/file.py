@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -45,21 +44,14 @@ class FromFile(Topology):
         return self
 
     @cached_property
-    def _content(self) -> bytes:
-        return Path(self.file).read_bytes()
-
-    @cached_property
     def _graph(self) -> nx.Graph[Any]:
-        is_graphml = Path(self.file).suffix.lower() == ".graphml"
-        return _from_graphml(self._content) if is_graphml else _from_links(self._content.decode())
+        path = Path(self.file)
+        content = path.read_bytes()
+        return _from_graphml(content) if path.suffix.lower() == ".graphml" else _from_links(content.decode())
 
     @property
     def experts(self) -> int:  # type: ignore[override]  # a property here, a setting everywhere else
         return self._graph.number_of_nodes()
-
-    @property
-    def fingerprint(self) -> str:
-        return hashlib.sha256(self._content).hexdigest()
 
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
         return listening(self._graph)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import field, fields
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import torch
+from jaxtyping import Bool
 from pydantic import Field, model_validator
+from torch import Tensor
 
 from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.engines.reference import Reference
 from badger_sweeps.foundations.settings import Count, Positive, Seed, Size, broken_rule, settings
+from badger_sweeps.foundations.streams import Purpose, stream
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.optimizers.adam import Adam
@@ -120,18 +125,24 @@ class Experiment:
         """What a rollout needs to know."""
         return System(self.architecture, self.readout, self.task, self.loss)
 
+    @cached_property
+    def graphs(self) -> Bool[Tensor, "population expert expert"]:
+        """Each seed's graph. Drawn on the CPU, so that it does not depend on the device."""
+        return torch.stack([self.topology.draw(stream(seed, Purpose.TOPOLOGY)) for seed in self.seeds])
+
     @property
     def identity(self) -> dict[str, Any]:
         """What is computed, as flat keys and plain values: experiments with equal identities are the same run.
 
         Left out is what does not change a number: the engine, how often checkpoints are made, and the number of
-        iterations, so that a run can be continued past its first budget.
+        iterations, so that a run can be continued past its first budget. The graphs are in it themselves: those of a
+        file, or of a family whose code has changed, may differ where no setting does.
         """
         identity: dict[str, Any] = {"seeds": list(self.seeds), "device": self.torch_device.type}
         for part in ("architecture", "topology", "task", "loss", "readout", "optimizer", "schedule", "training"):
             settings = getattr(self, part)
             identity[part] = type(settings).__name__
             identity |= {f"{part}.{field.name}": getattr(settings, field.name) for field in fields(settings)}
-        identity["topology.fingerprint"] = self.topology.fingerprint
+        identity["topology.graphs"] = f"sha256 {hashlib.sha256(self.graphs.numpy().tobytes()).hexdigest()}"
         del identity["training.iterations"], identity["training.checkpoint_every"]
         return identity

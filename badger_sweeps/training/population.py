@@ -33,15 +33,12 @@ class Population:
         self.device = device = experiment.torch_device
         self.iteration = 0
         self.active: Bool[Tensor, " population"] = torch.ones(len(experiment.seeds), dtype=torch.bool, device=device)
-        # Weights and graphs are drawn on the CPU, so that they do not depend on the device.
+        # Weights are drawn on the CPU, so that they do not depend on the device.
         weights = [self._draw_weights(stream(seed, Purpose.WEIGHTS)) for seed in experiment.seeds]
         self.parameters: Parameters = {
             name: tensor.to(device).requires_grad_() for name, tensor in _stack(weights).items()
         }
-        self.graphs: Bool[Tensor, "population expert expert"] = torch.stack(
-            [experiment.topology.draw(stream(seed, Purpose.TOPOLOGY)) for seed in experiment.seeds]
-        )
-        self.mixing: Float[Tensor, "population expert expert"] = mixing(self.graphs).to(device)
+        self.mixing: Float[Tensor, "population expert expert"] = mixing(experiment.graphs).to(device)
         self.optimizer = experiment.optimizer.build(self.parameters.values())
         self._streams = {
             purpose: [stream(seed, purpose, device) for seed in experiment.seeds]

@@ -136,7 +136,7 @@ def test_one_line_and_no_trace(
             ("architecture=tcnn", "training.iterations=many"),
             "`training.iterations` must be a whole number; found 'many'.",
         ),
-        (("topology=disconnected", "topology.links=2"), "`topology.links` is a key of topology=erdos_renyi|random|"),
+        (("topology=disconnected", "topology.links=2"), "`topology.links` is a key of topology="),
         (("-m", "optimizer.lr=range(0,-1)"), "`-m` must give at least one job; found a key with no values."),
         (("-m", "objective=final_loss,escape_iteration"), "`hydra.sweep.subdir` must differ from job to job; found"),
         (("-m", "seeds=1,2", "hydra.sweep.subdir=x"), "`hydra.sweep.subdir` must differ from job to job; found"),

@@ -70,7 +70,7 @@ def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
 def test_graphs_are_recorded_with_their_spectra(tmp_path: Path) -> None:
     planned = plan(tmp_path, training=Training(iterations=2, batch_size=4, inner_steps=2))
     run(planned, silent())
-    graphs = Population(planned.experiment).graphs
+    graphs = planned.experiment.graphs
     recorded = json.loads((tmp_path / "topology.json").read_text())
     summaries = json.loads((tmp_path / "summary.json").read_text())["seeds"]
     for graph, record, summary in zip(graphs, recorded, summaries, strict=True):

@@ -59,7 +59,7 @@ def test_a_member_is_the_textbook_training_loop() -> None:
     head.load_state_dict({"weight": weights["weight_out"], "bias": weights["bias_out"]})
     parameters = [*cell.parameters(), *head.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=0.01)
-    listens = reference.graphs[0].float()
+    listens = reference.experiment.graphs[0].float()
 
     for record in train(members):
         games = reference.draw_games()
@@ -155,7 +155,7 @@ def test_streams_of_one_seed_differ_by_purpose() -> None:
 def test_members_have_their_own_weights_and_graphs() -> None:
     members = Population(experiment(seeds=(0, 1)))
     assert not torch.equal(members.parameters["weight_hh"][0], members.parameters["weight_hh"][1])
-    assert not torch.equal(members.graphs[0], members.graphs[1])
+    assert not torch.equal(members.experiment.graphs[0], members.experiment.graphs[1])
 
 
 def test_nothing_is_drawn_from_the_global_stream() -> None:

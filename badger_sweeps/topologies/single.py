@@ -1,0 +1,22 @@
+"""One learner alone: no graph."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from badger_sweeps.foundations.settings import settings
+from badger_sweeps.topologies.base import Topology
+
+
+@settings
+class Single(Topology):
+    """A graph of one node, for learners that are not made of experts; a Micro-Badger of one expert hears nobody."""
+
+    experts: Literal[1] = 1
+
+    def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
+        return torch.zeros(1, 1, dtype=torch.bool, device=generator.device)
