@@ -94,8 +94,8 @@ def test_it_trains_or_is_refused(architecture: str, topology: str) -> None:
 
 
 def check_training(architecture: str, topology: str, task: str, loss: str, readout: str) -> None:
-    """Finite losses; gradients for every single weight, or some of each tensor where nobody listens and messages are for
-    nothing; and each member as it would be alone, up to the rounding of five iterations of float32."""
+    """Finite losses; gradients for every single weight (for some of each tensor where nobody listens and messages are
+    for nothing); and each member as it would be alone, up to the rounding of five iterations of float32."""
     setup = experiment(architecture, topology, task, loss, readout, SEEDS)
     members = Population(setup)
     losses, reached = train(members)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -27,7 +27,8 @@ def choices_in_words(group: str) -> str:
     lines = []
     for path in sorted((folder() / group).glob("*.yaml")):
         comments = (line for line in path.read_text().splitlines() if not line.startswith("# @package"))
-        lines.append(f"  {path.stem:<18} {next(comments, '').removeprefix('# ')}")
+        opening = next(comments, "").removeprefix("# ")
+        lines.append(f"  {path.stem:<18} {opening}")
     return "\n".join(lines)
 
 
@@ -49,7 +50,7 @@ def known_keys() -> list[str]:
         keys = {*_flat(compose(NAME)), *groups}
     for group in groups:
         for path in (folder() / group).glob("*.yaml"):
-            node = OmegaConf.load(path)
+            node = cast(DictConfig, OmegaConf.load(path))
             keys |= {f"{group}.{key}" for key in node.get(group, node) if key not in ("defaults", "hydra")}
     return sorted(keys)
 

@@ -82,10 +82,12 @@ _RULES: dict[str, Callable[[dict[str, Any]], str]] = {
     "bool_type": lambda _: "must be true or false",
     "string_type": lambda _: "must be a text",
     "string_pattern_mismatch": lambda context: f"must match {context['pattern']}",
-    "literal_error": lambda context: (
-        f"must be {'one of ' if ' or ' in context['expected'] else ''}{context['expected']}"
-    ),
+    "literal_error": lambda context: f"must be {_one_of(context['expected'])}",
 }
+
+
+def _one_of(expected: str) -> str:
+    return f"one of {expected}" if " or " in expected else expected
 
 
 def _full_key(prefix: str) -> Callable[[str], str]:
