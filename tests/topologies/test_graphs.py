@@ -98,6 +98,13 @@ def test_strongly_connected_graphs_are(sizes: tuple[int, int], seed: int) -> Non
     assert nx.is_strongly_connected(receivers_graph(graph))
 
 
+def test_being_heard_is_not_enough() -> None:
+    """8 % of the graphs of 12 experts and two links in which everybody is heard are not strongly connected: 200 draws
+    without any would happen once in 10 million if the check were missing."""
+    topology, generator = StronglyConnected(experts=12, links=2), stream()
+    assert all(nx.is_strongly_connected(receivers_graph(topology.draw(generator))) for _ in range(200))
+
+
 def strongly_connected_graphs(experts: int, links: int) -> list[tuple[frozenset[int], ...]]:
     """All of them, found by trying every choice of sources."""
     options = [
