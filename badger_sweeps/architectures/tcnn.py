@@ -14,7 +14,7 @@ from torch import Tensor
 from badger_sweeps.architectures.linear import affine
 from badger_sweeps.architectures.micro_badger import MicroBadger
 from badger_sweeps.foundations.axes import Parameters
-from badger_sweeps.foundations.settings import Finite, NonNegative, settings
+from badger_sweeps.foundations.settings import Finite, settings
 
 
 @settings
@@ -41,7 +41,7 @@ class TCNN(MicroBadger):
     """
 
     k: Finite = 0.9
-    z: NonNegative = 20.0
+    z: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 20.0
     beta: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.001
     i0: Finite = 0.65
 

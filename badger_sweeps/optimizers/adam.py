@@ -7,15 +7,15 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import NonNegative, Positive, settings
-from badger_sweeps.optimizers.base import Decay, Optimizer
+from badger_sweeps.foundations.settings import Positive, settings
+from badger_sweeps.optimizers.base import Decay, Optimizer, Rate
 
 
 @settings
 class Adam(Optimizer):
     """`torch.optim.Adam` with decay rates `beta1` and `beta2` of the two moments."""
 
-    lr: NonNegative = 1e-3
+    lr: Rate = 1e-3
     beta1: Decay = 0.9
     beta2: Decay = 0.999
     eps: Positive = 1e-8

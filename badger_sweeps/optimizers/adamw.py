@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from badger_sweeps.foundations.settings import NonNegative, Positive, settings
-from badger_sweeps.optimizers.base import Decay, Optimizer
+from badger_sweeps.optimizers.base import Decay, Optimizer, Rate
 
 
 @settings
 class AdamW(Optimizer):
     """`torch.optim.AdamW`: each iteration also shrinks the weights by ``lr * weight_decay`` of themselves."""
 
-    lr: NonNegative = 1e-3
+    lr: Rate = 1e-3
     beta1: Decay = 0.9
     beta2: Decay = 0.999
     eps: Positive = 1e-8

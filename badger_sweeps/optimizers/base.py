@@ -12,6 +12,8 @@ from torch import Tensor
 
 Decay = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 """The share of the past in a running mean."""
+Rate = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+"""A learning rate; far beyond this bound float32 overflows."""
 
 
 class Optimizer(ABC):

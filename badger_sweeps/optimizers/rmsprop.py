@@ -7,15 +7,15 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import NonNegative, Positive, settings
-from badger_sweeps.optimizers.base import Decay, Optimizer
+from badger_sweeps.foundations.settings import Positive, settings
+from badger_sweeps.optimizers.base import Decay, Optimizer, Rate
 
 
 @settings
 class RMSprop(Optimizer):
     """`torch.optim.RMSprop` with decay rate `alpha` of the mean square and optional momentum."""
 
-    lr: NonNegative = 1e-3
+    lr: Rate = 1e-3
     alpha: Decay = 0.99
     eps: Positive = 1e-8
     momentum: Decay = 0.0

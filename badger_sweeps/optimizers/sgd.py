@@ -7,15 +7,15 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import NonNegative, settings
-from badger_sweeps.optimizers.base import Decay, Optimizer
+from badger_sweeps.foundations.settings import settings
+from badger_sweeps.optimizers.base import Decay, Optimizer, Rate
 
 
 @settings
 class SGD(Optimizer):
     """`torch.optim.SGD`; with momentum 0 plain gradient descent."""
 
-    lr: NonNegative = 0.1
+    lr: Rate = 0.1
     momentum: Decay = 0.9
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Annotated, Any
 
 import networkx as nx
 import torch
 from jaxtyping import Bool, Float
+from pydantic import Field
 from torch import Tensor
+
+MOST_EXPERTS = 10_000
+"""Graphs are held as dense matrices."""
+Experts = Annotated[int, Field(ge=1, le=MOST_EXPERTS)]
+"""How many nodes a graph has."""
 
 
 class Topology(ABC):

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from badger_sweeps.foundations.settings import settings
-from badger_sweeps.topologies.base import Topology, listening
+from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, listening
 
 
 @settings
@@ -21,7 +21,7 @@ class DirectedRing(Topology):
     The same graph for every seed.
     """
 
-    experts: Annotated[int, Field(ge=2, le=10**5)] = 16
+    experts: Annotated[int, Field(ge=2, le=MOST_EXPERTS)] = 16
 
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
         return listening(nx.cycle_graph(self.experts, create_using=nx.DiGraph))

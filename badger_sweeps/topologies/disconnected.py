@@ -6,15 +6,15 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import Size, settings
-from badger_sweeps.topologies.base import Topology
+from badger_sweeps.foundations.settings import settings
+from badger_sweeps.topologies.base import Experts, Topology
 
 
 @settings
 class Disconnected(Topology):
     """Nobody listens to anybody; the experts share only the error they all receive."""
 
-    experts: Size = 16
+    experts: Experts = 16
 
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
         return torch.zeros(self.experts, self.experts, dtype=torch.bool, device=generator.device)

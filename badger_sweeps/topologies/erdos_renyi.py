@@ -9,8 +9,8 @@ from jaxtyping import Bool
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import Size, broken_rule, settings
-from badger_sweeps.topologies.base import Topology
+from badger_sweeps.foundations.settings import broken_rule, settings
+from badger_sweeps.topologies.base import Experts, Topology
 
 
 @settings
@@ -24,7 +24,7 @@ class ErdosRenyi(Topology):
     Source: Gilbert 1959; Erdos & Renyi 1959.
     """
 
-    experts: Size = 16
+    experts: Experts = 16
     links: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 4.0
 
     @model_validator(mode="after")

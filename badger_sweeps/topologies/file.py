@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -15,9 +16,9 @@ from pydantic import model_validator
 from torch import Tensor
 
 from badger_sweeps.foundations.settings import broken_rule, settings
-from badger_sweeps.topologies.base import Topology, listening
+from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, listening
 
-MOST_EXPERTS = 10_000
+READING_FAILS = (OSError, ValueError, TypeError, LookupError, Warning, ElementTree.ParseError, nx.NetworkXError)
 
 
 @settings
@@ -37,9 +38,17 @@ class FromFile(Topology):
     def _holds_a_graph(self) -> FromFile:
         try:
             _check(self._graph)
-        except (OSError, ValueError, KeyError, ElementTree.ParseError, nx.NetworkXError) as error:
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            LookupError,
+            Warning,
+            ElementTree.ParseError,
+            nx.NetworkXError,
+        ) as error:
             what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            found = f"in `{self.file}`: {' '.join(what.split()).rstrip('.')}"
+            found = " ".join(f"in `{self.file}`: {what}".split()).rstrip(".")
             raise broken_rule("file", "must hold a graph, as GraphML or as a list of links", found) from None
         return self
 
@@ -47,7 +56,7 @@ class FromFile(Topology):
     def _graph(self) -> nx.Graph[Any]:
         path = Path(self.file)
         content = path.read_bytes()
-        return _from_graphml(content) if path.suffix.lower() == ".graphml" else _from_links(content.decode())
+        return _from_graphml(content) if path.suffix.lower() == ".graphml" else _from_links(content.decode("utf-8-sig"))
 
     @property
     def experts(self) -> int:  # type: ignore[override]  # a property here, a setting everywhere else
@@ -58,13 +67,18 @@ class FromFile(Topology):
 
 
 def _from_graphml(content: bytes) -> nx.Graph[Any]:
-    graph = nx.read_graphml(BytesIO(content))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # networkx warns of what it does not understand and goes on without it
+        graph = nx.read_graphml(BytesIO(content))
     if graph.is_multigraph():
         raise ValueError("a link that is there twice")
-    for sender, receiver, weight in graph.edges(data="weight", default=1):
+    usual = graph.graph.get("edge_default", {}).get("weight", 1)
+    for sender, receiver, weight in graph.edges(data="weight", default=usual):
         if float(weight) != 1:
             raise ValueError(f"the link {sender} {receiver} has the weight {weight}")
-    declared = sum(element.tag.endswith("}node") for element in ElementTree.fromstring(content).iter())
+    declared = sum(
+        element.tag.endswith("}node") and "id" in element.attrib for element in ElementTree.fromstring(content).iter()
+    )
     if declared != graph.number_of_nodes():
         raise ValueError(f"links between {graph.number_of_nodes()} nodes of which {declared} are declared")
     return graph

@@ -8,7 +8,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 from badger_sweeps.foundations.settings import Size, broken_rule, settings
-from badger_sweeps.topologies.base import Topology
+from badger_sweeps.topologies.base import Experts, Topology
 
 
 @settings
@@ -18,7 +18,7 @@ class RandomLinks(Topology):
     Such a graph need not be strongly connected: at 16 experts and 4 links about 16 % of the draws are not.
     """
 
-    experts: Size = 16
+    experts: Experts = 16
     links: Size = 4
 
     @model_validator(mode="after")

@@ -11,14 +11,14 @@ from pydantic import Field
 from torch import Tensor
 
 from badger_sweeps.foundations.settings import settings
-from badger_sweeps.topologies.base import Topology, listening
+from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, listening
 
 
 @settings
 class Ring(Topology):
     """The undirected cycle: 2E links, algebraic connectivity 2(1 - cos(2*pi/E)). The same graph for every seed."""
 
-    experts: Annotated[int, Field(ge=3, le=10**5)] = 16
+    experts: Annotated[int, Field(ge=3, le=MOST_EXPERTS)] = 16
 
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
         return listening(nx.cycle_graph(self.experts))

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from badger_sweeps.foundations.settings import broken_rule, settings
-from badger_sweeps.topologies.base import Topology, listening, seed_for
+from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, listening, seed_for
 
 
 @settings
@@ -28,7 +28,7 @@ class SmallWorld(Topology):
     Source: Watts & Strogatz 1998, as `networkx.watts_strogatz_graph`.
     """
 
-    experts: Annotated[int, Field(ge=3, le=10**5)] = 16
+    experts: Annotated[int, Field(ge=3, le=MOST_EXPERTS)] = 16
     links: Annotated[int, Field(ge=2, multiple_of=2)] = 4
     rewiring: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.1
 

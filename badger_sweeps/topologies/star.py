@@ -11,14 +11,14 @@ from pydantic import Field
 from torch import Tensor
 
 from badger_sweeps.foundations.settings import settings
-from badger_sweeps.topologies.base import Topology, listening
+from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, listening
 
 
 @settings
 class Star(Topology):
     """Expert 0 is the hub: 2(E - 1) links, algebraic connectivity 1, eigenratio E. The same graph for every seed."""
 
-    experts: Annotated[int, Field(ge=2, le=10**5)] = 16
+    experts: Annotated[int, Field(ge=2, le=MOST_EXPERTS)] = 16
 
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
         return listening(nx.star_graph(self.experts - 1))

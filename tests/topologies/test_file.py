@@ -70,6 +70,12 @@ def test_what_networkx_writes_is_read(
     assert listens(path) == nx.to_numpy_array(graph).T.astype(int).tolist()
 
 
+def test_a_byte_order_mark_is_not_part_of_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "links"
+    path.write_bytes(b"\xef\xbb\xbf0 1\r\n1 2\r\n2 0\r\n")
+    assert listens(path) == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+
+
 BAD = {
     "nothing.txt": ("", "0 experts, of which there must be 1 to 10000"),
     "three.txt": ("0 1\n1 2 0.5\n", "line 2 is '1 2 0.5' and not a sender and a receiver"),
@@ -89,6 +95,22 @@ BAD = {
         graphml(NODES + '<edge source="a" target="b"><data key="w">0.5</data></edge>'),
         "the link a b has the weight 0.5",
     ),
+    "default.graphml": (
+        graphml(NODES + '<edge source="a" target="b"/>').replace(
+            'attr.type="double"/>', 'attr.type="double"><default>3</default></key>'
+        ),
+        "the link a b has the weight 3.0",
+    ),
+    "number.graphml": (
+        graphml(NODES).replace('attr.type="double"/>', 'attr.type="double"><default></default></key>'),
+        "float() argument must be a string or a real number, not 'NoneType'",
+    ),
+    "coding.graphml": (graphml(NODES).replace("UTF-8", "klingon"), "unknown encoding: klingon"),
+    "port.graphml": (
+        graphml(NODES.replace('<node id="a"/>', '<node id="a"><port name="p"/></node>')),
+        "GraphML port tag not supported",
+    ),
+    "nameless.graphml": (graphml(NODES + "<node/>"), "links between 4 nodes of which 3 are declared"),
     "self.graphml": (graphml(NODES + '<edge source="a" target="a"/>'), "a is linked to itself"),
 }
 

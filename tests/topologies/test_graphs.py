@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import combinations, product
+from math import comb
 
 import networkx as nx
 import numpy as np
@@ -24,7 +26,7 @@ from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.topologies.ring import Ring
 from badger_sweeps.topologies.small_world import SmallWorld
 from badger_sweeps.topologies.star import Star
-from badger_sweeps.topologies.strongly_connected import StronglyConnected
+from badger_sweeps.topologies.strongly_connected import StronglyConnected, _everybody_heard
 from tests.choices import choices_of, small
 
 SIZES = st.integers(2, 20).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n - 1)))
@@ -103,6 +105,18 @@ def test_being_heard_is_not_enough() -> None:
     without any would happen once in 10 million if the check were missing."""
     topology, generator = StronglyConnected(experts=12, links=2), stream()
     assert all(nx.is_strongly_connected(receivers_graph(topology.draw(generator))) for _ in range(200))
+
+
+@pytest.mark.parametrize(("experts", "links"), [(4, 2), (5, 3), (12, 2), (41, 2)])
+def test_the_share_in_which_everybody_is_heard_is_exact(experts: int, links: int) -> None:
+    """In whole numbers: matrices with `links` ones a row, a zero diagonal and no empty column. What is refused rests on
+    it."""
+    count = sum(
+        (-1) ** j * comb(experts, j) * comb(experts - j, links) ** j * comb(experts - 1 - j, links) ** (experts - j)
+        for j in range(experts)
+    )
+    expected = Fraction(count, comb(experts - 1, links) ** experts)
+    assert _everybody_heard(experts, links) == pytest.approx(float(expected), rel=1e-7)
 
 
 def strongly_connected_graphs(experts: int, links: int) -> list[tuple[frozenset[int], ...]]:
@@ -215,9 +229,9 @@ def test_mixing_averages_over_in_links() -> None:
         (StronglyConnected, {"experts": 1, "links": 1}, "`topology.experts` must be at least 2; found 1."),
         (
             StronglyConnected,
-            {"experts": 100, "links": 2},
-            "`topology.links` must be enough for `topology.experts`: fewer than 1 in 10000 such graphs are strongly "
-            "connected; found links=2, experts=100.",
+            {"experts": 42, "links": 2},
+            "`topology.links` must be enough for `topology.experts`: fewer than 1 in 1000 such graphs are strongly "
+            "connected; found links=2, experts=42.",
         ),
         (SmallWorld, {"experts": 4, "links": 4}, "`topology.links` must be below `topology.experts`; found links=4,"),
         (SmallWorld, {"links": 3}, "`topology.links` must be a multiple of 2; found 3."),
