@@ -38,15 +38,7 @@ class FromFile(Topology):
     def _holds_a_graph(self) -> FromFile:
         try:
             _check(self._graph)
-        except (
-            OSError,
-            ValueError,
-            TypeError,
-            LookupError,
-            Warning,
-            ElementTree.ParseError,
-            nx.NetworkXError,
-        ) as error:
+        except READING_FAILS as error:
             what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             found = " ".join(f"in `{self.file}`: {what}".split()).rstrip(".")
             raise broken_rule("file", "must hold a graph, as GraphML or as a list of links", found) from None
