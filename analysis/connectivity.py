@@ -40,4 +40,4 @@ def _median_and_range(values: Sequence[float | None]) -> str:
         return "-"
     low, middle, high = (f"{number:.3g}" for number in np.quantile(known, (0, 0.5, 1)))
     text = middle if low == high else f"{middle} ({low} to {high})"
-    return text if len(known) == len(values) else f"{text}, {len(known)} seeds"
+    return text if len(known) == len(values) else f"{text}, {len(known)} of {len(values)} seeds"

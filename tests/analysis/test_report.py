@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from analysis import wording
+from analysis import connectivity, wording
 from analysis.comparison import Difference, differences, holm, row
 from analysis.figures import escape, ladder
 from analysis.gather import FinishedRun, differing_keys, gather
@@ -23,6 +23,7 @@ from badger_sweeps.measures.estimates import Estimate, PairedDifference
 from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.outcome import Outcome
 from badger_sweeps.runs.summary import Summary
+from badger_sweeps.topologies.connectivity import Connectivity
 from tests.runs.commands import SMALL
 
 
@@ -145,6 +146,20 @@ def test_a_row_counts_what_it_should() -> None:
     assert told.final_loss == (0.5, None, None)
     assert wording.cells(told)[:4] == ["gru", "2/4, 1 diverged", "> 100", "58"]
     assert wording.cells(told)[-1] == "50% [15%, 85%]"  # Wilson: .150, .850
+
+
+def test_the_table_of_graphs_gives_median_range_and_how_many_have_a_value() -> None:
+    run = finished("gru", [outcome(seed, 10) for seed in range(3)])
+    graphs = {
+        0: Connectivity(4, 8, True, 0.5, 0.25, None),
+        1: Connectivity(4, 8, False, 0.0, -0.1, None),
+        2: Connectivity(4, 8, True, 1.5, 0.75, 4.0),
+    }
+    shown = connectivity.cells(replace(run, summary=replace(run.summary, graphs=graphs)))
+    assert shown == ["gru", "4", "8", "2/3", "0.5 (0 to 1.5)", "0.25 (-0.1 to 0.75)", "4, 1 of 3 seeds"]
+    alone = dict.fromkeys(range(3), Connectivity(1, 0, True, None, None, None))
+    shown = connectivity.cells(replace(run, summary=replace(run.summary, graphs=alone)))
+    assert shown == ["gru", "1", "0", "3/3", "-", "-", "-"]
 
 
 def test_a_budget_too_short_for_the_rule_is_no_result() -> None:
