@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -36,6 +37,26 @@ class Games(NamedTuple):
     state: State
 
 
+def unroll(
+    system: System,
+    parameters: Parameters,
+    mixing: Float[Tensor, "population expert expert"],
+    games: Games,
+    inner_steps: int,
+) -> Iterator[tuple[State, Float[Tensor, "population game dim"]]]:
+    """The learners' state and guess after each inner step. The first guess, which is not among them, is zero.
+
+    Gradients flow through the error that the learner reads as well as through its state.
+    """
+    guess = torch.zeros_like(games.targets)
+    state = games.state
+    for _ in range(inner_steps):
+        error = system.loss.error(guess, games.targets, system.task).mean(dim=-1)
+        state, outputs = system.architecture.step(parameters, mixing, state, Observation(error, guess, games.inputs))
+        guess = system.readout.combine(parameters, outputs)
+        yield state, guess
+
+
 def rollout(
     system: System,
     parameters: Parameters,
@@ -43,16 +64,5 @@ def rollout(
     games: Games,
     inner_steps: int,
 ) -> Float[Tensor, "step population game dim"]:
-    """The guess after each inner step. The first guess, which is not among them, is zero.
-
-    Gradients flow through the error that the learner reads as well as through its state.
-    """
-    guess = torch.zeros_like(games.targets)
-    state = games.state
-    guesses = []
-    for _ in range(inner_steps):
-        error = system.loss.error(guess, games.targets, system.task).mean(dim=-1)
-        state, outputs = system.architecture.step(parameters, mixing, state, Observation(error, guess, games.inputs))
-        guess = system.readout.combine(parameters, outputs)
-        guesses.append(guess)
-    return torch.stack(guesses)
+    """The guess after each inner step."""
+    return torch.stack([guess for _, guess in unroll(system, parameters, mixing, games, inner_steps)])

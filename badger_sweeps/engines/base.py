@@ -1,14 +1,16 @@
-"""What an engine is: loss and gradients of a whole population for one batch of games."""
+"""What an engine is: it plays a population's games, with gradients or without."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from badger_sweeps.foundations.axes import Parameters
+from badger_sweeps.foundations.axes import Parameters, State
 from badger_sweeps.rollout import Games, System
 
 
@@ -23,12 +25,32 @@ class Gradients(NamedTuple):
     """The gradients of each member's outer loss with respect to its weights, by name."""
 
 
+class Trace(NamedTuple):
+    """What a forward pass through a batch of games leaves."""
+
+    guesses: Float[Tensor, "step population game dim"]
+    """The guess after each inner step."""
+    states: State
+    """The states that were asked for, by name; the inner steps that were asked for are their first axis."""
+
+
+class Serving(NamedTuple):
+    """The engine that will run a configuration."""
+
+    engine: Engine
+    words: str
+    """Which it is and why, in one line for the user."""
+
+
 class Engine(ABC):
-    """Computes `Gradients`. Engines differ in speed, never in meaning."""
+    """Computes `Gradients` and `Trace`. Engines differ in speed, never in meaning."""
 
     @abstractmethod
-    def prepare(self) -> None:
-        """Claim the processor the way this engine wants it; called once, before the first iteration."""
+    def serving(self, system: System, device: torch.device) -> Serving:
+        """The engine that runs `system` on `device`, made ready: this one, or the reference where this one does not serve.
+
+        Called before the first iteration; it may claim the processor and may take seconds.
+        """
 
     @abstractmethod
     def gradients(
@@ -41,3 +63,38 @@ class Engine(ABC):
         loss_steps: int,
     ) -> Gradients:
         """The outer loss is the normalised error averaged over the last `loss_steps` of `inner_steps`."""
+
+    @abstractmethod
+    def rollout(
+        self,
+        system: System,
+        parameters: Parameters,
+        mixing: Float[Tensor, "population expert expert"],
+        games: Games,
+        inner_steps: int,
+        states: Sequence[str] = (),
+        steps: Sequence[int] | None = None,
+    ) -> Trace:
+        """Play without gradients.
+
+        Args:
+            system: who plays what.
+            parameters: each member's weights.
+            mixing: each member's graph.
+            games: what is played.
+            inner_steps: how many guesses a game has.
+            states: the names of the states to hand back.
+            steps: after which inner steps, counted from 0; null for all. Negative ones count from the end.
+        """
+
+
+def chosen_steps(inner_steps: int, steps: Sequence[int] | None) -> list[int]:
+    """`steps` counted from 0, as `Engine.rollout` takes them.
+
+    Raises:
+        ValueError: one is not within the rollout, or is there twice.
+    """
+    chosen = [range(inner_steps)[step] for step in steps] if steps is not None else list(range(inner_steps))
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(f"`steps` must all be different; found {list(steps or ())} of {inner_steps}")
+    return chosen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -9,10 +10,10 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from badger_sweeps.engines.base import Engine, Gradients
+from badger_sweeps.engines.base import Engine, Gradients, Serving, Trace, chosen_steps
 from badger_sweeps.foundations.axes import Parameters
 from badger_sweeps.foundations.settings import settings
-from badger_sweeps.rollout import Games, System, rollout
+from badger_sweeps.rollout import Games, System, rollout, unroll
 
 
 @settings
@@ -27,8 +28,9 @@ class Reference(Engine):
 
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
 
-    def prepare(self) -> None:
+    def serving(self, system: System, device: torch.device) -> Serving:
         torch.set_num_threads(self.threads)
+        return Serving(self, "reference (PyTorch), as asked for")
 
     def gradients(
         self,
@@ -45,3 +47,23 @@ class Reference(Engine):
         gradients = torch.autograd.grad(outer_loss.sum(), list(parameters.values()))
         loss_dim = errors[-1].detach().mean(dim=1)
         return Gradients(loss_dim.mean(dim=1), loss_dim, dict(zip(parameters, gradients, strict=True)))
+
+    @torch.no_grad()
+    def rollout(
+        self,
+        system: System,
+        parameters: Parameters,
+        mixing: Float[Tensor, "population expert expert"],
+        games: Games,
+        inner_steps: int,
+        states: Sequence[str] = (),
+        steps: Sequence[int] | None = None,
+    ) -> Trace:
+        chosen = chosen_steps(inner_steps, steps)
+        guesses, kept = [], {}
+        for step, (state, guess) in enumerate(unroll(system, parameters, mixing, games, inner_steps)):
+            guesses.append(guess)
+            if step in chosen:
+                kept[step] = {name: state[name] for name in states}
+        traced = {name: torch.stack([kept[step][name] for step in chosen]) for name in states}
+        return Trace(torch.stack(guesses), traced)

@@ -45,12 +45,11 @@ def train(population: Population) -> Iterator[Record]:
     """
     experiment = population.experiment
     training, names = experiment.training, metric_names(experiment)
-    experiment.engine.prepare()
     while not population.finished:
         iteration, took_part = population.iteration, population.active
         system = experiment.system.at(iteration)
         scheduled = [population.learning_rate, *system.architecture.annealed().values()]
-        step = experiment.engine.gradients(
+        step = population.engine.gradients(
             system,
             population.parameters,
             population.mixing,

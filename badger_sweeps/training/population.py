@@ -25,6 +25,8 @@ class Population:
 
     Attributes:
         iteration: outer iterations done.
+        engine: the one that serves the experiment.
+        engine_words: which it is and why, for the user.
         active: the members still training; one whose loss or gradient is not finite is frozen as it was.
     """
 
@@ -39,6 +41,7 @@ class Population:
             name: tensor.to(device).requires_grad_() for name, tensor in _stack(weights).items()
         }
         self.mixing: Float[Tensor, "population expert expert"] = mixing(experiment.graphs).to(device)
+        self.engine, self.engine_words = experiment.engine.serving(experiment.system, device)
         self.optimizer = experiment.optimizer.build(self.parameters.values())
         self._streams = {
             purpose: [stream(seed, purpose, device) for seed in experiment.seeds]

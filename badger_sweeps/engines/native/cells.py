@@ -1,0 +1,104 @@
+"""Each architecture as the kernel sees it: its pointwise cell, what its gates read, and where its weights go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from badger_sweeps.architectures.base import Architecture
+from badger_sweeps.architectures.exponential import Exponential
+from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.architectures.lstm import LSTM
+from badger_sweeps.architectures.lstm_quantized import LSTMQuantized
+from badger_sweeps.architectures.tcnn import TCNN
+from badger_sweeps.engines.native.library import Layout
+
+Reads = Literal["x", "h", "xh"]
+"""What a gate sums over: what the expert hears and the error (x), its previous activity (h), or both."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A recurrent cell, described to the kernel.
+
+    Attributes:
+        struct: its pointwise part in ``kernel/cells.h``.
+        gates: what each gate reads, in the struct's order. Rows of `weight_ih` belong to the gates that read x, rows of
+            `weight_hh` to those that read h, both in this order.
+        hidden: size of the hidden state.
+        message: size of the messages; 0 for a single learner, which hears its latest guess instead.
+        states: the names of the architecture's states, and the kernel's arrays that hold them: ``h`` is what matrix
+            products read, ``c`` what they do not, ``m`` the messages.
+        constants: the struct's.
+        bins: into how many bins the error is sorted before it is shown; 0 for none.
+        bin_width: how wide they are.
+    """
+
+    struct: str
+    gates: tuple[Reads, ...]
+    hidden: int
+    message: int
+    states: Mapping[str, str]
+    constants: tuple[float, ...] = ()
+    bins: int = 0
+    bin_width: float = 1.0
+
+
+def cell_of(architecture: Architecture) -> Cell | None:
+    """The cell of an architecture, or None where the kernel has none.
+
+    Types are compared exactly: a subclass may have another `step`, of which the kernel would know nothing.
+    """
+    kind = type(architecture)
+    if isinstance(architecture, GRU) and kind in (GRU, Exponential):
+        kept, updated = (architecture.a, architecture.b) if isinstance(architecture, Exponential) else (0.0, 1.0)
+        struct, gates = ("ResetGate", ("xh", "xh", "x", "h")) if architecture.reset_gate else ("TwoGates", ("xh", "xh"))
+        states = {"h": "h", "m": "m"}
+        return Cell(struct, gates, architecture.hidden, architecture.message, states, (kept, updated))
+    if isinstance(architecture, TCNN) and kind is TCNN:
+        constants = (architecture.k, architecture.z, architecture.i0)
+        return Cell("Chaotic", ("xh",), architecture.hidden, architecture.message, {"h": "c", "m": "m"}, constants)
+    if isinstance(architecture, LSTM) and kind in (LSTM, LSTMQuantized):
+        bins = {}
+        if isinstance(architecture, LSTMQuantized):
+            bins = {"bins": architecture.bins, "bin_width": architecture.range / architecture.bins}
+        return Cell("LongShortTerm", ("xh",) * 4, architecture.hidden, 0, {"h": "h", "c": "c"}, **bins)
+    return None
+
+
+@lru_cache(maxsize=64)
+def places(
+    gates: tuple[Reads, ...],
+    hidden: int,
+    message: int,
+    dims: int,
+    experts: int,
+    names: tuple[str, ...],
+    layout: Layout,
+) -> Int[Tensor, " weight"]:
+    """Where each weight of a member lies in the kernel's layout: the parameters `names`, flattened, one after another."""
+    unit, dim = torch.arange(hidden), torch.arange(dims)
+    columns = torch.arange(layout.gates).view(len(gates), -1)[:, :hidden]  # gate, unit
+    of_x = torch.cat([columns[gate] for gate, reads in enumerate(gates) if "x" in reads])
+    of_h = torch.cat([columns[gate] for gate, reads in enumerate(gates) if "h" in reads])
+    heard = layout.hidden + torch.arange(message or dims)
+    from_heard = layout.weight + heard * layout.gates + of_x[:, None]
+    messages = layout.message_weight + unit * layout.message + torch.arange(message)[:, None]
+    guesses = layout.guess_weight + unit * layout.dims + dim[:, None]
+    tables = {
+        "weight_ih": torch.cat([from_heard, layout.error + of_x[:, None]], dim=1),
+        "weight_hh": layout.weight + unit * layout.gates + of_h[:, None],
+        "bias_ih": layout.bias + of_x,
+        "bias_hh": layout.bias + of_h,
+        "bias": layout.bias + of_x,
+        "weight_out": torch.cat([messages, guesses]),
+        "bias_out": torch.cat([layout.message_bias + torch.arange(message), layout.guess_bias + dim]),
+        "readout_weight": layout.readout + torch.arange(experts),
+    }
+    return torch.cat([tables[name].flatten() for name in names]).int()

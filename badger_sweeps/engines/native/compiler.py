@@ -1,0 +1,93 @@
+"""Builds the kernel where it runs: once for each source, sizes, compiler and processor, into the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock
+
+SOURCE = Path(__file__).parent / "kernel"
+# Never -ffast-math: it breaks the range reduction of the exponential, and with it the gradients.
+FLAGS = ("-std=c++20", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC", "-pthread")
+
+
+class CannotBuild(Exception):
+    """The kernel cannot be had on this machine; the message says why, in one line."""
+
+
+def cache_folder() -> Path:
+    """Where built kernels are kept: below ``XDG_CACHE_HOME``, or ``~/.cache``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "badger_sweeps"
+
+
+def build(sizes: Mapping[str, str | int]) -> Path:
+    """The shared library of the kernel for `sizes` (the macros that the source expects), built if it is not there.
+
+    Any number of processes may ask at once: one builds, the others wait, and nobody sees half a file.
+
+    Raises:
+        CannotBuild: no compiler, none that takes the source, or no folder to write to.
+    """
+    compilers = [path for name in _candidates() if (path := shutil.which(name))]
+    if not compilers:
+        raise CannotBuild(f"there is no C++ compiler ({' or '.join(_candidates())}) on this machine")
+    macros = [f"-D{name}={value}" for name, value in sorted(sizes.items())]
+    complaints = []
+    for compiler in compilers:
+        try:
+            return _built(compiler, macros)
+        except subprocess.CalledProcessError as error:
+            lines = [line for line in error.stderr.splitlines() if "error" in line] or error.stderr.splitlines()
+            complaints.append(f"{compiler} does not take the kernel: {lines[0] if lines else error}")
+        except OSError as error:
+            raise CannotBuild(f"the kernel cannot be built in `{cache_folder()}`: {error.strerror or error}") from error
+    raise CannotBuild(complaints[0])
+
+
+def _built(compiler: str, macros: list[str]) -> Path:
+    key = hashlib.sha256("\0".join([_source(), _version(compiler), _processor(), *FLAGS, *macros]).encode())
+    library = cache_folder() / f"rollout-{key.hexdigest()[:24]}.so"
+    if library.exists():
+        return library
+    library.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(library.with_suffix(".lock")):
+        if not library.exists():
+            with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+                unfinished = Path(folder) / library.name
+                command = [compiler, *FLAGS, *macros, str(SOURCE / "rollout.cpp"), "-o", str(unfinished)]
+                subprocess.run(command, check=True, capture_output=True, text=True)
+                unfinished.replace(library)
+    return library
+
+
+def _candidates() -> list[str]:
+    return [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]
+
+
+@cache
+def _source() -> str:
+    return "\0".join(path.read_text() for path in sorted(SOURCE.iterdir()) if path.suffix in (".cpp", ".h"))
+
+
+@cache
+def _version(compiler: str) -> str:
+    answer = subprocess.run([compiler, "--version"], capture_output=True, text=True)
+    return f"{compiler} {answer.stdout}"
+
+
+@cache
+def _processor() -> str:
+    """What -march=native depends on: homes are shared between machines that differ."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    return "\n".join(sorted({line for line in lines if line.startswith(("model name", "flags"))}))

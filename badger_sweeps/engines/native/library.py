@@ -1,0 +1,93 @@
+"""The built kernel, called through ctypes, which lets other Python threads run meanwhile."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from badger_sweeps.engines.native.compiler import CannotBuild, build
+
+_INTS = (
+    "members games experts steps loss_steps loss_order weights weighted chunks tile_games threads links bins".split()
+)
+_FLOATS = "error_scale bin_width".split()
+_ARRAYS = (
+    "place values mixing targets h0 c0 m0 gradients loss_dim guesses kept kept_h kept_c kept_m partial workspace".split()
+)
+
+
+class Layout(NamedTuple):
+    """``struct Layout`` of the kernel: row lengths, and where each matrix lies among a member's padded weights."""
+
+    hidden: int
+    gates: int
+    message: int
+    dims: int
+    weight: int
+    error: int
+    bias: int
+    message_weight: int
+    message_bias: int
+    guess_weight: int
+    guess_bias: int
+    readout: int
+
+
+class _Job(ctypes.Structure):
+    """``struct Job`` of the kernel, field by field."""
+
+    _fields_ = (
+        *((name, ctypes.c_int) for name in _INTS),
+        *((name, ctypes.c_float) for name in _FLOATS),
+        ("constants", ctypes.c_float * 3),
+        *((name, ctypes.c_void_p) for name in _ARRAYS),
+    )
+
+
+class Library:
+    """One build of the kernel.
+
+    Args:
+        struct: the cell's name in ``kernel/cells.h``.
+        hidden: size of the hidden state.
+        message: size of the messages; 0 where the latest guess is heard.
+        dims: numbers to guess.
+
+    Raises:
+        CannotBuild: it cannot be built, or what was built cannot be loaded.
+    """
+
+    def __init__(self, struct: str, hidden: int, message: int, dims: int) -> None:
+        self._dims = dims
+        path = build({"CELL": struct, "HIDDEN": hidden, "MESSAGE": message, "DIMS": dims})
+        try:
+            library = ctypes.CDLL(str(path))
+            size = ctypes.c_int.in_dll(library, "job_size").value
+            self.layout = Layout(*(ctypes.c_int * len(Layout._fields)).in_dll(library, "layout"))
+            self._run, self._workspace_size = library.run, library.workspace_size
+        except (OSError, ValueError, AttributeError) as error:
+            raise CannotBuild(f"the kernel in `{path}` cannot be loaded: {error}") from error
+        if size != ctypes.sizeof(_Job):
+            raise CannotBuild(f"the kernel in `{path}` has a job of {size} bytes; Python's has {ctypes.sizeof(_Job)}")
+        self._run.argtypes = self._workspace_size.argtypes = (ctypes.POINTER(_Job),)
+        self._run.restype, self._workspace_size.restype = None, ctypes.c_size_t
+
+    def run(self, *, constants: tuple[float, ...], **fields: int | float | Tensor | None) -> None:
+        """Fill in the job, but for what is only the kernel's, and do it. Arrays must be contiguous and on the CPU."""
+        plain = {name: value.data_ptr() if isinstance(value, Tensor) else value for name, value in fields.items()}
+        job = _Job(constants=(ctypes.c_float * 3)(*constants), **plain)
+        tasks = job.members * job.chunks
+        workspace = torch.empty(min(job.threads, tasks) * self._workspace_size(job), dtype=torch.uint8)
+        partial = torch.empty(tasks * (job.weights + self._dims))
+        job.workspace, job.partial = workspace.data_ptr(), partial.data_ptr()
+        self._run(job)
+
+
+@cache
+def library(struct: str, hidden: int, message: int, dims: int) -> Library:
+    """The `Library` for these sizes, loaded once a process."""
+    return Library(struct, hidden, message, dims)
