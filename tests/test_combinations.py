@@ -63,7 +63,7 @@ def train(members: Population) -> tuple[Float[Tensor, "iteration population"], d
     setup = members.experiment
     losses, reached = [], {name: torch.zeros_like(tensor) for name, tensor in members.parameters.items()}
     while not members.finished:
-        step = setup.engine.gradients(
+        step = members.engine.gradients(
             setup.system.at(members.iteration),
             members.parameters,
             members.mixing,

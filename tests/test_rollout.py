@@ -9,6 +9,7 @@ import torch
 
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.engines.reference import Reference
+from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
@@ -91,21 +92,19 @@ def test_gradients_agree_with_finite_differences(loss_steps: int) -> None:
     members = population(MeanSquaredError(), Weighted())
     games = members.draw_games()
     system, mixing = members.experiment.system, members.mixing.double()
-    parameters = {name: tensor.detach().double().requires_grad_() for name, tensor in members.parameters.items()}
+    parameters = Weights(members.parameters.flat.double(), members.parameters.shapes)
     state = {name: tensor.double() for name, tensor in games.state.items()}
     games = Games(games.targets.double(), games.inputs.double(), state)
 
     def outer_loss(step: float) -> torch.Tensor:
-        moved = {name: tensor + step * direction[name] for name, tensor in parameters.items()}
+        moved = Weights(parameters.flat + step * direction, parameters.shapes)
         guesses = rollout(system, moved, mixing, games, STEPS)[-loss_steps:]
         return (3 * (guesses - games.targets) ** 2).mean((0, 2, 3)).sum().detach()
 
     generator = torch.Generator().manual_seed(0)
-    direction = {
-        name: torch.randn(tensor.shape, generator=generator, dtype=torch.float64) for name, tensor in parameters.items()
-    }
+    direction = torch.randn(parameters.flat.shape, generator=generator, dtype=torch.float64)
     result = Reference().gradients(system, parameters, mixing, games, STEPS, loss_steps)
-    slope = sum((result.gradients[name] * direction[name]).sum() for name in parameters)
+    slope = (result.gradients.flat * direction).sum()
     numeric = (outer_loss(1e-6) - outer_loss(-1e-6)) / 2e-6
     assert math.isclose(float(slope), float(numeric), rel_tol=1e-6)
 

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from badger_sweeps.foundations.axes import Parameters, State
+from badger_sweeps.foundations.axes import State
+from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.rollout import Games, System
 
 
@@ -21,8 +22,8 @@ class Gradients(NamedTuple):
     """The normalised error after the last inner step."""
     loss_dim: Float[Tensor, "population dim"]
     """The same in each dimension; its mean over dimensions is `loss`."""
-    gradients: Parameters
-    """The gradients of each member's outer loss with respect to its weights, by name."""
+    gradients: Weights
+    """The gradient of each member's outer loss with respect to its weights."""
 
 
 class Trace(NamedTuple):
@@ -56,7 +57,7 @@ class Engine(ABC):
     def gradients(
         self,
         system: System,
-        parameters: Parameters,
+        parameters: Weights,
         mixing: Float[Tensor, "population expert expert"],
         games: Games,
         inner_steps: int,
@@ -68,7 +69,7 @@ class Engine(ABC):
     def rollout(
         self,
         system: System,
-        parameters: Parameters,
+        parameters: Weights,
         mixing: Float[Tensor, "population expert expert"],
         games: Games,
         inner_steps: int,

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from badger_sweeps.engines.base import Engine, Gradients, Serving, Trace, chosen_steps
-from badger_sweeps.foundations.axes import Parameters
+from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.foundations.settings import settings
 from badger_sweeps.rollout import Games, System, rollout, unroll
 
@@ -30,29 +30,30 @@ class Reference(Engine):
 
     def serving(self, system: System, device: torch.device) -> Serving:
         torch.set_num_threads(self.threads)
-        return Serving(self, "reference (PyTorch), as asked for")
+        return Serving(self, "reference engine (PyTorch)")
 
     def gradients(
         self,
         system: System,
-        parameters: Parameters,
+        parameters: Weights,
         mixing: Float[Tensor, "population expert expert"],
         games: Games,
         inner_steps: int,
         loss_steps: int,
     ) -> Gradients:
-        guesses = rollout(system, parameters, mixing, games, inner_steps)
+        leaf = Weights(parameters.flat.detach().requires_grad_(), parameters.shapes)
+        guesses = rollout(system, leaf, mixing, games, inner_steps)
         errors = system.loss.error(guesses[-loss_steps:], games.targets, system.task)
         outer_loss = errors.mean(dim=(0, 2, 3))
-        gradients = torch.autograd.grad(outer_loss.sum(), list(parameters.values()))
+        (gradients,) = torch.autograd.grad(outer_loss.sum(), leaf.flat)
         loss_dim = errors[-1].detach().mean(dim=1)
-        return Gradients(loss_dim.mean(dim=1), loss_dim, dict(zip(parameters, gradients, strict=True)))
+        return Gradients(loss_dim.mean(dim=1), loss_dim, Weights(gradients, parameters.shapes))
 
     @torch.no_grad()
     def rollout(
         self,
         system: System,
-        parameters: Parameters,
+        parameters: Weights,
         mixing: Float[Tensor, "population expert expert"],
         games: Games,
         inner_steps: int,

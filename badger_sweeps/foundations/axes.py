@@ -7,9 +7,11 @@ held. Everything is float32.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
-Parameters = dict[str, Tensor]
+Parameters = Mapping[str, Tensor]
 """Weights by name; each has the population axis first, except while one member's weights are drawn."""
 State = dict[str, Tensor]
 """What a learner remembers from one inner step to the next, by name."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.engines.base import Engine
-from badger_sweeps.engines.reference import Reference
+from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.foundations.settings import Count, Positive, Seed, Size, broken_rule, settings
 from badger_sweeps.foundations.streams import Purpose, stream
 from badger_sweeps.losses.base import Loss
@@ -77,7 +77,7 @@ class Experiment:
     readout: Readout = field(default_factory=Mean)
     optimizer: Optimizer = field(default_factory=Adam)
     schedule: Schedule = field(default_factory=Constant)
-    engine: Engine = field(default_factory=Reference)
+    engine: Engine = field(default_factory=Native)
     training: Training = field(default_factory=Training)
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = tuple(range(8))
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -134,7 +134,7 @@ class Experiment:
     def identity(self) -> dict[str, Any]:
         """What is computed, as flat keys and plain values: experiments with equal identities are the same run.
 
-        Left out is what does not change a number: the engine, how often checkpoints are made, and the number of
+        Left out is what changes no number beyond its rounding: the engine, how often checkpoints are made, and the number of
         iterations, so that a run can be continued past its first budget. The graphs are in it themselves: those of a
         file, or of a family whose code has changed, may differ where no setting does.
         """

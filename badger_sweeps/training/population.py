@@ -11,6 +11,7 @@ from torch import Tensor
 from badger_sweeps.engines.base import Gradients
 from badger_sweeps.foundations.axes import Parameters
 from badger_sweeps.foundations.streams import Purpose, stream
+from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.rollout import Games
 from badger_sweeps.topologies.base import mixing
 from badger_sweeps.training.experiment import Experiment
@@ -36,13 +37,11 @@ class Population:
         self.iteration = 0
         self.active: Bool[Tensor, " population"] = torch.ones(len(experiment.seeds), dtype=torch.bool, device=device)
         # Weights are drawn on the CPU, so that they do not depend on the device.
-        weights = [self._draw_weights(stream(seed, Purpose.WEIGHTS)) for seed in experiment.seeds]
-        self.parameters: Parameters = {
-            name: tensor.to(device).requires_grad_() for name, tensor in _stack(weights).items()
-        }
+        drawn = Weights.stack([self._draw_weights(stream(seed, Purpose.WEIGHTS)) for seed in experiment.seeds])
+        self.parameters = Weights(drawn.flat.to(device), drawn.shapes)
         self.mixing: Float[Tensor, "population expert expert"] = mixing(experiment.graphs).to(device)
         self.engine, self.engine_words = experiment.engine.serving(experiment.system, device)
-        self.optimizer = experiment.optimizer.build(self.parameters.values())
+        self.optimizer = experiment.optimizer.build([self.parameters.flat])
         self._streams = {
             purpose: [stream(seed, purpose, device) for seed in experiment.seeds]
             for purpose in (Purpose.TARGETS, Purpose.STATES)
@@ -52,7 +51,7 @@ class Population:
         experiment = self.experiment
         task = experiment.task
         drawn = experiment.architecture.initial_parameters(task.dims, task.inputs, generator)
-        return drawn | experiment.readout.initial_parameters(experiment.topology.experts, generator)
+        return {**drawn, **experiment.readout.initial_parameters(experiment.topology.experts, generator)}
 
     @property
     def finished(self) -> bool:
@@ -80,21 +79,17 @@ class Population:
 
         A member whose loss or gradient is not finite is frozen with the weights that produced it.
         """
-        norms = _norms(step.gradients)
+        weights, gradient = self.parameters.flat, step.gradients.flat
+        norms = gradient.square().sum(dim=1).sqrt()
         self.active = self.active & step.loss.isfinite() & norms.isfinite()
-        scale = self._clip_scale(norms)
-        for name, parameter in self.parameters.items():
-            gradient = step.gradients[name] * _along_members(scale, parameter)
-            # Zero, not NaN, for frozen members: a NaN would stay in the optimiser's moments for ever.
-            parameter.grad = torch.where(_along_members(self.active, parameter), gradient, 0)
         frozen = ~self.active
-        keep = {name: parameter.detach()[frozen] for name, parameter in self.parameters.items()}
+        keep = weights[frozen]
+        # Zero, not NaN, for frozen members: a NaN would stay in the optimiser's moments for ever.
+        weights.grad = (gradient * self._clip_scale(norms)[:, None]).masked_fill_(frozen[:, None], 0)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
         self.optimizer.step()
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter[frozen] = keep[name]  # momentum moves weights even where the gradient is zero
+        weights[frozen] = keep  # momentum moves weights even where the gradient is zero
         self.iteration += 1
         return norms
 
@@ -109,7 +104,7 @@ class Population:
         return {
             "iteration": self.iteration,
             "active": self.active,
-            "parameters": {name: parameter.detach() for name, parameter in self.parameters.items()},
+            "parameters": dict(self.parameters),
             "optimizer": self.optimizer.state_dict(),
             "streams": {
                 purpose.name: [generator.get_state() for generator in generators]
@@ -121,9 +116,8 @@ class Population:
         """Go on from a `state_dict` of a population of the same experiment."""
         self.iteration = state["iteration"]
         self.active = state["active"].to(self.device)
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(state["parameters"][name])
+        for name, parameter in self.parameters.items():
+            parameter.copy_(state["parameters"][name])
         self.optimizer.load_state_dict(state["optimizer"])
         for purpose, generators in self._streams.items():
             for generator, saved in zip(generators, state["streams"][purpose.name], strict=True):
@@ -132,11 +126,3 @@ class Population:
 
 def _stack(members: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([member[name] for member in members]) for name in members[0]}
-
-
-def _norms(gradients: Parameters) -> Float[Tensor, " population"]:
-    return torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients.values()]).sum(0).sqrt()
-
-
-def _along_members(values: Tensor, like: Tensor) -> Tensor:
-    return values.view(-1, *[1] * (like.dim() - 1))

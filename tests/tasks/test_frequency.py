@@ -180,7 +180,7 @@ def test_meta_learners_never_see_what_the_task_tells() -> None:
     games = members.draw_games()
     system = System(experiment.architecture, Mean(), experiment.task, experiment.loss)
     told = [
-        experiment.engine.gradients(system, members.parameters, members.mixing, games._replace(inputs=inputs), 3, 1)
+        members.engine.gradients(system, members.parameters, members.mixing, games._replace(inputs=inputs), 3, 1)
         for inputs in (games.inputs, games.inputs.flip(1) + 1)
     ]
     assert told[0].loss.tolist() == told[1].loss.tolist()

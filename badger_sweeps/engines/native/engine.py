@@ -16,7 +16,7 @@ from badger_sweeps.engines.native.cells import Cell, cell_of, places
 from badger_sweeps.engines.native.compiler import CannotBuild
 from badger_sweeps.engines.native.library import library
 from badger_sweeps.engines.reference import Reference
-from badger_sweeps.foundations.axes import Parameters
+from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.foundations.settings import settings
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
@@ -50,10 +50,10 @@ class Native(Engine):
             self._must_serve(system, device)
         except CannotBuild as cannot:
             engine = Reference().serving(system, device).engine
-            return Serving(engine, f"reference (PyTorch), since {cannot}")
+            return Serving(engine, f"reference engine (PyTorch), since {cannot}")
         torch.set_num_threads(1)  # what is left to PyTorch is too small to share
         vectors = VECTORS[torch.backends.cpu.get_cpu_capability()]
-        return Serving(self, f"native ({vectors}, {_threads(self._cores)})")
+        return Serving(self, f"native engine ({vectors}, {_threads(self._cores)})")
 
     def _must_serve(self, system: System, device: torch.device) -> None:
         """Build the kernel, or say in a `CannotBuild` why it does not serve."""
@@ -76,23 +76,21 @@ class Native(Engine):
     def gradients(
         self,
         system: System,
-        parameters: Parameters,
+        parameters: Weights,
         mixing: Float[Tensor, "population expert expert"],
         games: Games,
         inner_steps: int,
         loss_steps: int,
     ) -> Gradients:
-        sizes = [parameter[0].numel() for parameter in parameters.values()]
-        wanted = {"gradients": torch.empty(len(mixing), sum(sizes)), "loss_steps": loss_steps}
+        gradients = torch.empty_like(parameters.flat)
+        wanted = {"gradients": gradients, "loss_steps": loss_steps}
         loss_dim = self._run(system, parameters, mixing, games, inner_steps, wanted)
-        parts = zip(parameters.items(), wanted["gradients"].split(sizes, dim=1), strict=True)
-        gradients = {name: gradient.view_as(parameter) for (name, parameter), gradient in parts}
-        return Gradients(loss_dim.mean(dim=1), loss_dim, gradients)
+        return Gradients(loss_dim.mean(dim=1), loss_dim, Weights(gradients, parameters.shapes))
 
     def rollout(
         self,
         system: System,
-        parameters: Parameters,
+        parameters: Weights,
         mixing: Float[Tensor, "population expert expert"],
         games: Games,
         inner_steps: int,
@@ -112,7 +110,7 @@ class Native(Engine):
     def _run(
         self,
         system: System,
-        parameters: Parameters,
+        parameters: Weights,
         mixing: Float[Tensor, "population expert expert"],
         games: Games,
         inner_steps: int,
@@ -123,9 +121,9 @@ class Native(Engine):
         members, batch, dims = games.targets.shape
         experts = mixing.shape[-1]
         kernel = library(cell.struct, cell.hidden, cell.message, dims)
-        place = places(cell.gates, cell.hidden, cell.message, dims, experts, tuple(parameters), kernel.layout)
+        place = places(cell.gates, cell.hidden, cell.message, dims, experts, parameters.names, kernel.layout)
         arrays = {
-            "values": torch.cat([parameter.detach().flatten(1) for parameter in parameters.values()], dim=1),
+            "values": parameters.flat,
             "mixing": mixing,
             "targets": games.targets,
             **{f"{cell.states[name]}0": tensor for name, tensor in games.state.items()},
@@ -143,7 +141,6 @@ class Native(Engine):
             chunks=min(CHUNKS, -(-batch // tile)),
             tile_games=tile,
             threads=self._cores,
-            links=int(mixing.count_nonzero(dim=(1, 2)).max()),
             bins=cell.bins,
             bin_width=cell.bin_width,
             error_scale=1 / system.task.absolute_moment(system.loss.order),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from functools import cache
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from badger_sweeps.engines.native.compiler import CannotBuild, build
 
 _INTS = (
-    "members games experts steps loss_steps loss_order weights weighted chunks tile_games threads links bins".split()
+    "members games experts steps loss_steps loss_order weights weighted chunks tile_games threads bins".split()
 )
 _FLOATS = "error_scale bin_width".split()
 _ARRAYS = (
@@ -48,6 +49,9 @@ class _Job(ctypes.Structure):
     )
 
 
+_own = threading.local()
+
+
 class Library:
     """One build of the kernel.
 
@@ -81,10 +85,18 @@ class Library:
         plain = {name: value.data_ptr() if isinstance(value, Tensor) else value for name, value in fields.items()}
         job = _Job(constants=(ctypes.c_float * 3)(*constants), **plain)
         tasks = job.members * job.chunks
-        workspace = torch.empty(min(job.threads, tasks) * self._workspace_size(job), dtype=torch.uint8)
         partial = torch.empty(tasks * (job.weights + self._dims))
-        job.workspace, job.partial = workspace.data_ptr(), partial.data_ptr()
+        job.partial = partial.data_ptr()
+        job.workspace = _workspace(min(job.threads, tasks) * self._workspace_size(job))
         self._run(job)
+
+
+def _workspace(size: int) -> int:
+    """The address of so many bytes that belong to the calling thread. Kept, since fresh memory costs more than small jobs."""
+    memory = getattr(_own, "workspace", None)
+    if memory is None or memory.numel() < size:
+        memory = _own.workspace = torch.empty(size, dtype=torch.uint8)
+    return memory.data_ptr()
 
 
 @cache

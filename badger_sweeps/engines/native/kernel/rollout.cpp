@@ -19,6 +19,7 @@
 // and one row for each game: guess(t), the mean activity that it was read from, and the error that was shown. All experts of a
 // game are shown the same error, so error and bias are no columns of x: the gates' sums start at  bias + error * its weights.
 // Columns are padded with zeros to whole vectors (H, X, M, D below), and a padded column never reaches one that is not.
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstring>
@@ -51,7 +52,7 @@ constexpr Layout AT;
 
 // One call. Arrays are C-contiguous, with the axes given; those marked ? may be null.
 struct Job {
-    int members, games, experts, steps, loss_steps, loss_order, weights, weighted, chunks, tile_games, threads, links, bins;
+    int members, games, experts, steps, loss_steps, loss_order, weights, weighted, chunks, tile_games, threads, bins;
     float error_scale, bin_width, constants[3];
     const int* place;       // weight: its place in Layout
     const float* values;    // member, weight
@@ -109,7 +110,7 @@ struct Worker {
         shown = arena.take(many, G), sums = arena.take(many, G), dguess = arena.take(many, D), along = arena.take(many, H);
         messages = arena.take(capacity, M), dmessages = arena.take(capacity, M), dheard = arena.take(capacity, X);
         dh = arena.take(capacity, H), dc = arena.take(capacity, H);
-        game_of = arena.take<int>(capacity), links = arena.take<Link>(job.links);
+        game_of = arena.take<int>(capacity), links = arena.take<Link>(most_links(job));
         if (size) *size = arena.used;
         if (!arena.base) return;
         memset(arena.base, 0, arena.used);
@@ -125,6 +126,13 @@ struct Worker {
     const float* target(int game) const { return job.targets + ((size_t)member * B + first + game) * DIMS; }
     // The first element of the tile in an array with axes member, game, expert, `columns`.
     size_t begin(int columns) const { return ((size_t)member * B + first) * E * columns; }
+
+    static size_t most_links(const Job& job) {
+        size_t most = 0, square = (size_t)job.experts * job.experts;
+        for (int member = 0; member < job.members; member++)
+            most = std::max(most, square - std::count(job.mixing + member * square, job.mixing + (member + 1) * square, 0.f));
+        return most;
+    }
 
     // Put a member's weights in their places, and build the transposes and the list of who hears whom.
     void take_member(int next) {
@@ -214,19 +222,27 @@ struct Worker {
 
     // The cell's pointwise part, and the experts' mean activity as the readout weighs them.
     void advance(int t) {
-        memset(mean(t + 1), 0, sizeof(float) * games * H);
-        for (int row = 0; row < rows; row++)
+        for (int game = 0; game < games; game++)
             for (int j = 0; j < H; j += LANES) {
-                const size_t at = (size_t)row * ROW + j, own = (size_t)row * H + j;
-                float *p = gates(t) + (size_t)row * G + j, *weighed = mean(t + 1) + (size_t)game_of[row] * H + j;
-                Vector gate[GATES];
-                for (int g = 0; g < GATES; g++) gate[g] = load(p + g * H);
-                State next = CELL::forward(gate, {load(x(t) + at), CELL::PRIVATE ? load(c(t) + own) : Vector{}}, job.constants);
-                for (int g = 0; g < GATES; g++) store(p + g * H, gate[g]);
-                store(x(t + 1) + at, next.h);
-                if (CELL::PRIVATE) store(c(t + 1) + own, next.c);
-                store(weighed, load(weighed) + w[AT.readout + row % E] * next.h);
+                Vector mean_h{};
+                for (int i = 0; i < E; i++) {
+                    const size_t row = (size_t)game * E + i;
+                    float *p = gates(t) + row * G + j, *next_h = x(t + 1) + row * ROW + j;
+                    State before = state(t, row, j), next;
+                    Vector gate[GATES];
+                    for (int g = 0; g < GATES; g++) gate[g] = load(p + g * H);
+                    next = CELL::forward(gate, before, job.constants);
+                    for (int g = 0; g < GATES; g++) store(p + g * H, gate[g]);
+                    store(next_h, next.h);
+                    if (CELL::PRIVATE) store(c(t + 1) + row * H + j, next.c);
+                    mean_h += w[AT.readout + i] * next.h;
+                }
+                store(mean(t + 1) + game * H + j, mean_h);
             }
+    }
+
+    State state(int t, size_t row, int j) const {
+        return {load(x(t) + row * ROW + j), CELL::PRIVATE ? load(c(t) + row * H + j) : Vector{}};
     }
 
     void hear(float* x) {
@@ -317,13 +333,12 @@ struct Worker {
     void through_cell(int t) {
         for (int row = 0; row < rows; row++)
             for (int j = 0; j < H; j += LANES) {
-                const size_t at = (size_t)row * ROW + j, own = (size_t)row * H + j;
+                const size_t own = (size_t)row * H + j;
                 float* p = gates(t) + (size_t)row * G + j;
                 Vector gate[GATES];
                 for (int g = 0; g < GATES; g++) gate[g] = load(p + g * H);
-                State before{load(x(t) + at), CELL::PRIVATE ? load(c(t) + own) : Vector{}};
-                State after{load(x(t + 1) + at), CELL::PRIVATE ? load(c(t + 1) + own) : Vector{}};
-                State d = CELL::backward(gate, before, after, {load(dh + own), CELL::PRIVATE ? load(dc + own) : Vector{}}, job.constants);
+                State d{load(dh + own), CELL::PRIVATE ? load(dc + own) : Vector{}};
+                d = CELL::backward(gate, state(t, row, j), state(t + 1, row, j), d, job.constants);
                 for (int g = 0; g < GATES; g++) store(p + g * H, gate[g]);
                 store(dh + own, d.h);
                 if (CELL::PRIVATE) store(dc + own, d.c);
