@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Annotated, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
 from badger_sweeps.engines.base import Engine, Gradients, Serving, Trace, chosen_steps
 from badger_sweeps.engines.native.cells import Cell, cell_of, places
 from badger_sweeps.engines.native.compiler import CannotBuild
-from badger_sweeps.engines.native.library import library
+from badger_sweeps.engines.native.library import Job, Library, library
 from badger_sweeps.engines.reference import Reference
 from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.foundations.settings import settings
@@ -83,8 +84,7 @@ class Native(Engine):
         loss_steps: int,
     ) -> Gradients:
         gradients = torch.empty_like(parameters.flat)
-        wanted = {"gradients": gradients, "loss_steps": loss_steps}
-        loss_dim = self._run(system, parameters, mixing, games, inner_steps, wanted)
+        loss_dim = self._run(system, parameters, mixing, games, inner_steps, loss_steps, {"gradients": gradients})
         return Gradients(loss_dim.mean(dim=1), loss_dim, Weights(gradients, parameters.shapes))
 
     def rollout(
@@ -102,9 +102,9 @@ class Native(Engine):
         kept[chosen] = torch.arange(len(chosen), dtype=torch.int32)
         guesses = torch.empty(inner_steps, *games.targets.shape)
         traced = {name: torch.empty(len(chosen), *games.state[name].shape) for name in states}
-        arrays = _cell(system).states
-        wanted = {"guesses": guesses, "kept": kept, **{f"kept_{arrays[name]}": traced[name] for name in states}}
-        self._run(system, parameters, mixing, games, inner_steps, wanted)
+        names = _cell(system).states
+        wanted = {"guesses": guesses, "kept": kept, **{f"kept_{names[name]}": traced[name] for name in states}}
+        self._run(system, parameters, mixing, games, inner_steps, 1, wanted)
         return Trace(guesses, traced)
 
     def _run(
@@ -114,43 +114,56 @@ class Native(Engine):
         mixing: Float[Tensor, "population expert expert"],
         games: Games,
         inner_steps: int,
-        wanted: dict[str, Any],
+        loss_steps: int,
+        wanted: dict[str, Tensor],
     ) -> Float[Tensor, "population dim"]:
         """Let the kernel play the games and fill in the arrays `wanted`; gives each dimension's error after the last step."""
-        cell = _cell(system)
-        members, batch, dims = games.targets.shape
-        experts = mixing.shape[-1]
-        kernel = library(cell.struct, cell.hidden, cell.message, dims)
-        place = places(cell.gates, cell.hidden, cell.message, dims, experts, parameters.names, kernel.layout)
-        arrays = {
-            "values": parameters.flat,
-            "mixing": mixing,
-            "targets": games.targets,
-            **{f"{cell.states[name]}0": tensor for name, tensor in games.state.items()},
-        }
-        loss_dim = torch.empty(members, dims)
-        tile = max(1, min(ROWS_PER_TILE // experts, batch))
-        kernel.run(
-            members=members,
-            games=batch,
-            experts=experts,
-            steps=inner_steps,
-            loss_order=system.loss.order,
-            weights=len(place),
-            weighted=int(isinstance(system.readout, Weighted)),
-            chunks=min(CHUNKS, -(-batch // tile)),
-            tile_games=tile,
-            threads=self._cores,
-            bins=cell.bins,
-            bin_width=cell.bin_width,
-            error_scale=1 / system.task.absolute_moment(system.loss.order),
-            constants=cell.constants,
-            place=place,
-            loss_dim=loss_dim,
-            **{name: _array(tensor) for name, tensor in arrays.items()},
-            **wanted,
-        )
+        sizes = (*games.targets.shape[:2], mixing.shape[-1])
+        prepared = _prepare(system, parameters.names, sizes, inner_steps, loss_steps, self._cores)
+        state = {f"{prepared.states[name]}0": tensor for name, tensor in games.state.items()}
+        given = {"values": parameters.flat, "mixing": mixing, "targets": games.targets, **state}
+        arrays = {name: _array(tensor) for name, tensor in given.items()}
+        loss_dim = torch.empty(len(mixing), system.task.dims)
+        prepared.kernel.run(prepared.job, {**arrays, **wanted, "place": prepared.place, "loss_dim": loss_dim})
         return loss_dim
+
+
+class _Prepared(NamedTuple):
+    """What does not change from batch to batch."""
+
+    kernel: Library
+    job: Job
+    place: Int[Tensor, " weight"]
+    states: Mapping[str, str]
+
+
+@lru_cache(maxsize=16)
+def _prepare(
+    system: System, names: tuple[str, ...], sizes: tuple[int, int, int], inner_steps: int, loss_steps: int, threads: int
+) -> _Prepared:
+    members, games, experts = sizes
+    cell, dims = _cell(system), system.task.dims
+    kernel = library(cell.struct, cell.hidden, cell.message, dims)
+    place = places(cell.gates, cell.hidden, cell.message, dims, experts, names, kernel.layout)
+    tile = max(1, min(ROWS_PER_TILE // experts, games))
+    job = kernel.job(
+        members=members,
+        games=games,
+        experts=experts,
+        steps=inner_steps,
+        loss_steps=loss_steps,
+        loss_order=system.loss.order,
+        weights=len(place),
+        weighted=int(isinstance(system.readout, Weighted)),
+        chunks=min(CHUNKS, -(-games // tile)),
+        tile_games=tile,
+        threads=threads,
+        bins=cell.bins,
+        bin_width=cell.bin_width,
+        error_scale=1 / system.task.absolute_moment(system.loss.order),
+        constants=cell.constants,
+    )
+    return _Prepared(kernel, job, place, cell.states)
 
 
 def _cell(system: System) -> Cell:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ class Layout(NamedTuple):
     readout: int
 
 
-class _Job(ctypes.Structure):
+class Job(ctypes.Structure):
     """``struct Job`` of the kernel, field by field."""
 
     _fields_ = (
@@ -75,27 +76,32 @@ class Library:
             self._run, self._workspace_size = library.run, library.workspace_size
         except (OSError, ValueError, AttributeError) as error:
             raise CannotBuild(f"the kernel in `{path}` cannot be loaded: {error}") from error
-        if size != ctypes.sizeof(_Job):
-            raise CannotBuild(f"the kernel in `{path}` has a job of {size} bytes; Python's has {ctypes.sizeof(_Job)}")
-        self._run.argtypes = self._workspace_size.argtypes = (ctypes.POINTER(_Job),)
+        if size != ctypes.sizeof(Job):
+            raise CannotBuild(f"the kernel in `{path}` has a job of {size} bytes; Python's has {ctypes.sizeof(Job)}")
+        self._run.argtypes = self._workspace_size.argtypes = (ctypes.POINTER(Job),)
         self._run.restype, self._workspace_size.restype = None, ctypes.c_size_t
 
-    def run(self, *, constants: tuple[float, ...], **fields: int | float | Tensor | None) -> None:
-        """Fill in the job, but for what is only the kernel's, and do it. Arrays must be contiguous and on the CPU."""
-        plain = {name: value.data_ptr() if isinstance(value, Tensor) else value for name, value in fields.items()}
-        job = _Job(constants=(ctypes.c_float * 3)(*constants), **plain)
+    def job(self, *, constants: tuple[float, ...], **fields: int | float) -> Job:
+        """A job of these numbers, still without arrays."""
+        return Job(constants=(ctypes.c_float * 3)(*constants), **fields)
+
+    def run(self, job: Job, arrays: Mapping[str, Tensor]) -> None:
+        """Do a job on these arrays, which must be contiguous and on the CPU; those it gives are filled in."""
+        job = Job.from_buffer_copy(job)
+        for name, array in arrays.items():
+            setattr(job, name, array.data_ptr())
         tasks = job.members * job.chunks
-        partial = torch.empty(tasks * (job.weights + self._dims))
-        job.partial = partial.data_ptr()
-        job.workspace = _workspace(min(job.threads, tasks) * self._workspace_size(job))
+        playing = min(job.threads, tasks) * self._workspace_size(job)
+        job.workspace = _memory(playing + tasks * (job.weights + self._dims) * ctypes.sizeof(ctypes.c_float))
+        job.partial = job.workspace + playing
         self._run(job)
 
 
-def _workspace(size: int) -> int:
+def _memory(size: int) -> int:
     """The address of so many bytes that belong to the calling thread. Kept, since fresh memory costs more than small jobs."""
-    memory = getattr(_own, "workspace", None)
+    memory = getattr(_own, "memory", None)
     if memory is None or memory.numel() < size:
-        memory = _own.workspace = torch.empty(size, dtype=torch.uint8)
+        memory = _own.memory = torch.empty(size, dtype=torch.uint8)
     return memory.data_ptr()
 
 

@@ -19,35 +19,43 @@ struct FromGroup {
 // A(row, k) = data[row * row_stride + k * k_stride]: a matrix, or its transpose.
 struct Operand { const float* data; int row_stride, k_stride; };
 
-// C[row][0 : COLUMNS * lanes of V] = start + sum over k < depth of A(row, k) * B[k][...]. Rows of C are computed in blocks:
-// up to 7 rows past the last may be overwritten, and as many rows of A read.
-template <class V, int COLUMNS, class From>
+// ROWS x COLUMNS vectors of C = start + A*B, in registers: the sum over k < depth of A(row, k) * B[k][...].
+template <int ROWS, int COLUMNS, class V, class From>
+static inline __attribute__((always_inline)) void block(
+    int first, Operand a, int depth, const float* b, int b_stride, float* c, int c_stride, From from, int column) {
+    constexpr int WIDTH = sizeof(V) / sizeof(float);
+    V sum[ROWS][COLUMNS];
+#pragma GCC unroll 8
+    for (int row = 0; row < ROWS; row++)
+#pragma GCC unroll 8
+        for (int n = 0; n < COLUMNS; n++) sum[row][n] = from.template at<V>(first + row, column + n * WIDTH);
+    const float* left = a.data + (long)first * a.row_stride;
+    for (int k = 0; k < depth; k++) {
+        V right[COLUMNS];
+#pragma GCC unroll 8
+        for (int n = 0; n < COLUMNS; n++) right[n] = in_register(load<V>(b + (long)k * b_stride + n * WIDTH));
+#pragma GCC unroll 8
+        for (int row = 0; row < ROWS; row++) {
+            V factor = all<V>(left[(long)row * a.row_stride + (long)k * a.k_stride]);
+#pragma GCC unroll 8
+            for (int n = 0; n < COLUMNS; n++) sum[row][n] += factor * right[n];
+        }
+    }
+#pragma GCC unroll 8
+    for (int row = 0; row < ROWS; row++)
+#pragma GCC unroll 8
+        for (int n = 0; n < COLUMNS; n++) store(c + (long)(first + row) * c_stride + n * WIDTH, sum[row][n]);
+}
+
+// All rows of COLUMNS vectors. The last block may overrun C's and A's rows by up to 3.
+template <int COLUMNS, class V, class From>
 static inline __attribute__((always_inline)) void panel(
     int rows, Operand a, int depth, const float* b, int b_stride, float* c, int c_stride, From from, int column) {
-    constexpr int WIDTH = sizeof(V) / 4, ROWS = (REGISTERS == 32 ? COLUMNS >= 4 : COLUMNS >= 2) ? 4 : 8;
-    for (int first = 0; first < rows; first += ROWS) {
-        V sum[ROWS][COLUMNS];
-#pragma GCC unroll 8
-        for (int row = 0; row < ROWS; row++)
-#pragma GCC unroll 8
-            for (int n = 0; n < COLUMNS; n++) sum[row][n] = from.template at<V>(first + row, column + n * WIDTH);
-        const float* left = a.data + (long)first * a.row_stride;
-        for (int k = 0; k < depth; k++) {
-            V right[COLUMNS];
-#pragma GCC unroll 8
-            for (int n = 0; n < COLUMNS; n++) right[n] = load<V>(b + (long)k * b_stride + n * WIDTH);
-#pragma GCC unroll 8
-            for (int row = 0; row < ROWS; row++) {
-                V factor = all<V>(left[(long)row * a.row_stride + (long)k * a.k_stride]);
-#pragma GCC unroll 8
-                for (int n = 0; n < COLUMNS; n++) sum[row][n] += factor * right[n];
-            }
-        }
-#pragma GCC unroll 8
-        for (int row = 0; row < ROWS; row++)
-#pragma GCC unroll 8
-            for (int n = 0; n < COLUMNS; n++) store(c + (long)(first + row) * c_stride + n * WIDTH, sum[row][n]);
-    }
+    constexpr int ROWS = (REGISTERS == 32 ? COLUMNS >= 4 : COLUMNS >= 2) ? 4 : 8;
+    int row = 0;
+    for (; row + ROWS - 4 < rows; row += ROWS)
+        block<ROWS, COLUMNS, V>(row, a, depth, b, b_stride, c, c_stride, from, column);
+    if (ROWS > 4 && row < rows) block<4, COLUMNS, V>(row, a, depth, b, b_stride, c, c_stride, from, column);
 }
 
 // C = start + A*B for N columns, a multiple of HALF: wide panels first, then what is left.
@@ -57,9 +65,9 @@ static inline __attribute__((always_inline)) void product(
     constexpr int VECTORS = N / LANES, WIDEST = REGISTERS == 32 ? 4 : 2;
     constexpr int TAKE = VECTORS >= WIDEST && VECTORS != WIDEST + 1 ? WIDEST : VECTORS > WIDEST ? WIDEST - 1 : VECTORS;
     if constexpr (TAKE > 0) {
-        panel<Vector, TAKE>(rows, a, depth, b + column, b_stride, c + column, c_stride, from, column);
+        panel<TAKE, Vector>(rows, a, depth, b + column, b_stride, c + column, c_stride, from, column);
         product<N - TAKE * LANES>(rows, a, depth, b, b_stride, c, c_stride, from, column + TAKE * LANES);
     } else if constexpr (N > 0) {
-        panel<HalfVector, 1>(rows, a, depth, b + column, b_stride, c + column, c_stride, from, column);
+        panel<1, HalfVector>(rows, a, depth, b + column, b_stride, c + column, c_stride, from, column);
     }
 }

@@ -69,7 +69,8 @@ struct Job {
     char* workspace;        // thread, workspace_size(job) bytes
 };
 
-struct Link { int hears, from; float share; };
+// At expert i: links begin[i] to begin[i + 1], each with another expert.
+struct Graph { int *begin, *other; float* share; };
 
 // Hands out memory from one block; without one it only counts.
 struct Arena {
@@ -90,13 +91,13 @@ template <class F> static void each_span(F f) {
 struct Worker {
     const Job& job;
     const int T, E, B, many, capacity, slots;  // many, capacity: games and rows of a full tile, in blocks of 8
-    int member = -1, first = 0, games = 0, rows = 0, link_count = 0;
+    int member = -1, first = 0, games = 0, rows = 0;
     float share = 1;  // the sum of the readout's weights
     float *w, *dw, *weight_back, *message_back, *guess_back, *guess_start;
     float *x_, *gates_, *c_, *guess_, *mean_, *error_;
     float *shown, *messages, *dh, *dc, *dheard, *dmessages, *dguess, *along, *sums;
     int* game_of;
-    Link* links;
+    Graph hears, heard_by;
 
     Worker(const Job& job, Arena arena, size_t* size = nullptr)
         : job(job), T(job.steps), E(job.experts), B(job.games), many(round_up(job.tile_games, 8)),
@@ -110,7 +111,9 @@ struct Worker {
         shown = arena.take(many, G), sums = arena.take(many, G), dguess = arena.take(many, D), along = arena.take(many, H);
         messages = arena.take(capacity, M), dmessages = arena.take(capacity, M), dheard = arena.take(capacity, X);
         dh = arena.take(capacity, H), dc = arena.take(capacity, H);
-        game_of = arena.take<int>(capacity), links = arena.take<Link>(most_links(job));
+        game_of = arena.take<int>(capacity);
+        for (Graph* graph : {&hears, &heard_by})
+            *graph = {arena.take<int>(E + 1), arena.take<int>(most_links(job)), arena.take(most_links(job))};
         if (size) *size = arena.used;
         if (!arena.base) return;
         memset(arena.base, 0, arena.used);
@@ -148,11 +151,21 @@ struct Worker {
         transpose(w + AT.weight, H + HEARD, G, weight_back, ROW);
         transpose(w + AT.message_weight, H, M, message_back, H);
         transpose(w + AT.guess_weight, H, D, guess_back, H);
-        link_count = 0;
-        const float* hears = job.mixing + (size_t)member * E * E;
-        for (int i = 0; i < E; i++)
+        const float* mixing = job.mixing + (size_t)member * E * E;
+        list(hears, mixing, E, 1);
+        list(heard_by, mixing, 1, E);
+    }
+
+    // The links at each expert: entries of `mixing`, whose rows are those who hear, that are not zero.
+    void list(Graph& graph, const float* mixing, int stride, int other_stride) const {
+        int count = 0;
+        for (int i = 0; i < E; i++) {
+            graph.begin[i] = count;
             for (int j = 0; j < E; j++)
-                if (hears[(size_t)i * E + j] != 0) links[link_count++] = {i, j, hears[(size_t)i * E + j]};
+                if (float share = mixing[(size_t)i * stride + (size_t)j * other_stride])
+                    graph.other[count] = j, graph.share[count++] = share;
+        }
+        graph.begin[E] = count;
     }
 
     static void transpose(const float* from, int rows, int columns, float* to, int stride) {
@@ -176,7 +189,7 @@ struct Worker {
                 store(h, begun.h);
             }
         }
-        if (MESSAGE && job.m0) hear(x(0));
+        if (MESSAGE && job.m0) gather(hears, messages, M, x(0) + H, ROW);
     }
 
     void forward() {
@@ -196,7 +209,7 @@ struct Worker {
             if (MESSAGE && (t + 1 < T || job.kept_m)) {
                 product<M>(rows, {x(t + 1), ROW, 1}, H, w + AT.message_weight, M, messages, M,
                            FromGroup{w + AT.message_bias, 0, game_of});
-                hear(x(t + 1));
+                gather(hears, messages, M, x(t + 1) + H, ROW);
             }
             hand_back(t);
         }
@@ -245,15 +258,16 @@ struct Worker {
         return {load(x(t) + row * ROW + j), CELL::PRIVATE ? load(c(t) + row * H + j) : Vector{}};
     }
 
-    void hear(float* x) {
-        for (int row = 0; row < rows; row++) memset(x + (size_t)row * ROW + H, 0, sizeof(float) * M);
-        for (int game = 0; game < games; game++)
-            for (const Link* link = links; link < links + link_count; link++) {
-                float* heard = x + (size_t)(game * E + link->hears) * ROW + H;
-                const float* said = messages + (size_t)(game * E + link->from) * M;
-                for (int m = 0; m < M; m += HALF)
-                    store(heard + m, load<HalfVector>(heard + m) + link->share * load<HalfVector>(said + m));
-            }
+    // to[expert] = sum over the links of `graph` at that expert of share * from[the other expert], in every game.
+    void gather(const Graph& graph, const float* from, int from_stride, float* to, int to_stride) const {
+        for (int game = 0; game < games; game++, from += (size_t)E * from_stride)
+            for (int i = 0; i < E; i++, to += to_stride)
+                for (int m = 0; m < M; m += HALF) {
+                    HalfVector sum{};
+                    for (int link = graph.begin[i]; link < graph.begin[i + 1]; link++)
+                        sum += graph.share[link] * load<HalfVector>(from + (size_t)graph.other[link] * from_stride + m);
+                    store(to + m, sum);
+                }
     }
 
     void hand_back(int t) {
@@ -294,7 +308,7 @@ struct Worker {
             through_cell(t);
             through_shown(t);
             through_products(t);
-            if (MESSAGE && t > 0) unhear();
+            if (MESSAGE && t > 0) gather(heard_by, dheard, X, dmessages, M);
         }
     }
 
@@ -378,18 +392,6 @@ struct Worker {
         });
         if (!MESSAGE)
             for (int game = 0; game < games; game++) add<HalfVector>(dguess + (size_t)game * D, dheard + (size_t)game * X, D);
-    }
-
-    // What was heard came from messages: the transposed graph.
-    void unhear() {
-        memset(dmessages, 0, sizeof(float) * capacity * M);
-        for (int game = 0; game < games; game++)
-            for (const Link* link = links; link < links + link_count; link++) {
-                float* said = dmessages + (size_t)(game * E + link->from) * M;
-                const float* heard = dheard + (size_t)(game * E + link->hears) * X;
-                for (int m = 0; m < M; m += HALF)
-                    store(said + m, load<HalfVector>(said + m) + link->share * load<HalfVector>(heard + m));
-            }
     }
 
     // ---- One task ----

@@ -19,6 +19,12 @@ template <class V = Vector> static inline V load(const float* from) { return *(c
 template <class V> static inline void store(float* to, V value) { *(V*)to = value; }
 template <class V = Vector> static inline V all(float value) { return value - V{}; }
 
+// Compilers would otherwise load a value again, from memory, wherever it is used.
+template <class V> static inline V in_register(V value) {
+    asm("" : "+v"(value));
+    return value;
+}
+
 static inline float total(Vector x) {
     float sum = 0;
     for (int lane = 0; lane < LANES; lane++) sum += x[lane];

@@ -1,0 +1,1 @@
+"""`make bench`: how fast we are, beside what else could be used, in one run on one machine."""

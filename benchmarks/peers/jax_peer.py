@@ -1,0 +1,66 @@
+"""JAX as its documentation would have it: one member's loss with `lax.scan`, `vmap` over members, `grad`, `jit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.workloads import Workload
+
+
+def prepare(workload: Workload) -> Callable[[], np.ndarray]:
+    """A function that computes the gradients of all members, flattened as ours are."""
+    size, population = workload.size, workload.population
+    weights = {name: jnp.asarray(tensor.numpy()) for name, tensor in population.parameters.items()}
+    mixing, targets = jnp.asarray(population.mixing.numpy()), jnp.asarray(workload.games.targets.numpy())
+    state = {name: jnp.asarray(tensor.numpy()) for name, tensor in workload.games.state.items()}
+
+    def badger(w: dict, mixing: jax.Array, carry: tuple, error: jax.Array) -> tuple:
+        h, m = carry
+        shown = jnp.broadcast_to(error[:, None, None], (*h.shape[:2], 1))
+        x = jnp.concatenate([jnp.einsum("ij,bjm->bim", mixing, m), shown], axis=-1)
+        pre = x @ w["weight_ih"].T + w["bias_ih"] + h @ w["weight_hh"].T + w["bias_hh"]
+        z, v = jnp.split(pre, 2, axis=-1)
+        z, v = jax.nn.sigmoid(z), jnp.tanh(v)
+        h = z * h + (1 - z) * v
+        out = h @ w["weight_out"].T + w["bias_out"]
+        return (h, out[..., : size.message]), out[..., size.message :].mean(axis=1)
+
+    def lstm(w: dict, mixing: jax.Array, carry: tuple, error: jax.Array) -> tuple:
+        h, c, guess = carry
+        x = jnp.concatenate([guess, error[:, None]], axis=-1)
+        pre = x @ w["weight_ih"].T + w["bias_ih"] + h @ w["weight_hh"].T + w["bias_hh"]
+        i, f, g, o = jnp.split(pre, 4, axis=-1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        guess = h @ w["weight_out"].T + w["bias_out"]
+        return (h, c, guess), guess
+
+    def loss(w: dict, mixing: jax.Array, targets: jax.Array, state: dict) -> jax.Array:
+        learner = badger if size.message else lstm
+        guess = jnp.zeros_like(targets)
+        carry = (state["h"], state["m"]) if size.message else (state["h"], state["c"], guess)
+
+        def step(carried: tuple, _: None) -> tuple:
+            carry, guess = carried
+            error = 3 * jnp.square(guess - targets).mean(axis=-1)
+            return learner(w, mixing, carry, error), None
+
+        (_, guess), _ = jax.lax.scan(step, (carry, guess), None, length=size.steps)
+        return 3 * jnp.square(guess - targets).mean()
+
+    gradients = jax.jit(jax.vmap(jax.value_and_grad(loss)))
+
+    def call() -> np.ndarray:
+        _, by_name = jax.block_until_ready(gradients(weights, mixing, targets, state))
+        return by_name
+
+    def flat() -> np.ndarray:
+        by_name = call()
+        return np.concatenate([np.asarray(by_name[name]).reshape(len(mixing), -1) for name in weights], axis=1)
+
+    call.flat = flat
+    return call
