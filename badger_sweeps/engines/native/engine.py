@@ -68,7 +68,10 @@ class Native(Engine):
                 raise CannotBuild(f"the native engine does not know {type(part).__name__}")
         if capability not in VECTORS:
             raise CannotBuild(f"the native engine needs a CPU with AVX2 or AVX-512; found {capability}")
-        library(cell.struct, cell.hidden, cell.message, system.task.dims)
+        try:
+            library(cell.struct, cell.hidden, cell.message, system.task.dims)
+        except (OSError, ValueError, AttributeError) as error:
+            raise CannotBuild(f"the kernel cannot be loaded: {error}") from error
 
     @property
     def _cores(self) -> int:
@@ -83,8 +86,8 @@ class Native(Engine):
         inner_steps: int,
         loss_steps: int,
     ) -> Gradients:
-        gradients = torch.empty_like(parameters.flat)
-        loss_dim = self._run(system, parameters, mixing, games, inner_steps, loss_steps, {"gradients": gradients})
+        sums = self._run(system, parameters, mixing, games, inner_steps, loss_steps, {})
+        gradients, loss_dim = sums.split([parameters.flat.shape[1], system.task.dims], dim=1)
         return Gradients(loss_dim.mean(dim=1), loss_dim, Weights(gradients, parameters.shapes))
 
     def rollout(
@@ -104,7 +107,7 @@ class Native(Engine):
         traced = {name: torch.empty(len(chosen), *games.state[name].shape) for name in states}
         names = _cell(system).states
         wanted = {"guesses": guesses, "kept": kept, **{f"kept_{names[name]}": traced[name] for name in states}}
-        self._run(system, parameters, mixing, games, inner_steps, 1, wanted)
+        self._run(system, parameters, mixing, games, inner_steps, 0, wanted)
         return Trace(guesses, traced)
 
     def _run(
@@ -116,16 +119,19 @@ class Native(Engine):
         inner_steps: int,
         loss_steps: int,
         wanted: dict[str, Tensor],
-    ) -> Float[Tensor, "population dim"]:
-        """Let the kernel play the games and fill in the arrays `wanted`; gives each dimension's error after the last step."""
+    ) -> Float[Tensor, "population sum"]:
+        """Let the kernel play the games, with gradients if there are `loss_steps`, and fill in the arrays `wanted`.
+
+        Gives each member's gradients, followed by the error in each dimension after the last step.
+        """
         sizes = (*games.targets.shape[:2], mixing.shape[-1])
         prepared = _prepare(system, parameters.names, sizes, inner_steps, loss_steps, self._cores)
         state = {f"{prepared.states[name]}0": tensor for name, tensor in games.state.items()}
         given = {"values": parameters.flat, "mixing": mixing, "targets": games.targets, **state}
-        arrays = {name: _array(tensor) for name, tensor in given.items()}
-        loss_dim = torch.empty(len(mixing), system.task.dims)
-        prepared.kernel.run(prepared.job, {**arrays, **wanted, "place": prepared.place, "loss_dim": loss_dim})
-        return loss_dim
+        arrays = {name: _array(name, tensor, prepared.elements[name]) for name, tensor in given.items()}
+        sums = torch.empty(len(mixing), parameters.flat.shape[1] + system.task.dims)
+        prepared.kernel.run(prepared.job, {**arrays, **wanted, "place": prepared.place, "sums": sums})
+        return sums
 
 
 class _Prepared(NamedTuple):
@@ -135,6 +141,7 @@ class _Prepared(NamedTuple):
     job: Job
     place: Int[Tensor, " weight"]
     states: Mapping[str, str]
+    elements: Mapping[str, int]
 
 
 @lru_cache(maxsize=16)
@@ -158,12 +165,22 @@ def _prepare(
         chunks=min(CHUNKS, -(-games // tile)),
         tile_games=tile,
         threads=threads,
+        backward=int(loss_steps > 0),
         bins=cell.bins,
         bin_width=cell.bin_width,
         error_scale=1 / system.task.absolute_moment(system.loss.order),
         constants=cell.constants,
     )
-    return _Prepared(kernel, job, place, cell.states)
+    each = members * games
+    elements = {
+        "values": members * len(place),
+        "mixing": members * experts**2,
+        "targets": each * dims,
+        "h0": each * experts * cell.hidden,
+        "c0": each * experts * cell.hidden,
+        "m0": each * experts * cell.message,
+    }
+    return _Prepared(kernel, job, place, cell.states, elements)
 
 
 def _cell(system: System) -> Cell:
@@ -173,8 +190,10 @@ def _cell(system: System) -> Cell:
     return cell
 
 
-def _array(tensor: Tensor) -> Tensor:
-    """As the kernel reads it; it would take any other type's bits for floats."""
+def _array(name: str, tensor: Tensor, elements: int) -> Tensor:
+    """As the kernel reads it, which would take any other type's bits for floats, and read past a shorter array's end."""
+    if tensor.numel() != elements:
+        raise ValueError(f"`{name}` must have {elements} elements; found the shape {tuple(tensor.shape)}")
     if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
         raise TypeError(f"the native engine reads float32 on the CPU; found {tensor.dtype} on {tensor.device}")
     return tensor.contiguous()

@@ -6,19 +6,20 @@ import ctypes
 import threading
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from badger_sweeps.engines.native.compiler import CannotBuild, build
+from badger_sweeps.engines.native.compiler import build
 
 _INTS = (
-    "members games experts steps loss_steps loss_order weights weighted chunks tile_games threads bins".split()
+    "members games experts steps loss_steps loss_order weights weighted bins chunks tile_games threads backward".split()
 )
 _FLOATS = "error_scale bin_width".split()
 _ARRAYS = (
-    "place values mixing targets h0 c0 m0 gradients loss_dim guesses kept kept_h kept_c kept_m partial workspace".split()
+    "place values mixing targets h0 c0 m0 sums guesses kept kept_h kept_c kept_m partial workspace".split()
 )
 
 
@@ -63,21 +64,27 @@ class Library:
         dims: numbers to guess.
 
     Raises:
-        CannotBuild: it cannot be built, or what was built cannot be loaded.
+        CannotBuild: it cannot be built.
+        OSError, ValueError, AttributeError: what was built cannot be loaded.
     """
 
     def __init__(self, struct: str, hidden: int, message: int, dims: int) -> None:
         self._dims = dims
-        path = build({"CELL": struct, "HIDDEN": hidden, "MESSAGE": message, "DIMS": dims})
+        sizes = {"CELL": struct, "HIDDEN": hidden, "MESSAGE": message, "DIMS": dims}
+        path = build(sizes)
         try:
-            library = ctypes.CDLL(str(path))
-            size = ctypes.c_int.in_dll(library, "job_size").value
-            self.layout = Layout(*(ctypes.c_int * len(Layout._fields)).in_dll(library, "layout"))
-            self._run, self._workspace_size = library.run, library.workspace_size
-        except (OSError, ValueError, AttributeError) as error:
-            raise CannotBuild(f"the kernel in `{path}` cannot be loaded: {error}") from error
+            self._load(path)
+        except (OSError, ValueError, AttributeError):  # not what was built: a disk was full, or somebody else's file
+            path.unlink(missing_ok=True)
+            self._load(build(sizes))
+
+    def _load(self, path: Path) -> None:
+        library = ctypes.CDLL(str(path))
+        size = ctypes.c_int.in_dll(library, "job_size").value
         if size != ctypes.sizeof(Job):
-            raise CannotBuild(f"the kernel in `{path}` has a job of {size} bytes; Python's has {ctypes.sizeof(Job)}")
+            raise ValueError(f"a job has {size} bytes in the kernel and {ctypes.sizeof(Job)} here")
+        self.layout = Layout(*(ctypes.c_int * len(Layout._fields)).in_dll(library, "layout"))
+        self._run, self._workspace_size = library.run, library.workspace_size
         self._run.argtypes = self._workspace_size.argtypes = (ctypes.POINTER(Job),)
         self._run.restype, self._workspace_size.restype = None, ctypes.c_size_t
 

@@ -52,72 +52,93 @@ constexpr Layout AT;
 
 // One call. Arrays are C-contiguous, with the axes given; those marked ? may be null.
 struct Job {
-    int members, games, experts, steps, loss_steps, loss_order, weights, weighted, chunks, tile_games, threads, bins;
+    int members, games, experts, steps, loss_steps, loss_order, weights, weighted, bins, chunks, tile_games, threads, backward;
     float error_scale, bin_width, constants[3];
-    const int* place;       // weight: its place in Layout
-    const float* values;    // member, weight
-    const float* mixing;    // member, expert, expert: row i averages what expert i hears
-    const float* targets;   // member, game, dim
-    const float *h0, *c0;   // ? member, game, expert, hidden: the first activity and private state
-    const float* m0;        // ? member, game, expert, message
-    float* gradients;       // ? member, weight; null: forward only
-    float* loss_dim;        // member, dim: the error after the last step
-    float* guesses;         // ? step, member, game, dim
-    const int* kept;        // ? step: its place among those whose states are kept, or -1
+    const int* place;      // weight: where in Layout
+    const float* values;   // member, weight
+    const float* mixing;   // member, expert, expert: row i averages what expert i hears
+    const float* targets;  // member, game, dim
+    const float* h0;       // ? member, game, expert, hidden: the first activity,
+    const float* c0;       // ? the first private state
+    const float* m0;       // ? member, game, expert, message: and the first messages; zero where not given
+    float* sums;           // member, weight and then dim: gradients, and the error after the last step
+    float* guesses;        // ? step, member, game, dim
+    const int* kept;       // ? step: its place among those whose states are kept, or -1
     float *kept_h, *kept_c, *kept_m;  // ? kept step, member, game, expert, hidden or message
-    float* partial;         // task, weight and then dim: what each task sums
-    char* workspace;        // thread, workspace_size(job) bytes
+    float* partial;        // member, chunk, weight and then dim: what each task adds to `sums`
+    char* workspace;       // thread, workspace_size(job) bytes
 };
 
 // At expert i: links begin[i] to begin[i + 1], each with another expert.
 struct Graph { int *begin, *other; float* share; };
 
-// Hands out memory from one block; without one it only counts.
-struct Arena {
-    char* base; size_t used;
-    template <class T = float> T* take(size_t rows, size_t columns = 1) {
-        T* start = base ? (T*)(base + used) : nullptr;
-        used += round_up_bytes((rows * columns + 8 * LANES) * sizeof(T));  // some, since blocks of rows overrun
-        return start;
-    }
-    static size_t round_up_bytes(size_t bytes) { return (bytes + 63) / 64 * 64; }
-};
-
+// Calls f with the number of each of the cell's spans, known to the compiler.
 template <class F> static void each_span(F f) {
     [&]<size_t... I>(std::index_sequence<I...>) { (f(std::integral_constant<size_t, I>{}), ...); }
     (std::make_index_sequence<std::size(CELL::SPANS)>{});
 }
+constexpr int reads_from(Span span) { return span.reads == FROM_X ? H : 0; }  // columns of x
+constexpr int reads_to(Span span) { return span.reads == FROM_H ? H : H + HEARD; }
+
+static void zero(float* values, size_t count) { memset(values, 0, count * sizeof(float)); }
+
+static void copy_rows(int rows, int columns, const float* from, int from_stride, float* to, int to_stride) {
+    for (int row = 0; from && to && row < rows; row++, from += from_stride, to += to_stride)
+        memcpy(to, from, columns * sizeof(float));
+}
+
+static void transpose(const float* from, int rows, int columns, float* to, int stride) {
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) to[(size_t)j * stride + i] = from[(size_t)i * columns + j];
+}
+
+template <class V> static void add(float* to, const float* from, int columns) {
+    for (int j = 0; j < columns; j += sizeof(V) / sizeof(float)) store(to + j, load<V>(to + j) + load<V>(from + j));
+}
 
 struct Worker {
     const Job& job;
-    const int T, E, B, many, capacity, slots;  // many, capacity: games and rows of a full tile, in blocks of 8
+    const int T, E, B;
+    const int many, capacity;  // games and rows of a full tile, in blocks of 8
+    const int slots;           // how many steps' states are remembered: all, or, without gradients, the latest two
     int member = -1, first = 0, games = 0, rows = 0;
-    float share = 1;  // the sum of the readout's weights
-    float *w, *dw, *weight_back, *message_back, *guess_back, *guess_start;
-    float *x_, *gates_, *c_, *guess_, *mean_, *error_;
-    float *shown, *messages, *dh, *dc, *dheard, *dmessages, *dguess, *along, *sums;
-    int* game_of;
+    float share = 1;           // the sum of the readout's weights
+    float *w, *dw, *weight_back, *message_back, *guess_back, *guess_start;  // weights; transposed, for the way back
+    float *x_, *gates_, *c_, *guess_, *mean_, *error_;                      // the tile's memory
+    float *shown, *messages, *dh, *dc, *dheard, *dmessages, *dguess, *dmean, *dshown;
+    int* game_of;  // of each row
     Graph hears, heard_by;
 
-    Worker(const Job& job, Arena arena, size_t* size = nullptr)
+    // Lays out the arrays from `memory` on. From null it only counts: `end` is then how many bytes they take.
+    Worker(const Job& job, char* memory, size_t* end = nullptr)
         : job(job), T(job.steps), E(job.experts), B(job.games), many(round_up(job.tile_games, 8)),
-          capacity(round_up(job.tile_games * E, 8)), slots(job.gradients ? T + 1 : 2) {
-        const size_t states = (size_t)slots * capacity, steps = (size_t)(T + 1) * many;
-        w = arena.take(AT.readout + E), dw = arena.take(AT.readout + E);
-        weight_back = arena.take(G, ROW), message_back = arena.take(M, H), guess_back = arena.take(D, H);
-        guess_start = arena.take(D);
-        x_ = arena.take(states, ROW), gates_ = arena.take(states, G), c_ = arena.take(CELL::PRIVATE ? states : 0, H);
-        guess_ = arena.take(steps, D), mean_ = arena.take(steps, H), error_ = arena.take(steps);
-        shown = arena.take(many, G), sums = arena.take(many, G), dguess = arena.take(many, D), along = arena.take(many, H);
-        messages = arena.take(capacity, M), dmessages = arena.take(capacity, M), dheard = arena.take(capacity, X);
-        dh = arena.take(capacity, H), dc = arena.take(capacity, H);
-        game_of = arena.take<int>(capacity);
-        for (Graph* graph : {&hears, &heard_by})
-            *graph = {arena.take<int>(E + 1), arena.take<int>(most_links(job)), arena.take(most_links(job))};
-        if (size) *size = arena.used;
-        if (!arena.base) return;
-        memset(arena.base, 0, arena.used);
+          capacity(round_up(job.tile_games * E, 8)), slots(job.backward ? T + 1 : 2) {
+        const size_t links = most_links(), states = (size_t)slots * capacity, steps = (size_t)(T + 1) * many;
+        size_t used = 0;
+        auto take = [&](size_t count) {
+            float* start = memory ? (float*)(memory + used) : nullptr;
+            used += (count * sizeof(float) + 63) / 64 * 64 + 512;  // whole cache lines, and some more: blocks of rows overrun
+            return start;
+        };
+        w = take(AT.readout + E), dw = take(AT.readout + E), guess_start = take(D);
+        weight_back = take(G * ROW), message_back = take(M * H), guess_back = take(D * H);
+        x_ = take(states * ROW), gates_ = take(states * G), c_ = take(CELL::PRIVATE ? states * H : 0);
+        guess_ = take(steps * D), mean_ = take(steps * H), error_ = take(steps);
+        shown = take(many * G), dshown = take(many * G), dguess = take(many * D), dmean = take(many * H);
+        messages = take(capacity * M), dmessages = take(capacity * M), dheard = take(capacity * X);
+        dh = take(capacity * H), dc = take(capacity * H), game_of = (int*)take(capacity);
+        for (Graph* graph : {&hears, &heard_by}) *graph = {(int*)take(E + 1), (int*)take(links), take(links)};
+        if (end) *end = used;
+        if (!memory) return;
+        memset(memory, 0, used);
         for (int row = 0; row < capacity; row++) game_of[row] = row / E;
+    }
+
+    size_t most_links() const {
+        size_t most = 0, square = (size_t)E * E;
+        for (const float* graph = job.mixing; graph < job.mixing + job.members * square; graph += square)
+            most = std::max(most, square - std::count(graph, graph + square, 0.f));
+        return most;
     }
 
     float* x(int t) const { return x_ + (size_t)(t % slots) * capacity * ROW; }
@@ -126,24 +147,18 @@ struct Worker {
     float* guess(int t) const { return guess_ + (size_t)t * many * D; }
     float* mean(int t) const { return mean_ + (size_t)t * many * H; }
     float* error(int t) const { return error_ + (size_t)t * many; }
-    const float* target(int game) const { return job.targets + ((size_t)member * B + first + game) * DIMS; }
-    // The first element of the tile in an array with axes member, game, expert, `columns`.
-    size_t begin(int columns) const { return ((size_t)member * B + first) * E * columns; }
-
-    static size_t most_links(const Job& job) {
-        size_t most = 0, square = (size_t)job.experts * job.experts;
-        for (int member = 0; member < job.members; member++)
-            most = std::max(most, square - std::count(job.mixing + member * square, job.mixing + (member + 1) * square, 0.f));
-        return most;
+    State state(int t, size_t row, int j) const {
+        return {load(x(t) + row * ROW + j), CELL::PRIVATE ? load(c(t) + row * H + j) : Vector{}};
     }
+    // The tile's games in an array with axes member, game and `each` numbers.
+    size_t mine(size_t each) const { return ((size_t)member * B + first) * each; }
 
-    // Put a member's weights in their places, and build the transposes and the list of who hears whom.
+    // Put a member's weights in their places; build the transposes, and the lists of who hears whom.
     void take_member(int next) {
         if (next == member) return;
-        member = next;
-        memset(w, 0, sizeof(float) * (AT.readout + E));
+        member = next, share = job.weighted ? 0 : 1;
+        zero(w, AT.readout + E);
         for (int k = 0; k < job.weights; k++) w[job.place[k]] += job.values[(size_t)member * job.weights + k];
-        share = job.weighted ? 0 : 1;
         for (int i = 0; i < E; i++)
             if (job.weighted) share += w[AT.readout + i];
             else w[AT.readout + i] = 1.f / E;
@@ -152,113 +167,18 @@ struct Worker {
         transpose(w + AT.message_weight, H, M, message_back, H);
         transpose(w + AT.guess_weight, H, D, guess_back, H);
         const float* mixing = job.mixing + (size_t)member * E * E;
-        list(hears, mixing, E, 1);
-        list(heard_by, mixing, 1, E);
+        list(hears, mixing, E, 1), list(heard_by, mixing, 1, E);
     }
 
-    // The links at each expert: entries of `mixing`, whose rows are those who hear, that are not zero.
     void list(Graph& graph, const float* mixing, int stride, int other_stride) const {
         int count = 0;
-        for (int i = 0; i < E; i++) {
-            graph.begin[i] = count;
+        for (int i = 0; i < E; graph.begin[++i] = count)
             for (int j = 0; j < E; j++)
                 if (float share = mixing[(size_t)i * stride + (size_t)j * other_stride])
                     graph.other[count] = j, graph.share[count++] = share;
-        }
-        graph.begin[E] = count;
     }
 
-    static void transpose(const float* from, int rows, int columns, float* to, int stride) {
-        for (int i = 0; i < rows; i++)
-            for (int j = 0; j < columns; j++) to[(size_t)j * stride + i] = from[(size_t)i * columns + j];
-    }
-
-    // ---- Forwards ----
-
-    void start() {
-        memset(x(0), 0, sizeof(float) * capacity * ROW);
-        memset(c(0), 0, sizeof(float) * (CELL::PRIVATE ? capacity * H : 0));
-        memset(guess(0), 0, sizeof(float) * many * D);
-        for (int row = 0; row < rows; row++) {
-            if (job.h0) memcpy(x(0) + (size_t)row * ROW, job.h0 + begin(HIDDEN) + (size_t)row * HIDDEN, sizeof(float) * HIDDEN);
-            if (job.c0) memcpy(c(0) + (size_t)row * H, job.c0 + begin(HIDDEN) + (size_t)row * HIDDEN, sizeof(float) * HIDDEN);
-            if (job.m0) memcpy(messages + (size_t)row * M, job.m0 + begin(MESSAGE) + (size_t)row * MESSAGE, sizeof(float) * MESSAGE);
-            for (int j = 0; j < H; j += LANES) {
-                float *h = x(0) + (size_t)row * ROW + j, *private_state = c(0) + (size_t)row * H + j;
-                State begun = CELL::start({load(h), CELL::PRIVATE ? load(private_state) : Vector{}});
-                store(h, begun.h);
-            }
-        }
-        if (MESSAGE && job.m0) gather(hears, messages, M, x(0) + H, ROW);
-    }
-
-    void forward() {
-        start();
-        for (int t = 0; t < T; t++) {
-            show(t);
-            each_span([&](auto index) {
-                constexpr Span span = CELL::SPANS[index];
-                constexpr int from = span.reads == FROM_X ? H : 0, to = span.reads == FROM_H ? H : H + HEARD;
-                constexpr int column = span.first * H;
-                product<span.gates * H>(rows, {x(t) + from, ROW, 1}, to - from, w + AT.weight + from * G + column, G,
-                                        gates(t) + column, G, FromGroup{shown + column, G, game_of});
-            });
-            advance(t);
-            product<D>(games, {mean(t + 1), H, 1}, H, w + AT.guess_weight, D, guess(t + 1), D,
-                       FromGroup{guess_start, 0, game_of});
-            if (MESSAGE && (t + 1 < T || job.kept_m)) {
-                product<M>(rows, {x(t + 1), ROW, 1}, H, w + AT.message_weight, M, messages, M,
-                           FromGroup{w + AT.message_bias, 0, game_of});
-                gather(hears, messages, M, x(t + 1) + H, ROW);
-            }
-            hand_back(t);
-        }
-    }
-
-    // What all experts of a game are shown: the error of its latest guess. The gates' sums start from it.
-    void show(int t) {
-        for (int game = 0; game < games; game++) {
-            float e = 0;
-            for (int d = 0; d < DIMS; d++) e += deviation(guess(t)[game * D + d] - target(game)[d]);
-            e *= job.error_scale / DIMS;
-            if (job.bins) {
-                float bin = __builtin_floorf(e / job.bin_width);
-                bin = bin < 0 ? 0 : bin > job.bins - 1 ? job.bins - 1 : bin;
-                e = (bin + .5f) * job.bin_width;
-            }
-            error(t)[game] = e;
-            for (int j = 0; j < G; j += LANES)
-                store(shown + (size_t)game * G + j, load(w + AT.bias + j) + e * load(w + AT.error + j));
-            if (!MESSAGE) memcpy(x(t) + (size_t)game * ROW + H, guess(t) + (size_t)game * D, sizeof(float) * DIMS);
-        }
-    }
-
-    // The cell's pointwise part, and the experts' mean activity as the readout weighs them.
-    void advance(int t) {
-        for (int game = 0; game < games; game++)
-            for (int j = 0; j < H; j += LANES) {
-                Vector mean_h{};
-                for (int i = 0; i < E; i++) {
-                    const size_t row = (size_t)game * E + i;
-                    float *p = gates(t) + row * G + j, *next_h = x(t + 1) + row * ROW + j;
-                    State before = state(t, row, j), next;
-                    Vector gate[GATES];
-                    for (int g = 0; g < GATES; g++) gate[g] = load(p + g * H);
-                    next = CELL::forward(gate, before, job.constants);
-                    for (int g = 0; g < GATES; g++) store(p + g * H, gate[g]);
-                    store(next_h, next.h);
-                    if (CELL::PRIVATE) store(c(t + 1) + row * H + j, next.c);
-                    mean_h += w[AT.readout + i] * next.h;
-                }
-                store(mean(t + 1) + game * H + j, mean_h);
-            }
-    }
-
-    State state(int t, size_t row, int j) const {
-        return {load(x(t) + row * ROW + j), CELL::PRIVATE ? load(c(t) + row * H + j) : Vector{}};
-    }
-
-    // to[expert] = sum over the links of `graph` at that expert of share * from[the other expert], in every game.
+    // to[expert] = the sum over the expert's links of share * from[the other expert], in every game.
     void gather(const Graph& graph, const float* from, int from_stride, float* to, int to_stride) const {
         for (int game = 0; game < games; game++, from += (size_t)E * from_stride)
             for (int i = 0; i < E; i++, to += to_stride)
@@ -270,61 +190,119 @@ struct Worker {
                 }
     }
 
-    void hand_back(int t) {
-        const size_t members = job.members;
-        if (job.guesses)
-            for (int game = 0; game < games; game++)
-                memcpy(job.guesses + ((t * members + member) * B + first + game) * DIMS, guess(t + 1) + game * D, sizeof(float) * DIMS);
-        if (!job.kept || job.kept[t] < 0) return;
-        auto copy = [&](float* to, const float* from, int stride, int columns) {
-            if (!to) return;
-            to += job.kept[t] * members * B * E * columns + begin(columns);
-            for (int row = 0; row < rows; row++) memcpy(to + (size_t)row * columns, from + (size_t)row * stride, sizeof(float) * columns);
-        };
-        copy(job.kept_h, x(t + 1), ROW, HIDDEN);
-        copy(job.kept_c, c(t + 1), H, HIDDEN);
-        copy(job.kept_m, messages, M, MESSAGE);
+    // The loss is |guess - target|^order, summed and scaled; `slope` is its derivative. `off` is guess - target.
+    float off(int t, int game, int d) const { return guess(t)[game * D + d] - job.targets[mine(DIMS) + game * DIMS + d]; }
+    float deviation(float off) const { return job.loss_order == 2 ? off * off : __builtin_fabsf(off); }
+    float slope(float off) const { return job.loss_order == 2 ? 2 * off : (off > 0) - (off < 0); }
+
+    // ---- Forwards ----
+
+    void forward() {
+        start();
+        for (int t = 0; t < T; t++) {
+            show(t);
+            each_span([&](auto index) {
+                constexpr Span span = CELL::SPANS[index];
+                constexpr int from = reads_from(span), column = span.first * H;
+                product<span.gates * H>(rows, {x(t) + from, ROW, 1}, reads_to(span) - from, w + AT.weight + from * G + column, G,
+                                        gates(t) + column, G, FromGroup{shown + column, G, game_of});
+            });
+            advance(t);
+            product<D>(games, {mean(t + 1), H, 1}, H, w + AT.guess_weight, D, guess(t + 1), D, FromGroup{guess_start, 0, game_of});
+            if (MESSAGE && (t + 1 < T || job.kept_m)) {
+                product<M>(rows, {x(t + 1), ROW, 1}, H, w + AT.message_weight, M, messages, M,
+                           FromGroup{w + AT.message_bias, 0, game_of});
+                gather(hears, messages, M, x(t + 1) + H, ROW);
+            }
+            hand_back(t);
+        }
     }
 
-    // ---- The loss: |guess - target|^order ----
+    void start() {
+        zero(x(0), (size_t)capacity * ROW), zero(guess(0), many * D), zero(messages, capacity * M);
+        if (CELL::PRIVATE) zero(c(0), (size_t)capacity * H);
+        copy_rows(rows, HIDDEN, job.h0 ? job.h0 + mine(E * HIDDEN) : nullptr, HIDDEN, x(0), ROW);
+        copy_rows(rows, HIDDEN, job.c0 ? job.c0 + mine(E * HIDDEN) : nullptr, HIDDEN, c(0), H);
+        copy_rows(rows, MESSAGE, job.m0 ? job.m0 + mine(E * MESSAGE) : nullptr, MESSAGE, messages, M);
+        for (int row = 0; row < rows; row++)
+            for (int j = 0; j < H; j += LANES) store(x(0) + (size_t)row * ROW + j, CELL::start(state(0, row, j)).h);
+        if (MESSAGE) gather(hears, messages, M, x(0) + H, ROW);
+    }
 
-    float deviation(float difference) const { return job.loss_order == 2 ? difference * difference : __builtin_fabsf(difference); }
-    float slope(float difference) const { return job.loss_order == 2 ? 2 * difference : (difference > 0) - (difference < 0); }
+    // What all experts of a game are shown: the error of its latest guess. The gates' sums start from it.
+    void show(int t) {
+        for (int game = 0; game < games; game++) {
+            float e = 0;
+            for (int d = 0; d < DIMS; d++) e += deviation(off(t, game, d));
+            e *= job.error_scale / DIMS;
+            if (job.bins) {
+                float bin = __builtin_floorf(e / job.bin_width);
+                e = ((bin < 0 ? 0 : bin > job.bins - 1 ? job.bins - 1 : bin) + .5f) * job.bin_width;
+            }
+            error(t)[game] = e;
+            for (int j = 0; j < G; j += LANES)
+                store(shown + game * G + j, load(w + AT.bias + j) + e * load(w + AT.error + j));
+        }
+        if (!MESSAGE) copy_rows(games, DIMS, guess(t), D, x(t) + H, ROW);
+    }
+
+    // The cell's pointwise part, and the experts' mean activity as the readout weighs them.
+    void advance(int t) {
+        for (int game = 0; game < games; game++)
+            for (int j = 0; j < H; j += LANES) {
+                Vector weighed{};
+                for (int i = 0; i < E; i++) {
+                    const size_t row = (size_t)game * E + i;
+                    float* p = gates(t) + row * G + j;
+                    Vector gate[GATES];
+                    for (int g = 0; g < GATES; g++) gate[g] = load(p + g * H);
+                    State next = CELL::forward(gate, state(t, row, j), job.constants);
+                    for (int g = 0; g < GATES; g++) store(p + g * H, gate[g]);
+                    store(x(t + 1) + row * ROW + j, next.h);
+                    if (CELL::PRIVATE) store(c(t + 1) + row * H + j, next.c);
+                    weighed += w[AT.readout + i] * next.h;
+                }
+                store(mean(t + 1) + game * H + j, weighed);
+            }
+    }
+
+    void hand_back(int t) const {
+        const size_t all = (size_t)job.members * B;
+        if (job.guesses) copy_rows(games, DIMS, guess(t + 1), D, job.guesses + t * all * DIMS + mine(DIMS), DIMS);
+        if (!job.kept || job.kept[t] < 0) return;
+        auto keep = [&](int columns, const float* from, int stride, float* to) {
+            const size_t each = (size_t)E * columns;
+            if (to) copy_rows(rows, columns, from, stride, to + job.kept[t] * all * each + mine(each), columns);
+        };
+        keep(HIDDEN, x(t + 1), ROW, job.kept_h), keep(HIDDEN, c(t + 1), H, job.kept_c), keep(MESSAGE, messages, M, job.kept_m);
+    }
 
     // ---- Backwards ----
 
     void backward() {
-        memset(dh, 0, sizeof(float) * capacity * H);
-        memset(dc, 0, sizeof(float) * capacity * H);
-        memset(dguess, 0, sizeof(float) * many * D);
+        zero(dw, AT.readout + E), zero(dh, (size_t)capacity * H), zero(dc, (size_t)capacity * H), zero(dguess, many * D);
         for (int t = T - 1; t >= 0; t--) {
-            if (t >= T - job.loss_steps) from_loss(t + 1);
+            if (t >= T - job.loss_steps) through_loss(t + 1, job.error_scale / ((float)job.loss_steps * B * DIMS));
             through_guess(t + 1);
             if (MESSAGE && t < T - 1) {
                 product<M>(H, {x(t + 1), 1, ROW}, rows, dmessages, M, dw + AT.message_weight, M, FromMatrix{dw + AT.message_weight, M});
-                for (int row = 0; row < rows; row++) add<HalfVector>(dw + AT.message_bias, dmessages + (size_t)row * M, M);
                 product<H>(rows, {dmessages, M, 1}, MESSAGE, message_back, H, dh, H, FromMatrix{dh, H});
+                for (int row = 0; row < rows; row++) add<HalfVector>(dw + AT.message_bias, dmessages + (size_t)row * M, M);
             }
             through_cell(t);
             through_shown(t);
             through_products(t);
-            if (MESSAGE && t > 0) gather(heard_by, dheard, X, dmessages, M);
         }
     }
 
-    template <class V> static void add(float* to, const float* from, int columns) {
-        for (int j = 0; j < columns; j += sizeof(V) / sizeof(float)) store(to + j, load<V>(to + j) + load<V>(from + j));
-    }
-
-    void from_loss(int t) {
-        const float each = job.error_scale / ((float)job.loss_steps * B * DIMS);
+    void through_loss(int t, float each) {
         for (int game = 0; game < games; game++)
-            for (int d = 0; d < DIMS; d++) dguess[game * D + d] += each * slope(guess(t)[game * D + d] - target(game)[d]);
+            for (int d = 0; d < DIMS; d++) dguess[game * D + d] += each * slope(off(t, game, d));
     }
 
     void through_guess(int t) {
         product<D>(H, {mean(t), 1, H}, games, dguess, D, dw + AT.guess_weight, D, FromMatrix{dw + AT.guess_weight, D});
-        product<H>(games, {dguess, D, 1}, DIMS, guess_back, H, along, H, FromZero{});
+        product<H>(games, {dguess, D, 1}, DIMS, guess_back, H, dmean, H, FromZero{});
         for (int game = 0; game < games; game++) {
             float from_bias = 0;
             for (int d = 0; d < DIMS; d++) {
@@ -335,9 +313,9 @@ struct Worker {
                 const size_t row = (size_t)game * E + i;
                 Vector agreement{};
                 for (int j = 0; j < H; j += LANES) {
-                    Vector to_mean = load(along + (size_t)game * H + j);
-                    store(dh + row * H + j, load(dh + row * H + j) + w[AT.readout + i] * to_mean);
-                    if (job.weighted) agreement += load(x(t) + row * ROW + j) * to_mean;
+                    Vector d = load(dmean + game * H + j);
+                    store(dh + row * H + j, load(dh + row * H + j) + w[AT.readout + i] * d);
+                    if (job.weighted) agreement += load(x(t) + row * ROW + j) * d;
                 }
                 if (job.weighted) dw[AT.readout + i] += total(agreement) + from_bias;
             }
@@ -345,75 +323,72 @@ struct Worker {
     }
 
     void through_cell(int t) {
-        for (int row = 0; row < rows; row++)
+        for (size_t row = 0; row < (size_t)rows; row++)
             for (int j = 0; j < H; j += LANES) {
-                const size_t own = (size_t)row * H + j;
-                float* p = gates(t) + (size_t)row * G + j;
+                float *p = gates(t) + row * G + j, *to_h = dh + row * H + j, *to_c = dc + row * H + j;
                 Vector gate[GATES];
                 for (int g = 0; g < GATES; g++) gate[g] = load(p + g * H);
-                State d{load(dh + own), CELL::PRIVATE ? load(dc + own) : Vector{}};
-                d = CELL::backward(gate, state(t, row, j), state(t + 1, row, j), d, job.constants);
+                State after{load(to_h), CELL::PRIVATE ? load(to_c) : Vector{}};
+                State before = CELL::backward(gate, state(t, row, j), state(t + 1, row, j), after, job.constants);
                 for (int g = 0; g < GATES; g++) store(p + g * H, gate[g]);
-                store(dh + own, d.h);
-                if (CELL::PRIVATE) store(dc + own, d.c);
+                store(to_h, before.h);
+                if (CELL::PRIVATE) store(to_c, before.c);
             }
     }
 
-    // To bias, the error's weights and, through the error, the guess that it was the error of.
+    // To the bias, to the error's weights and, through the error, to the guess that it was the error of.
     void through_shown(int t) {
+        zero(dshown, many * G);
+        for (int row = 0; row < rows; row++) add<Vector>(dshown + game_of[row] * G, gates(t) + (size_t)row * G, G);
         for (int game = 0; game < games; game++) {
-            float* sum = sums + (size_t)game * G;
-            memset(sum, 0, sizeof(float) * G);
-            for (int i = 0; i < E; i++) add<Vector>(sum, gates(t) + (size_t)(game * E + i) * G, G);
             Vector to_error{};
             for (int j = 0; j < G; j += LANES) {
-                Vector s = load(sum + j);
-                store(dw + AT.bias + j, load(dw + AT.bias + j) + s);
-                store(dw + AT.error + j, load(dw + AT.error + j) + error(t)[game] * s);
-                to_error += s * load(w + AT.error + j);
+                Vector d = load(dshown + game * G + j);
+                store(dw + AT.bias + j, load(dw + AT.bias + j) + d);
+                store(dw + AT.error + j, load(dw + AT.error + j) + error(t)[game] * d);
+                to_error += d * load(w + AT.error + j);
             }
-            const float each = job.bins ? 0 : total(to_error) * job.error_scale / DIMS;  // none through a bin
-            for (int d = 0; d < DIMS; d++) dguess[game * D + d] = each * slope(guess(t)[game * D + d] - target(game)[d]);
+            const float each = job.bins ? 0 : total(to_error) * job.error_scale / DIMS;  // nothing passes through a bin
+            for (int d = 0; d < DIMS; d++) dguess[game * D + d] = each * slope(off(t, game, d));
         }
     }
 
+    // To the weights and, unless this is the first step, to the activity and to what was heard.
     void through_products(int t) {
-        memset(dheard, 0, sizeof(float) * capacity * X);
+        zero(dheard, (size_t)capacity * X);
         each_span([&](auto index) {
             constexpr Span span = CELL::SPANS[index];
-            constexpr int from = span.reads == FROM_X ? H : 0, to = span.reads == FROM_H ? H : H + HEARD;
-            constexpr int column = span.first * H;
-            const float *d = gates(t) + column, *back = weight_back + (size_t)column * ROW;
-            float* dweight = dw + AT.weight + from * G + column;
-            product<span.gates * H>(to - from, {x(t) + from, 1, ROW}, rows, d, G, dweight, G, FromMatrix{dweight, G});
+            constexpr int from = reads_from(span), column = span.first * H, depth = span.gates * H;
+            const float *d = gates(t) + column, *back = weight_back + column * ROW;
+            float* weight = dw + AT.weight + from * G + column;
+            product<depth>(reads_to(span) - from, {x(t) + from, 1, ROW}, rows, d, G, weight, G, FromMatrix{weight, G});
             if (t == 0) return;
-            if constexpr (span.reads & FROM_H) product<H>(rows, {d, G, 1}, span.gates * H, back, ROW, dh, H, FromMatrix{dh, H});
-            if constexpr (span.reads & FROM_X) product<X>(rows, {d, G, 1}, span.gates * H, back + H, ROW, dheard, X, FromMatrix{dheard, X});
+            if constexpr (span.reads & FROM_H) product<H>(rows, {d, G, 1}, depth, back, ROW, dh, H, FromMatrix{dh, H});
+            if constexpr (span.reads & FROM_X) product<X>(rows, {d, G, 1}, depth, back + H, ROW, dheard, X, FromMatrix{dheard, X});
         });
-        if (!MESSAGE)
-            for (int game = 0; game < games; game++) add<HalfVector>(dguess + (size_t)game * D, dheard + (size_t)game * X, D);
+        if (MESSAGE) gather(heard_by, dheard, X, dmessages, M);
+        else for (int game = 0; game < games; game++) add<HalfVector>(dguess + game * D, dheard + game * X, D);
     }
 
-    // ---- One task ----
+    // ---- One task: a member's games, or a part of them ----
 
     void play(int task) {
         const int chunk = task % job.chunks, tiles = (B + job.tile_games - 1) / job.tile_games;
-        const int begin = tiles * (long)chunk / job.chunks * job.tile_games, end = tiles * (chunk + 1L) / job.chunks * job.tile_games;
-        float* partial = job.partial + (size_t)task * (job.weights + DIMS);
+        const int end = std::min(B, (int)(tiles * (chunk + 1L) / job.chunks) * job.tile_games);
+        float* sums = job.partial + (size_t)task * (job.weights + DIMS);
         double loss[DIMS] = {};
+        zero(sums, job.weights);
         take_member(task / job.chunks);
-        memset(partial, 0, sizeof(float) * job.weights);
-        for (first = begin; first < end && first < B; first += job.tile_games) {
-            games = B - first < job.tile_games ? B - first : job.tile_games, rows = games * E;
+        for (first = (int)((long)tiles * chunk / job.chunks) * job.tile_games; first < end; first += job.tile_games) {
+            games = std::min(job.tile_games, B - first), rows = games * E;
             forward();
             for (int game = 0; game < games; game++)
-                for (int d = 0; d < DIMS; d++) loss[d] += deviation(guess(T)[game * D + d] - target(game)[d]);
-            if (!job.gradients) continue;
-            memset(dw, 0, sizeof(float) * (AT.readout + E));
+                for (int d = 0; d < DIMS; d++) loss[d] += deviation(off(T, game, d));
+            if (!job.backward) continue;
             backward();
-            for (int k = 0; k < job.weights; k++) partial[k] += dw[job.place[k]];
+            for (int k = 0; k < job.weights; k++) sums[k] += dw[job.place[k]];
         }
-        for (int d = 0; d < DIMS; d++) partial[job.weights + d] = (float)(loss[d] * job.error_scale / B);
+        for (int d = 0; d < DIMS; d++) sums[job.weights + d] = (float)(loss[d] * job.error_scale / B);
     }
 };
 
@@ -426,7 +401,7 @@ const int job_size = sizeof(Job);
 
 size_t workspace_size(const Job* job) {
     size_t size;
-    Worker(*job, {nullptr, 0}, &size);
+    Worker(*job, nullptr, &size);
     return size;
 }
 
@@ -437,28 +412,20 @@ void run(const Job* job) {
     auto work = [&](int thread) {
         int task = next++;
         if (task >= tasks) return;
-        Worker worker(*job, {job->workspace + thread * size, 0});
+        Worker worker(*job, job->workspace + thread * size);
         for (; task < tasks; task = next++) worker.play(task);
     };
     std::vector<std::thread> threads;
     try {
-        for (int thread = 1; thread < job->threads && thread < tasks; thread++) threads.emplace_back(work, thread);
+        for (int thread = 1; thread < std::min(job->threads, tasks); thread++) threads.emplace_back(work, thread);
     } catch (const std::system_error&) {
         // The system gives no more threads: those there are do the work.
     }
     work(0);
     for (auto& thread : threads) thread.join();
-    for (int member = 0; member < job->members; member++)
-        for (int chunk = 0; chunk < job->chunks; chunk++) {
-            const float* partial = job->partial + ((size_t)member * job->chunks + chunk) * (job->weights + DIMS);
-            for (int k = 0; job->gradients && k < job->weights; k++) {
-                float* sum = job->gradients + (size_t)member * job->weights + k;
-                *sum = (chunk ? *sum : 0) + partial[k];
-            }
-            for (int d = 0; d < DIMS; d++) {
-                float* sum = job->loss_dim + (size_t)member * DIMS + d;
-                *sum = (chunk ? *sum : 0) + partial[job->weights + d];
-            }
-        }
+    const size_t length = job->weights + DIMS;
+    zero(job->sums, job->members * length);
+    for (int task = 0; task < tasks; task++)
+        for (size_t k = 0; k < length; k++) job->sums[task / job->chunks * length + k] += job->partial[task * length + k];
 }
 }

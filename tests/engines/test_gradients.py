@@ -1,0 +1,108 @@
+"""Both engines against float64 autograd, for every system the native one serves."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+
+from badger_sweeps.architectures.base import Architecture
+from badger_sweeps.architectures.exponential import Exponential
+from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.architectures.lstm import LSTM
+from badger_sweeps.architectures.lstm_quantized import LSTMQuantized
+from badger_sweeps.architectures.tcnn import TCNN
+from badger_sweeps.engines.native.engine import Native
+from badger_sweeps.engines.reference import Reference
+from badger_sweeps.losses.base import Loss
+from badger_sweeps.losses.l1 import MeanAbsoluteError
+from badger_sweeps.losses.mse import MeanSquaredError
+from badger_sweeps.readouts.mean import Mean
+from badger_sweeps.readouts.weighted import Weighted
+from badger_sweeps.rollout import System
+from badger_sweeps.tasks.frequency import Frequency
+from badger_sweeps.tasks.guessing_game import GuessingGame
+
+from .cases import Case, case, distance
+
+# Hidden sizes on both sides of whole vectors (of 4, 8 and 16 numbers), and the smallest there are.
+BADGERS: list[Architecture] = [
+    GRU(hidden=17, message=3),
+    GRU(hidden=1, message=1),
+    GRU(hidden=32, message=8, reset_gate=False),
+    GRU(hidden=5, message=9, reset_gate=False),
+    Exponential(hidden=17, message=3, a=-0.4, b=1.3),
+    Exponential(hidden=32, message=8, a=0.5, b=0.7, reset_gate=False),
+    TCNN(hidden=20, message=6, z=0.0),
+    TCNN(hidden=20, message=6, z=5.0),
+]
+# 1.25 has no edge at the chance error, where float32 and float64 may fall into different bins.
+SOLITARY: list[Architecture] = [LSTM(hidden=24), LSTM(hidden=1), LSTMQuantized(hidden=24, range=1.25)]
+# members, games, experts, share of links: alone, nobody heard, an odd number, everybody heard, more experts than a tile has rows
+SHAPES = [(1, 1, 1, 0.0), (2, 9, 16, 0.0), (3, 7, 5, 0.4), (2, 20, 16, 1.0), (1, 3, 70, 0.1)]
+
+NATIVE, REFERENCE = 5e-6, 1e-6
+"""What is promised; rounding in single operations is 6e-8, and 6 inner steps see up to some 1e-7 of it."""
+
+
+def check(played: Case) -> None:
+    exact = played.double().on(Reference())
+    for engine, bound in ((Native(threads=2), NATIVE), (Reference(), REFERENCE)):
+        found = played.on(engine)
+        assert distance(found.gradients.flat, exact.gradients.flat) < bound, engine
+        torch.testing.assert_close(found.loss_dim.double(), exact.loss_dim, rtol=bound, atol=bound)
+        torch.testing.assert_close(found.loss, found.loss_dim.mean(dim=1))
+
+
+@pytest.mark.parametrize("loss", [MeanSquaredError(), MeanAbsoluteError()])
+@pytest.mark.parametrize("architecture", BADGERS, ids=repr)
+def test_badgers(architecture: Architecture, loss: Loss) -> None:
+    tasks, readouts = (GuessingGame(dims=3), Frequency(dims=5)), (Mean(), Weighted())
+    for task, readout, shape, loss_steps in product(tasks, readouts, SHAPES, (1, 4)):
+        system = System(architecture, readout, task, loss)
+        check(case(system, *shape, loss_steps=loss_steps))
+
+
+@pytest.mark.parametrize("loss", [MeanSquaredError(), MeanAbsoluteError()])
+@pytest.mark.parametrize("architecture", SOLITARY, ids=repr)
+def test_single_learners(architecture: Architecture, loss: Loss) -> None:
+    for task, games, loss_steps in product((GuessingGame(dims=3), Frequency(dims=5)), (1, 100), (1, 4)):
+        check(case(System(architecture, Mean(), task, loss), games=games, experts=1, loss_steps=loss_steps))
+
+
+def test_long_rollouts_of_many_games() -> None:
+    """The defaults of a run, 40 inner steps, and more games than one tile or chunk."""
+    system = System(GRU(), Mean(), GuessingGame(), MeanSquaredError())
+    check(case(system, members=2, games=200, experts=16, links=0.3, inner_steps=40))
+
+
+def test_small_activities_keep_their_digits() -> None:
+    """States and weights a thousand times smaller than usual: tanh x must not be computed as 2 sigmoid(2x) - 1."""
+    system = System(GRU(hidden=17, message=3), Mean(), GuessingGame(dims=3), MeanSquaredError())
+    played = case(system)
+    played.parameters.flat.mul_(1e-3)
+    check(played)
+
+
+def test_saturated_gates() -> None:
+    """Weights that drive pre-activations to some hundreds: far past where exponentials overflow."""
+    system = System(GRU(hidden=17, message=3), Mean(), GuessingGame(dims=3), MeanSquaredError())
+    played = case(system, inner_steps=2)
+    played.parameters["weight_hh"].mul_(200)
+    exact = played.double().on(Reference())
+    torch.testing.assert_close(played.on(Native()).loss.double(), exact.loss, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["weight_hh", "bias_ih", "weight_out", "bias_out"])
+def test_what_is_not_finite_is_not_hidden(name: str, poison: float) -> None:
+    """A member with a NaN or an infinite weight has a loss that is not finite; its neighbour's is what it was."""
+    system = System(GRU(hidden=17, message=3), Mean(), GuessingGame(dims=3), MeanSquaredError())
+    played = case(system)
+    calm = played.on(Native())
+    played.parameters[name][0].flatten()[-1:].fill_(poison)
+    struck, reference = played.on(Native()), played.on(Reference())
+    assert struck.loss.isfinite().tolist() == reference.loss.isfinite().tolist()
+    assert struck.loss[1] == calm.loss[1]
+    assert torch.equal(struck.gradients.flat[1], calm.gradients.flat[1])
