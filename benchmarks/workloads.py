@@ -1,4 +1,4 @@
-"""What is raced: loss and gradients of a population at four sizes, which the first figures of this kernel were measured at."""
+"""What is raced: loss and gradients of a population, at four sizes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Size:
 
     @property
     def flops(self) -> int:
-        """Useful floating-point operations of one member: 3 times the forward pass's products (mixing counted dense)."""
+        """Useful operations of one member: 3 times those of the forward pass's products (mixing counted dense)."""
         rows, heard = self.games * self.experts, self.message or self.dims
         cell = (heard + 1 + self.hidden) * self.gates * self.hidden
         head = self.hidden * (self.message + self.dims)

@@ -48,7 +48,7 @@ class Engine(ABC):
 
     @abstractmethod
     def serving(self, system: System, device: torch.device) -> Serving:
-        """The engine that runs `system` on `device`, made ready: this one, or the reference where this one does not serve.
+        """The engine that runs `system` on `device`, made ready: this one, or the reference where it does not serve.
 
         Called before the first iteration; it may claim the processor and may take seconds.
         """

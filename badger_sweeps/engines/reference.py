@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from badger_sweeps.engines.base import Engine, Gradients, Serving, Trace, chosen_steps
-from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.foundations.settings import settings
+from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.rollout import Games, System, rollout, unroll
 
 

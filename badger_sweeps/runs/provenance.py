@@ -30,7 +30,7 @@ class Provenance:
         run_id: drawn when the run first started; the same after a restart.
     """
 
-    def __init__(self, folder: Path, first_iteration: int) -> None:
+    def __init__(self, folder: Path, first_iteration: int, engine: str) -> None:
         self._path = folder / NAME
         self._content = _read(self._path) if self._path.exists() else {}
         self.run_id: str = self._content.setdefault("run_id", secrets.token_hex(4))
@@ -42,6 +42,7 @@ class Provenance:
             "platform": platform.platform(),
             "python": platform.python_version(),
             "badger_sweeps": badger_sweeps.__version__,
+            "engine": engine,
             "libraries": {name: version(name) for name in LIBRARIES},
             **_code(),
             "wall_seconds": None,

@@ -117,7 +117,8 @@ def _conclude(plan: Plan) -> Summary:
 def _train(plan: Plan, population: Population, history: History, console: Console) -> Summary:
     training, first = plan.experiment.training, population.iteration
     (plan.folder / SUMMARY).unlink(missing_ok=True)  # of a smaller budget, or of what was computed here before
-    provenance = Provenance(plan.folder, first)
+    provenance = Provenance(plan.folder, first, population.engine_words)
+    console.print(f"{plan.name}: {population.engine_words}", markup=False, highlight=False, soft_wrap=True)
     checkpointer = Checkpointer(plan.folder, population, training.checkpoint_every, before=history.flush)
     description = RunDescription(
         folder=plan.folder,

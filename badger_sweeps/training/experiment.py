@@ -134,9 +134,9 @@ class Experiment:
     def identity(self) -> dict[str, Any]:
         """What is computed, as flat keys and plain values: experiments with equal identities are the same run.
 
-        Left out is what changes no number beyond its rounding: the engine, how often checkpoints are made, and the number of
-        iterations, so that a run can be continued past its first budget. The graphs are in it themselves: those of a
-        file, or of a family whose code has changed, may differ where no setting does.
+        Left out is what changes no number beyond its rounding: the engine, how often checkpoints are made, and the
+        number of iterations, so that a run can be continued past its first budget. The graphs are in it themselves:
+        those of a file, or of a family whose code has changed, may differ where no setting does.
         """
         identity: dict[str, Any] = {"seeds": list(self.seeds), "device": self.torch_device.type}
         for part in ("architecture", "topology", "task", "loss", "readout", "optimizer", "schedule", "training"):

@@ -39,7 +39,7 @@ BADGERS: list[Architecture] = [
 ]
 # 1.25 has no edge at the chance error, where float32 and float64 may fall into different bins.
 SOLITARY: list[Architecture] = [LSTM(hidden=24), LSTM(hidden=1), LSTMQuantized(hidden=24, range=1.25)]
-# members, games, experts, share of links: alone, nobody heard, an odd number, everybody heard, more experts than a tile has rows
+# members, games, experts, share of links: alone; nobody is heard; odd; everybody is heard; more than a tile's rows
 SHAPES = [(1, 1, 1, 0.0), (2, 9, 16, 0.0), (3, 7, 5, 0.4), (2, 20, 16, 1.0), (1, 3, 70, 0.1)]
 
 NATIVE, REFERENCE = 5e-6, 1e-6

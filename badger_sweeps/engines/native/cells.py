@@ -58,17 +58,34 @@ def cell_of(architecture: Architecture) -> Cell | None:
     kind = type(architecture)
     if isinstance(architecture, GRU) and kind in (GRU, Exponential):
         kept, updated = (architecture.a, architecture.b) if isinstance(architecture, Exponential) else (0.0, 1.0)
-        struct, gates = ("ResetGate", ("xh", "xh", "x", "h")) if architecture.reset_gate else ("TwoGates", ("xh", "xh"))
-        states = {"h": "h", "m": "m"}
-        return Cell(struct, gates, architecture.hidden, architecture.message, states, (kept, updated))
+        return Cell(
+            struct="ResetGate" if architecture.reset_gate else "TwoGates",
+            gates=("xh", "xh", "x", "h") if architecture.reset_gate else ("xh", "xh"),
+            hidden=architecture.hidden,
+            message=architecture.message,
+            states={"h": "h", "m": "m"},
+            constants=(kept, updated),
+        )
     if isinstance(architecture, TCNN) and kind is TCNN:
-        constants = (architecture.k, architecture.z, architecture.i0)
-        return Cell("Chaotic", ("xh",), architecture.hidden, architecture.message, {"h": "c", "m": "m"}, constants)
+        return Cell(
+            struct="Chaotic",
+            gates=("xh",),
+            hidden=architecture.hidden,
+            message=architecture.message,
+            states={"h": "c", "m": "m"},
+            constants=(architecture.k, architecture.z, architecture.i0),
+        )
     if isinstance(architecture, LSTM) and kind in (LSTM, LSTMQuantized):
-        bins = {}
-        if isinstance(architecture, LSTMQuantized):
-            bins = {"bins": architecture.bins, "bin_width": architecture.range / architecture.bins}
-        return Cell("LongShortTerm", ("xh",) * 4, architecture.hidden, 0, {"h": "h", "c": "c"}, **bins)
+        graded = isinstance(architecture, LSTMQuantized)
+        return Cell(
+            struct="LongShortTerm",
+            gates=("xh", "xh", "xh", "xh"),
+            hidden=architecture.hidden,
+            message=0,
+            states={"h": "h", "c": "c"},
+            bins=architecture.bins if graded else 0,
+            bin_width=architecture.range / architecture.bins if graded else 1.0,
+        )
     return None
 
 
@@ -82,7 +99,7 @@ def places(
     names: tuple[str, ...],
     layout: Layout,
 ) -> Int[Tensor, " weight"]:
-    """Where each weight of a member lies in the kernel's layout: the parameters `names`, flattened, one after another."""
+    """Where each of a member's weights (the parameters `names`, one after another) lies in the kernel's layout."""
     unit, dim = torch.arange(hidden), torch.arange(dims)
     columns = torch.arange(layout.gates).view(len(gates), -1)[:, :hidden]  # gate, unit
     of_x = torch.cat([columns[gate] for gate, reads in enumerate(gates) if "x" in reads])

@@ -64,6 +64,8 @@ def _built(compiler: str, macros: list[str]) -> Path:
                 unfinished = Path(folder) / library.name
                 command = [compiler, *FLAGS, *macros, str(SOURCE / "rollout.cpp"), "-o", str(unfinished)]
                 subprocess.run(command, check=True, capture_output=True, text=True)
+                with unfinished.open("rb") as file:
+                    os.fsync(file.fileno())  # loading a library that lost its end in a power cut would kill the process
                 unfinished.replace(library)
     return library
 

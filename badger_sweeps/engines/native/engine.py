@@ -17,8 +17,8 @@ from badger_sweeps.engines.native.cells import Cell, cell_of, places
 from badger_sweeps.engines.native.compiler import CannotBuild
 from badger_sweeps.engines.native.library import Job, Library, library
 from badger_sweeps.engines.reference import Reference
-from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.foundations.settings import settings
+from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.readouts.mean import Mean
@@ -27,8 +27,10 @@ from badger_sweeps.rollout import Games, System
 
 ROWS_PER_TILE = 64
 """About how many experts are played at a time: what a tile remembers should fit into the second-level cache."""
-CHUNKS = 8
-"""A member's games are cut into at most so many tasks: a constant, so that results do not depend on the machine's cores."""
+CHUNKS = 16
+"""A member's games are cut into at most so many tasks, whatever the number of cores: their sums are what it gives."""
+CHUNK_NUMBERS = 2**21
+"""How many gradients a member's tasks may hold together: large networks are cut into fewer."""
 VECTORS = {"AVX2": "AVX2", "AVX512": "AVX-512"}
 """What PyTorch calls the processors on which the kernel pays, and their vectors' name."""
 
@@ -37,8 +39,8 @@ VECTORS = {"AVX2": "AVX2", "AVX512": "AVX-512"}
 class Native(Engine):
     """A C++ kernel, built on first use: the whole rollout and its gradients for a few games at a time, in the cache.
 
-    It serves the recurrent architectures on a CPU with AVX2 or AVX-512; `serving` hands all else to `Reference`. Results
-    agree with the reference's up to float rounding, and do not depend on the number of threads.
+    It serves the recurrent architectures on a CPU with AVX2 or AVX-512; `serving` hands all else to `Reference`.
+    Results agree with the reference's up to float rounding, and do not depend on the number of threads.
 
     Args:
         threads: how many play; null for one per core that the process may use.
@@ -87,7 +89,7 @@ class Native(Engine):
         loss_steps: int,
     ) -> Gradients:
         sums = self._run(system, parameters, mixing, games, inner_steps, loss_steps, {})
-        gradients, loss_dim = sums.split([parameters.flat.shape[1], system.task.dims], dim=1)
+        gradients, loss_dim = sums.split_with_sizes([parameters.flat.shape[1], system.task.dims], dim=1)
         return Gradients(loss_dim.mean(dim=1), loss_dim, Weights(gradients, parameters.shapes))
 
     def rollout(
@@ -162,7 +164,7 @@ def _prepare(
         loss_order=system.loss.order,
         weights=len(place),
         weighted=int(isinstance(system.readout, Weighted)),
-        chunks=min(CHUNKS, -(-games // tile)),
+        chunks=max(1, min(CHUNKS, -(-games // tile), CHUNK_NUMBERS // len(place))),
         tile_games=tile,
         threads=threads,
         backward=int(loss_steps > 0),
@@ -191,7 +193,7 @@ def _cell(system: System) -> Cell:
 
 
 def _array(name: str, tensor: Tensor, elements: int) -> Tensor:
-    """As the kernel reads it, which would take any other type's bits for floats, and read past a shorter array's end."""
+    """As the kernel reads it, which would take other types for floats and read past the end of what is shorter."""
     if tensor.numel() != elements:
         raise ValueError(f"`{name}` must have {elements} elements; found the shape {tuple(tensor.shape)}")
     if tensor.dtype != torch.float32 or tensor.device.type != "cpu":

@@ -7,20 +7,20 @@ import threading
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from badger_sweeps.engines.native.compiler import build
 
-_INTS = (
-    "members games experts steps loss_steps loss_order weights weighted bins chunks tile_games threads backward".split()
-)
-_FLOATS = "error_scale bin_width".split()
-_ARRAYS = (
-    "place values mixing targets h0 c0 m0 sums guesses kept kept_h kept_c kept_m partial workspace".split()
-)
+_FIELDS: Mapping[type[Any], str] = {
+    ctypes.c_int: "members games experts steps loss_steps loss_order weights weighted bins chunks tile_games threads"
+    " backward",
+    ctypes.c_float: "error_scale bin_width",
+    ctypes.c_float * 3: "constants",
+    ctypes.c_void_p: "place values mixing targets h0 c0 m0 sums guesses kept kept_h kept_c kept_m partial workspace",
+}
 
 
 class Layout(NamedTuple):
@@ -43,12 +43,7 @@ class Layout(NamedTuple):
 class Job(ctypes.Structure):
     """``struct Job`` of the kernel, field by field."""
 
-    _fields_ = (
-        *((name, ctypes.c_int) for name in _INTS),
-        *((name, ctypes.c_float) for name in _FLOATS),
-        ("constants", ctypes.c_float * 3),
-        *((name, ctypes.c_void_p) for name in _ARRAYS),
-    )
+    _fields_ = tuple((name, kind) for kind, names in _FIELDS.items() for name in names.split())
 
 
 _own = threading.local()
@@ -70,7 +65,7 @@ class Library:
 
     def __init__(self, struct: str, hidden: int, message: int, dims: int) -> None:
         self._dims = dims
-        sizes = {"CELL": struct, "HIDDEN": hidden, "MESSAGE": message, "DIMS": dims}
+        sizes: dict[str, str | int] = {"CELL": struct, "HIDDEN": hidden, "MESSAGE": message, "DIMS": dims}
         path = build(sizes)
         try:
             self._load(path)
@@ -105,7 +100,7 @@ class Library:
 
 
 def _memory(size: int) -> int:
-    """The address of so many bytes that belong to the calling thread. Kept, since fresh memory costs more than small jobs."""
+    """The address of so many bytes of the calling thread's own. Kept: fresh memory costs more than a small job."""
     memory = getattr(_own, "memory", None)
     if memory is None or memory.numel() < size:
         memory = _own.memory = torch.empty(size, dtype=torch.uint8)

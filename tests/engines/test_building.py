@@ -1,0 +1,136 @@
+"""Building the kernel: without a compiler, with a broken one, by many at once, over what lies in the cache."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from badger_sweeps.engines.native.compiler import CannotBuild, build, cache_folder
+
+SIZES = {"CELL": "TwoGates", "HIDDEN": 3, "MESSAGE": 2, "DIMS": 1}
+SAY = """
+import torch
+from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.training.experiment import Experiment, Training
+from badger_sweeps.training.loop import train
+from badger_sweeps.training.population import Population
+settings = Training(iterations=2, batch_size=3, inner_steps=2)
+members = Population(Experiment(architecture=GRU(hidden=3, message=2), training=settings, seeds=(0,), device="cpu"))
+for record in train(members):
+    last = float(record.metrics["loss"][0])
+print(members.engine_words, "|", round(last, 5))
+"""
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "badger_sweeps"
+
+
+def start(**environment: str) -> subprocess.Popen[str]:
+    """A process of its own that trains for two iterations and says which engine did it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SAY],
+        env={**os.environ, **environment},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def said(process: subprocess.Popen[str]) -> tuple[str, float]:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert err == ""
+    words, loss = out.strip().split(" | ")
+    assert "\n" not in words
+    return words, float(loss)
+
+
+def test_built_once_and_kept(cache: Path) -> None:
+    library = build(SIZES)
+    assert library.parent == cache == cache_folder()
+    built = library.stat().st_mtime_ns
+    assert build(SIZES) == library
+    assert library.stat().st_mtime_ns == built
+    assert build({**SIZES, "HIDDEN": 4}) != library
+
+
+def test_two_processes_at_once(cache: Path) -> None:
+    """Both run natively, with the same result; one library is left and nothing unfinished."""
+    results = [said(process) for process in [start(), start(), start()]]
+    assert all(words.startswith("native engine") for words, _ in results)
+    assert len({loss for _, loss in results}) == 1
+    assert sorted(path.suffix for path in cache.iterdir()) == [".lock", ".so"]
+
+
+def test_a_builder_that_is_killed_leaves_no_lock_and_no_half_library(cache: Path, tmp_path: Path) -> None:
+    slow = tmp_path / "slow-g++"
+    slow.write_text(
+        '#!/bin/sh\ncase "$*" in *--version*) exec g++ --version;; esac\necho building >"$0.started"\nexec sleep 60\n'
+    )
+    slow.chmod(0o755)
+    process = start(CXX=str(slow))
+    while not Path(f"{slow}.started").exists():
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    words, _ = said(start())
+    assert words.startswith("native engine")
+
+
+def test_without_a_compiler(cache: Path, tmp_path: Path) -> None:
+    native = said(start())
+    words, loss = said(start(PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "other")))
+    assert words == "reference engine (PyTorch), since there is no C++ compiler (g++ or clang++) on this machine"
+    assert loss == pytest.approx(native[1], abs=1e-4)
+    assert not (tmp_path / "other").exists()
+
+
+def test_with_a_compiler_that_fails(cache: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "old-g++"
+    broken.write_text('#!/bin/sh\necho "cc1plus: error: no such option" >&2\nexit 1\n')
+    broken.chmod(0o755)
+    words, _ = said(start(CXX=str(broken)))
+    assert (
+        words == f"reference engine (PyTorch), since {broken} does not take the kernel: cc1plus: error: no such option"
+    )
+    assert not list(cache.glob("*.so"))
+
+
+def test_on_a_processor_it_does_not_know(cache: Path) -> None:
+    words, _ = said(start(ATEN_CPU_CAPABILITY="default"))
+    assert (
+        words == "reference engine (PyTorch), since the native engine needs a CPU with AVX2 or AVX-512; found DEFAULT"
+    )
+
+
+def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+    occupied = tmp_path / "file"
+    occupied.write_text("")
+    words, _ = said(start(XDG_CACHE_HOME=str(occupied)))
+    assert words.startswith(
+        f"reference engine (PyTorch), since the kernel cannot be built in `{occupied}/badger_sweeps`: "
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"not a library"])
+def test_a_damaged_library_is_built_again(cache: Path, content: bytes) -> None:
+    said(start())
+    (library,) = cache.glob("*.so")
+    whole = library.read_bytes()
+    library.write_bytes(content)
+    words, _ = said(start())
+    assert words.startswith("native engine")
+    assert len(library.read_bytes()) == len(whole)
+
+
+def test_cannot_build_says_why(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(CannotBuild, match=r"there is no C\+\+ compiler \(no-such-compiler\)"):
+        build(SIZES)
