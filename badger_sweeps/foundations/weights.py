@@ -49,7 +49,7 @@ class Weights(Mapping[str, Tensor]):
     @cached_property
     def _views(self) -> dict[str, Tensor]:
         parts = self.flat.split_with_sizes([shape.numel() for _, shape in self.shapes], dim=1)
-        return {name: part.unflatten(1, shape) for (name, shape), part in zip(self.shapes, parts, strict=True)}
+        return {name: part.view(-1, *shape) for (name, shape), part in zip(self.shapes, parts, strict=True)}
 
     def __getitem__(self, name: str) -> Tensor:
         return self._views[name]

@@ -76,15 +76,15 @@ def cell_of(architecture: Architecture) -> Cell | None:
             constants=(architecture.k, architecture.z, architecture.i0),
         )
     if isinstance(architecture, LSTM) and kind in (LSTM, LSTMQuantized):
-        graded = isinstance(architecture, LSTMQuantized)
+        bins, reach = (architecture.bins, architecture.range) if isinstance(architecture, LSTMQuantized) else (0, 0.0)
         return Cell(
             struct="LongShortTerm",
             gates=("xh", "xh", "xh", "xh"),
             hidden=architecture.hidden,
             message=0,
             states={"h": "h", "c": "c"},
-            bins=architecture.bins if graded else 0,
-            bin_width=architecture.range / architecture.bins if graded else 1.0,
+            bins=bins,
+            bin_width=reach / bins if bins else 1.0,
         )
     return None
 
