@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from benchmarks.workloads import Workload
 
 
-def prepare(workload: Workload) -> Callable[[], np.ndarray]:
-    """A function that computes the gradients of all members, flattened as ours are."""
+def prepare(workload: Workload) -> Callable[[], jax.Array]:
+    """A function that computes the gradients of all members, one row for each, and their losses in the last column."""
     size, population = workload.size, workload.population
     weights = {name: jnp.asarray(tensor.numpy()) for name, tensor in population.parameters.items()}
     mixing, targets = jnp.asarray(population.mixing.numpy()), jnp.asarray(workload.games.targets.numpy())
@@ -52,15 +51,9 @@ def prepare(workload: Workload) -> Callable[[], np.ndarray]:
         (_, guess), _ = jax.lax.scan(step, (carry, guess), None, length=size.steps)
         return 3 * jnp.square(guess - targets).mean()
 
-    gradients = jax.jit(jax.vmap(jax.value_and_grad(loss)))
+    def flattened(w: dict, *others: object) -> jax.Array:
+        value, by_name = jax.value_and_grad(loss)(w, *others)
+        return jnp.concatenate([by_name[name].ravel() for name in weights] + [value[None]])
 
-    def call() -> np.ndarray:
-        _, by_name = jax.block_until_ready(gradients(weights, mixing, targets, state))
-        return by_name
-
-    def flat() -> np.ndarray:
-        by_name = call()
-        return np.concatenate([np.asarray(by_name[name]).reshape(len(mixing), -1) for name in weights], axis=1)
-
-    call.flat = flat
-    return call
+    gradients = jax.jit(jax.vmap(flattened))
+    return lambda: gradients(weights, mixing, targets, state).block_until_ready()

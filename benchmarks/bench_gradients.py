@@ -1,0 +1,77 @@
+"""Loss and gradients of a population: both engines, torch.compile and JAX, on one core."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from badger_sweeps.engines.native.engine import Native
+from badger_sweeps.engines.reference import Reference
+from benchmarks.peers import compiled
+from benchmarks.racing import Race, Sgemm
+from benchmarks.workloads import SIZES, Workload
+
+try:
+    from benchmarks.peers import jax_peer
+except ImportError:
+    jax_peer = None
+
+MOST_COMPILED_STEPS = 20
+"""torch.compile unrolls the inner loop: beyond, it compiles for minutes."""
+
+
+@pytest.mark.parametrize("members", [1, 8, 32])
+@pytest.mark.parametrize("name", SIZES)
+def test_gradients(name: str, members: int, one_core: None, benchmark, report) -> None:
+    workload = Workload.of(SIZES[name], members)
+    population, size, sgemm = workload.population, workload.size, Sgemm()
+    given = (population.experiment.system, population.parameters, population.mixing, workload.games, size.steps, 1)
+    contestants = {
+        "native": lambda: Native(threads=1).gradients(*given).gradients.flat,
+        "reference": lambda: Reference().gradients(*given).gradients.flat,
+    }
+    if size.steps <= MOST_COMPILED_STEPS:
+        contestants["torch.compile"] = compiled.prepare(workload)
+    if jax_peer:
+        contestants["JAX"] = jax_peer.prepare(workload)
+    exact = contestants["reference"]().numpy()
+    for who, call in contestants.items():
+        found = np.asarray(call())[:, : exact.shape[1]]
+        assert np.linalg.norm(found - exact) < 1e-4 * np.linalg.norm(exact), f"{who} computes something else"
+    race = Race({**contestants, "sgemm": sgemm})
+    benchmark.pedantic(race.turn, rounds=race.rounds, iterations=1)
+    peak = sgemm.flops / race.median("sgemm")
+    report(
+        "gradients, one core (ms for each member; how many times longer than native; native's share of sgemm's speed)",
+        size=name,
+        members=members,
+        **{f"{who}/ms": race.median(who) * 1e3 / members for who in contestants},
+        **{f"{who} x": race.ratio(who, "native") for who in contestants if who != "native"},
+        **{"% of sgemm": 100 * size.flops * members / race.median("native") / peak},
+    )
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_forward_only(name: str, one_core: None, benchmark, report) -> None:
+    """Rollouts that hand back the last states, as measures need them."""
+    workload = Workload.of(SIZES[name], members=8)
+    population, size, sgemm = workload.population, workload.size, Sgemm()
+    given = (population.experiment.system, population.parameters, population.mixing, workload.games, size.steps)
+    engines = {"native": Native(threads=1), "reference": Reference()}
+    race = Race(
+        {
+            **{who: lambda engine=engine: engine.rollout(*given, states=("h",), steps=(-1,)) for who, engine in engines.items()},
+            "gradients": lambda: Native(threads=1).gradients(*given, 1),
+            "sgemm": sgemm,
+        }
+    )
+    benchmark.pedantic(race.turn, rounds=race.rounds, iterations=1)
+    peak = sgemm.flops / race.median("sgemm")
+    report(
+        "forward only, 8 members, the last hidden states handed back, one core",
+        size=name,
+        **{f"{who}/ms": race.median(who) * 1e3 / 8 for who in engines},
+        **{"reference x": race.ratio("reference", "native"), "gradients x": race.ratio("gradients", "native")},
+        **{"% of sgemm": 100 * size.flops / 3 * 8 / race.median("native") / peak},
+    )

@@ -1,0 +1,62 @@
+"""Timing side by side: contestants take turns, so that a machine that slows down slows all of them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+
+PAUSE = 0.02
+"""Seconds between turns, in which the threads of the last contestant go to sleep."""
+BUDGET = 60.0
+"""About how many seconds a race may take."""
+
+
+class Race:
+    """Times each contestant once per turn, right after a call that is not timed.
+
+    Args:
+        contestants: what to call, by name.
+    """
+
+    def __init__(self, contestants: Mapping[str, Callable[[], object]]) -> None:
+        self._contestants = contestants
+        self._seconds: dict[str, list[float]] = {name: [] for name in contestants}
+        started = time.perf_counter()
+        self.turn()
+        self.rounds = max(3, min(15, int(BUDGET / (time.perf_counter() - started))))
+        """How many turns fit into the budget."""
+        self._seconds = {name: [] for name in contestants}
+
+    def turn(self) -> None:
+        """Everybody once."""
+        for name, call in self._contestants.items():
+            time.sleep(PAUSE)
+            call()
+            started = time.perf_counter()
+            call()
+            self._seconds[name].append(time.perf_counter() - started)
+
+    def median(self, name: str) -> float:
+        """Seconds of a call."""
+        return statistics.median(self._seconds[name])
+
+    def ratio(self, slow: str, fast: str) -> float:
+        """How many times longer `slow` takes than `fast`: the median over turns of the ratio within a turn."""
+        return statistics.median(a / b for a, b in zip(self._seconds[slow], self._seconds[fast], strict=True))
+
+
+class Sgemm:
+    """The yardstick: products of square matrices by PyTorch's BLAS, which are as fast as this machine computes."""
+
+    SIDE = 768
+    flops = 2 * SIDE**3
+
+    def __init__(self) -> None:
+        self._a, self._b = torch.randn(2, self.SIDE, self.SIDE, generator=torch.Generator().manual_seed(0))
+        self._out = torch.empty(self.SIDE, self.SIDE)
+
+    def __call__(self) -> None:
+        torch.mm(self._a, self._b, out=self._out)
