@@ -58,7 +58,7 @@ class MicroBadger(Architecture):
     def initial_state(self, games: int, experts: int, generator: torch.Generator) -> State:
         device = generator.device
         noise = torch.randn(games, experts, self.hidden, generator=generator, device=device)
-        return {"h": noise * self.initial_noise, "m": torch.zeros(games, experts, self.message, device=device)}
+        return {"h": noise.mul_(self.initial_noise), "m": torch.zeros(games, experts, self.message, device=device)}
 
     def step(
         self,

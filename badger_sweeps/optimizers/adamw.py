@@ -24,4 +24,4 @@ class AdamW(Optimizer):
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
         betas = (self.beta1, self.beta2)
         decay = self.weight_decay
-        return torch.optim.AdamW(parameters, self.lr, betas, self.eps, weight_decay=decay, foreach=True)
+        return torch.optim.AdamW(parameters, self.lr, betas, self.eps, weight_decay=decay, fused=True)

@@ -22,5 +22,5 @@ class RMSprop(Optimizer):
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(
-            parameters, lr=self.lr, alpha=self.alpha, eps=self.eps, momentum=self.momentum, foreach=True
+            parameters, lr=self.lr, alpha=self.alpha, eps=self.eps, momentum=self.momentum
         )

@@ -19,4 +19,4 @@ class SGD(Optimizer):
     momentum: Decay = 0.9
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, foreach=True)
+        return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, fused=True)

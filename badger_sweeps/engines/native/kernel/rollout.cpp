@@ -92,8 +92,12 @@ static void transpose(const float* from, int rows, int columns, float* to, int s
         for (int j = 0; j < columns; j++) to[(size_t)j * stride + i] = from[(size_t)i * columns + j];
 }
 
-template <class V> static void add(float* to, const float* from, int columns) {
-    for (int j = 0; j < columns; j += sizeof(V) / sizeof(float)) store(to + j, load<V>(to + j) + load<V>(from + j));
+template <class V> static void add(float* to, V values) { store(to, load<V>(to) + values); }
+
+template <class V> static V sum_rows(const float* from, int rows, int stride) {
+    V sum{};
+    for (int row = 0; row < rows; row++) sum += load<V>(from + (size_t)row * stride);
+    return sum;
 }
 
 struct Worker {
@@ -105,7 +109,7 @@ struct Worker {
     float share = 1;           // the sum of the readout's weights
     float *w, *dw, *weight_back, *message_back, *guess_back, *guess_start;  // weights; transposed, for the way back
     float *x_, *gates_, *c_, *guess_, *mean_, *error_;                      // the tile's memory
-    float *shown, *messages, *dh, *dc, *dheard, *dmessages, *dguess, *dmean, *dshown;
+    float *shown, *messages, *dh, *dc, *dheard, *dmessages, *dguess, *dmean;
     int* game_of;  // of each row
     Graph hears, heard_by;
 
@@ -124,7 +128,7 @@ struct Worker {
         weight_back = take(G * ROW), message_back = take(M * H), guess_back = take(D * H);
         x_ = take(states * ROW), gates_ = take(states * G), c_ = take(CELL::PRIVATE ? states * H : 0);
         guess_ = take(steps * D), mean_ = take(steps * H), error_ = take(steps);
-        shown = take(many * G), dshown = take(many * G), dguess = take(many * D), dmean = take(many * H);
+        shown = take(many * G), dguess = take(many * D), dmean = take(many * H);
         messages = take(capacity * M), dmessages = take(capacity * M), dheard = take(capacity * X);
         dh = take(capacity * H), dc = take(capacity * H), game_of = (int*)take(capacity);
         for (Graph* graph : {&hears, &heard_by}) *graph = {(int*)take(E + 1), (int*)take(links), take(links)};
@@ -287,7 +291,7 @@ struct Worker {
             if (MESSAGE && t < T - 1) {
                 product<M>(H, {x(t + 1), 1, ROW}, rows, dmessages, M, dw + AT.message_weight, M, FromMatrix{dw + AT.message_weight, M});
                 product<H>(rows, {dmessages, M, 1}, MESSAGE, message_back, H, dh, H, FromMatrix{dh, H});
-                for (int row = 0; row < rows; row++) add<HalfVector>(dw + AT.message_bias, dmessages + (size_t)row * M, M);
+                for (int m = 0; m < M; m += HALF) add(dw + AT.message_bias + m, sum_rows<HalfVector>(dmessages + m, rows, M));
             }
             through_cell(t);
             through_shown(t);
@@ -314,7 +318,7 @@ struct Worker {
                 Vector agreement{};
                 for (int j = 0; j < H; j += LANES) {
                     Vector d = load(dmean + game * H + j);
-                    store(dh + row * H + j, load(dh + row * H + j) + w[AT.readout + i] * d);
+                    add(dh + row * H + j, w[AT.readout + i] * d);
                     if (job.weighted) agreement += load(x(t) + row * ROW + j) * d;
                 }
                 if (job.weighted) dw[AT.readout + i] += total(agreement) + from_bias;
@@ -338,14 +342,13 @@ struct Worker {
 
     // To the bias, to the error's weights and, through the error, to the guess that it was the error of.
     void through_shown(int t) {
-        zero(dshown, many * G);
-        for (int row = 0; row < rows; row++) add<Vector>(dshown + game_of[row] * G, gates(t) + (size_t)row * G, G);
         for (int game = 0; game < games; game++) {
+            const float* of_game = gates(t) + (size_t)game * E * G;
             Vector to_error{};
             for (int j = 0; j < G; j += LANES) {
-                Vector d = load(dshown + game * G + j);
-                store(dw + AT.bias + j, load(dw + AT.bias + j) + d);
-                store(dw + AT.error + j, load(dw + AT.error + j) + error(t)[game] * d);
+                Vector d = sum_rows<Vector>(of_game + j, E, G);
+                add(dw + AT.bias + j, d);
+                add(dw + AT.error + j, error(t)[game] * d);
                 to_error += d * load(w + AT.error + j);
             }
             const float each = job.bins ? 0 : total(to_error) * job.error_scale / DIMS;  // nothing passes through a bin
@@ -367,7 +370,7 @@ struct Worker {
             if constexpr (span.reads & FROM_X) product<X>(rows, {d, G, 1}, depth, back + H, ROW, dheard, X, FromMatrix{dheard, X});
         });
         if (MESSAGE) gather(heard_by, dheard, X, dmessages, M);
-        else for (int game = 0; game < games; game++) add<HalfVector>(dguess + game * D, dheard + game * X, D);
+        else for (int k = 0; k < games * D; k += HALF) add(dguess + k, load<HalfVector>(dheard + k));  // X is D
     }
 
     // ---- One task: a member's games, or a part of them ----
