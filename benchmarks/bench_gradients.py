@@ -17,9 +17,6 @@ try:
 except ImportError:
     jax_peer = None
 
-MOST_COMPILED_STEPS = 20
-"""torch.compile unrolls the inner loop: beyond, it compiles for minutes."""
-
 
 @pytest.mark.parametrize("members", [1, 8, 32])
 @pytest.mark.parametrize("name", SIZES)
@@ -30,9 +27,8 @@ def test_gradients(name: str, members: int, one_core: None, benchmark, report) -
     contestants = {
         "native": lambda: Native(threads=1).gradients(*given).gradients.flat,
         "reference": lambda: Reference().gradients(*given).gradients.flat,
+        "torch.compile": compiled.prepare(workload),
     }
-    if size.steps <= MOST_COMPILED_STEPS:
-        contestants["torch.compile"] = compiled.prepare(workload)
     if jax_peer:
         contestants["JAX"] = jax_peer.prepare(workload)
     exact = contestants["reference"]().numpy()
@@ -61,7 +57,10 @@ def test_forward_only(name: str, one_core: None, benchmark, report) -> None:
     engines = {"native": Native(threads=1), "reference": Reference()}
     race = Race(
         {
-            **{who: lambda engine=engine: engine.rollout(*given, states=("h",), steps=(-1,)) for who, engine in engines.items()},
+            **{
+                who: lambda engine=engine: engine.rollout(*given, states=("h",), steps=(-1,))
+                for who, engine in engines.items()
+            },
             "gradients": lambda: Native(threads=1).gradients(*given, 1),
             "sgemm": sgemm,
         }

@@ -18,7 +18,14 @@ from benchmarks.workloads import SIZES, Workload
 
 def given(workload: Workload) -> tuple:
     population = workload.population
-    return population.experiment.system, population.parameters, population.mixing, workload.games, workload.size.steps, 1
+    return (
+        population.experiment.system,
+        population.parameters,
+        population.mixing,
+        workload.games,
+        workload.size.steps,
+        1,
+    )
 
 
 @pytest.mark.parametrize("members", [1, 8, 32])
@@ -26,7 +33,9 @@ def given(workload: Workload) -> tuple:
 def test_threads(name: str, members: int, benchmark, report) -> None:
     arguments = given(Workload.of(SIZES[name], members))
     counts = sorted({1, 2, len(ALL_CORES)} & set(range(1, len(ALL_CORES) + 1)))
-    race = Race({str(count): lambda count=count: Native(threads=count).gradients(*arguments) for count in counts})
+    race = Race(
+        {str(count): lambda count=count: Native(threads=count).gradients(*arguments) for count in counts}, pause=0
+    )
     benchmark.pedantic(race.turn, rounds=race.rounds, iterations=1)
     report(
         "threads (times faster than one)",

@@ -22,7 +22,14 @@ def seconds(command: list[str]) -> float:
 def test_sweep(tmp_path: Path, benchmark, report) -> None:
     """All that each does by itself: ours keeps histories, plateaus, checkpoints and W&B runs; theirs a CSV file."""
     ours = [
-        *("-m", "badger_sweeps", "-m", "seeds=8", f"training.iterations={ITERATIONS}", f"hydra.sweep.dir={tmp_path}/ours"),
+        *(
+            "-m",
+            "badger_sweeps",
+            "-m",
+            "seeds=8",
+            f"training.iterations={ITERATIONS}",
+            f"hydra.sweep.dir={tmp_path}/ours",
+        ),
         *(f"topology.links={LINKS}", f"optimizer.lr={RATES}"),
     ]
     theirs = [
@@ -30,9 +37,7 @@ def test_sweep(tmp_path: Path, benchmark, report) -> None:
         *("seed=range(8)", f"links={LINKS}", f"lr={RATES}"),
         *("hydra/launcher=joblib", f"hydra.launcher.n_jobs={len(ALL_CORES)}"),
     ]
-    ours_seconds, theirs_seconds = benchmark.pedantic(
-        lambda: (seconds(ours), seconds(theirs)), rounds=1, iterations=1
-    )
+    ours_seconds, theirs_seconds = benchmark.pedantic(lambda: (seconds(ours), seconds(theirs)), rounds=1, iterations=1)
     assert len(list(tmp_path.glob("ours/*/summary.json"))) == 12
     assert len(list(tmp_path.glob("theirs/*/history.csv"))) == 96
     report(

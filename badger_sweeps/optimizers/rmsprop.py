@@ -21,6 +21,4 @@ class RMSprop(Optimizer):
     momentum: Decay = 0.0
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        return torch.optim.RMSprop(
-            parameters, lr=self.lr, alpha=self.alpha, eps=self.eps, momentum=self.momentum
-        )
+        return torch.optim.RMSprop(parameters, lr=self.lr, alpha=self.alpha, eps=self.eps, momentum=self.momentum)
