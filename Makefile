@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint
 PYTEST := $(BIN)/python -m pytest --numprocesses auto
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart report test test-all lint format browser
+.PHONY: help quickstart report bench test test-all lint format browser
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ quickstart: .venv/installed ## install, train two architectures, print who left 
 report: .venv/installed ## print the result table of the runs below a folder and build its report.html: make report RUNS=DIR
 	@test -n "$(RUNS)" || { echo "make report: RUNS must be a folder with runs below it; found nothing. Example: make report RUNS=runs/quickstart" >&2; exit 2; }
 	@$(BIN)/python -m analysis.report "$(RUNS)"
+
+bench: .venv/installed-bench ## install peers, race them and us side by side, print tables of ratios (40 minutes; JSON in benchmarks/results)
+	$(BIN)/python -m pytest benchmarks --override-ini addopts= --override-ini 'python_files=bench_*.py' -p no:xdist -p no:jaxtyping \
+		--quiet --benchmark-disable-gc --benchmark-columns=rounds --benchmark-autosave --benchmark-storage=benchmarks/results
 
 test: .venv/installed-dev browser ## install and run the tests, except those marked slow
 	$(PYTEST) -m "not slow"
@@ -43,6 +47,10 @@ browser: .venv/installed-dev # for the tests that look at the report
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
 	$(INSTALL) --editable .
 	@touch $@
+
+.venv/installed-bench: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable ".[bench]"
+	@touch $@ .venv/installed
 
 .venv/installed-dev: .venv/bin/python pyproject.toml constraints.txt
 	$(INSTALL) --editable ".[dev]"

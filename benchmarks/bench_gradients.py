@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.engines.reference import Reference

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -11,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from badger_sweeps.engines.base import Engine, Gradients, Serving, Trace, chosen_steps
+from badger_sweeps.engines.captured import replayed
 from badger_sweeps.foundations.settings import settings
 from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.rollout import Games, System, rollout, unroll
@@ -19,6 +21,8 @@ from badger_sweeps.rollout import Games, System, rollout, unroll
 @settings
 class Reference(Engine):
     """One backward pass serves the whole population: the sum of the members' losses has block-wise gradients.
+
+    On a GPU the rollout and its backward pass are recorded as a CUDA graph at the first iteration and replayed.
 
     Args:
         threads: PyTorch's threads within an operation. One thread a process and one process a core is the
@@ -30,7 +34,7 @@ class Reference(Engine):
 
     def serving(self, system: System, device: torch.device) -> Serving:
         torch.set_num_threads(self.threads)
-        return Serving(self, "reference engine (PyTorch)")
+        return Serving(self, f"reference engine (PyTorch{', CUDA graph' if device.type == 'cuda' else ''})")
 
     def gradients(
         self,
@@ -41,13 +45,10 @@ class Reference(Engine):
         inner_steps: int,
         loss_steps: int,
     ) -> Gradients:
-        leaf = Weights(parameters.flat.detach().requires_grad_(), parameters.shapes)
-        guesses = rollout(system, leaf, mixing, games, inner_steps)
-        errors = system.loss.error(guesses[-loss_steps:], games.targets, system.task)
-        outer_loss = errors.mean(dim=(0, 2, 3))
-        (gradients,) = torch.autograd.grad(outer_loss.sum(), leaf.flat)
-        loss_dim = errors[-1].detach().mean(dim=1)
-        return Gradients(loss_dim.mean(dim=1), loss_dim, Weights(gradients, parameters.shapes))
+        compute = partial(_gradients, inner_steps=inner_steps, loss_steps=loss_steps)
+        if mixing.device.type == "cuda":
+            return replayed(compute, (inner_steps, loss_steps), system, parameters, mixing, games)
+        return compute(system, parameters, mixing, games)
 
     @torch.no_grad()
     def rollout(
@@ -68,3 +69,20 @@ class Reference(Engine):
                 kept[step] = {name: state[name] for name in states}
         traced = {name: torch.stack([kept[step][name] for step in chosen]) for name in states}
         return Trace(torch.stack(guesses), traced)
+
+
+def _gradients(
+    system: System,
+    parameters: Weights,
+    mixing: Float[Tensor, "population expert expert"],
+    games: Games,
+    inner_steps: int,
+    loss_steps: int,
+) -> Gradients:
+    leaf = Weights(parameters.flat.detach().requires_grad_(), parameters.shapes)
+    guesses = rollout(system, leaf, mixing, games, inner_steps)
+    errors = system.loss.error(guesses[-loss_steps:], games.targets, system.task)
+    outer_loss = errors.mean(dim=(0, 2, 3))
+    (gradients,) = torch.autograd.grad(outer_loss.sum(), leaf.flat)
+    loss_dim = errors[-1].detach().mean(dim=1)
+    return Gradients(loss_dim.mean(dim=1), loss_dim, Weights(gradients, parameters.shapes))

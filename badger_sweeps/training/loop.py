@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from badger_sweeps.training.experiment import Experiment
 from badger_sweeps.training.population import Population
@@ -59,8 +60,8 @@ def train(population: Population) -> Iterator[Record]:
         )
         norms = population.update(step)
         members = took_part.nonzero().flatten()
-        columns = [step.loss, *step.loss_dim.unbind(dim=1), norms]
-        values = [column[members].cpu().numpy() for column in columns]
+        columns = torch.cat([step.loss[None], step.loss_dim.T, norms[None]])
+        values = list(columns[:, members].cpu().numpy())
         values += [np.full(len(members), value, dtype=np.float32) for value in scheduled]
         seeds = tuple(experiment.seeds[member] for member in members.tolist())
         yield Record(iteration, seeds, dict(zip(names, values, strict=True)))

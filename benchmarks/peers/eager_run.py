@@ -1,4 +1,4 @@
-"""What one would write: a Hydra application that trains one seed in plain eager PyTorch. `bench_sweep.py` sweeps over it."""
+"""What one would write: a Hydra application that trains one seed in plain eager PyTorch."""
 
 from __future__ import annotations
 

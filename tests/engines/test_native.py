@@ -170,7 +170,7 @@ def test_what_it_does_not_know_goes_to_the_reference() -> None:
     assert "no cell for OtherStep" in words(system(OtherStep()))
     assert "does not know OtherLoss" in words(served._replace(loss=OtherLoss()))
     assert "does not know OtherReadout" in words(served._replace(readout=OtherReadout()))
-    assert "`device` is cuda" in words(served, "cuda")
+    assert words(served, "cuda") == "reference engine (PyTorch, CUDA graph), since the native engine runs on the CPU"
 
 
 def test_annealing_reaches_the_kernel() -> None:

@@ -52,8 +52,8 @@ class Native(Engine):
         try:
             self._must_serve(system, device)
         except CannotBuild as cannot:
-            engine = Reference().serving(system, device).engine
-            return Serving(engine, f"reference engine (PyTorch), since {cannot}")
+            engine, words = Reference().serving(system, device)
+            return Serving(engine, f"{words}, since {cannot}")
         torch.set_num_threads(1)  # what is left to PyTorch is too small to share
         vectors = VECTORS[torch.backends.cpu.get_cpu_capability()]
         return Serving(self, f"native engine ({vectors}, {_threads(self._cores)})")
@@ -62,7 +62,7 @@ class Native(Engine):
         """Build the kernel, or say in a `CannotBuild` why it does not serve."""
         cell, capability = cell_of(system.architecture), torch.backends.cpu.get_cpu_capability()
         if device.type != "cpu":
-            raise CannotBuild(f"the native engine runs on the CPU and `device` is {device.type}")
+            raise CannotBuild("the native engine runs on the CPU")
         if cell is None:
             raise CannotBuild(f"the native engine has no cell for {type(system.architecture).__name__}")
         for part, known in ((system.loss, (MeanSquaredError, MeanAbsoluteError)), (system.readout, (Mean, Weighted))):
