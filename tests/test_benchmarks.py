@@ -1,0 +1,48 @@
+"""What the benchmarks print: the count of useful operations, and the arithmetic of a race."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from torch.utils.flop_counter import FlopCounterMode
+
+from badger_sweeps.rollout import rollout
+from benchmarks.racing import Race
+from benchmarks.workloads import SIZES, Size, Workload
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_useful_operations_are_those_of_the_forward_pass_times_three(name: str) -> None:
+    """PyTorch's own counter, which counts what its matrix products do. One game and two steps of each size."""
+    full = SIZES[name]
+    size = Size(1, full.experts, full.hidden, full.message, 2, full.dims, full.links)
+    workload = Workload.of(size, members=1)
+    population = workload.population
+    with FlopCounterMode(display=False) as counter:
+        rollout(population.experiment.system, population.parameters, population.mixing, workload.games, size.steps)
+    assert 3 * counter.get_total_flops() == size.flops
+    assert full.flops == size.flops * full.games * full.steps // 2
+
+
+def test_a_race_gives_medians_within_turns() -> None:
+    """With a clock of our own: the machine is ten times slower in one turn of three, for both."""
+    race = Race({"slow": lambda: None, "fast": lambda: None}, pause=0)
+    race._seconds = {"slow": [4.0, 40.0, 5.0], "fast": [1.0, 10.0, 1.0]}
+    assert race.median("slow") == 5.0
+    assert race.ratio("slow", "fast") == 4.0
+
+
+def test_the_jax_peer_computes_the_same() -> None:
+    pytest.importorskip("jax")
+    from badger_sweeps.engines.reference import Reference
+    from benchmarks.peers import jax_peer
+
+    for size in (Size(3, 5, 6, 4, 3), Size(3, 1, 6, 0, 3, dims=5, links=0)):
+        workload = Workload.of(size, members=2)
+        population = workload.population
+        found = np.asarray(jax_peer.prepare(workload)())
+        exact = Reference().gradients(
+            population.experiment.system, population.parameters, population.mixing, workload.games, size.steps, 1
+        )
+        np.testing.assert_allclose(found[:, :-1], exact.gradients.flat.numpy(), rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(found[:, -1], exact.loss.numpy(), rtol=1e-5)
