@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,29 @@ def test_a_damaged_library_is_built_again(cache: Path, content: bytes) -> None:
     words, _ = said(start())
     assert words.startswith("native engine")
     assert len(library.read_bytes()) == len(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+@pytest.mark.parametrize("flags", ["", "-mno-avx512f"])
+def test_every_compiler_and_vector_width(compiler: str, flags: str, cache: Path) -> None:
+    """All comparisons with float64, with what `make test` does not build with."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"there is no {compiler}")
+    environment = {**os.environ, "CXX": compiler, "CXXFLAGS": flags}
+    tests = [str(Path(__file__).parent / name) for name in ("test_gradients.py", "test_native.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "skipped" not in done.stdout
+
+
+def test_narrow_vectors(cache: Path) -> None:
+    """With AVX2, where half a vector is 16 bytes: also what does not start at a multiple of a vector is read whole."""
+    (wide, loss), (narrow, other) = said(start()), said(start(CXXFLAGS="-mno-avx512f"))
+    assert wide.startswith("native engine")
+    assert narrow.startswith("native engine")
+    assert loss == pytest.approx(other, abs=1e-4)
 
 
 def test_cannot_build_says_why(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

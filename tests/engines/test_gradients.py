@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 import torch
+from torch import Tensor
 
 from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.architectures.exponential import Exponential
@@ -15,12 +16,13 @@ from badger_sweeps.architectures.lstm_quantized import LSTMQuantized
 from badger_sweeps.architectures.tcnn import TCNN
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.engines.reference import Reference
+from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.readouts.mean import Mean
 from badger_sweeps.readouts.weighted import Weighted
-from badger_sweeps.rollout import System
+from badger_sweeps.rollout import Games, System
 from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.tasks.guessing_game import GuessingGame
 
@@ -50,15 +52,38 @@ def check(played: Case) -> None:
     exact = played.double().on(Reference())
     for engine, bound in ((Native(threads=2), NATIVE), (Reference(), REFERENCE)):
         found = played.on(engine)
-        assert distance(found.gradients.flat, exact.gradients.flat) < bound, engine
+        apart = distance(found.gradients.flat, exact.gradients.flat)
+        assert apart < bound or apart < 4 * sensitivity(played), engine
         torch.testing.assert_close(found.loss_dim.double(), exact.loss_dim, rtol=bound, atol=bound)
         torch.testing.assert_close(found.loss, found.loss_dim.mean(dim=1))
+
+
+def sensitivity(played: Case) -> float:
+    """How far the exact gradients move when weights, targets and states are rounded to float32 another way.
+
+    Where large terms of both signs nearly cancel, this is more than the bounds, and no float32 program can be asked for
+    less than some times as much: it rounds not only its inputs. Elsewhere it is some 1e-7.
+    """
+    exact, generator = played.double(), torch.Generator().manual_seed(0)
+
+    def rounded(tensor: Tensor) -> Tensor:
+        return tensor * (1 + 2**-24 * torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype))
+
+    def moved() -> Case:
+        state = {name: rounded(tensor) for name, tensor in exact.games.state.items()}
+        return exact._replace(
+            parameters=Weights(rounded(exact.parameters.flat), exact.parameters.shapes),
+            games=Games(rounded(exact.games.targets), exact.games.inputs, state),
+        )
+
+    here = exact.on(Reference()).gradients.flat
+    return max(distance(moved().on(Reference()).gradients.flat, here) for _ in range(4))
 
 
 @pytest.mark.parametrize("loss", [MeanSquaredError(), MeanAbsoluteError()])
 @pytest.mark.parametrize("architecture", BADGERS, ids=repr)
 def test_badgers(architecture: Architecture, loss: Loss) -> None:
-    tasks, readouts = (GuessingGame(dims=3), Frequency(dims=5)), (Mean(), Weighted())
+    tasks, readouts = (GuessingGame(dims=3), Frequency(dims=11)), (Mean(), Weighted())
     for task, readout, shape, loss_steps in product(tasks, readouts, SHAPES, (1, 4)):
         system = System(architecture, readout, task, loss)
         check(case(system, *shape, loss_steps=loss_steps))
@@ -67,7 +92,7 @@ def test_badgers(architecture: Architecture, loss: Loss) -> None:
 @pytest.mark.parametrize("loss", [MeanSquaredError(), MeanAbsoluteError()])
 @pytest.mark.parametrize("architecture", SOLITARY, ids=repr)
 def test_single_learners(architecture: Architecture, loss: Loss) -> None:
-    for task, games, loss_steps in product((GuessingGame(dims=3), Frequency(dims=5)), (1, 100), (1, 4)):
+    for task, games, loss_steps in product((GuessingGame(dims=3), Frequency(dims=11)), (1, 100), (1, 4)):
         check(case(System(architecture, Mean(), task, loss), games=games, experts=1, loss_steps=loss_steps))
 
 

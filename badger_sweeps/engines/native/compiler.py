@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -31,7 +32,8 @@ def cache_folder() -> Path:
 def build(sizes: Mapping[str, str | int]) -> Path:
     """The shared library of the kernel for `sizes` (the macros that the source expects), built if it is not there.
 
-    Any number of processes may ask at once: one builds, the others wait, and nobody sees half a file.
+    Any number of processes may ask at once: one builds, the others wait, and nobody sees half a file. The compiler is
+    ``CXX`` where that is set, else g++ or clang++; ``CXXFLAGS`` are added to its flags.
 
     Raises:
         CannotBuild: no compiler, none that takes the source, or no folder to write to.
@@ -40,10 +42,11 @@ def build(sizes: Mapping[str, str | int]) -> Path:
     if not compilers:
         raise CannotBuild(f"there is no C++ compiler ({' or '.join(_candidates())}) on this machine")
     macros = [f"-D{name}={value}" for name, value in sorted(sizes.items())]
+    flags = [*FLAGS, *shlex.split(os.environ.get("CXXFLAGS", "")), *macros]
     complaints = []
     for compiler in compilers:
         try:
-            return _built(compiler, macros)
+            return _built(compiler, flags)
         except subprocess.CalledProcessError as error:
             lines = [line for line in error.stderr.splitlines() if "error" in line] or error.stderr.splitlines()
             complaints.append(f"{compiler} does not take the kernel: {lines[0] if lines else error}")
@@ -52,8 +55,8 @@ def build(sizes: Mapping[str, str | int]) -> Path:
     raise CannotBuild(complaints[0])
 
 
-def _built(compiler: str, macros: list[str]) -> Path:
-    key = hashlib.sha256("\0".join([_source(), _version(compiler), _processor(), *FLAGS, *macros]).encode())
+def _built(compiler: str, flags: list[str]) -> Path:
+    key = hashlib.sha256("\0".join([_source(), _version(compiler), _processor(), *flags]).encode())
     library = cache_folder() / f"rollout-{key.hexdigest()[:24]}.so"
     if library.exists():
         return library
@@ -62,7 +65,7 @@ def _built(compiler: str, macros: list[str]) -> Path:
         if not library.exists():
             with tempfile.TemporaryDirectory(dir=library.parent) as folder:
                 unfinished = Path(folder) / library.name
-                command = [compiler, *FLAGS, *macros, str(SOURCE / "rollout.cpp"), "-o", str(unfinished)]
+                command = [compiler, *flags, str(SOURCE / "rollout.cpp"), "-o", str(unfinished)]
                 subprocess.run(command, check=True, capture_output=True, text=True)
                 with unfinished.open("rb") as file:
                     os.fsync(file.fileno())  # loading a library that lost its end in a power cut would kill the process

@@ -49,31 +49,13 @@ class Native(Engine):
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
 
     def serving(self, system: System, device: torch.device) -> Serving:
-        try:
-            self._must_serve(system, device)
-        except CannotBuild as cannot:
+        reason = _why_not(system, device)
+        if reason is not None:
             engine, words = Reference().serving(system, device)
-            return Serving(engine, f"{words}, since {cannot}")
+            return Serving(engine, f"{words}, since {reason}")
         torch.set_num_threads(1)  # what is left to PyTorch is too small to share
         vectors = VECTORS[torch.backends.cpu.get_cpu_capability()]
         return Serving(self, f"native engine ({vectors}, {_threads(self._cores)})")
-
-    def _must_serve(self, system: System, device: torch.device) -> None:
-        """Build the kernel, or say in a `CannotBuild` why it does not serve."""
-        cell, capability = cell_of(system.architecture), torch.backends.cpu.get_cpu_capability()
-        if device.type != "cpu":
-            raise CannotBuild("the native engine runs on the CPU")
-        if cell is None:
-            raise CannotBuild(f"the native engine has no cell for {type(system.architecture).__name__}")
-        for part, known in ((system.loss, (MeanSquaredError, MeanAbsoluteError)), (system.readout, (Mean, Weighted))):
-            if type(part) not in known:
-                raise CannotBuild(f"the native engine does not know {type(part).__name__}")
-        if capability not in VECTORS:
-            raise CannotBuild(f"the native engine needs a CPU with AVX2 or AVX-512; found {capability}")
-        try:
-            library(cell.struct, cell.hidden, cell.message, system.task.dims)
-        except (OSError, ValueError, AttributeError) as error:
-            raise CannotBuild(f"the kernel cannot be loaded: {error}") from error
 
     @property
     def _cores(self) -> int:
@@ -183,6 +165,27 @@ def _prepare(
         "m0": each * experts * cell.message,
     }
     return _Prepared(kernel, job, place, cell.states, elements)
+
+
+def _why_not(system: System, device: torch.device) -> str | None:
+    """Why the native engine does not serve; None if it does, and then its kernel is built and loaded."""
+    cell, capability = cell_of(system.architecture), torch.backends.cpu.get_cpu_capability()
+    if device.type != "cpu":
+        return "the native engine runs on the CPU"
+    if cell is None:
+        return f"the native engine has no cell for {type(system.architecture).__name__}"
+    for part, known in ((system.loss, (MeanSquaredError, MeanAbsoluteError)), (system.readout, (Mean, Weighted))):
+        if type(part) not in known:
+            return f"the native engine does not know {type(part).__name__}"
+    if capability not in VECTORS:
+        return f"the native engine needs a CPU with AVX2 or AVX-512; found {capability}"
+    try:
+        library(cell.struct, cell.hidden, cell.message, system.task.dims)
+    except CannotBuild as error:
+        return str(error)
+    except (OSError, ValueError, AttributeError) as error:
+        return f"the kernel cannot be loaded: {' '.join(str(error).split())}"
+    return None
 
 
 def _cell(system: System) -> Cell:

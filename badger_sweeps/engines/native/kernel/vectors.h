@@ -8,15 +8,20 @@ constexpr int LANES = 8, REGISTERS = 16;
 #endif
 constexpr int HALF = LANES / 2;
 
-// GCC's vector extension, which clang shares. aligned(4): loads and stores may be unaligned. may_alias: arrays of floats.
-typedef float Vector __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef float HalfVector __attribute__((vector_size(4 * HALF), aligned(4), may_alias));
+// GCC's vector extension, which clang shares.
+typedef float Vector __attribute__((vector_size(4 * LANES)));
+typedef float HalfVector __attribute__((vector_size(4 * HALF)));
 typedef int Integers __attribute__((vector_size(4 * LANES)));
 
 constexpr int round_up(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }
 
-template <class V = Vector> static inline V load(const float* from) { return *(const V*)from; }
-template <class V> static inline void store(float* to, V value) { *(V*)to = value; }
+// From and to any address: not all rows start where a whole vector would.
+template <class V = Vector> static inline V load(const float* from) {
+    V value;
+    __builtin_memcpy(&value, from, sizeof value);
+    return value;
+}
+template <class V> static inline void store(float* to, V value) { __builtin_memcpy(to, &value, sizeof value); }
 template <class V = Vector> static inline V all(float value) { return value - V{}; }
 
 // Compilers would otherwise load a value again, from memory, wherever it is used.
