@@ -15,13 +15,11 @@ typedef int Integers __attribute__((vector_size(4 * LANES)));
 
 constexpr int round_up(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }
 
-// From and to any address: not all rows start where a whole vector would.
-template <class V = Vector> static inline V load(const float* from) {
-    V value;
-    __builtin_memcpy(&value, from, sizeof value);
-    return value;
-}
-template <class V> static inline void store(float* to, V value) { __builtin_memcpy(to, &value, sizeof value); }
+// In memory vectors start at any float, and are floats to the compiler. (As an argument of a template, a type loses such
+// attributes; memcpy would do, but compilers then expect stores to change pointers too.)
+template <class V> struct InMemory { typedef float type __attribute__((vector_size(sizeof(V)), aligned(4))); };
+template <class V = Vector> static inline V load(const float* from) { return *(const typename InMemory<V>::type*)from; }
+template <class V> static inline void store(float* to, V value) { *(typename InMemory<V>::type*)to = value; }
 template <class V = Vector> static inline V all(float value) { return value - V{}; }
 
 // Compilers would otherwise load a value again, from memory, wherever it is used.
