@@ -42,8 +42,9 @@ def system(architecture: Architecture) -> System:
     "architecture", [GRU(hidden=17, message=3), TCNN(hidden=20, message=6), LSTM(hidden=24)], ids=repr
 )
 def test_threads_change_no_bit(architecture: Architecture) -> None:
-    """With tasks that do not divide evenly among them, and more threads than tasks."""
-    played = case(system(architecture), members=3, games=40, experts=1 if architecture.solitary else 7)
+    """With tasks that do not divide evenly among them, more threads than tasks, and work enough for all of them."""
+    games, experts = (801, 1) if architecture.solitary else (101, 16)
+    played = case(system(architecture), members=3, games=games, experts=experts, inner_steps=30)
     alone = played.on(Native(threads=1))
     for threads in (2, 3, 7, 64):
         shared = played.on(Native(threads=threads))
