@@ -33,14 +33,15 @@ def build(sizes: Mapping[str, str | int]) -> Path:
     """The shared library of the kernel for `sizes` (the macros that the source expects), built if it is not there.
 
     Any number of processes may ask at once: one builds, the others wait, and nobody sees half a file. The compiler is
-    ``CXX`` where that is set, else g++ or clang++; ``CXXFLAGS`` are added to its flags.
+    ``CXX`` where that is set (arguments and all), else g++ or clang++; ``CXXFLAGS`` are added to its flags.
 
     Raises:
         CannotBuild: no compiler, none that takes the source, or no folder to write to.
     """
-    compilers = [path for name in _candidates() if (path := shutil.which(name))]
+    candidates = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]
+    compilers = [command for command in map(shlex.split, candidates) if shutil.which(command[0])]
     if not compilers:
-        raise CannotBuild(f"there is no C++ compiler ({' or '.join(_candidates())}) on this machine")
+        raise CannotBuild(f"there is no C++ compiler ({' or '.join(candidates)}) on this machine")
     macros = [f"-D{name}={value}" for name, value in sorted(sizes.items())]
     flags = [*FLAGS, *shlex.split(os.environ.get("CXXFLAGS", "")), *macros]
     complaints = []
@@ -49,14 +50,14 @@ def build(sizes: Mapping[str, str | int]) -> Path:
             return _built(compiler, flags)
         except subprocess.CalledProcessError as error:
             lines = [line for line in error.stderr.splitlines() if "error" in line] or error.stderr.splitlines()
-            complaints.append(f"{compiler} does not take the kernel: {lines[0] if lines else error}")
+            complaints.append(f"{shlex.join(compiler)} does not take the kernel: {lines[0] if lines else error}")
         except OSError as error:
             raise CannotBuild(f"the kernel cannot be built in `{cache_folder()}`: {error.strerror or error}") from error
     raise CannotBuild(complaints[0])
 
 
-def _built(compiler: str, flags: list[str]) -> Path:
-    key = hashlib.sha256("\0".join([_source(), _version(compiler), _processor(), *flags]).encode())
+def _built(compiler: list[str], flags: list[str]) -> Path:
+    key = hashlib.sha256("\0".join([_source(), _version(tuple(compiler)), _processor(), *flags]).encode())
     library = cache_folder() / f"rollout-{key.hexdigest()[:24]}.so"
     if library.exists():
         return library
@@ -65,16 +66,12 @@ def _built(compiler: str, flags: list[str]) -> Path:
         if not library.exists():
             with tempfile.TemporaryDirectory(dir=library.parent) as folder:
                 unfinished = Path(folder) / library.name
-                command = [compiler, *flags, str(SOURCE / "rollout.cpp"), "-o", str(unfinished)]
+                command = [*compiler, *flags, str(SOURCE / "rollout.cpp"), "-o", str(unfinished)]
                 subprocess.run(command, check=True, capture_output=True, text=True)
                 with unfinished.open("rb") as file:
                     os.fsync(file.fileno())  # loading a library that lost its end in a power cut would kill the process
                 unfinished.replace(library)
     return library
-
-
-def _candidates() -> list[str]:
-    return [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]
 
 
 @cache
@@ -83,9 +80,9 @@ def _source() -> str:
 
 
 @cache
-def _version(compiler: str) -> str:
-    answer = subprocess.run([compiler, "--version"], capture_output=True, text=True)
-    return f"{compiler} {answer.stdout}"
+def _version(compiler: tuple[str, ...]) -> str:
+    answer = subprocess.run([*compiler, "--version"], capture_output=True, text=True)
+    return f"{shlex.join(compiler)} {answer.stdout}"
 
 
 @cache

@@ -186,8 +186,8 @@ def _why_not(system: System, device: torch.device) -> str | None:
         library(cell.struct, cell.hidden, cell.message, system.task.dims)
     except CannotBuild as error:
         return str(error)
-    except (OSError, ValueError, AttributeError) as error:
-        return f"the kernel cannot be loaded: {' '.join(str(error).split())}"
+    except (OSError, ValueError, AttributeError, RuntimeError) as error:
+        return f"the kernel cannot be had: {' '.join(str(error).split())}"
     return None
 
 
