@@ -99,3 +99,13 @@ def chosen_steps(inner_steps: int, steps: Sequence[int] | None) -> list[int]:
     if len(set(chosen)) < len(chosen):
         raise ValueError(f"`steps` must all be different; found {list(steps or ())} of {inner_steps}")
     return chosen
+
+
+def check_loss_steps(inner_steps: int, loss_steps: int) -> None:
+    """Refuse a loss over no step, or over more than there are.
+
+    Raises:
+        ValueError: `loss_steps` is not from 1 to `inner_steps`.
+    """
+    if not 1 <= loss_steps <= inner_steps:
+        raise ValueError(f"`loss_steps` must be from 1 to {inner_steps}; found {loss_steps}")

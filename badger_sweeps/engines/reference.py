@@ -11,7 +11,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from badger_sweeps.engines.base import Engine, Gradients, Serving, Trace, chosen_steps
+from badger_sweeps.engines.base import Engine, Gradients, Serving, Trace, check_loss_steps, chosen_steps
 from badger_sweeps.engines.captured import replayed
 from badger_sweeps.foundations.settings import settings
 from badger_sweeps.foundations.weights import Weights
@@ -45,6 +45,7 @@ class Reference(Engine):
         inner_steps: int,
         loss_steps: int,
     ) -> Gradients:
+        check_loss_steps(inner_steps, loss_steps)
         compute = partial(_gradients, inner_steps=inner_steps, loss_steps=loss_steps)
         if mixing.device.type == "cuda":
             return replayed(compute, (inner_steps, loss_steps), system, parameters, mixing, games)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from badger_sweeps.engines.native import compiler
 from badger_sweeps.engines.native.compiler import CannotBuild, build, cache_folder
 
 SIZES = {"CELL": "TwoGates", "HIDDEN": 3, "MESSAGE": 2, "DIMS": 1}
@@ -24,6 +25,17 @@ members = Population(Experiment(architecture=GRU(hidden=3, message=2), training=
 for record in train(members):
     last = float(record.metrics["loss"][0])
 print(members.engine_words, "|", round(last, 5))
+"""
+
+
+HOMELESS = """
+import os, torch
+from badger_sweeps.engines.native.engine import Native
+from badger_sweeps.training.experiment import Experiment
+system = Experiment(device="cpu").system
+os.environ.pop("HOME", None), os.environ.pop("XDG_CACHE_HOME", None)
+os.setuid(54321)
+print(Native().serving(system, torch.device("cpu")).words)
 """
 
 
@@ -111,12 +123,45 @@ def test_on_a_processor_it_does_not_know(cache: Path) -> None:
     )
 
 
+def test_another_march_gives_way_to_the_processor_that_is_here(cache: Path) -> None:
+    """As conda's compilers set it."""
+    words, _ = said(start(CXXFLAGS="-march=nocona -mtune=haswell -O2"))
+    assert words.startswith("native engine (AVX")
+
+
+def test_flags_that_no_compiler_takes(cache: Path) -> None:
+    words, _ = said(start(CXXFLAGS="--no-such-flag", CXX="g++"))
+    assert words.startswith("reference engine (PyTorch), since g++ with CXXFLAGS='--no-such-flag' does not take")
+
+
+def test_a_changed_source_is_another_library(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also within one process: what is built under a name is what the name was made from."""
+    source = tmp_path / "kernel"
+    shutil.copytree(compiler.SOURCE, source)
+    monkeypatch.setattr(compiler, "SOURCE", source)
+    before = build(SIZES)
+    with (source / "cells.h").open("a") as file:
+        file.write("// changed\n")
+    assert build(SIZES) != before
+
+
+def test_without_a_home(tmp_path: Path) -> None:
+    """A user whom the system does not know, as containers have them; only root can try."""
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    done = subprocess.run([sys.executable, "-c", HOMELESS], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(
+        "reference engine (PyTorch), since the kernel cannot be had: Could not determine home"
+    )
+
+
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     occupied = tmp_path / "file"
     occupied.write_text("")
     words, _ = said(start(XDG_CACHE_HOME=str(occupied)))
     assert words.startswith(
-        f"reference engine (PyTorch), since the kernel cannot be built in `{occupied}/badger_sweeps`: "
+        f"reference engine (PyTorch), since the kernel cannot be built with `g++` in `{occupied}/badger_sweeps`: "
     )
 
 
@@ -132,13 +177,13 @@ def test_a_damaged_library_is_built_again(cache: Path, content: bytes) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+@pytest.mark.parametrize("name", ["g++", "clang++"])
 @pytest.mark.parametrize("flags", ["", "-mno-avx512f"])
-def test_every_compiler_and_vector_width(compiler: str, flags: str, cache: Path) -> None:
+def test_every_compiler_and_vector_width(name: str, flags: str, cache: Path) -> None:
     """All comparisons with float64, with what `make test` does not build with."""
-    if shutil.which(compiler) is None:
-        pytest.skip(f"there is no {compiler}")
-    environment = {**os.environ, "CXX": compiler, "CXXFLAGS": flags}
+    if shutil.which(name) is None:
+        pytest.skip(f"there is no {name}")
+    environment = {**os.environ, "CXX": name, "CXXFLAGS": flags}
     tests = [str(Path(__file__).parent / name) for name in ("test_gradients.py", "test_native.py")]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -149,8 +194,8 @@ def test_every_compiler_and_vector_width(compiler: str, flags: str, cache: Path)
 def test_narrow_vectors(cache: Path) -> None:
     """With AVX2, where half a vector is 16 bytes: also what does not start at a multiple of a vector is read whole."""
     (wide, loss), (narrow, other) = said(start()), said(start(CXXFLAGS="-mno-avx512f"))
-    assert wide.startswith("native engine")
-    assert narrow.startswith("native engine")
+    assert wide.startswith("native engine (AVX")
+    assert narrow.startswith("native engine (AVX2, ")
     assert loss == pytest.approx(other, abs=1e-4)
 
 

@@ -107,6 +107,13 @@ def test_steps_that_are_not_there(engine: Engine, steps: tuple[int, ...]) -> Non
         rollout(case(system(GRU(hidden=17, message=3))), engine, ("h",), steps)
 
 
+@pytest.mark.parametrize("engine", [Native(), Reference()])
+@pytest.mark.parametrize("loss_steps", [0, 7])
+def test_a_loss_over_steps_that_are_not_there(engine: Engine, loss_steps: int) -> None:
+    with pytest.raises(ValueError, match="`loss_steps` must be from 1 to 6; found"):
+        case(system(GRU(hidden=17, message=3)), loss_steps=loss_steps).on(engine)
+
+
 def test_arrays_that_do_not_fit_are_refused() -> None:
     """The kernel reads memory as it is told: shapes and types are checked before."""
     played = case(system(GRU(hidden=17, message=3)))

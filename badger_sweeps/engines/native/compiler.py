@@ -42,22 +42,26 @@ def build(sizes: Mapping[str, str | int]) -> Path:
     compilers = [command for command in map(shlex.split, candidates) if shutil.which(command[0])]
     if not compilers:
         raise CannotBuild(f"there is no C++ compiler ({' or '.join(candidates)}) on this machine")
-    macros = [f"-D{name}={value}" for name, value in sorted(sizes.items())]
-    flags = [*FLAGS, *shlex.split(os.environ.get("CXXFLAGS", "")), *macros]
+    extra = os.environ.get("CXXFLAGS", "")
+    # Before ours, so that a -march of theirs (conda sets one) gives way to the processor that is here.
+    flags = [*shlex.split(extra), *FLAGS, *(f"-D{name}={value}" for name, value in sorted(sizes.items()))]
     complaints = []
     for compiler in compilers:
         try:
             return _built(compiler, flags)
         except subprocess.CalledProcessError as error:
             lines = [line for line in error.stderr.splitlines() if "error" in line] or error.stderr.splitlines()
-            complaints.append(f"{shlex.join(compiler)} does not take the kernel: {lines[0] if lines else error}")
+            name = shlex.join(compiler) + (f" with CXXFLAGS={extra!r}" if extra else "")
+            complaints.append(f"{name} does not take the kernel: {lines[0] if lines else error}")
         except OSError as error:
-            raise CannotBuild(f"the kernel cannot be built in `{cache_folder()}`: {error.strerror or error}") from error
+            where = f"with `{shlex.join(compiler)}` in `{cache_folder()}`"
+            raise CannotBuild(f"the kernel cannot be built {where}: {error.strerror or error}") from error
     raise CannotBuild(complaints[0])
 
 
 def _built(compiler: list[str], flags: list[str]) -> Path:
-    key = hashlib.sha256("\0".join([_source(), _version(tuple(compiler)), _processor(), *flags]).encode())
+    source = {path.name: path.read_text() for path in sorted(SOURCE.iterdir()) if path.suffix in (".cpp", ".h")}
+    key = hashlib.sha256("\0".join([*source.values(), _version(tuple(compiler)), _processor(), *flags]).encode())
     library = cache_folder() / f"rollout-{key.hexdigest()[:24]}.so"
     if library.exists():
         return library
@@ -65,18 +69,15 @@ def _built(compiler: list[str], flags: list[str]) -> Path:
     with FileLock(library.with_suffix(".lock")):
         if not library.exists():
             with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+                for name, text in source.items():  # what the key was made from, though files may change meanwhile
+                    (Path(folder) / name).write_text(text)
                 unfinished = Path(folder) / library.name
-                command = [*compiler, *flags, str(SOURCE / "rollout.cpp"), "-o", str(unfinished)]
+                command = [*compiler, *flags, str(Path(folder) / "rollout.cpp"), "-o", str(unfinished)]
                 subprocess.run(command, check=True, capture_output=True, text=True)
                 with unfinished.open("rb") as file:
                     os.fsync(file.fileno())  # loading a library that lost its end in a power cut would kill the process
                 unfinished.replace(library)
     return library
-
-
-@cache
-def _source() -> str:
-    return "\0".join(path.read_text() for path in sorted(SOURCE.iterdir()) if path.suffix in (".cpp", ".h"))
 
 
 @cache

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
-from badger_sweeps.engines.base import Engine, Gradients, Serving, Trace, chosen_steps
+from badger_sweeps.engines.base import Engine, Gradients, Serving, Trace, check_loss_steps, chosen_steps
 from badger_sweeps.engines.native.cells import Cell, cell_of, places
 from badger_sweeps.engines.native.compiler import CannotBuild
 from badger_sweeps.engines.native.library import Job, Library, library
@@ -33,8 +33,10 @@ CHUNK_NUMBERS = 2**21
 """How many gradients a member's tasks may hold together: large networks are cut into fewer."""
 OPERATIONS_PER_THREAD = 2e7
 """A thread with less to do takes longer to start than it saves; that is about 0.2 milliseconds of work."""
-VECTORS = {"AVX2": "AVX2", "AVX512": "AVX-512"}
-"""What PyTorch calls the processors on which the kernel pays, and their vectors' name."""
+SERVED = ("AVX2", "AVX512")
+"""What PyTorch calls the processors on which the kernel pays."""
+VECTORS = {8: "AVX2", 16: "AVX-512"}
+"""What the kernel was built for, by the floats in a vector."""
 
 
 @settings
@@ -56,7 +58,8 @@ class Native(Engine):
             engine, words = Reference().serving(system, device)
             return Serving(engine, f"{words}, since {reason}")
         torch.set_num_threads(1)  # what is left to PyTorch is too small to share
-        vectors = VECTORS[torch.backends.cpu.get_cpu_capability()]
+        cell = _cell(system)
+        vectors = VECTORS[library(cell.struct, cell.hidden, cell.message, system.task.dims).lanes]
         return Serving(self, f"native engine ({vectors}, {_threads(self._cores)})")
 
     @property
@@ -72,6 +75,7 @@ class Native(Engine):
         inner_steps: int,
         loss_steps: int,
     ) -> Gradients:
+        check_loss_steps(inner_steps, loss_steps)
         sums = self._run(system, parameters, mixing, games, inner_steps, loss_steps, {})
         gradients, loss_dim = sums.split_with_sizes([parameters.flat.shape[1], system.task.dims], dim=1)
         return Gradients(loss_dim.mean(dim=1), loss_dim, Weights(gradients, parameters.shapes))
@@ -180,7 +184,7 @@ def _why_not(system: System, device: torch.device) -> str | None:
     for part, known in ((system.loss, (MeanSquaredError, MeanAbsoluteError)), (system.readout, (Mean, Weighted))):
         if type(part) not in known:
             return f"the native engine does not know {type(part).__name__}"
-    if capability not in VECTORS:
+    if capability not in SERVED:
         return f"the native engine needs a CPU with AVX2 or AVX-512; found {capability}"
     try:
         library(cell.struct, cell.hidden, cell.message, system.task.dims)

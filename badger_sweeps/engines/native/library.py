@@ -58,6 +58,10 @@ class Library:
         message: size of the messages; 0 where the latest guess is heard.
         dims: numbers to guess.
 
+    Attributes:
+        lanes: floats in one of its vectors.
+        layout: of a member's padded weights.
+
     Raises:
         CannotBuild: it cannot be built.
         OSError, ValueError, AttributeError: what was built cannot be loaded.
@@ -78,6 +82,7 @@ class Library:
         size = ctypes.c_int.in_dll(library, "job_size").value
         if size != ctypes.sizeof(Job):
             raise ValueError(f"a job has {size} bytes in the kernel and {ctypes.sizeof(Job)} here")
+        self.lanes = ctypes.c_int.in_dll(library, "lanes").value
         self.layout = Layout(*(ctypes.c_int * len(Layout._fields)).in_dll(library, "layout"))
         self._run, self._workspace_size = library.run, library.workspace_size
         self._run.argtypes = self._workspace_size.argtypes = (ctypes.POINTER(Job),)

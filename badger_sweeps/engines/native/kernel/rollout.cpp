@@ -398,9 +398,9 @@ struct Worker {
 extern "C" {
 
 extern const Layout layout;
-extern const int job_size;
+extern const int job_size, lanes;
 const Layout layout;
-const int job_size = sizeof(Job);
+const int job_size = sizeof(Job), lanes = LANES;
 
 size_t workspace_size(const Job* job) {
     size_t size;
@@ -419,6 +419,7 @@ void run(const Job* job) {
         for (; task < tasks; task = next++) worker.play(task);
     };
     std::vector<std::thread> threads;
+    threads.reserve(job->threads);
     try {
         for (int thread = 1; thread < std::min(job->threads, tasks); thread++) threads.emplace_back(work, thread);
     } catch (const std::system_error&) {
