@@ -17,8 +17,7 @@ WARM_UP, ITERATIONS = 5, 50
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 @pytest.mark.parametrize("members", [1, 4, 16, 64, 256, 1024])
 def test_population(members: int, benchmark, report) -> None:
-    setup = experiment(SIZES["base"], members, WARM_UP + ITERATIONS)
-    population = Population(type(setup)(**{**vars(setup), "device": "cuda"}))
+    population = Population(experiment(SIZES["base"], members, WARM_UP + ITERATIONS, device="cuda"))
     records = train(population)
     for _ in range(WARM_UP):
         next(records)

@@ -22,15 +22,8 @@ def seconds(command: list[str]) -> float:
 def test_sweep(tmp_path: Path, benchmark, report) -> None:
     """All that each does by itself: ours keeps histories, plateaus, checkpoints and W&B runs; theirs a CSV file."""
     ours = [
-        *(
-            "-m",
-            "badger_sweeps",
-            "-m",
-            "seeds=8",
-            f"training.iterations={ITERATIONS}",
-            f"hydra.sweep.dir={tmp_path}/ours",
-        ),
-        *(f"topology.links={LINKS}", f"optimizer.lr={RATES}"),
+        *("-m", "badger_sweeps", "-m", f"training.iterations={ITERATIONS}", f"hydra.sweep.dir={tmp_path}/ours"),
+        *("seeds=8", f"topology.links={LINKS}", f"optimizer.lr={RATES}"),
     ]
     theirs = [
         *("-m", "benchmarks.peers.eager_run", "-m", f"iterations={ITERATIONS}", f"hydra.sweep.dir={tmp_path}/theirs"),

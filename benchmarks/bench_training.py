@@ -36,10 +36,8 @@ PARTS = {
 
 def plan(folder: Path, size: Size, threads: int) -> runs.Plan:
     """A run at all defaults but its size: history, W&B offline, checkpoints."""
-    setup = experiment(size, 8, ITERATIONS)
-    setup = type(setup)(**{**vars(setup), "engine": Native(threads=threads)})
-    tracking = wandb.WandB()
-    return runs.Plan(setup, folder, "bench", (), {}, "escape_iteration", tracking)
+    setup = experiment(size, 8, ITERATIONS, engine=Native(threads=threads))
+    return runs.Plan(setup, folder, "bench", (), {}, "escape_iteration", wandb.WandB())
 
 
 @pytest.mark.parametrize("threads", sorted({1, len(ALL_CORES)}))

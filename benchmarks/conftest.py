@@ -30,7 +30,7 @@ def one_core() -> Iterator[None]:
 
 
 @pytest.fixture
-def report(benchmark, request: pytest.FixtureRequest):
+def report(benchmark):
     """Keep a row of a table, for the end and for the JSON file."""
 
     def keep(table: str, **row: object) -> None:

@@ -48,15 +48,14 @@ SIZES = {
 }
 
 
-def experiment(size: Size, members: int, iterations: int = 1) -> Experiment:
-    """A population of this size."""
+def experiment(size: Size, members: int, iterations: int = 1, **changes: object) -> Experiment:
+    """A population of this size on the CPU, unless `changes` to the experiment say otherwise."""
     meta = GRU(hidden=size.hidden, message=size.message, reset_gate=False) if size.message else LSTM(hidden=size.hidden)
     topology = RandomLinks(experts=size.experts, links=size.links) if size.links else Single()
     training = Training(iterations=iterations, batch_size=size.games, inner_steps=size.steps)
     task = GuessingGame(dims=size.dims)
-    return Experiment(
-        architecture=meta, topology=topology, task=task, training=training, seeds=tuple(range(members)), device="cpu"
-    )
+    settings = {"architecture": meta, "topology": topology, "task": task, "training": training, "device": "cpu"}
+    return Experiment(**{**settings, "seeds": tuple(range(members)), **changes})
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import torch
@@ -35,11 +35,6 @@ class Weights(Mapping[str, Tensor]):
         """A copy of parameters that have the population axis."""
         shapes = tuple((name, tensor.shape[1:]) for name, tensor in parameters.items())
         return cls(torch.cat([tensor.flatten(1) for tensor in parameters.values()], dim=1), shapes)
-
-    @classmethod
-    def stack(cls, members: Sequence[Parameters]) -> Weights:
-        """The weights of members of which each has its own."""
-        return cls.of({name: torch.stack([member[name] for member in members]) for name in members[0]})
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ class Population:
         self.iteration = 0
         self.active: Bool[Tensor, " population"] = torch.ones(len(experiment.seeds), dtype=torch.bool, device=device)
         # Weights are drawn on the CPU, so that they do not depend on the device.
-        drawn = Weights.stack([self._draw_weights(stream(seed, Purpose.WEIGHTS)) for seed in experiment.seeds])
+        drawn = Weights.of(_stack([self._draw_weights(stream(seed, Purpose.WEIGHTS)) for seed in experiment.seeds]))
         self.parameters = Weights(drawn.flat.to(device), drawn.shapes)
         self.mixing: Float[Tensor, "population expert expert"] = mixing(experiment.graphs).to(device)
         self.engine, self.engine_words = experiment.engine.serving(experiment.system, device)
@@ -124,5 +125,5 @@ class Population:
                 generator.set_state(saved)
 
 
-def _stack(members: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+def _stack(members: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([member[name] for member in members]) for name in members[0]}

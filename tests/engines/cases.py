@@ -61,7 +61,8 @@ def case(
         torch.stack([question.inputs for question in questions]),
         {name: torch.stack([state[name] for state in states]) for name in states[0]},
     )
-    return Case(system, Weights.stack(weights), mixing(listens), played, inner_steps, loss_steps)
+    stacked = {name: torch.stack([member[name] for member in weights]) for name in weights[0]}
+    return Case(system, Weights.of(stacked), mixing(listens), played, inner_steps, loss_steps)
 
 
 def distance(found: Tensor, exact: Tensor) -> float:
