@@ -12,6 +12,8 @@ import pytest
 from rich.console import Console
 
 from badger_sweeps.engines.native.engine import Native
+from badger_sweeps.evaluation.measures import Measures
+from badger_sweeps.evaluation.measuring import Measuring
 from badger_sweeps.runs import run as runs
 from badger_sweeps.runs.checkpoint import Checkpointer
 from badger_sweeps.runs.history import History
@@ -26,6 +28,7 @@ PARTS = {
     "gradients": (Native, "gradients"),
     "draw games": (Population, "draw_games"),
     "update weights": (Population, "update"),
+    "measures": (Measuring, "_measure"),
     "plateaus": (runs.LadderTracker, "observe"),
     "history": (History, "observe"),
     "W&B": (wandb._Runs, "observe"),
@@ -37,7 +40,7 @@ PARTS = {
 def plan(folder: Path, size: Size, threads: int) -> runs.Plan:
     """A run at all defaults but its size: history, W&B offline, checkpoints."""
     setup = experiment(size, 8, ITERATIONS, engine=Native(threads=threads))
-    return runs.Plan(setup, folder, "bench", (), {}, "escape_iteration", wandb.WandB())
+    return runs.Plan(setup, Measures(), folder, "bench", (), {}, "escape_iteration", wandb.WandB())
 
 
 @pytest.mark.parametrize("threads", sorted({1, len(ALL_CORES)}))

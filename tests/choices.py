@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from badger_sweeps.commands import configuration
+from badger_sweeps.evaluation.measures import Measures
 
 SMALL = {
     "topology.experts": 5,
@@ -46,3 +47,7 @@ def small(group: str, choice: str) -> Any:
     if group == "task":
         config.task.dims = DIMS.get(choice, 2)
     return instantiate(config[group])
+
+
+UNMEASURED: Measures = small("measures", "none")
+"""Nothing is measured."""

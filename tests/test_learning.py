@@ -23,10 +23,11 @@ from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Experiment, Training
 from badger_sweeps.training.loop import train
 from badger_sweeps.training.population import Population
+from tests.choices import UNMEASURED
 
 
 def trained(folder: Path, experiment: Experiment) -> Summary:
-    plan = Plan(experiment, folder, "test", (), {}, "escape_iteration", Disabled())
+    plan = Plan(experiment, UNMEASURED, folder, "test", (), {}, "escape_iteration", Disabled())
     return run(plan, Console(quiet=True))
 
 

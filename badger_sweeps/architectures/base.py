@@ -63,6 +63,14 @@ class Architecture(ABC):
     ) -> tuple[State, Float[Tensor, "population game expert dim"]]:
         """One inner step: the next state, and every expert's output."""
 
+    @abstractmethod
+    def outputs(self, parameters: Parameters, state: State) -> Float[Tensor, "population game expert dim"]:
+        """Every expert's output in a state that `step` gave; of the state it reads `h` alone.
+
+        Raises:
+            KeyError: the architecture is supervised and keeps no state.
+        """
+
     def at(self, iteration: int) -> Architecture:
         """The architecture frozen as it is at one outer iteration; itself, unless something in it is annealed."""
         return self

@@ -47,8 +47,11 @@ class LSTM(Architecture):
     ) -> tuple[State, Float[Tensor, "population game expert dim"]]:
         x = torch.cat([observation.guess, self.perceived(observation.error)[..., None]], dim=-1)
         h, c = lstm_cell(parameters, x, state["h"], state["c"])
-        guess = affine(h, parameters["weight_out"], parameters["bias_out"])
-        return {"h": h, "c": c}, guess[:, :, None]
+        state = {"h": h, "c": c}
+        return state, self.outputs(parameters, state)
+
+    def outputs(self, parameters: Parameters, state: State) -> Float[Tensor, "population game expert dim"]:
+        return affine(state["h"], parameters["weight_out"], parameters["bias_out"])[:, :, None]
 
     def perceived(self, error: Float[Tensor, "population game"]) -> Float[Tensor, "population game"]:
         """What the network is told of the error: all of it."""

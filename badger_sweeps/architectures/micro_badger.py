@@ -71,10 +71,18 @@ class MicroBadger(Architecture):
         population, games, experts, _ = h.shape
         heard = torch.matmul(mixing[:, None], m)
         error = observation.error[:, :, None, None].expand(population, games, experts, 1)
-        x = torch.cat([heard, error], dim=-1).view(population, games * experts, -1)
+        x = torch.cat([heard, error], dim=-1).reshape(population, games * experts, -1)
 
-        h = self.cell(parameters, x, h.view(population, games * experts, -1))
-        emitted = affine(self.activity(h), parameters["weight_out"], parameters["bias_out"])
-        emitted = emitted.view(population, games, experts, -1)
-        state = {"h": h.view(population, games, experts, -1), "m": emitted[..., : self.message]}
-        return state, emitted[..., self.message :]
+        h = self.cell(parameters, x, h.reshape(population, games * experts, -1)).view(population, games, experts, -1)
+        emitted = self._emitted(parameters, h)
+        return {"h": h, "m": emitted[..., : self.message]}, emitted[..., self.message :]
+
+    def outputs(self, parameters: Parameters, state: State) -> Float[Tensor, "population game expert dim"]:
+        return self._emitted(parameters, state["h"])[..., self.message :]
+
+    def _emitted(
+        self, parameters: Parameters, h: Float[Tensor, "population game expert hidden"]
+    ) -> Float[Tensor, "population game expert emitted"]:
+        """[m ; o] of every expert."""
+        rows = self.activity(h.flatten(1, 2))
+        return affine(rows, parameters["weight_out"], parameters["bias_out"]).view(*h.shape[:3], -1)

@@ -22,7 +22,7 @@ from badger_sweeps.training.experiment import Experiment, Training
 
 PARTS = ("architecture", "topology", "task", "loss", "readout", "optimizer", "schedule", "engine")
 """The groups whose choices make an experiment."""
-OTHERS = ("training", "seeds", "device", "objective", "tracking", "study")
+OTHERS = ("measures", "training", "seeds", "device", "objective", "tracking", "study")
 """The other keys at the top of a configuration."""
 MOST_SEEDS = 100_000
 """The longest count: more would not fit into any machine's memory."""
@@ -43,7 +43,7 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
         if key not in (*PARTS, *OTHERS):
             raise UsageError(f"`{key}` is not a known key.{nearest(key, (*PARTS, *OTHERS))}")
     choices = dict(hydra.runtime.choices)
-    for group in (*PARTS, "tracking"):
+    for group in (*PARTS, "measures", "tracking"):
         if choices.get(group) is None:
             raise UsageError(f"`{group}` must be one choice of its group; found none.")
     names = get_args(Objective)
@@ -60,6 +60,7 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
         raise UsageError(explain(error)) from error
     return Plan(
         experiment=experiment,
+        measures=_build(config, "measures"),
         folder=folder,
         name=run_name(choices, list(hydra.overrides.task)),
         tags=tuple(str(choices[part]) for part in ("architecture", "topology", "task", "loss", "readout", "optimizer")),

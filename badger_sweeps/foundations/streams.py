@@ -15,6 +15,9 @@ class Purpose(IntEnum):
     TOPOLOGY = 1
     TARGETS = 2
     STATES = 3
+    EVALUATION_TARGETS = 4
+    EVALUATION_STATES = 5
+    MEASURES = 6
 
 
 def stream(seed: int, purpose: Purpose, device: torch.device | str = "cpu") -> torch.Generator:

@@ -1,1 +1,1 @@
-"""What is measured on runs: pure functions of recorded numbers. Nothing here knows how a run was made."""
+"""What is measured: pure functions of numbers and tensors. Nothing here knows how a run was made."""

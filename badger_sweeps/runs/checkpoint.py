@@ -1,4 +1,4 @@
-"""`checkpoint.pt`: everything needed to go on exactly where a run stopped."""
+"""`checkpoint.pt`: everything needed to go on exactly where a run stopped; `snapshots/`: the same along the way."""
 
 from __future__ import annotations
 
@@ -15,35 +15,79 @@ from badger_sweeps.training.loop import Record
 from badger_sweeps.training.population import Population
 
 NAME = "checkpoint.pt"
+SNAPSHOTS = "snapshots"
 
 
 class Checkpointer:
     """Saves a population every so many iterations.
 
     Args:
-        folder: the run's folder.
+        folder: the run's folder. Snapshots of later iterations than the population's, left by a run that was started
+            anew, are removed.
         population: what is saved.
-        every: iterations between checkpoints.
         before: called before each save; history flushes here, so that it never ends before its checkpoint.
     """
 
-    def __init__(self, folder: Path, population: Population, every: int, before: Callable[[], None]) -> None:
-        self._path = folder / NAME
+    def __init__(self, folder: Path, population: Population, before: Callable[[], None]) -> None:
+        self._path, self._snapshots = folder / NAME, folder / SNAPSHOTS
         self._population = population
-        self._every = every
         self._before = before
+        for path in snapshots(folder):
+            if int(path.stem) > population.iteration:
+                path.unlink()
+        if population.iteration == 0:
+            self._keep()
 
     def observe(self, record: Record) -> None:
-        """Save where the record completes `every` iterations."""
-        if (record.iteration + 1) % self._every == 0:
+        """Save where the record completes as many iterations as one of the settings asks for."""
+        if (record.iteration + 1) % self._population.experiment.training.checkpoint_every == 0:
             self.save()
+        self._keep()
 
     def save(self) -> None:
         """Replace the checkpoint, in one step, by the population's present state."""
         self._before()
+        self._write(self._path)
+
+    def _keep(self) -> None:
+        every = self._population.experiment.training.snapshot_every
+        if every is not None and self._population.iteration % every == 0:
+            self._snapshots.mkdir(exist_ok=True)
+            self._write(self._snapshots / f"{self._population.iteration:09d}.pt")
+
+    def _write(self, path: Path) -> None:
         content = {"identity": self._population.experiment.identity, "population": self._population.state_dict()}
-        with replacing(self._path) as file:
+        with replacing(path) as file:
             torch.save(content, file)
+
+
+def snapshots(folder: Path) -> list[Path]:
+    """The checkpoints that were kept in a run's folder, in order of iterations."""
+    return sorted(path for path in (folder / SNAPSHOTS).glob("*.pt") if path.stem.isdigit())
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The experiment's identity and the population's state in a checkpoint or snapshot.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        identity, state = dict(content["identity"]), dict(content["population"])
+        state["iteration"]
+    except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
+        found = f"a damaged file of {path.stat().st_size} bytes"
+        raise UsageError(f"`{path}` must be a whole checkpoint; found {found}. Delete it to start anew.") from None
+    return identity, state
+
+
+def check_identity(saved: Mapping[str, Any], identity: Mapping[str, Any], where: Path) -> None:
+    """Refuse what another configuration has saved in the folder `where`."""
+    for key in sorted(saved.keys() | identity.keys()):
+        if saved.get(key) != identity.get(key):
+            rule = f"must be {saved.get(key)!r}, as in the checkpoint of `{where}`"
+            raise UsageError(f"`{key}` {rule}; found {identity.get(key)!r}.")
 
 
 def load_checkpoint(folder: Path, identity: Mapping[str, Any], iterations: int) -> dict[str, Any] | None:
@@ -60,17 +104,9 @@ def load_checkpoint(folder: Path, identity: Mapping[str, Any], iterations: int) 
     path = folder / NAME
     if not path.exists():
         return None
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        saved, state = dict(content["identity"]), dict(content["population"])
-        done = state["iteration"]
-    except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
-        found = f"a damaged file of {path.stat().st_size} bytes"
-        raise UsageError(f"`{path}` must be a whole checkpoint; found {found}. Delete it to start anew.") from None
-    for key in sorted(saved.keys() | identity.keys()):
-        if saved.get(key) != identity.get(key):
-            rule = f"must be {saved.get(key)!r}, as in the checkpoint of `{folder}`"
-            raise UsageError(f"`{key}` {rule}; found {identity.get(key)!r}.")
+    saved, state = read_checkpoint(path)
+    check_identity(saved, identity, folder)
+    done = state["iteration"]
     if done > iterations:
         rule = f"must be at least the {done} iterations done already in `{folder}`"
         raise UsageError(f"`training.iterations` {rule}; found {iterations}.")

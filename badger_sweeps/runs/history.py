@@ -1,9 +1,9 @@
-"""`history.parquet`: every member's metrics, readable while the run goes on and after it was killed."""
+"""`history.parquet`: every member's metrics and measures, readable while the run goes on and after it was killed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ NAME = "history.parquet"
 ROWS_PER_PART = 32768
 RECORDS_PER_FLUSH = 100
 SECONDS_PER_FLUSH = 1.0
+Shapes = Mapping[str, Sequence[int]]
+"""Columns by name, and the shape of one member's value: () for a number, (n,) for a vector."""
 
 
 class History:
@@ -32,19 +34,22 @@ class History:
     Args:
         folder: the run's folder.
         metrics: names of the metric columns, which follow ``seed`` and ``iteration``.
+        measures: names and shapes of the columns after them, which are null where nothing was measured. Those of a
+            history that is there already stay.
         keep: iterations to keep of a history that is there already; the others are dropped.
 
     Raises:
         UsageError: the history that is there does not hold `keep` whole iterations.
     """
 
-    def __init__(self, folder: Path, metrics: Sequence[str], keep: int = 0) -> None:
+    def __init__(self, folder: Path, metrics: Sequence[str], measures: Shapes | None = None, keep: int = 0) -> None:
         self._folder = folder / NAME
-        self._schema = _schema(metrics)
-        kept = _kept(self._folder, self._schema, keep)
-        self._part, in_last_part = divmod(kept.num_rows, ROWS_PER_PART)
-        self._rows = kept.slice(kept.num_rows - in_last_part)
-        self._pending: list[pa.RecordBatch] = []
+        kept = _kept(self._folder, metrics, measures or {}, keep)
+        # Readers take the columns of the first part for those of all: new ones must be in every part.
+        same = not keep or kept.column_names == pq.read_schema(self._path(0)).names
+        self._part = kept.num_rows // ROWS_PER_PART if same else 0
+        self._rows = kept.slice(self._part * ROWS_PER_PART)
+        self._pending: list[pa.Table] = []
         self._flushed_at = time.monotonic()
         self._folder.mkdir(exist_ok=True)
         for part in sorted(self._folder.glob("part-*.parquet"), reverse=True):
@@ -55,9 +60,9 @@ class History:
     def observe(self, record: Record) -> None:
         """Take in one record."""
         seeds = np.array(record.seeds, dtype=np.int64)
-        columns = [seeds, np.full_like(seeds, record.iteration)]
-        columns += [record.metrics[name] for name in self._schema.names[2:]]
-        self._pending.append(pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=self._schema))
+        numbers = {"iteration": np.full_like(seeds, record.iteration), **record.metrics, **record.measures}
+        columns = {"seed": pa.array(seeds), **{name: _array(values) for name, values in numbers.items()}}
+        self._pending.append(pa.table(columns))
         overdue = time.monotonic() - self._flushed_at >= SECONDS_PER_FLUSH
         if overdue or len(self._pending) >= RECORDS_PER_FLUSH:
             self.flush()
@@ -65,7 +70,9 @@ class History:
     def flush(self) -> None:
         """Write what has been taken in."""
         if self._pending:
-            self._rows = pa.concat_tables([self._rows, pa.Table.from_batches(self._pending)]).combine_chunks()
+            # Tables without measures lack their columns, which are filled with nulls.
+            rows = pa.concat_tables([self._rows, *self._pending], promote_options="default")
+            self._rows = rows.combine_chunks()
             self._pending = []
             self._write()
         self._flushed_at = time.monotonic()
@@ -85,21 +92,27 @@ class History:
         return self._folder / f"part-{part:05d}.parquet"
 
 
-def check_history(folder: Path, metrics: Sequence[str], keep: int) -> None:
+def check_history(folder: Path, metrics: Sequence[str], measures: Shapes, keep: int) -> None:
     """Refuse a history that a run cannot go on from, as `History` does, without changing it."""
-    _kept(folder / NAME, _schema(metrics), keep)
+    _kept(folder / NAME, metrics, measures, keep)
 
 
-def _schema(metrics: Sequence[str]) -> pa.Schema:
-    return pa.schema([("seed", pa.int64()), ("iteration", pa.int64()), *((name, pa.float32()) for name in metrics)])
+def _array(values: np.ndarray) -> pa.Array:
+    return pa.array(list(values), pa.list_(pa.float32())) if values.ndim > 1 else pa.array(values)
 
 
-def _kept(path: Path, schema: pa.Schema, keep: int) -> pa.Table:
-    """The rows of the first `keep` iterations, all of which must be there."""
+def _kept(path: Path, metrics: Sequence[str], measures: Shapes, keep: int) -> pa.Table:
+    """The rows of the first `keep` iterations, all of which must be there; with the measures of then and of now."""
+    always = [("seed", pa.int64()), ("iteration", pa.int64()), *((name, pa.float32()) for name in metrics)]
+    sometimes = [(name, pa.list_(pa.float32()) if shape else pa.float32()) for name, shape in measures.items()]
+    empty = pa.schema(always + sometimes).empty_table()
     if not keep:
-        return schema.empty_table()
+        return empty
     try:
-        rows = pq.read_table(path).cast(schema)
+        rows = pq.read_table(path)
+        if missing := {name for name, _ in always}.difference(rows.column_names):
+            raise ValueError(f"no column {missing}")
+        rows = pa.concat_tables([empty, rows], promote_options="default")
     except (OSError, ValueError):
         found = "a damaged one" if path.exists() else "none"
     else:
@@ -123,3 +136,16 @@ def columns_by_seed(history: pd.DataFrame) -> dict[int, dict[str, NDArray[np.flo
         int(str(seed)): {str(name): rows[name].to_numpy() for name in rows.columns[2:]}
         for seed, rows in history.groupby("seed", sort=False)
     }
+
+
+def iterations(
+    history: pd.DataFrame, names: Sequence[str]
+) -> Iterator[tuple[int, list[int], dict[str, NDArray[np.float32]]]]:
+    """Number, seeds and these columns of each recorded iteration, in order."""
+    numbers = history["iteration"].to_numpy()
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    seeds = np.split(history["seed"].to_numpy(), starts[1:])
+    columns = {name: np.split(history[name].to_numpy(), starts[1:]) for name in names}
+    for place, start in enumerate(starts):
+        values = {name: parts[place] for name, parts in columns.items()}
+        yield int(numbers[start]), seeds[place].tolist(), values

@@ -51,9 +51,10 @@ class Provenance:
         self._started = monotonic()
         write_json(self._path, self._content)
 
-    def close(self, iterations: int) -> None:
-        """Note how long this session took and how many iterations are done."""
+    def close(self, iterations: int, measuring: float) -> None:
+        """Note how long this session took, how much of that went into measuring, and how many iterations are done."""
         self._session["wall_seconds"] = round(monotonic() - self._started, 3)
+        self._session["measuring_seconds"] = round(measuring, 3)
         self._session["iterations_done"] = iterations
         write_json(self._path, self._content)
 

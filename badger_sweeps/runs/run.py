@@ -8,19 +8,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
 
+from badger_sweeps.evaluation.course import Course
+from badger_sweeps.evaluation.measures import Measures
+from badger_sweeps.evaluation.measuring import Measuring
 from badger_sweeps.measures.escape import LadderTracker
 from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.objectives import Objective, per_seed
 from badger_sweeps.runs.checkpoint import Checkpointer, load_checkpoint
 from badger_sweeps.runs.graphs import read_connectivity, write_graphs
-from badger_sweeps.runs.history import History, check_history, read_history
+from badger_sweeps.runs.history import History, check_history, iterations, read_history
 from badger_sweeps.runs.interruption import Interruption
 from badger_sweeps.runs.lock import exclusive
 from badger_sweeps.runs.provenance import Provenance
+from badger_sweeps.runs.replay import recorded_course
 from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import Summary, summarize
 from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
@@ -38,6 +41,7 @@ class Plan:
 
     Attributes:
         experiment: what is computed.
+        measures: what is measured on it on the way.
         folder: where the files go; a run that stopped there before is continued.
         name: what tables and W&B call it.
         tags: words to find it by.
@@ -47,6 +51,7 @@ class Plan:
     """
 
     experiment: Experiment
+    measures: Measures
     folder: Path
     name: str
     tags: tuple[str, ...]
@@ -73,7 +78,8 @@ class Plan:
     def check_folder(self) -> None:
         """Refuse a folder that holds what this run cannot go on from; changes nothing."""
         state = self.load_checkpoint()
-        check_history(self.folder, self.metrics, keep=state["iteration"] if state else 0)
+        columns = self.measures.columns(self.experiment)
+        check_history(self.folder, self.metrics, columns, keep=state["iteration"] if state else 0)
 
 
 class Interrupted(Exception):
@@ -99,7 +105,7 @@ def run(plan: Plan, console: Console) -> Summary:
         state = plan.load_checkpoint()
         if state is not None:
             population.load_state_dict(state)
-        history = History(plan.folder, plan.metrics, keep=population.iteration)
+        history = History(plan.folder, plan.metrics, plan.measures.columns(plan.experiment), keep=population.iteration)
         write_graphs(plan.folder, plan.experiment)
         if population.finished:
             return _conclude(plan)
@@ -119,7 +125,10 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
     (plan.folder / SUMMARY).unlink(missing_ok=True)  # of a smaller budget, or of what was computed here before
     provenance = Provenance(plan.folder, first, population.engine_words)
     console.print(f"{plan.name}: {population.engine_words}", markup=False, highlight=False, soft_wrap=True)
-    checkpointer = Checkpointer(plan.folder, population, training.checkpoint_every, before=history.flush)
+    checkpointer = Checkpointer(plan.folder, population, before=history.flush)
+    past = read_history(plan.folder) if first else None
+    course = Course(plan.experiment) if past is None else recorded_course(plan.experiment, past)
+    measuring = Measuring(plan.measures, population, course)
     description = RunDescription(
         folder=plan.folder,
         run_id=provenance.run_id,
@@ -129,6 +138,7 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
         seeds=plan.experiment.seeds,
         first_iteration=first,
         graphs=read_connectivity(plan.folder),
+        metrics=[*plan.metrics, *plan.measures.columns(plan.experiment)],
     )
     with Interruption() as interruption:
         with (
@@ -136,7 +146,7 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
             _closing(TerminalProgress(description, training.iterations, console)) as progress,
         ):
             try:
-                for record in _with_ladder(train(population), plan, first):
+                for record in _with_ladder(measuring.added_to(train(population)), plan, past):
                     history.observe(record)
                     tracker.observe(record)
                     progress.observe(record)
@@ -146,7 +156,7 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
             finally:
                 history.flush()
             checkpointer.save()
-            provenance.close(population.iteration)
+            provenance.close(population.iteration, measuring.seconds)
             if not population.finished:
                 raise Interrupted(interruption.exit_status, population.iteration)
             summary = _conclude(plan)
@@ -171,21 +181,12 @@ def _closing(tracker: Tracker) -> Iterator[Tracker]:
         tracker.close(status)
 
 
-def _with_ladder(records: Iterator[Record], plan: Plan, first: int) -> Iterator[Record]:
+def _with_ladder(records: Iterator[Record], plan: Plan, past: pd.DataFrame | None) -> Iterator[Record]:
     """Add to each record where its members stand on the ladder."""
     ladder = LadderTracker(plan.experiment.seeds, plan.ladder)
-    if first:  # what it knew when the run stopped follows from what was recorded
-        for seeds, loss in _iterations(read_history(plan.folder)):
-            ladder.observe(seeds, loss)
+    if past is not None:  # what it knew when the run stopped follows from what was recorded
+        for _, seeds, metrics in iterations(past, ["loss"]):
+            ladder.observe(seeds, metrics["loss"])
     for record in records:
         standing = ladder.observe(record.seeds, record.metrics["loss"])
         yield replace(record, metrics=record.metrics | dict(zip(LADDER_METRICS, standing, strict=True)))
-
-
-def _iterations(history: pd.DataFrame) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Seeds and losses of each recorded iteration, in order."""
-    starts = np.flatnonzero(np.diff(history["iteration"].to_numpy(), prepend=-1))
-    seeds = np.split(history["seed"].to_numpy(), starts[1:])
-    losses = np.split(history["loss"].to_numpy(), starts[1:])
-    for members, loss in zip(seeds, losses, strict=True):
-        yield members.tolist(), loss

@@ -26,6 +26,7 @@ class RunDescription:
         seeds: the members.
         first_iteration: where this session starts.
         graphs: how well connected each seed's graph is.
+        metrics: the names of all that records may hold.
     """
 
     folder: Path
@@ -36,6 +37,7 @@ class RunDescription:
     seeds: tuple[int, ...]
     first_iteration: int
     graphs: Mapping[int, Connectivity]
+    metrics: Sequence[str]
 
 
 class Tracker(ABC):

@@ -28,7 +28,7 @@ class WandB(Tracking):
             needs a key.
         project: the W&B project.
         entity: the W&B user or team; null for the key's default.
-        every: iterations between logged rows. `history.parquet` has them all.
+        every: iterations between logged rows, beside those with measures. `history.parquet` has them all.
     """
 
     mode: Literal["offline", "online"] = "offline"
@@ -55,10 +55,11 @@ class _Runs(Tracker):
             ) from error
 
     def observe(self, record: Record) -> None:
-        if record.iteration % self._every:
+        if record.iteration % self._every and not record.measures:
             return
         for position, seed in enumerate(record.seeds):
-            row = {name: float(values[position]) for name, values in record.metrics.items()}
+            # A vector becomes a list of numbers.
+            row = {name: values[position].tolist() for name, values in {**record.metrics, **record.measures}.items()}
             # The step is given, since after a restart offline W&B would count from 0 again.
             self._runs[seed].log({"iteration": record.iteration, **row}, step=record.iteration)
 
@@ -108,7 +109,13 @@ def _start(tracking: WandB, run: RunDescription, seed: int) -> wandb.Run:
         ),
     )
     started.define_metric("iteration", hidden=True)
-    for prefix in ("loss", "loss_dim/*", "grad_norm", "schedule/*", "plateau/*"):
-        started.define_metric(prefix, step_metric="iteration", summary="none")
+    for name in sorted({_pattern(name) for name in run.metrics}):
+        started.define_metric(name, step_metric="iteration", summary="none")
     started.summary.update(run.graphs[seed]._asdict())
     return started
+
+
+def _pattern(name: str) -> str:
+    """``mi/*`` for ``mi/mean``: W&B is told of groups rather than of each of thousands of pairs."""
+    group, slash, _ = name.partition("/")
+    return f"{group}/*" if slash else name

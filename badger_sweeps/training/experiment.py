@@ -43,7 +43,9 @@ class Training:
         inner_steps: inner steps of a game.
         loss_steps: the outer loss averages the error after each of the last `loss_steps` inner steps.
         clip_norm: each member's gradient is scaled down to this norm where it is longer; null never does.
-        checkpoint_every: iterations between checkpoints.
+        checkpoint_every: iterations between checkpoints, each of which replaces the last.
+        snapshot_every: iterations between checkpoints that are kept, the first of them before training; null keeps
+            none.
     """
 
     iterations: Count = 2000
@@ -52,6 +54,7 @@ class Training:
     loss_steps: Size = 1
     clip_norm: Positive | None = 1.0
     checkpoint_every: Count = 100
+    snapshot_every: Count | None = 200
 
     @model_validator(mode="after")
     def _loss_within_rollout(self) -> Training:
@@ -134,7 +137,7 @@ class Experiment:
     def identity(self) -> dict[str, Any]:
         """What is computed, as flat keys and plain values: experiments with equal identities are the same run.
 
-        Left out is what changes no number beyond its rounding: the engine, how often checkpoints are made, and the
+        Left out is what changes no number beyond its rounding: the engine, when checkpoints are made, and the
         number of iterations, so that a run can be continued past its first budget. The graphs are in it themselves:
         those of a file, or of a family whose code has changed, may differ where no setting does.
         """
@@ -144,5 +147,6 @@ class Experiment:
             identity[part] = type(settings).__name__
             identity |= {f"{part}.{field.name}": getattr(settings, field.name) for field in fields(settings)}
         identity["topology.graphs"] = f"sha256 {hashlib.sha256(self.graphs.numpy().tobytes()).hexdigest()}"
-        del identity["training.iterations"], identity["training.checkpoint_every"]
+        for key in ("iterations", "checkpoint_every", "snapshot_every"):
+            del identity[f"training.{key}"]
         return identity

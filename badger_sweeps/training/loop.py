@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -20,12 +20,15 @@ class Record:
         iteration: counts from 0, where the weights are the initial ones.
         seeds: the members that took part, in the population's order. A member that diverges is listed in the
             iteration in which it did, with its non-finite values, and not again.
-        metrics: by name, one value for each of `seeds`.
+        metrics: by name, one value for each of `seeds`; the same names in every record.
+        measures: what was measured on the evaluation games, where something was due; for each of `seeds` a number, or
+            a vector.
     """
 
     iteration: int
     seeds: tuple[int, ...]
     metrics: dict[str, np.ndarray]
+    measures: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def metric_names(experiment: Experiment) -> list[str]:

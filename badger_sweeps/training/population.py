@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,11 +9,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from badger_sweeps.engines.base import Gradients
-from badger_sweeps.foundations.axes import Parameters
 from badger_sweeps.foundations.streams import Purpose, stream
-from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.rollout import Games
 from badger_sweeps.topologies.base import mixing
+from badger_sweeps.training.draws import draw_games, initial_weights
 from badger_sweeps.training.experiment import Experiment
 
 
@@ -37,9 +35,7 @@ class Population:
         self.device = device = experiment.torch_device
         self.iteration = 0
         self.active: Bool[Tensor, " population"] = torch.ones(len(experiment.seeds), dtype=torch.bool, device=device)
-        # Weights are drawn on the CPU, so that they do not depend on the device.
-        drawn = Weights.of(_stack([self._draw_weights(stream(seed, Purpose.WEIGHTS)) for seed in experiment.seeds]))
-        self.parameters = Weights(drawn.flat.to(device), drawn.shapes)
+        self.parameters = initial_weights(experiment)
         self.mixing: Float[Tensor, "population expert expert"] = mixing(experiment.graphs).to(device)
         self.engine, self.engine_words = experiment.engine.serving(experiment.system, device)
         self.optimizer = experiment.optimizer.build([self.parameters.flat])
@@ -47,12 +43,6 @@ class Population:
             purpose: [stream(seed, purpose, device) for seed in experiment.seeds]
             for purpose in (Purpose.TARGETS, Purpose.STATES)
         }
-
-    def _draw_weights(self, generator: torch.Generator) -> Parameters:
-        experiment = self.experiment
-        task = experiment.task
-        drawn = experiment.architecture.initial_parameters(task.dims, task.inputs, generator)
-        return {**drawn, **experiment.readout.initial_parameters(experiment.topology.experts, generator)}
 
     @property
     def finished(self) -> bool:
@@ -66,14 +56,9 @@ class Population:
 
     def draw_games(self) -> Games:
         """The next batch of every member."""
-        experiment, games = self.experiment, self.experiment.training.batch_size
-        questions = [experiment.task.draw(games, generator) for generator in self._streams[Purpose.TARGETS]]
-        states = [
-            experiment.architecture.initial_state(games, experiment.topology.experts, generator)
-            for generator in self._streams[Purpose.STATES]
-        ]
-        targets, inputs = map(torch.stack, zip(*questions, strict=True))
-        return Games(targets, inputs, _stack(states))
+        streams = self._streams
+        games = self.experiment.training.batch_size
+        return draw_games(self.experiment, games, streams[Purpose.TARGETS], streams[Purpose.STATES])
 
     def update(self, step: Gradients) -> Float[Tensor, " population"]:
         """Apply one optimiser step to every active member; gives the gradients' norms before clipping.
@@ -123,7 +108,3 @@ class Population:
         for purpose, generators in self._streams.items():
             for generator, saved in zip(generators, state["streams"][purpose.name], strict=True):
                 generator.set_state(saved)
-
-
-def _stack(members: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.stack([member[name] for member in members]) for name in members[0]}

@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.foundations.files import replacing
 from badger_sweeps.measures.escape import escape_iteration
 from badger_sweeps.optimizers.adam import Adam
@@ -29,9 +30,10 @@ from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Experiment, Training
 from badger_sweeps.training.loop import Record, train
 from badger_sweeps.training.population import Population
+from tests.choices import UNMEASURED
 
 
-def plan(folder: Path, **changes: object) -> Plan:
+def plan(folder: Path, measures: Measures = UNMEASURED, **changes: object) -> Plan:
     settings = {
         "architecture": GRU(hidden=8, message=4),
         "topology": RandomLinks(experts=4, links=2),
@@ -41,7 +43,7 @@ def plan(folder: Path, **changes: object) -> Plan:
         "device": "cpu",
     }
     experiment = Experiment(**{**settings, **changes})
-    return Plan(experiment, folder, "test", ("gru",), {}, "escape_iteration", Disabled())
+    return Plan(experiment, measures, folder, "test", ("gru",), {}, "escape_iteration", Disabled())
 
 
 def silent() -> Console:
@@ -62,7 +64,7 @@ def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
     assert [seed["seed"] for seed in content["seeds"]] == [5, 3]
     assert content["objective"]["name"] == "escape_iteration"
     assert {path.name for path in tmp_path.iterdir()} == {
-        "history.parquet", "summary.json", "topology.json", "provenance.json", "checkpoint.pt", ".lock",
+        "history.parquet", "summary.json", "topology.json", "provenance.json", "checkpoint.pt", "snapshots", ".lock",
     }  # fmt: skip
     assert read_summary(tmp_path) == summary
 
@@ -134,10 +136,11 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_never_runs_ahead_of_its_history(tmp_path: Path) -> None:
-    population = Population(plan(tmp_path).experiment)
+    training = Training(iterations=2, batch_size=4, inner_steps=2, checkpoint_every=1, snapshot_every=None)
+    population = Population(plan(tmp_path, training=training).experiment)
     seen: list[list[str]] = []
     checkpointer = Checkpointer(
-        tmp_path, population, 1, before=lambda: seen.append(sorted(p.name for p in tmp_path.iterdir()))
+        tmp_path, population, before=lambda: seen.append(sorted(p.name for p in tmp_path.iterdir()))
     )
     for record in islice(train(population), 2):
         checkpointer.observe(record)

@@ -67,9 +67,10 @@ def test_rows_are_those_of_the_history(finished: Path) -> None:
 def test_metrics_have_the_outer_iteration_as_their_axis(finished: Path) -> None:
     metrics = of_seed(finished, 0)["metric"]
     text = json.dumps(metrics)
-    for name in ("loss", "loss_dim/*", "grad_norm", "schedule/*", "plateau/*"):
+    names = ("loss", "loss_dim/*", "grad_norm", "schedule/*", "plateau/*", "evaluation/*", "mi/*", "binding/*")
+    for name in names:
         assert f'"{name}"' in text
-    assert text.count('"step_metric": "iteration"') == 5
+    assert text.count('"step_metric": "iteration"') == len(names) + 1  # and mi_given_target/*
 
 
 def test_the_summary_has_what_people_sort_by(finished: Path) -> None:
@@ -101,6 +102,6 @@ def test_a_restart_counts_on(tmp_path: Path) -> None:
 def test_online_without_a_key_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    description = RunDescription(tmp_path, "id", "name", (), {}, (0,), 0, {})
+    description = RunDescription(tmp_path, "id", "name", (), {}, (0,), 0, {}, ["loss"])
     with pytest.raises(UsageError, match=r"`tracking.mode` must be one W&B can start in; found online: [^\n]*$"):
         WandB(mode="online").start(description)

@@ -1,0 +1,67 @@
+"""Binding information of the experts' outputs, over training and within a rollout."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
+from badger_sweeps.evaluation.moment import Moment
+from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.measures.information.binding import Organisation, organisation
+from badger_sweeps.measures.information.noise import noise_entropy
+from badger_sweeps.training.experiment import Experiment
+
+OUTER = ("outer", "total_correlation", "residual_entropy", "o_information")
+GIVEN = "_given_target"
+
+
+@settings
+class Binding(Measure):
+    """``binding/*`` of the outputs after the last inner step, each also ``_given_target``, in bits.
+
+    ``outer`` is the binding information, ``residual_entropy`` is what it lies above that of the noise floor.
+
+    Args:
+        every: iterations between measurements; null never measures.
+    """
+
+    every: Count | None = 100
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        names = [f"binding/{name}{given}" for given in ("", GIVEN) for name in OUTER]
+        return dict.fromkeys(names, ()) if has_experts(experiment) else {}
+
+    def measure(self, moment: Moment) -> dict[str, Tensor]:
+        outputs = moment.read_outputs()
+        floor = noise_entropy(outputs[0, 0].numel(), moment.evaluation.noise_share)
+        raw, given = organisation(outputs), organisation(outputs, moment.conditions)
+        return _outer(raw, floor, "") | _outer(given, floor, GIVEN)
+
+
+@settings
+class InnerBinding(Measure):
+    """``binding/inner`` and ``binding/inner_given_target``: binding information after every inner step, in bits.
+
+    Args:
+        every: iterations between measurements; null never measures.
+    """
+
+    every: Count | None = 1000
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        steps = (experiment.training.inner_steps,)
+        names = ("binding/inner", f"binding/inner{GIVEN}")
+        return dict.fromkeys(names, steps) if has_experts(experiment) else {}
+
+    def measure(self, moment: Moment) -> dict[str, Tensor]:
+        raw, given = [], []
+        for outputs, targets in zip(moment.read_outputs_of_steps(), moment.conditions, strict=True):
+            raw.append(organisation(outputs).binding)
+            given.append(organisation(outputs, targets.expand(len(outputs), -1, -1)).binding)
+        return {"binding/inner": torch.stack(raw), f"binding/inner{GIVEN}": torch.stack(given)}
+
+
+def _outer(found: Organisation, floor: float, ending: str) -> dict[str, Tensor]:
+    values = (found.binding, found.total_correlation, found.residual_entropy - floor, found.o_information)
+    return {f"binding/{name}{ending}": value for name, value in zip(OUTER, values, strict=True)}

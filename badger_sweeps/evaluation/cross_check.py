@@ -1,0 +1,48 @@
+"""Mutual information by nearest neighbours, beside the Gaussian copula's on the same states."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor
+
+from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
+from badger_sweeps.evaluation.moment import Moment
+from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.measures.information import ksg
+from badger_sweeps.measures.information.mutual_information import against_permutations, pairwise
+from badger_sweeps.training.experiment import Experiment
+
+
+@settings
+class CrossCheck(Measure):
+    """``mi_check/*``: mutual information in one or two components, by KSG and by the copula, means over pairs, in bits.
+
+    Where ``ksg`` lies well above ``copula`` there is dependence that is not monotone and that ``mi/*`` does not see.
+    ``null`` and ``z`` are the copula's mean under permutations of the games and the mean distance from it in their
+    standard deviations.
+
+    Args:
+        every: iterations between measurements; null never measures.
+        components: of the hidden states, along the frozen directions.
+        permutations: of the games.
+    """
+
+    every: Count | None = None
+    components: Annotated[int, Field(ge=1, le=ksg.MOST_COMPONENTS)] = 2
+    permutations: Annotated[int, Field(ge=2, le=10**5)] = 200
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        names = ("ksg", "copula", "null", "z")
+        return dict.fromkeys((f"mi_check/{name}" for name in names), ()) if has_experts(experiment) else {}
+
+    def measure(self, moment: Moment) -> dict[str, Tensor]:
+        states = moment.read_states(self.components)
+        permuted = against_permutations(states, self.permutations, moment.generator())
+        return {
+            "mi_check/ksg": ksg.pairwise(states).mean(dim=1),
+            "mi_check/copula": pairwise(states).mean(dim=1),
+            "mi_check/null": permuted.null_mean.mean(dim=1),
+            "mi_check/z": permuted.z.mean(dim=1),
+        }

@@ -1,0 +1,39 @@
+"""How well each frequency is guessed, on the frequency task."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.moment import Moment
+from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.measures.frequencies import spectrum
+from badger_sweeps.tasks.frequency import Frequency
+from badger_sweeps.training.experiment import Experiment
+
+PER_FREQUENCY = ("coherent", "amplitude")
+
+
+@settings
+class Frequencies(Measure):
+    """``frequency/coherent/KK`` and ``frequency/amplitude/KK`` of frequencies 1 to K, and ``frequency/out_of_band``.
+
+    The coherent ratio is 1 where a frequency is solved and 0 for noise; the amplitude ratio is blind to the phase.
+    ``out_of_band`` is the part of the normalised error at frequencies that no target has.
+
+    Args:
+        every: iterations between measurements; null never measures.
+    """
+
+    every: Count | None = 100
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        if not isinstance(experiment.task, Frequency):
+            return {}
+        names = [f"frequency/{name}/{k:02d}" for name in PER_FREQUENCY for k in range(1, experiment.task.parts + 1)]
+        return dict.fromkeys((*names, "frequency/out_of_band"), ())
+
+    def measure(self, moment: Moment) -> dict[str, Tensor]:
+        found = spectrum(moment.guesses, moment.targets, moment.experiment.task.parts)
+        values = [column for name in PER_FREQUENCY for column in getattr(found, name).unbind(dim=1)]
+        return dict(zip(self.columns(moment.experiment), (*values, found.out_of_band), strict=True))

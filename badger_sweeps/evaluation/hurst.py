@@ -1,0 +1,56 @@
+"""Memory of the loss."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.moment import Moment
+from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.measures.dynamics.hurst import LEAST, hurst, increments
+from badger_sweeps.training.experiment import Experiment
+
+ESTIMATORS = ("dfa", "rs")
+
+
+@settings
+class HurstExponents(Measure):
+    """``hurst/dfa`` and ``hurst/rs`` of the training loss, the same of its ``_increments``, and of the evaluation loss.
+
+    On a window that ends at the measurement. Levels of 0.5: independent noise about a flat level. Increments of 0.5:
+    the loss walks at random. NaN until the window holds 512 values; ``hurst/evaluation_*`` needs as many measurements
+    of the evaluation loss, so it takes a short `fixed_loss.every`.
+
+    Args:
+        every: iterations between measurements; null never measures.
+        window: iterations, or measurements of the evaluation loss, looked back on.
+    """
+
+    every: Count | None = 100
+    window: Annotated[int, Field(ge=LEAST, le=10**6)] = 1024
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        names = [f"hurst/{source}{name}{what}" for source in ("", "evaluation_")
+                 for what in ("", "_increments") for name in ESTIMATORS]  # fmt: skip
+        return dict.fromkeys(names, ())
+
+    def measure(self, moment: Moment) -> dict[str, Tensor]:
+        training = moment.course.losses(moment.members, last=self.window)
+        evaluation = moment.course.evaluation_losses(moment.members, last=self.window)
+        return _exponents(training, "") | _exponents(evaluation, "evaluation_")
+
+
+def _exponents(losses: Float[Tensor, "member time"], source: str) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
+    for what, series in (("", losses), ("_increments", increments(losses))):
+        if series.shape[1] < LEAST:  # not yet, which is nothing to warn of
+            values = dict.fromkeys(ESTIMATORS, torch.full((len(losses),), torch.nan))
+        else:
+            values = hurst(series)._asdict()
+        found |= {f"hurst/{source}{name}{what}": values[name] for name in ESTIMATORS}
+    return found

@@ -1,0 +1,60 @@
+"""Chaos of the inner loop."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from badger_sweeps.architectures.base import Observation
+from badger_sweeps.evaluation.base import Measure, Shapes, has_states
+from badger_sweeps.evaluation.moment import Moment
+from badger_sweeps.foundations.axes import State
+from badger_sweeps.foundations.settings import Count, Size, settings
+from badger_sweeps.measures.dynamics.lyapunov import tangent_exponents
+from badger_sweeps.training.experiment import Experiment
+
+
+@settings
+class InnerChaos(Measure):
+    """``lyapunov/inner``: the largest exponent of a rollout, by tangent vectors, in nats per inner step.
+
+    The map takes all experts' states and the guess from one inner step to the next, with the error that the guess
+    causes. Mean over games; their standard deviation is ``lyapunov/inner_sd``. A rollout is short: it is the mean
+    growth of a random perturbation within it rather than the exponent of a rollout without end.
+
+    Args:
+        every: iterations between measurements; null never measures.
+        games: of the evaluation set, the first so many.
+    """
+
+    every: Count | None = None
+    games: Size = 16
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        return {"lyapunov/inner": (), "lyapunov/inner_sd": ()} if has_states(experiment) else {}
+
+    def measure(self, moment: Moment) -> dict[str, Tensor]:
+        played = moment.first_games(self.games)
+        members, games, dims = played.targets.shape
+        shapes = {name: tensor.shape[2:] for name, tensor in played.state.items()}
+        sizes = [shape.numel() for shape in shapes.values()]
+
+        def joined(state: State, guess: Float[Tensor, "member game dim"]) -> Float[Tensor, "row variable"]:
+            return torch.cat([*(state[name].flatten(2) for name in shapes), guess], dim=2).flatten(0, 1)
+
+        def step(_: int, rows: Float[Tensor, "row variable"]) -> Float[Tensor, "row variable"]:
+            *parts, guess = rows.view(members, games, -1).split_with_sizes([*sizes, dims], dim=2)
+            state = {
+                name: part.reshape(members, games, *shapes[name]) for name, part in zip(shapes, parts, strict=True)
+            }
+            system = moment.system
+            error = system.loss.error(guess, played.targets, system.task).mean(dim=-1)
+            observation = Observation(error, guess, played.inputs)
+            state, outputs = system.architecture.step(moment.parameters, moment.mixing, state, observation)
+            return joined(state, system.readout.combine(moment.parameters, outputs))
+
+        start = joined(played.state, torch.zeros_like(played.targets))
+        found = tangent_exponents(step, start, moment.experiment.training.inner_steps, moment.generator())
+        exponents = found[:, 0].view(members, games)
+        return {"lyapunov/inner": exponents.mean(dim=1), "lyapunov/inner_sd": exponents.std(dim=1)}

@@ -1,0 +1,46 @@
+"""Whether the loss, where it rests, moves like chaos or like noise."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.moment import Moment
+from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.measures.dynamics.lyapunov import LEAST, against_surrogates
+from badger_sweeps.training.experiment import Experiment
+
+NAMES = ("value", "surrogate_mean", "surrogate_sd", "p_value")
+
+
+@settings
+class LossChaos(Measure):
+    """``lyapunov/loss``: Rosenstein's exponent of the training loss on a window, and of phase-randomised surrogates.
+
+    In nats per iteration. White noise has an exponent of +0.5: only a value apart from ``lyapunov/loss_surrogate_mean``
+    (by ``_surrogate_sd``, ``_p_value``) says anything. NaN until the window holds 200 losses.
+
+    Args:
+        every: iterations between measurements; null never measures.
+        window: iterations looked back on, which should be of one plateau.
+        surrogates: how many.
+    """
+
+    every: Count | None = None
+    window: Annotated[int, Field(ge=LEAST, le=10**4)] = 512
+    surrogates: Annotated[int, Field(ge=19, le=10**5)] = 99
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        return dict.fromkeys(("lyapunov/loss", *(f"lyapunov/loss_{name}" for name in NAMES[1:])), ())
+
+    def measure(self, moment: Moment) -> dict[str, Tensor]:
+        losses = moment.course.losses(moment.members, last=self.window)
+        names = self.columns(moment.experiment)
+        if losses.shape[1] < LEAST:
+            return dict.fromkeys(names, torch.full((len(losses),), torch.nan))
+        found = against_surrogates(losses, moment.generator(), self.surrogates)
+        return dict(zip(names, (getattr(found, name) for name in NAMES), strict=True))

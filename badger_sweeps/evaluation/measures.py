@@ -1,0 +1,72 @@
+"""All measures of a run, as settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import field, fields
+from typing import Annotated
+
+from pydantic import Field
+
+from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.binding import Binding, InnerBinding
+from badger_sweeps.evaluation.cross_check import CrossCheck
+from badger_sweeps.evaluation.fixed_loss import FixedLoss
+from badger_sweeps.evaluation.frequencies import Frequencies
+from badger_sweeps.evaluation.gradients import GradientConflict
+from badger_sweeps.evaluation.growth import AddingExperts
+from badger_sweeps.evaluation.hurst import HurstExponents
+from badger_sweeps.evaluation.inner_chaos import InnerChaos
+from badger_sweeps.evaluation.loss_chaos import LossChaos
+from badger_sweeps.evaluation.modes import InnerModes
+from badger_sweeps.evaluation.mutual_information import MutualInformation
+from badger_sweeps.evaluation.saddles import Saddles
+from badger_sweeps.evaluation.sequentiality import TakingTurns
+from badger_sweeps.foundations.settings import Count, Positive, settings
+from badger_sweeps.training.experiment import Experiment
+
+FEWEST_GAMES = 1000
+"""Below this the bias that is corrected for is small no longer."""
+
+
+@settings
+class Measures:
+    """What is measured, and how often.
+
+    Args:
+        every: iterations between measurements of every measure that has no cadence of its own; null: of none.
+        games: games in the evaluation set of each member.
+        noise: variance of the noise with which states are read, relative to their own (`measures.information.noise`).
+    """
+
+    every: Count | None = 100
+    games: Annotated[int, Field(ge=FEWEST_GAMES, le=10**6)] = FEWEST_GAMES
+    noise: Positive = 0.01
+    fixed_loss: FixedLoss = field(default_factory=FixedLoss)
+    mutual_information: MutualInformation = field(default_factory=MutualInformation)
+    binding: Binding = field(default_factory=Binding)
+    inner_binding: InnerBinding = field(default_factory=InnerBinding)
+    hurst: HurstExponents = field(default_factory=HurstExponents)
+    sequentiality: TakingTurns = field(default_factory=TakingTurns)
+    frequencies: Frequencies = field(default_factory=Frequencies)
+    adding_experts: AddingExperts = field(default_factory=AddingExperts)
+    cross_check: CrossCheck = field(default_factory=CrossCheck)
+    gradients: GradientConflict = field(default_factory=GradientConflict)
+    saddles: Saddles = field(default_factory=Saddles)
+    inner_chaos: InnerChaos = field(default_factory=InnerChaos)
+    loss_chaos: LossChaos = field(default_factory=LossChaos)
+    modes: InnerModes = field(default_factory=InnerModes)
+
+    @property
+    def all(self) -> Sequence[Measure]:
+        """Every measure, whether it is ever due or not."""
+        values = (getattr(self, each.name) for each in fields(self))
+        return [value for value in values if isinstance(value, Measure)]
+
+    def of(self, experiment: Experiment) -> Sequence[Measure]:
+        """Those that are due some time and apply to the experiment."""
+        return [measure for measure in self.all if measure.every is not None and measure.columns(experiment)]
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        """The columns they give."""
+        return {name: shape for measure in self.of(experiment) for name, shape in measure.columns(experiment).items()}

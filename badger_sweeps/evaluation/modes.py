@@ -1,0 +1,53 @@
+"""Oscillations of the inner loop."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from badger_sweeps.evaluation.base import Measure, Shapes, has_states
+from badger_sweeps.evaluation.moment import Moment
+from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.measures.dynamics.modes import modes
+from badger_sweeps.measures.dynamics.oscillations import oscillations
+from badger_sweeps.training.experiment import Experiment
+
+NAMES = ("rank", "oscillating", "r2", "persistence_r2", "surrogates_most", "power", "none")
+
+
+@settings
+class InnerModes(Measure):
+    """``modes/*``: dynamic mode decomposition of all experts' hidden states over a rollout, many games pooled.
+
+    ``oscillating`` counts modes that oscillate and last; ``surrogates_most`` is the largest count among time-shuffled
+    surrogates and ``power`` the share of injected modes that would have been found. ``none`` is 1 where the count is
+    within the surrogates' and the power is at least 0.8: only then are there no oscillating modes. ``r2`` is of one
+    step ahead in games that were not fitted; compare ``persistence_r2``.
+
+    Args:
+        every: iterations between measurements; null never measures.
+        games: of the evaluation set, the first so many.
+    """
+
+    every: Count | None = None
+    games: Annotated[int, Field(ge=4, le=10**4)] = 64
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        return dict.fromkeys((f"modes/{name}" for name in NAMES), ()) if has_states(experiment) else {}
+
+    def measure(self, moment: Moment) -> dict[str, Tensor]:
+        found = defaultdict(list)
+        for start, h in zip(moment.games.state["h"], moment.steps(self.games), strict=True):
+            states = torch.cat([start[None, : self.games], h]).movedim(0, 1).flatten(2)[None]
+            fitted, counted = modes(states), oscillations(states, moment.generator())
+            values = (
+                *(fitted.rank, fitted.oscillating, fitted.r2, fitted.persistence_r2),
+                *(counted.largest_surrogate, counted.power, counted.none.double()),
+            )
+            for name, value in zip(NAMES, values, strict=True):
+                found[f"modes/{name}"].append(value)
+        return {name: torch.cat(values) for name, values in found.items()}

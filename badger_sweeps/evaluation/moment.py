@@ -1,0 +1,181 @@
+"""A population at one iteration, as measures see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from badger_sweeps.engines.base import Trace
+from badger_sweeps.evaluation.course import Course
+from badger_sweeps.evaluation.games import EvaluationSet
+from badger_sweeps.foundations.streams import Purpose, stream
+from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.measures.information.noise import with_noise_floor
+from badger_sweeps.measures.information.reduction import Basis, project
+from badger_sweeps.rollout import Games, System
+from badger_sweeps.training.experiment import Experiment
+from badger_sweeps.training.population import Population
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The members still in training, with their weights, at the start of an iteration; what they do with the games.
+
+    Everything is computed when it is first asked for, and once. All tensors hold these members only, in the
+    population's order.
+
+    Attributes:
+        evaluation: the games.
+        iteration: which; annealed settings are frozen as they are then.
+        members: their places in the population.
+        parameters: their weights.
+        course: the losses so far.
+    """
+
+    evaluation: EvaluationSet
+    iteration: int
+    members: Int[Tensor, " member"]
+    parameters: Weights
+    course: Course
+
+    @classmethod
+    def of(cls, population: Population, evaluation: EvaluationSet, course: Course) -> Moment:
+        """The present one."""
+        members = population.active.nonzero().flatten()
+        parameters = Weights(population.parameters.flat[members], population.parameters.shapes)
+        return cls(evaluation, population.iteration, members, parameters, course)
+
+    @property
+    def experiment(self) -> Experiment:
+        """What is trained."""
+        return self.evaluation.experiment
+
+    @property
+    def seeds(self) -> list[int]:
+        """The members' seeds."""
+        return [self.experiment.seeds[member] for member in self.members.tolist()]
+
+    @property
+    def system(self) -> System:
+        """Who plays what, as it is at this iteration."""
+        return self.experiment.system.at(self.iteration)
+
+    @cached_property
+    def mixing(self) -> Float[Tensor, "member expert expert"]:
+        """The members' graphs."""
+        return self.evaluation.mixing[self.members]
+
+    @cached_property
+    def games(self) -> Games:
+        """The members' games."""
+        return _members(self.evaluation.games, self.members)
+
+    @property
+    def targets(self) -> Float[Tensor, "member game dim"]:
+        """What is to be guessed."""
+        return self.games.targets
+
+    @property
+    def conditions(self) -> Float[Tensor, "member game target"]:
+        """The targets, as numbers that measures can condition on."""
+        return self.evaluation.conditions[self.members]
+
+    @cached_property
+    def _trace(self) -> Trace:
+        recurrent = "h" in self.games.state
+        return self._play(self.parameters, self.mixing, self.games, states=("h",) if recurrent else (), steps=(-1,))
+
+    @property
+    def guesses(self) -> Float[Tensor, "member game dim"]:
+        """After the last inner step."""
+        return self._trace.guesses[-1]
+
+    @cached_property
+    def error(self) -> Float[Tensor, "member dim"]:
+        """The normalised error after the last inner step, in each dimension."""
+        error: Tensor = self.system.loss.error(self.guesses, self.targets, self.experiment.task).mean(dim=1)
+        return error
+
+    @property
+    def h(self) -> Float[Tensor, "member game expert hidden"]:
+        """The experts' hidden states after the last inner step."""
+        return self._trace.states["h"][0]
+
+    @cached_property
+    def outputs(self) -> Float[Tensor, "member game expert dim"]:
+        """The experts' outputs after the last inner step."""
+        return self.system.architecture.outputs(self.parameters, {"h": self.h})
+
+    def basis(self, components: int) -> Basis:
+        """The members' part of the frozen basis."""
+        return _rows(self.evaluation.basis(components), self.members)
+
+    def read_states(self, components: int) -> Float[Tensor, "member game expert component"]:
+        """`h` in so many components of the frozen basis, read with the noise floor."""
+        return self._read(project(self.h, self.basis(components)), self.members)
+
+    def read_outputs(self) -> Float[Tensor, "member game expert component"]:
+        """`outputs` in the basis in which they are compared, read with the noise floor."""
+        return self._read(project(self.outputs, _rows(self.evaluation.outputs_basis, self.members)), self.members)
+
+    def first_games(self, count: int) -> Games:
+        """The first so many games of each member."""
+        state = {name: tensor[:, :count] for name, tensor in self.games.state.items()}
+        return Games(self.games.targets[:, :count], self.games.inputs[:, :count], state)
+
+    def steps(self, games: int | None = None) -> Iterator[Float[Tensor, "step game *hidden"]]:
+        """The hidden states after every inner step, one member at a time: all of them would not fit into memory.
+
+        Of the first so many games; null for all.
+        """
+        played = self.games if games is None else self.first_games(games)
+        for member in range(len(self.members)):
+            one = torch.tensor([member], device=self.members.device)
+            weights = Weights(self.parameters.flat[one], self.parameters.shapes)
+            trace = self._play(weights, self.mixing[one], _members(played, one), states=("h",), steps=None)
+            yield trace.states["h"][:, 0]
+
+    def read_outputs_of_steps(self) -> Iterator[Float[Tensor, "step game expert component"]]:
+        """The same after every inner step, one member at a time."""
+        for member, h in enumerate(self.steps()):
+            weights = Weights(self.parameters.flat[member].expand(len(h), -1), self.parameters.shapes)
+            outputs = self.system.architecture.outputs(weights, {"h": h})
+            alike = self.members[member].expand(len(h))
+            yield self._read(project(outputs, _rows(self.evaluation.outputs_basis, alike)), alike)
+
+    def generator(self) -> torch.Generator:
+        """For what is drawn alike for all members and at every moment: subsets, permutations, surrogates."""
+        return stream(0, Purpose.MEASURES)
+
+    def _read(
+        self, states: Float[Tensor, "row game expert component"], members: Int[Tensor, " row"]
+    ) -> Float[Tensor, "row game expert component"]:
+        noise = self.evaluation.noise(states.shape[-1])[members]
+        return with_noise_floor(states, noise, self.evaluation.noise_share)
+
+    def _play(
+        self,
+        parameters: Weights,
+        mixing: Float[Tensor, "row expert expert"],
+        games: Games,
+        states: tuple[str, ...],
+        steps: tuple[int, ...] | None,
+    ) -> Trace:
+        evaluation, inner_steps = self.evaluation, self.experiment.training.inner_steps
+        return evaluation.engine.rollout(self.system, parameters, mixing, games, inner_steps, states, steps)
+
+
+def _rows(basis: Basis, members: Int[Tensor, " row"]) -> Basis:
+    return Basis(basis.mean[members], basis.directions[members])
+
+
+def _members(games: Games, members: Int[Tensor, " row"]) -> Games:
+    if len(members) == len(games.targets):  # all of them: nothing to copy
+        return games
+    state = {name: tensor[members] for name, tensor in games.state.items()}
+    return Games(games.targets[members], games.inputs[members], state)

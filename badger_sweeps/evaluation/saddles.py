@@ -1,0 +1,72 @@
+"""Whether a population stands on saddles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.moment import Moment
+from badger_sweeps.foundations.settings import Count, Positive, Size, settings
+from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.measures.landscape.saddles import curvature, hessian_product
+from badger_sweeps.rollout import Games, rollout
+from badger_sweeps.training.experiment import Experiment
+
+
+@settings
+class Saddles(Measure):
+    """``hessian/*``: the smallest eigenvalues of the outer loss's Hessian, its largest, and its index.
+
+    ``hessian/smallest`` is a vector; ``hessian/index`` counts the negative ones among it, a lower bound where
+    ``hessian/index_is_lower_bound`` is 1. In float64, minutes per member at the default sizes.
+
+    Args:
+        every: iterations between measurements; null never measures.
+        games: of the evaluation set, the first so many.
+        eigenvalues: how many of the smallest.
+        accuracy: of the eigenvalues relative to the largest; what lies within it counts as zero.
+    """
+
+    every: Count | None = None
+    games: Size = 64
+    eigenvalues: Size = 8
+    accuracy: Positive = 1e-4
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        vector = {"hessian/smallest": (self.eigenvalues,)}
+        return vector | dict.fromkeys(("hessian/largest", "hessian/index", "hessian/index_is_lower_bound"), ())
+
+    def measure(self, moment: Moment) -> dict[str, Tensor]:
+        found = []
+        for member in range(len(moment.members)):
+            weights = moment.parameters.flat[member].double()
+            product = hessian_product(_outer_loss(moment, member, self.games), weights)
+            found.append(
+                curvature(product, len(weights), moment.generator(), count=self.eigenvalues, accuracy=self.accuracy)
+            )
+        index = torch.stack([one.morse_index for one in found])
+        return {
+            "hessian/smallest": torch.stack([one.smallest for one in found]),
+            "hessian/largest": torch.stack([one.largest for one in found]),
+            "hessian/index": index,
+            "hessian/index_is_lower_bound": (index == self.eigenvalues).double().where(~index.isnan(), torch.nan),
+        }
+
+
+def _outer_loss(moment: Moment, member: int, games: int) -> Callable[[Tensor], Tensor]:
+    """The outer loss of one member, as a function of its weights, in float64."""
+    training, system, played = moment.experiment.training, moment.system, moment.first_games(games)
+    one = slice(member, member + 1)
+    state = {name: tensor[one].double() for name, tensor in played.state.items()}
+    own = Games(played.targets[one].double(), played.inputs[one].double(), state)
+    mixing, shapes = moment.mixing[one].double(), moment.parameters.shapes
+
+    def outer_loss(weights: Float[Tensor, " weight"]) -> Float[Tensor, ""]:
+        guesses = rollout(system, Weights(weights[None], shapes), mixing, own, training.inner_steps)
+        return system.loss.error(guesses[-training.loss_steps :], own.targets, system.task).mean()
+
+    return outer_loss

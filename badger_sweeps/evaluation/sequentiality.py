@@ -1,0 +1,46 @@
+"""Whether dimensions are learned together or one after another."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.moment import Moment
+from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.measures.ladder import Ladder
+from badger_sweeps.measures.landscape.sequentiality import sequentiality
+from badger_sweeps.training.experiment import Experiment
+
+NAMES = ("index", "reached", "suppression")
+
+
+@settings
+class TakingTurns(Measure):
+    """``sequentiality/*`` of the training losses per dimension up to the measurement, in block means.
+
+    ``index`` is 1 for dimensions learned one after another and 0 for all at once, ``reached`` how far learning went
+    (0 to 2), ``suppression`` the largest drop of a dimension while another one was learned. For tasks whose parts are
+    its dimensions.
+
+    Args:
+        every: iterations between measurements; null never measures.
+    """
+
+    every: Count | None = 100
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        applies = 1 < experiment.task.dims == experiment.task.parts
+        return dict.fromkeys((f"sequentiality/{name}" for name in NAMES), ()) if applies else {}
+
+    def measure(self, moment: Moment) -> dict[str, Tensor]:
+        experiment = moment.experiment
+        variance = experiment.task.game_variance(experiment.loss.order)
+        block = Ladder.for_run(experiment.task.parts, experiment.training.batch_size, variance).block
+        losses = moment.course.losses_by_dim(moment.members)
+        if losses.shape[1] < 2 * block:
+            values = [torch.full((len(losses),), torch.nan)] * len(NAMES)
+        else:
+            found = sequentiality(losses, block)
+            values = [found.sequentiality, found.reached, found.suppression]
+        return {f"sequentiality/{name}": value for name, value in zip(NAMES, values, strict=True)}

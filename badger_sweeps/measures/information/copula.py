@@ -1,0 +1,192 @@
+"""The Gaussian copula of experts' states: one covariance from which all entropies are read, without their bias."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.special import digamma, ndtri
+from torch import Tensor
+
+from badger_sweeps.measures.unmeasurable import warn_unmeasurable
+
+LEAST_PIVOT = 1e-5
+"""Of a Cholesky factor. Scores of 1000 games that are not functions of each other stay three orders above it, rounding
+three below."""
+
+
+@dataclass(frozen=True)
+class Copula:
+    """The covariance of the normal scores of E experts' components and, after them, of what is conditioned on.
+
+    Every entropy is a differential entropy of standardised Gaussian variables, in bits: their dependence is what
+    matters, and a single component has the entropy of a standard normal variable. The bias of a sample covariance's
+    log-determinant
+    (`entropy_bias`) is subtracted from each; it is exact for Gaussian samples of any size and was within 0.02 bits for
+    normal scores of 1000 games in 64 dimensions. Where fewer than two games more than variables are there, or variables
+    are functions of each other, entropies are NaN, with one warning for each copula.
+
+    Attributes:
+        covariance: of the normal scores; NaN in the rows and columns of a component that is constant or not finite.
+        games: how many the scores are of.
+        experts: E; the first E*components variables are theirs, expert by expert.
+
+    Source: Ince et al. 2017, Human Brain Mapping 38:1541.
+    """
+
+    covariance: Float[Tensor, "*batch variable variable"]
+    games: int
+    experts: int
+    components: int
+    _warned: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        states: Float[Tensor, "*batch game expert component"],
+        given: Float[Tensor, "*batch game dim"] | None = None,
+    ) -> Copula:
+        """The copula of experts' states; with `given`, all entropies are conditional on it (partial covariances).
+
+        Args:
+            states: one sample per game, all of the same inner step. States that are functions of each other have
+                infinite mutual information: give them a noise floor first (`noise.with_noise_floor`).
+            given: what is conditioned on, such as the games' targets.
+        """
+        games, experts, components = states.shape[-3:]
+        samples = states.flatten(-2)
+        if given is not None:
+            samples = torch.cat([samples, given], dim=-1)
+        scores = normal_scores(samples)
+        return cls(scores @ scores.mT / (games - 1), games, experts, components)
+
+    def entropy(self, subsets: Int[Tensor, "subset expert"]) -> Float[Tensor, "*batch subset"]:
+        """H of each subset of experts, all of one size, in bits; of the empty subset 0."""
+        variables = self._variables(subsets)
+        variables = torch.cat([variables, self._given.expand(len(variables), -1)], dim=-1)
+        chosen = self.covariance[..., variables[:, :, None], variables[:, None, :]]
+        return self._entropy(chosen) - self._entropy_given[..., None]
+
+    def told_about_given(self, subsets: Int[Tensor, "subset expert"]) -> Float[Tensor, "*batch subset"]:
+        """I(X_S; given) of each subset of experts, in bits."""
+        variables = self._variables(subsets)
+        alone = self._entropy(self.covariance[..., variables[:, :, None], variables[:, None, :]])
+        return alone - self.entropy(subsets)
+
+    @property
+    def joint_entropy(self) -> Float[Tensor, "*batch"]:
+        """H of all experts, in bits."""
+        return self._entropy(self.covariance) - self._entropy_given
+
+    @property
+    def entropy_without_each(self) -> Float[Tensor, "*batch expert"]:
+        """H of all experts but one, for each, in bits.
+
+        By ln|S without block| = ln|S| + ln|block of the inverse|, which takes one inverse in the place of E
+        determinants.
+        """
+        everything, width = self.covariance.shape[-1], self.experts * self.components
+        inverse = torch.cholesky_inverse(self._cholesky(self.covariance))[..., :width, :width]
+        batch, blocks = inverse.shape[:-2], (self.experts, self.components)
+        own = inverse.reshape(*batch, *blocks, *blocks).diagonal(dim1=-4, dim2=-2).movedim(-1, -3)
+        log_det = self._log_det(self.covariance)[..., None] + self._log_det(own)
+        return self._bits(log_det, everything - self.components) - self._entropy_given[..., None]
+
+    def _variables(self, subsets: Int[Tensor, "subset expert"]) -> Int[Tensor, "subset variable"]:
+        offsets = torch.arange(self.components, device=self.covariance.device)
+        return (subsets.to(offsets)[..., None] * self.components + offsets).flatten(-2)
+
+    @property
+    def _given(self) -> Int[Tensor, " dim"]:
+        return torch.arange(self.experts * self.components, self.covariance.shape[-1], device=self.covariance.device)
+
+    @cached_property
+    def _entropy_given(self) -> Float[Tensor, "*batch"]:
+        first = self.experts * self.components
+        return self._entropy(self.covariance[..., first:, first:])
+
+    def _entropy(self, covariance: Float[Tensor, "*any variable variable"]) -> Float[Tensor, "*any"]:
+        return self._bits(self._log_det(covariance), covariance.shape[-1])
+
+    def _bits(self, log_det: Float[Tensor, "*any"], variables: int) -> Float[Tensor, "*any"]:
+        if variables > max(self.games - 2, 0):
+            self._warn("needs at least two games more than variables", f"{self.games} games, {variables} variables")
+            return torch.full_like(log_det, math.nan)
+        nats = (log_det + variables * math.log(2 * math.pi * math.e)) / 2 - entropy_bias(variables, self.games)
+        return nats / math.log(2)
+
+    def _log_det(self, covariance: Float[Tensor, "*any variable variable"]) -> Float[Tensor, "*any"]:
+        return 2 * self._cholesky(covariance).diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
+
+    def _cholesky(self, covariance: Float[Tensor, "*any variable variable"]) -> Float[Tensor, "*any variable variable"]:
+        """The lower factor; NaN where the matrix is not positive definite."""
+        factor, info = torch.linalg.cholesky_ex(covariance)
+        definite = (info == 0) & (factor.diagonal(dim1=-2, dim2=-1) > LEAST_PIVOT).all(dim=-1)
+        if not definite.all():
+            singular = ~definite & covariance.isfinite().all(dim=(-2, -1))
+            if singular.any() and covariance.shape[-1] <= self.games - 2:
+                self._warn("needs variables that are not functions of each other", "some that are")
+        return torch.where(definite[..., None, None], factor, math.nan)
+
+    def _warn(self, rule: str, found: str) -> None:
+        """Once, however many entropies are asked for."""
+        if not self._warned:
+            self._warned.add(rule)
+            warn_unmeasurable("Gaussian copula", rule, found)
+
+
+def normal_scores(samples: Float[Tensor, "*batch game variable"]) -> Float[Tensor, "*batch variable game"]:
+    """Each variable's values replaced by the normal quantiles of their ranks, Phi^-1(rank/(N + 1)), in float64.
+
+    They are scaled so that the corrected entropy of one variable is that of a standard normal one: unscaled it would
+    fall short by 0.007 bits at 1000 games, and the joint entropy of 64 variables by half a bit.
+
+    Ties are broken at random, by a fixed generator and for each variable on its own: broken by position they would
+    make tied variables look dependent. A variable that is constant, or not finite somewhere, is NaN throughout.
+    """
+    columns = samples.detach().mT.contiguous()
+    games = columns.shape[-1]
+    if games < 2:
+        return columns.new_full(columns.shape, math.nan, dtype=torch.float64)
+    order = _argsort(columns)
+    ordered = columns.gather(-1, order)
+    if (ordered[..., 1:] == ordered[..., :-1]).any():
+        order = _argsort_breaking_ties(columns)
+    quantiles = ndtri(np.arange(1, games + 1) / (games + 1))
+    quantiles *= math.exp(entropy_bias(1, games)) / quantiles.std(ddof=1)
+    ranked = torch.from_numpy(quantiles).to(columns.device).expand_as(order)
+    scores = torch.empty_like(columns, dtype=torch.float64).scatter_(-1, order, ranked)
+    unusable = ~columns.isfinite().all(dim=-1) | (ordered[..., 0] == ordered[..., -1])
+    if unusable.any():
+        warn_unmeasurable("Gaussian copula", "needs finite values that vary from game to game", "a variable without")
+        scores[unusable] = math.nan
+    return scores
+
+
+def entropy_bias(variables: int, games: int) -> float:
+    """b(m): how far the entropy of m Gaussian variables lies below the truth when read off a sample covariance.
+
+    b(m) = [m ln(2/(N - 1)) + sum over k = 1..m of psi((N - k)/2)]/2, in nats; negative, about -m(m + 1)/(4N). Exact for
+    the covariance of N Gaussian samples (with N - 1 in the denominator); needs N > m.
+    """
+    if variables == 0:
+        return 0.0
+    dims = np.arange(1, variables + 1)
+    return float(variables * math.log(2 / (games - 1)) + digamma((games - dims) / 2).sum()) / 2
+
+
+def _argsort(columns: Float[Tensor, "*batch variable game"]) -> Int[Tensor, "*batch variable game"]:
+    if columns.device.type == "cpu":
+        return torch.from_numpy(np.argsort(columns.numpy(), axis=-1))  # vectorised: less than half of torch's time
+    return columns.argsort(dim=-1)
+
+
+def _argsort_breaking_ties(columns: Float[Tensor, "*batch variable game"]) -> Int[Tensor, "*batch variable game"]:
+    generator = torch.Generator().manual_seed(0)
+    shuffle = torch.rand(columns.shape[-2:], generator=generator).argsort(dim=-1).to(columns.device)
+    shuffle = shuffle.expand_as(columns)
+    return shuffle.gather(-1, columns.gather(-1, shuffle).argsort(dim=-1, stable=True))

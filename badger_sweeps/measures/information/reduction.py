@@ -1,0 +1,73 @@
+"""Fewer dimensions for all experts alike: one basis of principal components, which can be kept fixed over training."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from badger_sweeps.measures.unmeasurable import warn_unmeasurable
+
+
+class Basis(NamedTuple):
+    """Directions in the space of hidden states, for each member."""
+
+    mean: Float[Tensor, "population hidden"]
+    directions: Float[Tensor, "population hidden component"]
+    """Orthonormal columns, by falling variance."""
+
+
+def pooled_basis(states: Float[Tensor, "population game expert hidden"], components: int) -> Basis:
+    """The leading principal components of all experts' states pooled, which is right because they share one policy.
+
+    With a basis of its own at each measurement, mutual information would move because the basis does: find one and keep
+    it (`captured_variance` says what it misses). Where `components` is not below the number of hidden units, nothing is
+    left out. NaN with a warning for a member with states that are not finite.
+
+    Source: the usual principal component analysis; pooling over experts is this project's choice.
+    """
+    hidden = states.shape[-1]
+    rows = states.flatten(1, 2).double()
+    usable = rows.isfinite().all(dim=(1, 2))
+    if not usable.all():
+        warn_unmeasurable("pooled basis", "needs finite states", "a member without")
+    mean = torch.where(usable[:, None], rows.mean(dim=1), torch.nan)
+    if components >= hidden:
+        directions = torch.eye(hidden, dtype=torch.float64, device=states.device).expand(len(states), -1, -1)
+    else:
+        covariance = torch.where(usable[:, None, None], _covariance(rows), 0.0)
+        directions = torch.linalg.eigh(covariance).eigenvectors[:, :, -components:].flip(-1)
+    directions = torch.where(usable[:, None, None], directions, torch.nan)
+    return Basis(mean.to(states), directions.to(states))
+
+
+def project(
+    states: Float[Tensor, "population game expert hidden"], basis: Basis
+) -> Float[Tensor, "population game expert component"]:
+    """The states' coordinates in the basis."""
+    centred = states - basis.mean[:, None, None]
+    return torch.einsum("pgeh,phc->pgec", centred, basis.directions)
+
+
+def captured_variance(
+    states: Float[Tensor, "population game expert hidden"], basis: Basis
+) -> Float[Tensor, " population"]:
+    """The share of the states' variance that lies within the basis.
+
+    NaN with a warning for a member whose states are constant or not finite.
+    """
+    rows = states.flatten(1, 2)
+    usable = (rows != rows[:, :1]).any(dim=(1, 2)) & rows.isfinite().all(dim=(1, 2))
+    if not usable.all():
+        warn_unmeasurable("captured variance", "needs finite states that vary", "a member without")
+    covariance = _covariance(rows.double())
+    directions = basis.directions.double()
+    within = (directions * (covariance @ directions)).sum(dim=(1, 2))
+    return torch.where(usable, within / covariance.diagonal(dim1=1, dim2=2).sum(dim=1), torch.nan)
+
+
+def _covariance(rows: Float[Tensor, "population row hidden"]) -> Float[Tensor, "population hidden hidden"]:
+    centred = rows - rows.mean(dim=1, keepdim=True)
+    return centred.mT @ centred / (rows.shape[1] - 1)

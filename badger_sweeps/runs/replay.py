@@ -1,0 +1,22 @@
+"""What measures look back on, from what was recorded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from badger_sweeps.evaluation.course import EVALUATION_LOSS, Course
+from badger_sweeps.runs.history import iterations
+from badger_sweeps.training.experiment import Experiment
+from badger_sweeps.training.loop import Record
+
+
+def recorded_course(experiment: Experiment, history: pd.DataFrame) -> Course:
+    """The losses in a history, as they were known when its last iteration was done."""
+    course = Course(experiment)
+    measured = [EVALUATION_LOSS] if EVALUATION_LOSS in history else []
+    for iteration, seeds, values in iterations(history, [*course.names, *measured]):
+        metrics = {name: values[name] for name in course.names}
+        measures = {name: values[name] for name in measured if not np.isnan(values[name]).all()}
+        course.add(Record(iteration, tuple(seeds), metrics, measures))
+    return course
