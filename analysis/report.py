@@ -16,7 +16,7 @@ from rich.table import Table
 
 from analysis import connectivity, wording
 from analysis.comparison import differences, row
-from analysis.figures import escape, ladder
+from analysis.figures import escape, ladder, measures
 from analysis.figures.style import configuration_color, rung_color
 from analysis.gather import Collection, differing_keys, gather
 from badger_sweeps.foundations.files import replacing
@@ -37,6 +37,7 @@ def build(collection: Collection) -> Path:
         }
         for info in infos
     ]
+    measured = [(run.label, measures.compute(run)) for run in runs]
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     page = templates.get_template("page.html").render(
         title=f"Plateaus of {collection.folder.resolve().name}",
@@ -49,6 +50,7 @@ def build(collection: Collection) -> Path:
         overview=_html(ladder.draw_all(infos)),
         blocks=" or ".join(sorted({str(info.ladder.block) for info in infos}, key=int)),
         panels=panels,
+        measured=[(label, _html(measures.draw(found))) for label, found in measured if found],
         graph_columns=connectivity.COLUMNS,
         graphs=[connectivity.cells(run) for run in runs],
         keys=[(key, [run.config.get(key, "-") for run in runs]) for key in differing_keys(runs)],

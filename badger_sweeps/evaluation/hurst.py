@@ -12,10 +12,11 @@ from torch import Tensor
 from badger_sweeps.evaluation.base import Measure, Shapes
 from badger_sweeps.evaluation.moment import Moment
 from badger_sweeps.foundations.settings import Count, settings
-from badger_sweeps.measures.dynamics.hurst import LEAST, hurst, increments
+from badger_sweeps.measures.dynamics.hurst import LEAST, Hurst, hurst, increments
 from badger_sweeps.training.experiment import Experiment
 
 ESTIMATORS = ("dfa", "rs")
+SERIES = ("", "_increments")
 
 
 @settings
@@ -46,11 +47,9 @@ class HurstExponents(Measure):
 
 
 def _exponents(losses: Float[Tensor, "member time"], source: str) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = {}
-    for what, series in (("", losses), ("_increments", increments(losses))):
-        if series.shape[1] < LEAST:  # not yet, which is nothing to warn of
-            values = dict.fromkeys(ESTIMATORS, torch.full((len(losses),), torch.nan))
-        else:
-            values = hurst(series)._asdict()
-        found |= {f"hurst/{source}{name}{what}": values[name] for name in ESTIMATORS}
-    return found
+    if losses.shape[1] <= LEAST:  # not yet, which is nothing to warn of
+        nothing = torch.full((len(losses),), torch.nan)
+        found = {what: Hurst(nothing, nothing) for what in SERIES}
+    else:
+        found = dict(zip(SERIES, (hurst(losses), hurst(increments(losses))), strict=True))
+    return {f"hurst/{source}{name}{what}": getattr(found[what], name) for what in SERIES for name in ESTIMATORS}

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from badger_sweeps.architectures.base import Observation
+from badger_sweeps.architectures.base import Architecture, Observation
 from badger_sweeps.architectures.exponential import Exponential
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.architectures.lstm import LSTM, lstm_cell, lstm_shapes
@@ -186,3 +186,18 @@ def test_weights_start_as_torchs_cells_do(architecture: GRU | LSTM | SupervisedL
     assert len(numbers) > 500
     assert float(numbers.abs().max()) <= 0.25
     assert float(numbers.std()) == pytest.approx(0.25 / math.sqrt(3), rel=0.08)
+
+
+@pytest.mark.parametrize("architecture", [GRU(hidden=5), TCNN(hidden=5), LSTM(hidden=5)])
+def test_outputs_are_a_function_of_the_state(architecture: Architecture) -> None:
+    generator = torch.Generator().manual_seed(0)
+    drawn_weights = [architecture.initial_parameters(2, 0, generator) for _ in range(3)]
+    weights = {name: torch.stack([member[name] for member in drawn_weights]) for name in drawn_weights[0]}
+    experts = 1 if architecture.solitary else 4
+    starts = [architecture.initial_state(7, experts, generator) for _ in range(3)]
+    state = {name: torch.stack([member[name] for member in starts]) for name in starts[0]}
+    links = torch.rand(3, experts, experts, generator=generator)
+    seen = Observation(torch.rand(3, 7), torch.rand(3, 7, 2), torch.zeros(3, 7, 2, 0))
+    after, outputs = architecture.step(weights, links, state, seen)
+    assert outputs.shape == (3, 7, experts, 2)
+    torch.testing.assert_close(architecture.outputs(weights, {"h": after["h"]}), outputs)

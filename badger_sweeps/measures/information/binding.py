@@ -33,11 +33,14 @@ def organisation(
 
     B, TC and O-information are unchanged by invertible maps of single experts, H and R are not. B rises by itself as
     the loss falls: n outputs that are the target plus private noise of relative variance s have the B of equicorrelated
-    variables at 1/(1 + s), with no communication at all. Give the targets as `given` to take that out: it is then 0.
+    variables at 1/(1 + s), with no communication at all. Give the targets as `given` to take that out: it is then 0 if
+    targets are Gaussian, and several times smaller if not (`copula.Copula.of` has an example).
 
-    Units: bits. Samples: 1000 games for 16 experts with 4 outputs (bias of B below 0.03 bits, standard deviation 0.025;
-    at 100 games 1.2); NaN with a warning below two more than variables, or where an output is constant or not finite.
-    Zero with one expert.
+    Units: bits. Samples: 1000 games for 16 experts with 4 outputs. Bias there: none seen for independent outputs; B, TC
+    and O-information fall short by 1 % or less where all are correlated by up to 0.99, and H and R are too high by what
+    TC lacks. Standard deviation of B: 0.05 bits if independent (1.4 at 100 games), 0.09 if correlated. NaN with a
+    warning below two more than variables, or where an output is constant, not finite or a function of others. Zero with
+    one expert.
 
     Args:
         outputs: of every expert, one inner step, read with a noise floor. More than four dimensions should be reduced

@@ -25,10 +25,15 @@ class Copula:
 
     Every entropy is a differential entropy of standardised Gaussian variables, in bits: their dependence is what
     matters, and a single component has the entropy of a standard normal variable. The bias of a sample covariance's
-    log-determinant
-    (`entropy_bias`) is subtracted from each; it is exact for Gaussian samples of any size and was within 0.02 bits for
-    normal scores of 1000 games in 64 dimensions. Where fewer than two games more than variables are there, or variables
-    are functions of each other, entropies are NaN, with one warning for each copula.
+    log-determinant (`entropy_bias`) is subtracted from each; it is exact for Gaussian samples of any size, and no bias
+    was seen for normal scores of independent variables (64 of them, 1000 games: below 0.02 bits).
+
+    Ranks act as further noise: where a variable is a function of others up to a share v of its variance, they lose about
+    log2(1 + c/(N v))/2 bits of that dependence, with c = 3, or below 1 between copies. At 1000 games and v = 0.02 that
+    is 0.03 of 2.8 bits for two copies and 0.1 where the function is of several variables.
+
+    Where fewer than two games more than variables are there, or variables are functions of each other, entropies are
+    NaN, with one warning for each copula.
 
     Attributes:
         covariance: of the normal scores; NaN in the rows and columns of a component that is constant or not finite.
@@ -55,7 +60,10 @@ class Copula:
         Args:
             states: one sample per game, all of the same inner step. States that are functions of each other have
                 infinite mutual information: give them a noise floor first (`noise.with_noise_floor`).
-            given: what is conditioned on, such as the games' targets.
+            given: what is conditioned on, such as the games' targets. Scores of targets that are not Gaussian are bent
+                against those of the states, and that part of them is not taken out: for 16 experts whose 4 outputs are
+                the targets plus private noise of relative variance 0.1, B given uniform targets is 1.3 bits where the
+                truth is 0 (10.8 if nothing is given).
         """
         games, experts, components = states.shape[-3:]
         samples = states.flatten(-2)

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from badger_sweeps.measures.information.copula import Copula
+from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 MOST_SUBSETS = 200
 """Subsets of each size; all of them where there are no more."""
@@ -77,11 +78,12 @@ def task_information(
 def concavity(curve: Float[Tensor, "population size"]) -> Float[Tensor, " population"]:
     """How far a curve over 1..n, which starts from 0 at size 0, lies above the straight line to its end, on average.
 
-    In the curve's unit. Above 0: concave as a whole, redundancy-dominated; below 0: synergy-dominated. NaN for fewer
-    than two sizes, and where the curve is NaN.
+    In the curve's unit. Above 0: concave as a whole, redundancy-dominated; below 0: synergy-dominated. NaN where
+    the curve is; NaN with a warning for fewer than two sizes.
     """
     sizes = curve.shape[-1]
     if sizes < 2:
+        warn_unmeasurable("concavity", "needs two sizes", "fewer")
         return curve.new_full((len(curve),), math.nan)
     line = torch.arange(1, sizes + 1, dtype=curve.dtype, device=curve.device) / sizes * curve[:, -1:]
     return (curve - line)[:, :-1].mean(dim=-1)

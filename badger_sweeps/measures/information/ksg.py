@@ -30,8 +30,9 @@ def pairwise(
     neighbour in the larger of the two distances. Components are standardised first. It sees any dependence, but its
     values collapse towards 0 as dimensions grow (0.2 of 0.64 bits at 8 components): more than two are refused.
 
-    Units: bits. Samples: at least k + 1 games, a few hundred to be of use; standard deviation about 0.05 bits at 1000.
-    Bias: small and downwards where states are nearly functions of each other. NaN with a warning for pairs with a
+    Units: bits. Samples: at least k + 1 games, a few hundred to be of use; standard deviation 0.04 bits at 1000,
+    0.06 to 0.09 at 300. Bias: below 0.02 bits with one component; with two downwards, 0.03 of 0.64 bits at 1000 games,
+    0.07 at 300, and 0.6 of 5.7 where states differ by the default noise floor only. NaN with a warning for pairs with a
     component that is constant or not finite. On the CPU, about 15 ms a pair at 1000 games.
 
     Raises:
@@ -44,7 +45,7 @@ def pairwise(
         raise ValueError(f"`states` must have at most {MOST_COMPONENTS} components for KSG; found {components}")
     both = pairs(states.shape[2]).tolist()
     values = np.full((len(states), len(both)), math.nan)
-    if games > neighbours:
+    if games > neighbours and states.numel():
         for row, member in zip(values, _standardised(states), strict=True):
             row[:] = [_bits(member[:, i], member[:, j], neighbours) for i, j in both]
     if np.isnan(values).any():

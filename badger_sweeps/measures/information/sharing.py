@@ -31,8 +31,9 @@ def sharing(
     """The entropy decomposition of triplets, averaged over all of them.
 
     Three equations leave one mode open; it is closed by C = the smallest of the pairwise mutual informations (the
-    minimum-mutual-information choice). Then S = C - O and U = B - C - 2S. The minimum of three estimates lies a little
-    below that of the true values where pairs are alike: C, by about their standard deviation.
+    minimum-mutual-information choice). Then S = C - O and U = B - C - 2S. The minimum of three estimates lies below
+    that of the true values where pairs are alike: C and S are then too low by up to their standard deviation (0.02 bits
+    for scalars at 1000 games), U too high by three times that.
 
     Units: bits. Samples, failures: see `binding.organisation`. NaN with a warning for fewer than three experts.
 

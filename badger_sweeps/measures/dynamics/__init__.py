@@ -1,0 +1,1 @@
+"""How a series or a trajectory moves: memory, chaos, oscillation."""

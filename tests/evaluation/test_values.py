@@ -1,0 +1,216 @@
+"""What measures tell of a population, against what can be computed otherwise."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from badger_sweeps.evaluation.games import OUTPUT_COMPONENTS, EvaluationSet
+from badger_sweeps.evaluation.mutual_information import MutualInformation
+from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.measures.information.noise import saturation
+from badger_sweeps.rollout import rollout
+from badger_sweeps.tasks.frequency import Frequency
+from badger_sweeps.tasks.guessing_game import GuessingGame
+from badger_sweeps.topologies.random import RandomLinks
+from badger_sweeps.training.experiment import Training
+from badger_sweeps.training.population import Population
+from badger_sweeps.training.twins import twins
+from tests.evaluation.populations import experiment, measure_named, moment, trained
+
+
+def test_the_games_are_the_same_every_time_and_no_member_trains_on_them() -> None:
+    setup = experiment()
+    one, again = (EvaluationSet(setup, setup.engine, 1000, 0.01).games for _ in range(2))
+    assert torch.equal(one.targets, again.targets)
+    assert torch.equal(one.state["h"], again.state["h"])
+    drawn = Population(setup).draw_games().targets
+    assert not (one.targets[:, :, None] == drawn[:, None]).all(dim=-1).any()
+
+
+def test_the_loss_is_that_of_a_rollout() -> None:
+    seen = moment(experiment(), iterations=3)
+    system = seen.system
+    guesses = rollout(system, seen.parameters, seen.mixing, seen.games, 6)[-1]
+    expected = 3 * (guesses - seen.targets).square().mean(dim=1)
+    found = measure_named("fixed_loss").measure(seen)
+    torch.testing.assert_close(found["evaluation/loss"], expected.mean(dim=1), rtol=1e-5, atol=1e-6)
+    for dim in range(2):
+        torch.testing.assert_close(found[f"evaluation/loss_dim/{dim}"], expected[:, dim], rtol=1e-5, atol=1e-6)
+
+
+def test_outputs_average_to_the_guess() -> None:
+    seen = moment(experiment(), iterations=3)
+    torch.testing.assert_close(seen.outputs.mean(dim=2), seen.guesses, rtol=1e-4, atol=1e-6)
+
+
+def test_the_last_inner_step_is_the_outer_measurement() -> None:
+    seen = moment(experiment(), iterations=3)
+    outer, inner = measure_named("binding").measure(seen), measure_named("inner_binding").measure(seen)
+    for given in ("", "_given_target"):
+        torch.testing.assert_close(inner[f"binding/inner{given}"][:, -1], outer[f"binding/outer{given}"])
+
+
+def test_what_experts_share_by_the_target_alone_goes_when_it_is_given() -> None:
+    """Experts without links that copy the target, each with noise of its own: B and MI are high, and 0 given it.
+
+    The noise floor is that noise: n outputs of equal correlation 1/(1 + s^2) per dimension. The sampling error is told
+    by the spread of the 8 members. Targets are Gaussian here: of uniform ones the copula sees a little less.
+    """
+    setup = experiment(seeds=tuple(range(8)))
+    seen = moment(setup)
+    targets = torch.randn(8, 1000, 2, generator=torch.Generator().manual_seed(0))
+    seen.evaluation.conditions = targets
+    seen.__dict__["outputs"] = targets[:, :, None].expand(-1, -1, 3, -1)
+    found = measure_named("binding").measure(seen)
+    rho, n = 1 / 1.01, 3
+    nats = (-math.log(1 - rho) - (n - 1) * math.log(1 + (n - 1) * rho) + n * math.log(1 + (n - 2) * rho)) / 2
+    raw, given = found["binding/outer"], found["binding/outer_given_target"]
+    # Ranks blur correlations near 1: up to 0.03 bits per dimension at 1000 games (tests of the copula).
+    assert raw.mean() == pytest.approx(2 * nats / math.log(2), abs=0.1 + 3 * float(raw.std()) / math.sqrt(8))
+    assert given.mean() == pytest.approx(0, abs=3 * float(given.std()) / math.sqrt(8) + 0.01)
+
+
+def test_identical_states_share_what_the_noise_floor_lets_through() -> None:
+    setup = experiment(seeds=(0, 1, 2, 3))
+    seen = moment(setup)
+    one = torch.randn(4, 1000, 1, 6, generator=torch.Generator().manual_seed(0)).expand(-1, -1, 3, -1)
+    seen.__dict__["_trace"] = seen._trace._replace(states={"h": one[None]})
+    found = MutualInformation(components=6).measure(seen)["mi/mean"]
+    # The sampling error of one component is 1/sqrt(1000)/ln 2 = 0.046 bits; ranks lose up to 0.03 a component.
+    assert found.mean() == pytest.approx(6 * saturation(0.01), abs=6 * 0.03 + 3 * 0.046 * math.sqrt(6 / 12))
+
+
+def test_captured_variance_is_all_before_training_where_states_are_few() -> None:
+    seen = moment(experiment())
+    found = MutualInformation(components=6).measure(seen)
+    assert found["mi/captured_variance"].tolist() == pytest.approx([1, 1])
+
+
+def test_columns_of_pairs_end_where_they_are_told_to() -> None:
+    setup = experiment(topology=RandomLinks(experts=4, links=1))
+    names = MutualInformation(pair_columns_up_to=4).columns(setup)
+    pairs = ["mi/00__01", "mi/00__02", "mi/00__03", "mi/01__02", "mi/01__03", "mi/02__03"]
+    assert [name for name in names if "__" in name] == pairs
+    assert not [name for name in MutualInformation(pair_columns_up_to=3).columns(setup) if "__" in name]
+
+
+def test_pairs_are_summarised() -> None:
+    found = MutualInformation().measure(moment(experiment(), iterations=2))
+    pairs = torch.stack([found[f"mi/{pair}"] for pair in ("00__01", "00__02", "01__02")], dim=1)
+    torch.testing.assert_close(found["mi/mean"], pairs.mean(dim=1))
+    assert torch.equal(found["mi/min"], pairs.amin(dim=1))
+    assert torch.equal(found["mi/max"], pairs.amax(dim=1))
+
+
+@pytest.mark.parametrize(("phases", "rank"), [("common", 2), ("independent", 6)])
+def test_targets_in_a_plane_are_conditioned_on_in_that_plane(phases: str, rank: int) -> None:
+    setup = experiment(task=Frequency(dims=9, frequencies=3, phases=phases))
+    evaluation = EvaluationSet(setup, setup.engine, 1000, 0.01)
+    assert evaluation.conditions.shape == (2, 1000, rank)
+    assert evaluation.outputs_basis.directions.shape == (2, 9, min(rank, OUTPUT_COMPONENTS))
+    # Nothing of the targets is lost: they are a linear function of the conditions.
+    for targets, conditions in zip(evaluation.games.targets, evaluation.conditions, strict=True):
+        left = targets - targets.mean(dim=0)
+        solved = torch.linalg.lstsq(conditions, left).solution
+        assert float((conditions @ solved - left).abs().max()) < 1e-4
+
+
+def test_targets_that_fill_their_space_stay_as_they_are() -> None:
+    setup = experiment(task=GuessingGame(dims=6))
+    evaluation = EvaluationSet(setup, setup.engine, 1000, 0.01)
+    torch.testing.assert_close(evaluation.conditions + evaluation.outputs_basis.mean[:, None], evaluation.games.targets)
+    expected = torch.eye(6)[:, :OUTPUT_COMPONENTS].expand(2, -1, -1)
+    torch.testing.assert_close(evaluation.outputs_basis.directions, expected)
+
+
+def test_gradients_per_dimension_add_up_to_the_engine_s() -> None:
+    from badger_sweeps.evaluation.gradients import _by_dim
+
+    setup = experiment(training=Training(iterations=30, batch_size=16, inner_steps=6, loss_steps=2))
+    seen = moment(setup, iterations=2)
+    by_dim = _by_dim(seen, games=64)
+    whole = setup.engine.gradients(seen.system, seen.parameters, seen.mixing, seen.first_games(64), 6, 2)
+    torch.testing.assert_close(by_dim.mean(dim=1), whole.gradients.flat, rtol=1e-4, atol=1e-6)
+
+
+def test_the_hessian_s_ends_are_those_of_the_whole_matrix() -> None:
+    from badger_sweeps.evaluation.saddles import Saddles, _outer_loss
+
+    seen = moment(experiment(seeds=(4,)), iterations=5)
+    matrix = torch.func.hessian(_outer_loss(seen, 0, 8))(seen.parameters.flat[0].double())
+    exact = torch.linalg.eigvalsh(matrix)
+    found = Saddles(games=8, eigenvalues=4).measure(seen)
+    size = float(exact.abs().max())
+    torch.testing.assert_close(found["hessian/smallest"][0], exact[:4], rtol=0, atol=2e-4 * size)
+    torch.testing.assert_close(found["hessian/largest"][0], exact[-1], rtol=0, atol=2e-4 * size)
+    assert float(found["hessian/index"][0]) == min(4, int((exact < -1e-4 * size).sum()))
+
+
+def test_the_inner_exponent_is_how_a_small_perturbation_grows() -> None:
+    """Over one rollout, by finite differences in float64 along the same first direction."""
+    from badger_sweeps.evaluation.inner_chaos import InnerChaos
+
+    seen = moment(experiment(seeds=(4,)), iterations=5)
+    found = InnerChaos(games=2).measure(seen)
+    variables = 3 * (6 + 2) + 2
+    direction = torch.randn(variables, 1, generator=seen.generator(), dtype=torch.float64)
+    direction = torch.linalg.qr(direction).Q[:, 0]
+    played = seen.first_games(2)
+    h, m, g = direction.split([3 * 6, 3 * 2, 2])
+    weights = Weights(seen.parameters.flat.double(), seen.parameters.shapes)
+
+    def ends(size: float) -> torch.Tensor:
+        from badger_sweeps.architectures.base import Observation
+
+        state = {
+            "h": played.state["h"].double() + size * h.view(3, 6),
+            "m": played.state["m"].double() + size * m.view(3, 2),
+        }
+        guess = torch.zeros_like(played.targets).double() + size * g
+        for _ in range(6):
+            error = 3 * (guess - played.targets.double()).square().mean(dim=-1)
+            state, outputs = seen.system.architecture.step(
+                weights, seen.mixing.double(), state, Observation(error, guess, played.inputs.double())
+            )
+            guess = outputs.mean(dim=2)
+        return torch.cat([state["h"].flatten(2), state["m"].flatten(2), guess], dim=2)
+
+    apart = (ends(1e-6) - ends(-1e-6)).norm(dim=2) / 2e-6
+    assert float(found["lyapunov/inner"]) == pytest.approx(float(apart.log().mean() / 6), abs=1e-4)
+
+
+def test_frequencies_account_for_the_whole_error() -> None:
+    """Parseval: mean over frequencies of the error at each, and what lies out of band, make the loss."""
+    setup = experiment(task=Frequency(dims=9, frequencies=3))
+    seen = moment(setup, iterations=4)
+    found = measure_named("frequencies").measure(seen)
+    from badger_sweeps.measures.frequencies import spectrum
+
+    parts = spectrum(seen.guesses, seen.targets, 3)
+    torch.testing.assert_close(
+        parts.error.mean(dim=1) + found["frequency/out_of_band"], seen.error.mean(dim=1).double(), rtol=1e-4, atol=1e-5
+    )
+    assert torch.equal(found["frequency/coherent/02"], parts.coherent[:, 1])
+
+
+def test_twins_start_at_the_perturbation_and_stay_together_without_one() -> None:
+    setup = experiment()
+    population, _ = trained(setup, 3)
+    state = population.state_dict()
+    apart = twins(setup, state, iterations=5, perturbation=1e-4)
+    assert apart.distance.shape == (2, 5)
+    np.testing.assert_allclose(apart.distance[:, 0] / apart.length, 1e-4, rtol=0.01)
+    together = twins(setup, state, iterations=5, perturbation=0.0)
+    assert torch.equal(together.distance, torch.zeros(2, 5, dtype=torch.float64))
+
+
+def test_twins_do_not_move_the_population_they_start_from() -> None:
+    setup = experiment()
+    population, _ = trained(setup, 3)
+    before = population.parameters.flat.clone()
+    twins(setup, population.state_dict(), iterations=3)
+    assert torch.equal(population.parameters.flat, before)

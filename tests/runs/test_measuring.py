@@ -1,0 +1,192 @@
+"""Measures within a run: they change nothing, are recorded once, and survive stops and second thoughts."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from rich.console import Console
+
+from badger_sweeps.evaluation.binding import Binding, InnerBinding
+from badger_sweeps.evaluation.course import Course
+from badger_sweeps.evaluation.fixed_loss import FixedLoss
+from badger_sweeps.evaluation.measures import Measures
+from badger_sweeps.evaluation.measuring import Measuring
+from badger_sweeps.evaluation.mutual_information import MutualInformation
+from badger_sweeps.runs.checkpoint import Checkpointer, snapshots
+from badger_sweeps.runs.history import History, read_history
+from badger_sweeps.runs.replay import recorded_course
+from badger_sweeps.runs.run import Plan, run
+from badger_sweeps.tracking.disabled import Disabled
+from badger_sweeps.training.experiment import Training
+from badger_sweeps.training.loop import Record, train
+from badger_sweeps.training.population import Population
+from tests.choices import UNMEASURED
+from tests.evaluation.populations import experiment, only
+
+SOME = replace(
+    UNMEASURED, fixed_loss=FixedLoss(every=4), binding=Binding(every=10), inner_binding=InnerBinding(every=20)
+)
+
+
+def plan(folder: Path, measures: Measures, iterations: int = 30, snapshot_every: int | None = 10) -> Plan:
+    training = Training(
+        iterations=iterations, batch_size=16, inner_steps=6, checkpoint_every=7, snapshot_every=snapshot_every
+    )
+    setup = experiment(training=training)
+    return Plan(setup, measures, folder, "test", (), {}, "escape_iteration", Disabled())
+
+
+def finish(started: Plan) -> pd.DataFrame:
+    started.folder.mkdir(exist_ok=True)
+    run(started, Console(file=io.StringIO()))
+    return read_history(started.folder)
+
+
+def test_measures_are_columns_of_the_history_at_their_own_cadence(tmp_path: Path) -> None:
+    history = finish(plan(tmp_path, SOME))
+    every = {"evaluation/loss": 4, "evaluation/loss_dim/1": 4, "binding/outer": 10, "binding/inner": 20}
+    for name, cadence in every.items():
+        there = history[history[name].notna()]
+        assert sorted(set(there["iteration"])) == list(range(0, 30, cadence))
+        assert len(there) == 2 * len(range(0, 30, cadence))
+    assert all(len(value) == 6 for value in history["binding/inner"].dropna())
+    assert history[["loss", "grad_norm"]].notna().all(axis=None)
+    provenance = json.loads((tmp_path / "provenance.json").read_text())
+    assert 0 < provenance["sessions"][0]["measuring_seconds"] < provenance["sessions"][0]["wall_seconds"]
+
+
+def test_measuring_changes_nothing_that_is_trained(tmp_path: Path) -> None:
+    measured, bare = finish(plan(tmp_path / "a", SOME)), finish(plan(tmp_path / "b", UNMEASURED))
+    pd.testing.assert_frame_equal(measured[bare.columns.tolist()], bare, check_exact=True)
+    states = [torch.load(tmp_path / name / "checkpoint.pt") for name in "ab"]
+    weights = [state["population"]["parameters"] for state in states]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_what_is_measured_belongs_to_the_weights_before_the_iteration(tmp_path: Path) -> None:
+    """Iteration 0 is the untrained network, and the value of iteration 4 is that of four updates."""
+    history = finish(plan(tmp_path, SOME))
+    population = Population(plan(tmp_path, SOME).experiment)
+    for _ in islice(train(population), 4):
+        pass
+    from badger_sweeps.evaluation.games import EvaluationSet
+    from badger_sweeps.evaluation.moment import Moment
+
+    course = Course(population.experiment)
+    seen = Moment.of(population, EvaluationSet(population.experiment, population.engine, 1000, 0.01), course)
+    recorded = history[history["iteration"] == 4]["evaluation/loss"]
+    np.testing.assert_array_equal(recorded, seen.error.mean(dim=1))
+
+
+@pytest.mark.parametrize("stop", [10, 11, 20])
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path, stop: int) -> None:
+    """A measure that looks back too: it must know the losses from before the stop."""
+    looking_back = replace(SOME, sequentiality=replace(SOME.sequentiality, every=3))
+    whole = finish(plan(tmp_path / "whole", looking_back, iterations=80))
+    finish(plan(tmp_path / "again", looking_back, iterations=stop))
+    again = finish(plan(tmp_path / "again", looking_back, iterations=80))
+    pd.testing.assert_frame_equal(again, whole, check_exact=True)
+    assert whole["sequentiality/index"].notna().any()
+
+
+def test_measures_may_be_added_and_dropped_on_the_way(tmp_path: Path) -> None:
+    """What was measured stays; what is new is null before. Parts of the history that are full are made to match."""
+    import badger_sweeps.runs.history as module
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "ROWS_PER_PART", 12)
+        finish(plan(tmp_path, only("binding", every=5), iterations=16))
+        history = finish(plan(tmp_path, only("mutual_information", every=8), iterations=30))
+    assert history["iteration"].tolist() == [i for i in range(30) for _ in range(2)]
+    assert sorted(set(history[history["binding/outer"].notna()]["iteration"])) == [0, 5, 10, 15]
+    assert sorted(set(history[history["mi/mean"].notna()]["iteration"])) == [16, 24]
+    bare = finish(plan(tmp_path / "bare", UNMEASURED))
+    pd.testing.assert_frame_equal(history[bare.columns.tolist()], bare, check_exact=True)
+
+
+def test_a_diverged_member_is_measured_no_more(tmp_path: Path) -> None:
+    setup = plan(tmp_path, UNMEASURED).experiment
+    population = Population(setup)
+    measuring = Measuring(replace(UNMEASURED, fixed_loss=FixedLoss(every=1)), population, Course(setup))
+    records = measuring.added_to(train(population))
+    first = next(records)
+    population.parameters.flat[0] = torch.nan
+    second, third = next(records), next(records)
+    assert [record.seeds for record in (first, second, third)] == [(4, 9), (4, 9), (9,)]
+    assert [len(record.measures["evaluation/loss"]) for record in (first, second, third)] == [2, 2, 1]
+    assert np.isnan(second.measures["evaluation/loss"][0])
+    assert np.isfinite(third.measures["evaluation/loss"]).all()
+
+
+def test_the_course_is_read_back_from_the_history(tmp_path: Path) -> None:
+    started = plan(tmp_path, SOME)
+    started.folder.mkdir(exist_ok=True)
+    course = Course(started.experiment)
+    population = Population(started.experiment)
+    columns = SOME.columns(started.experiment)
+    history = History(tmp_path, started.metrics[:-2], columns)
+    for record in Measuring(SOME, population, course).added_to(train(population)):
+        history.observe(record)
+    history.flush()
+    again = recorded_course(started.experiment, read_history(tmp_path))
+    members = torch.tensor([1, 0])
+    assert torch.equal(again.losses(members), course.losses(members))
+    assert again.losses(members).shape == (2, 30)
+    assert torch.equal(again.losses(members, last=7), course.losses(members)[:, -7:])
+    assert torch.equal(again.losses_by_dim(members), course.losses_by_dim(members))
+    assert torch.equal(again.evaluation_losses(members, last=100), course.evaluation_losses(members, last=100))
+    assert again.evaluation_losses(members, last=100).shape == (2, 8)
+
+
+def test_snapshots_are_whole_checkpoints_from_the_first_to_the_last(tmp_path: Path) -> None:
+    finish(plan(tmp_path, UNMEASURED, iterations=25))
+    kept = snapshots(tmp_path)
+    assert [path.name for path in kept] == ["000000000.pt", "000000010.pt", "000000020.pt"]
+    population = Population(plan(tmp_path, UNMEASURED).experiment)
+    untrained = torch.load(kept[0])["population"]["parameters"]
+    assert all(torch.equal(untrained[name], population.parameters[name]) for name in untrained)
+    population.load_state_dict(torch.load(kept[1])["population"])
+    losses = [float(record.metrics["loss"][0]) for record in islice(train(population), 5)]
+    history = read_history(tmp_path)
+    expected = history[(history["seed"] == 4) & history["iteration"].between(10, 14)]["loss"]
+    assert losses == expected.tolist()
+
+
+def test_no_snapshots_where_none_are_wanted(tmp_path: Path) -> None:
+    finish(plan(tmp_path, UNMEASURED, snapshot_every=None))
+    assert snapshots(tmp_path) == []
+
+
+def test_snapshots_of_a_run_that_was_started_anew_do_not_stay(tmp_path: Path) -> None:
+    finish(plan(tmp_path, UNMEASURED, iterations=30))
+    population = Population(plan(tmp_path, UNMEASURED).experiment)
+    Checkpointer(tmp_path, population, before=lambda: None)
+    assert [path.name for path in snapshots(tmp_path)] == ["000000000.pt"]
+
+
+def test_a_record_without_measures_costs_no_columns(tmp_path: Path) -> None:
+    history = History(tmp_path, ["loss"], {"mi/mean": (), "binding/inner": (3,)})
+    for iteration in range(3):
+        measures = {} if iteration != 1 else {
+            "mi/mean": np.float32([1, np.nan]), "binding/inner": np.float32([[1, 2, 3], [4, 5, 6]]),
+        }  # fmt: skip
+        history.observe(Record(iteration, (7, 8), {"loss": np.float32([1, 2])}, measures))
+    history.flush()
+    read = read_history(tmp_path)
+    assert read["mi/mean"].isna().tolist() == [True, True, False, True, True, True]
+    assert read["binding/inner"].iloc[3].tolist() == [4, 5, 6]
+    assert read["binding/inner"].iloc[0] is None
+
+
+def test_every_measure_can_be_the_only_one(tmp_path: Path) -> None:
+    history = finish(plan(tmp_path, replace(UNMEASURED, mutual_information=MutualInformation(every=15))))
+    measured = [name for name in history if "/" in name and not name.startswith(("loss_dim", "schedule", "plateau"))]
+    assert measured == list(MutualInformation().columns(experiment()))
