@@ -46,6 +46,11 @@ class Serving(NamedTuple):
 class Engine(ABC):
     """Computes `Gradients` and `Trace`. Engines differ in speed, never in meaning."""
 
+    @property
+    @abstractmethod
+    def workers(self) -> int:
+        """How many threads it may use; others may use as many while it rests."""
+
     @abstractmethod
     def serving(self, system: System, device: torch.device) -> Serving:
         """The engine that runs `system` on `device`, made ready: this one, or the reference where it does not serve.

@@ -32,6 +32,10 @@ class Reference(Engine):
 
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
 
+    @property
+    def workers(self) -> int:
+        return self.threads
+
     def serving(self, system: System, device: torch.device) -> Serving:
         torch.set_num_threads(self.threads)
         return Serving(self, f"reference engine (PyTorch{', CUDA graph' if device.type == 'cuda' else ''})")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
@@ -33,10 +33,12 @@ class Binding(Measure):
         return dict.fromkeys(names, ()) if has_experts(experiment) else {}
 
     def measure(self, moment: Moment) -> dict[str, Tensor]:
-        outputs = moment.read_outputs()
-        floor = noise_entropy(outputs[0, 0].numel(), moment.evaluation.noise_share)
-        raw, given = organisation(outputs), organisation(outputs, moment.conditions)
-        return _outer(raw, floor, "") | _outer(given, floor, GIVEN)
+        floor = noise_entropy(moment.outputs_read[0, 0].numel(), moment.evaluation.noise_share)
+
+        def both(outputs: Tensor, conditions: Tensor) -> dict[str, Tensor]:
+            return _outer(organisation(outputs), floor, "") | _outer(organisation(outputs, conditions), floor, GIVEN)
+
+        return moment.by_member(both, moment.outputs_read, moment.conditions)
 
 
 @settings
@@ -55,11 +57,15 @@ class InnerBinding(Measure):
         return dict.fromkeys(names, steps) if has_experts(experiment) else {}
 
     def measure(self, moment: Moment) -> dict[str, Tensor]:
-        raw, given = [], []
-        for outputs, targets in zip(moment.read_outputs_of_steps(), moment.conditions, strict=True):
-            raw.append(organisation(outputs).binding)
-            given.append(organisation(outputs, targets.expand(len(outputs), -1, -1)).binding)
-        return {"binding/inner": torch.stack(raw), f"binding/inner{GIVEN}": torch.stack(given)}
+        return moment.by_member(_inner, moment.read_outputs_of_steps(), moment.conditions)
+
+
+def _inner(
+    outputs: Float[Tensor, "1 step game expert component"], conditions: Float[Tensor, "1 game target"]
+) -> dict[str, Tensor]:
+    same = conditions[:, None].expand(-1, outputs.shape[1], -1, -1)
+    raw, given = organisation(outputs).binding, organisation(outputs, same).binding
+    return {"binding/inner": raw, f"binding/inner{GIVEN}": given}
 
 
 def _outer(found: Organisation, floor: float, ending: str) -> dict[str, Tensor]:

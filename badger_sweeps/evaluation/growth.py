@@ -35,7 +35,7 @@ class AddingExperts(Measure):
         return vectors | {f"experts/{name}": () for name in summaries}
 
     def measure(self, moment: Moment) -> dict[str, Tensor]:
-        outputs = moment.read_outputs()
+        outputs = moment.outputs_read
         shared = shared_with_others(outputs, moment.generator())
         task = task_information(outputs, moment.conditions, moment.generator())
         return {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -119,7 +120,8 @@ class Moment:
         """`h` in so many components of the frozen basis, read with the noise floor."""
         return self._read(project(self.h, self.basis(components)), self.members)
 
-    def read_outputs(self) -> Float[Tensor, "member game expert component"]:
+    @cached_property
+    def outputs_read(self) -> Float[Tensor, "member game expert component"]:
         """`outputs` in the basis in which they are compared, read with the noise floor."""
         return self._read(project(self.outputs, _rows(self.evaluation.outputs_basis, self.members)), self.members)
 
@@ -147,6 +149,17 @@ class Moment:
             outputs = self.system.architecture.outputs(weights, {"h": h})
             alike = self.members[member].expand(len(h))
             yield self._read(project(outputs, _rows(self.evaluation.outputs_basis, alike)), alike)
+
+    def by_member(
+        self, measure: Callable[..., dict[str, Tensor]], *tensors: Iterable[Tensor] | Tensor
+    ) -> dict[str, Tensor]:
+        """`measure` of each member's part of the tensors, joined again; in as many threads as the engine may use.
+
+        What libraries compute below is then spread over the cores, with the same bits for any number of them.
+        """
+        with ThreadPoolExecutor(self.evaluation.engine.workers) as pool:
+            found = list(pool.map(lambda *parts: measure(*(part[None] for part in parts)), *tensors))
+        return {name: torch.cat([one[name] for one in found]) for name in found[0]} if found else {}
 
     def generator(self) -> torch.Generator:
         """For what is drawn alike for all members and at every moment: subsets, permutations, surrogates."""

@@ -42,8 +42,8 @@ class MutualInformation(Measure):
         return dict.fromkeys((*SUMMARIES, *CONDITIONAL, CAPTURED, *self._pair_names(experiment)), ())
 
     def measure(self, moment: Moment) -> dict[str, Tensor]:
-        states = moment.read_states(self.components)
-        raw, given = pairwise(states), pairwise(states, moment.conditions)
+        found = moment.by_member(_pairwise, moment.read_states(self.components), moment.conditions)
+        raw, given = found["raw"], found["given"]
         summaries = [*_summaries(raw), *_summaries(given)]
         names = self._pair_names(moment.experiment)
         return {
@@ -57,6 +57,12 @@ class MutualInformation(Measure):
         if experts > self.pair_columns_up_to:
             return []
         return [f"mi/{first:02d}__{second:02d}" for first, second in pairs(experts).tolist()]
+
+
+def _pairwise(
+    states: Float[Tensor, "member game expert component"], conditions: Float[Tensor, "member game target"]
+) -> dict[str, Tensor]:
+    return {"raw": pairwise(states), "given": pairwise(states, conditions)}
 
 
 def _summaries(values: Float[Tensor, "member pair"]) -> tuple[Tensor, Tensor, Tensor]:

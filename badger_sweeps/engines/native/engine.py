@@ -60,10 +60,10 @@ class Native(Engine):
         torch.set_num_threads(1)  # what is left to PyTorch is too small to share
         cell = _cell(system)
         vectors = VECTORS[library(cell.struct, cell.hidden, cell.message, system.task.dims).lanes]
-        return Serving(self, f"native engine ({vectors}, {_threads(self._cores)})")
+        return Serving(self, f"native engine ({vectors}, {_threads(self.workers)})")
 
     @property
-    def _cores(self) -> int:
+    def workers(self) -> int:
         return self.threads or len(os.sched_getaffinity(0))
 
     def gradients(
@@ -115,7 +115,7 @@ class Native(Engine):
         Gives each member's gradients, followed by the error in each dimension after the last step.
         """
         sizes = (*games.targets.shape[:2], mixing.shape[-1])
-        prepared = _prepare(system, parameters.names, sizes, inner_steps, loss_steps, self._cores)
+        prepared = _prepare(system, parameters.names, sizes, inner_steps, loss_steps, self.workers)
         state = {f"{prepared.states[name]}0": tensor for name, tensor in games.state.items()}
         given = {"values": parameters.flat, "mixing": mixing, "targets": games.targets, **state}
         arrays = {name: _array(name, tensor, prepared.elements[name]) for name, tensor in given.items()}

@@ -28,8 +28,8 @@ class Copula:
     log-determinant (`entropy_bias`) is subtracted from each; it is exact for Gaussian samples of any size, and no bias
     was seen for normal scores of independent variables (64 of them, 1000 games: below 0.02 bits).
 
-    Ranks act as further noise: where a variable is a function of others up to a share v of its variance, they lose about
-    log2(1 + c/(N v))/2 bits of that dependence, with c = 3, or below 1 between copies. At 1000 games and v = 0.02 that
+    Ranks act as further noise: where a variable is a function of others up to a share v of its variance, they lose
+    log2(1 + c/(N v))/2 bits of that dependence, with c about 3, or below 1 between copies. At 1000 games and v = 0.02 that
     is 0.03 of 2.8 bits for two copies and 0.1 where the function is of several variables.
 
     Where fewer than two games more than variables are there, or variables are functions of each other, entropies are

@@ -46,8 +46,8 @@ def pairwise(
     Units: bits. Samples: games of one fixed set, read after one inner step; 1000 for up to 32 components, 300 for up to
     4; at least two more than variables, else NaN. Standard deviation, if each of d shared dimensions is correlated by
     rho: about (d rho^2/N + d_i d_j/(2 N^2))^0.5/ln 2 bits; of 0.64 bits in two dimensions 0.04 at 1000 games with 8
-    components and 0.05 with 32, 0.07 at 300 with 4. Bias: none seen for independent states; downwards by about 1 % of the
-    value for states that differ by the default noise floor only, at 1000 games. NaN with a warning for pairs with a
+    components and 0.05 with 32, 0.07 at 300 with 4. Bias: none seen for independent states; downwards by about 1 % of
+    the value for states that differ by the default noise floor only, at 1000 games. NaN with a warning for pairs with a
     component that is constant, not finite, or a function of others.
 
     Args:
