@@ -77,7 +77,7 @@ def draw(panels: list[Panel]) -> go.Figure:
     for position, panel in enumerate(panels):
         place = {"row": position // 2 + 1, "col": position % 2 + 1}
         for curve in panel.curves:
-            color = configuration_color(1 if curve.dashed else 0)
+            color = configuration_color(1 if curve.dashed else 4)
             for seed in curve.seeds:
                 line = {"width": 0.7, "color": translucent(color, 0.45)}
                 figure.add_scatter(
