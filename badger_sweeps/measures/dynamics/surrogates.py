@@ -50,7 +50,7 @@ def amplitude_adjusted(
 
     The null hypothesis is a stationary linear Gaussian process seen through any monotone function, so skewed noise is
     part of it. The values are kept exactly, the power spectrum only nearly (it comes out flatter in short series). All
-    members get the same phases. A member with a value that is not finite has NaN surrogates.
+    members get the same phases. A value that is not finite is in every surrogate, which cannot be measured either.
 
     Returns:
         float64, on the device of the series.
@@ -60,8 +60,7 @@ def amplitude_adjusted(
     ranks = values.argsort(dim=1, stable=True).argsort(dim=1)
     scores = torch.special.ndtri((ranks.double() + 0.5) / time)
     order = phase_randomised(scores, draws, generator).argsort(dim=2).argsort(dim=2)
-    taken = values.sort(dim=1).values.expand(draws, -1, -1).gather(2, order)
-    return taken.where(values.isfinite().all(dim=1)[:, None], math.nan)
+    return values.sort(dim=1).values.expand(draws, -1, -1).gather(2, order)
 
 
 def shuffled(

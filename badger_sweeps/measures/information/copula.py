@@ -29,8 +29,8 @@ class Copula:
     was seen for normal scores of independent variables (64 of them, 1000 games: below 0.02 bits).
 
     Ranks act as further noise: where a variable is a function of others up to a share v of its variance, they lose
-    log2(1 + c/(N v))/2 bits of that dependence, with c about 3, or below 1 between copies. At 1000 games and v = 0.02 that
-    is 0.03 of 2.8 bits for two copies and 0.1 where the function is of several variables.
+    log2(1 + c/(N v))/2 bits of that dependence, with c about 3, or below 1 between copies. At 1000 games and v = 0.02
+    that is 0.03 of 2.8 bits for two copies and 0.1 where the function is of several variables.
 
     Where fewer than two games more than variables are there, or variables are functions of each other, entropies are
     NaN, with one warning for each copula.
@@ -121,7 +121,7 @@ class Copula:
         return self._bits(self._log_det(covariance), covariance.shape[-1])
 
     def _bits(self, log_det: Float[Tensor, "*any"], variables: int) -> Float[Tensor, "*any"]:
-        if variables > max(self.games - 2, 0):
+        if variables > self.games - 2:
             self._warn("needs at least two games more than variables", f"{self.games} games, {variables} variables")
             return torch.full_like(log_det, math.nan)
         nats = (log_det + variables * math.log(2 * math.pi * math.e)) / 2 - entropy_bias(variables, self.games)
@@ -181,8 +181,6 @@ def entropy_bias(variables: int, games: int) -> float:
     b(m) = [m ln(2/(N - 1)) + sum over k = 1..m of psi((N - k)/2)]/2, in nats; negative, about -m(m + 1)/(4N). Exact for
     the covariance of N Gaussian samples (with N - 1 in the denominator); needs N > m.
     """
-    if variables == 0:
-        return 0.0
     dims = np.arange(1, variables + 1)
     return float(variables * math.log(2 / (games - 1)) + digamma((games - dims) / 2).sum()) / 2
 

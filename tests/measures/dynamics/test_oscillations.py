@@ -60,6 +60,13 @@ def test_power_falls_with_the_share_of_the_energy() -> None:
     assert power[1:] == [1, 1]
 
 
+def test_an_oscillation_that_was_there_is_not_taken_for_the_injected_one() -> None:
+    """Too weak to be found, the injected one is within 2 pi/20 of the other's argument of pi/6 once in seven."""
+    states = linear_states([TURNING, 0.8], noise=0.02)
+    assert modes(states).oscillating.item() == 1
+    assert power_to_find(states, seeded(9), injections=10, share=0.0005).item() < 0.5
+
+
 def test_power_holds_in_a_network_that_settles_in_every_game_elsewhere() -> None:
     """Many eigenvalues lie near 1 then, and their modes nearly cancel."""
     weights = torch.randn(64, 64, generator=seeded(2)) / 16
@@ -84,8 +91,9 @@ def test_the_injected_mode_has_the_share_and_the_eigenvalue_it_should() -> None:
         # x_{t+1} = 2 r cos(a) x_t - r^2 x_{t-1} is what every variable of such a mode obeys.
         recurrence = 2 * 0.975 * math.cos(argument) * added[:, :, 1:-1] - 0.975**2 * added[:, :, :-2]
         torch.testing.assert_close(added[:, :, 2:], recurrence)
-        # Games have phases of their own, and with two dimensions the mode is a plane.
+        # The mode is a plane, and games have phases of their own.
         assert torch.linalg.matrix_rank(added.flatten(0, 2), rtol=1e-9).item() == 2
+        assert torch.linalg.matrix_rank(added[0].flatten(1), rtol=1e-9).item() == 2
 
 
 def test_time_is_shuffled_within_games_and_alike_for_all_members() -> None:

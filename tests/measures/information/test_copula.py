@@ -263,6 +263,18 @@ def test_functions_of_each_other_are_nan_and_not_a_large_number(function, shift:
         assert pairs.isnan().tolist() == [[True, False, False], [False, False, False]]
 
 
+@pytest.mark.parametrize("components", [1, 3])
+def test_rounding_does_not_make_functions_of_each_other_finite(components: int) -> None:
+    """The last pivot of their covariance is rounding, of either sign: 25 bits if taken for a variance."""
+    states = normal(40, 1000, 3, components)
+    states += states.mean(dim=2, keepdim=True)
+    states[:, :, 2] = states[:, :, 0]
+    with one_warning():
+        copula = Copula.of(states)
+        assert copula.joint_entropy.isnan().all()
+        assert copula.entropy(torch.tensor([[0, 2]])).isnan().all()
+
+
 def test_strong_dependence_is_not_taken_for_a_function() -> None:
     """A correlation of 1 - 1e-8: as ranks of 1000 games, most but not all are alike."""
     states = correlated_pair(1 - 1e-8, 5, 1000, 3, 3)

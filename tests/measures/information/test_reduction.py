@@ -145,7 +145,7 @@ def test_constant_states_have_no_variance_to_capture(dtype: torch.dtype) -> None
     """Nor one made of rounding: a mean of 0.1s is not quite 0.1."""
     states = normal(2, 1000, 4, 6).to(dtype)
     basis = pooled_basis(states, 2)
-    states[0] = torch.arange(1, 7) * 0.1
+    states[0] = (torch.arange(1, 7, dtype=torch.float64) * 0.1).to(dtype)
     with one_warning():
         assert captured_variance(states, basis).isnan().tolist() == [True, False]
 
