@@ -35,7 +35,7 @@ def can_be_decomposed(states: Float[Tensor, "population game step variable"]) ->
     games, steps, variables = states.shape[1:]
     if games < LEAST_GAMES or steps < LEAST_STEPS or variables < LEAST_VARIABLES:
         return torch.zeros(states.shape[0], dtype=torch.bool, device=states.device)
-    varies = (states != states[:, :1, :1]).flatten(start_dim=1).any(dim=1)
+    varies = (states[:, :, :-1] != states[:, :1, :1]).flatten(start_dim=1).any(dim=1)
     return states.isfinite().flatten(start_dim=1).all(dim=1) & varies
 
 
@@ -65,7 +65,7 @@ def held_out_r2(states: NDArray[np.float64], svd_rank: int) -> tuple[float, floa
     half = len(states) // 2
     x, y = _pairs(states[half:])
     total = np.square(y - y.mean(axis=1, keepdims=True)).sum()
-    if not total > 0:
+    if not (total > 0 and states[:half, :-1].any()):
         return math.nan, math.nan
     predicted = _fit(*_pairs(states[:half]), svd_rank).predict(x).real
     return float(1 - np.square(y - predicted).sum() / total), float(1 - np.square(y - x).sum() / total)

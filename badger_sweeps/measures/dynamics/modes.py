@@ -24,7 +24,7 @@ class Modes(NamedTuple):
     argument: Float[Tensor, "population mode"]
     """The eigenvalue's angle in radians per step, within [-pi, pi]."""
     share: Float[Tensor, "population mode"]
-    """Energy of the mode over that of the states about their mean; both of a pair carry the pair's. No sum of 1."""
+    """Energy of the mode over that of the states about their mean; both of a pair carry the pair's."""
     rank: Float[Tensor, " population"]
     """Number of eigenvalues, both of a pair counted."""
     oscillating: Float[Tensor, " population"]
@@ -65,8 +65,8 @@ def modes(states: Float[Tensor, "population game step variable"], svd_rank: int 
 
     Returns:
         Per step; real fields float64, eigenvalues complex128. NaN, with one warning, for members with fewer than 4
-        games, 7 steps (h_0 among them) or 2 variables, or with states that are not finite or all the same. R^2 alone
-        is NaN where the states it is tested on are all the same.
+        games, 7 steps (h_0 among them) or 2 variables, or with states that are not finite or, up to h_{T-1}, all the
+        same. R^2 alone is NaN where the states it is tested on are all the same or those it is fitted on are all 0.
     """
     check_rank(svd_rank)
     usable = can_be_decomposed(states)

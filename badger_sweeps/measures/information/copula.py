@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from jaxtyping import Float, Int
 from scipy.special import digamma, ndtri
 from torch import Tensor
 
+from badger_sweeps.measures.information.conditioning import left_given
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 LEAST_PIVOT = 1e-5
@@ -21,7 +21,7 @@ three below."""
 
 @dataclass(frozen=True)
 class Copula:
-    """The covariance of the normal scores of E experts' components and, after them, of what is conditioned on.
+    """The covariance of the normal scores of E experts' components, and of other variables after them.
 
     Every entropy is a differential entropy of standardised Gaussian variables, in bits: their dependence is what
     matters, and a single component has the entropy of a standard normal variable. The bias of a sample covariance's
@@ -37,7 +37,7 @@ class Copula:
 
     Attributes:
         covariance: of the normal scores; NaN in the rows and columns of a component that is constant or not finite.
-        games: how many the scores are of.
+        games: how many the scores are of, less those that were spent on what is conditioned on.
         experts: E; the first E*components variables are theirs, expert by expert.
 
     Source: Ince et al. 2017, Human Brain Mapping 38:1541.
@@ -55,40 +55,43 @@ class Copula:
         states: Float[Tensor, "*batch game expert component"],
         given: Float[Tensor, "*batch game dim"] | None = None,
     ) -> Copula:
-        """The copula of experts' states; with `given`, all entropies are conditional on it (partial covariances).
+        """The copula of experts' states; with `given`, of what is left of them (`conditioning.left_given`).
 
         Args:
             states: one sample per game, all of the same inner step. States that are functions of each other have
                 infinite mutual information: give them a noise floor first (`noise.with_noise_floor`).
-            given: what is conditioned on, such as the games' targets. Scores of targets that are not Gaussian are bent
-                against those of the states, and that part of them is not taken out: for 16 experts whose 4 outputs are
-                the targets plus private noise of relative variance 0.1, B given uniform targets is 1.3 bits where the
-                truth is 0 (10.8 if nothing is given).
+            given: what is conditioned on, such as the games' targets.
         """
         games, experts, components = states.shape[-3:]
         samples = states.flatten(-2)
         if given is not None:
-            samples = torch.cat([samples, given], dim=-1)
-        scores = normal_scores(samples)
-        return cls(scores @ scores.mT / (games - 1), games, experts, components)
+            samples, fitted = left_given(samples, given)
+            games -= fitted
+        return cls(_covariance(samples, games), games, experts, components)
+
+    @classmethod
+    def beside(
+        cls, states: Float[Tensor, "*batch game expert component"], others: Float[Tensor, "*batch game dim"]
+    ) -> Copula:
+        """The copula of experts' states and other variables, such as the games' targets (`told_about_others`)."""
+        games, experts, components = states.shape[-3:]
+        return cls(_covariance(torch.cat([states.flatten(-2), others], dim=-1), games), games, experts, components)
 
     def entropy(self, subsets: Int[Tensor, "subset expert"]) -> Float[Tensor, "*batch subset"]:
         """H of each subset of experts, all of one size, in bits; of the empty subset 0."""
-        variables = self._variables(subsets)
-        variables = torch.cat([variables, self._given.expand(len(variables), -1)], dim=-1)
-        chosen = self.covariance[..., variables[:, :, None], variables[:, None, :]]
-        return self._entropy(chosen) - self._entropy_given[..., None]
+        return self._entropy_of(self._variables(subsets))
 
-    def told_about_given(self, subsets: Int[Tensor, "subset expert"]) -> Float[Tensor, "*batch subset"]:
-        """I(X_S; given) of each subset of experts, in bits."""
-        variables = self._variables(subsets)
-        alone = self._entropy(self.covariance[..., variables[:, :, None], variables[:, None, :]])
-        return alone - self.entropy(subsets)
+    def told_about_others(self, subsets: Int[Tensor, "subset expert"]) -> Float[Tensor, "*batch subset"]:
+        """I(X_S; others) of each subset of experts, in bits."""
+        own = self._variables(subsets)
+        others = torch.arange(self._width, self.covariance.shape[-1], device=self.covariance.device)
+        both = torch.cat([own, others.expand(len(own), -1)], dim=-1)
+        return self._entropy_of(own) + self._entropy_of(others[None]) - self._entropy_of(both)
 
     @property
     def joint_entropy(self) -> Float[Tensor, "*batch"]:
         """H of all experts, in bits."""
-        return self._entropy(self.covariance) - self._entropy_given
+        return self._entropy(self.covariance[..., : self._width, : self._width])
 
     @property
     def entropy_without_each(self) -> Float[Tensor, "*batch expert"]:
@@ -97,25 +100,23 @@ class Copula:
         By ln|S without block| = ln|S| + ln|block of the inverse|, which takes one inverse in the place of E
         determinants.
         """
-        everything, width = self.covariance.shape[-1], self.experts * self.components
-        inverse = torch.cholesky_inverse(self._cholesky(self.covariance))[..., :width, :width]
+        covariance = self.covariance[..., : self._width, : self._width]
+        inverse = torch.cholesky_inverse(self._cholesky(covariance))
         batch, blocks = inverse.shape[:-2], (self.experts, self.components)
         own = inverse.reshape(*batch, *blocks, *blocks).diagonal(dim1=-4, dim2=-2).movedim(-1, -3)
-        log_det = self._log_det(self.covariance)[..., None] + self._log_det(own)
-        return self._bits(log_det, everything - self.components) - self._entropy_given[..., None]
+        log_det = self._log_det(covariance)[..., None] + self._log_det(own)
+        return self._bits(log_det, self._width - self.components)
+
+    @property
+    def _width(self) -> int:
+        return self.experts * self.components
 
     def _variables(self, subsets: Int[Tensor, "subset expert"]) -> Int[Tensor, "subset variable"]:
         offsets = torch.arange(self.components, device=self.covariance.device)
         return (subsets.to(offsets)[..., None] * self.components + offsets).flatten(-2)
 
-    @property
-    def _given(self) -> Int[Tensor, " dim"]:
-        return torch.arange(self.experts * self.components, self.covariance.shape[-1], device=self.covariance.device)
-
-    @cached_property
-    def _entropy_given(self) -> Float[Tensor, "*batch"]:
-        first = self.experts * self.components
-        return self._entropy(self.covariance[..., first:, first:])
+    def _entropy_of(self, variables: Int[Tensor, "subset variable"]) -> Float[Tensor, "*batch subset"]:
+        return self._entropy(self.covariance[..., variables[:, :, None], variables[:, None, :]])
 
     def _entropy(self, covariance: Float[Tensor, "*any variable variable"]) -> Float[Tensor, "*any"]:
         return self._bits(self._log_det(covariance), covariance.shape[-1])
@@ -150,8 +151,7 @@ class Copula:
 def normal_scores(samples: Float[Tensor, "*batch game variable"]) -> Float[Tensor, "*batch variable game"]:
     """Each variable's values replaced by the normal quantiles of their ranks, Phi^-1(rank/(N + 1)), in float64.
 
-    They are scaled so that the corrected entropy of one variable is that of a standard normal one: unscaled it would
-    fall short by 0.007 bits at 1000 games, and the joint entropy of 64 variables by half a bit.
+    They are scaled to variance 1 (N - 1 in the denominator).
 
     Ties are broken at random, by a fixed generator and for each variable on its own: broken by position they would
     make tied variables look dependent. A variable that is constant, or not finite somewhere, is NaN throughout.
@@ -165,7 +165,7 @@ def normal_scores(samples: Float[Tensor, "*batch game variable"]) -> Float[Tenso
     if (ordered[..., 1:] == ordered[..., :-1]).any():
         order = _argsort_breaking_ties(columns)
     quantiles = ndtri(np.arange(1, games + 1) / (games + 1))
-    quantiles *= math.exp(entropy_bias(1, games)) / quantiles.std(ddof=1)
+    quantiles /= quantiles.std(ddof=1)
     ranked = torch.from_numpy(quantiles).to(columns.device).expand_as(order)
     scores = torch.empty_like(columns, dtype=torch.float64).scatter_(-1, order, ranked)
     unusable = ~columns.isfinite().all(dim=-1) | (ordered[..., 0] == ordered[..., -1])
@@ -173,6 +173,19 @@ def normal_scores(samples: Float[Tensor, "*batch game variable"]) -> Float[Tenso
         warn_unmeasurable("Gaussian copula", "needs finite values that vary from game to game", "a variable without")
         scores[unusable] = math.nan
     return scores
+
+
+def _covariance(
+    samples: Float[Tensor, "*batch game variable"], games: int
+) -> Float[Tensor, "*batch variable variable"]:
+    """Of normal scores, scaled so that the corrected entropy of one variable is that of a standard normal one.
+
+    Ranks leave a single variable nothing to estimate: its variance must be what the correction takes away again.
+    """
+    scores = normal_scores(samples)
+    if games < 2:
+        return torch.full_like(scores @ scores.mT, math.nan)
+    return scores @ scores.mT * (math.exp(2 * entropy_bias(1, games)) / (samples.shape[-2] - 1))
 
 
 def entropy_bias(variables: int, games: int) -> float:

@@ -67,11 +67,11 @@ def task_information(
 
     Source: reconstructed; the closest to the 2020 study's "each new expert brings less and less new information".
     """
-    copula = Copula.of(states, targets)
+    copula = Copula.beside(states, targets)
     curve = []
     for size in range(1, copula.experts + 1):
         chosen = _subsets(copula.experts, size, generator)
-        curve.append(copula.told_about_given(chosen).mean(dim=-1))
+        curve.append(copula.told_about_others(chosen).mean(dim=-1))
     return torch.stack(curve, dim=-1)
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from badger_sweeps.measures.dynamics._nolds import nolds
 from badger_sweeps.measures.dynamics.lyapunov import against_surrogates, divergence_rate, rosenstein, tangent_exponents
 from badger_sweeps.measures.dynamics.surrogates import amplitude_adjusted
 from badger_sweeps.measures.unmeasurable import Unmeasurable
@@ -63,6 +64,10 @@ def test_skewed_noise_needs_surrogates_of_its_own_distribution() -> None:
 
 
 def test_settings_reach_nolds() -> None:
+    moving = walk(1, 250, 7)
+    as_stated = {"emb_dim": 2, "lag": 1, "min_tsep": 1, "trajectory_len": 6, "fit": "poly"}
+    assert rosenstein(moving).item() == nolds.lyap_r(moving[0].numpy(), **as_stated)
+    assert rosenstein(moving, min_tsep=30).item() == nolds.lyap_r(moving[0].numpy(), **{**as_stated, "min_tsep": 30})
     series = logistic(1, 400, 7)
     # Followed for 20 iterations, neighbours have long parted, and nothing is left of the slope.
     assert rosenstein(series, trajectory_len=20).item() < 0.3

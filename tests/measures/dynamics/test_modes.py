@@ -223,6 +223,13 @@ def test_what_cannot_be_decomposed_is_nan_for_that_member_only() -> None:
         torch.testing.assert_close(field[3:], one)
 
 
+def test_states_that_only_change_at_the_end_have_no_modes() -> None:
+    states = torch.zeros(1, 8, 20, 5)
+    states[:, :, -1] = torch.randn(8, 5, generator=torch.Generator().manual_seed(0))
+    with pytest.warns(Unmeasurable):
+        assert modes(states).rank.isnan().all()
+
+
 @pytest.mark.parametrize("shape", [(2, 3, 20, 5), (2, 8, 6, 5), (2, 8, 20, 1), (2, 0, 20, 5)])
 def test_too_few_games_steps_or_variables(shape: tuple[int, ...]) -> None:
     with pytest.warns(Unmeasurable) as caught:
@@ -233,9 +240,10 @@ def test_too_few_games_steps_or_variables(shape: tuple[int, ...]) -> None:
     assert found.rank.shape == (2,)
 
 
-def test_tested_states_that_are_all_the_same_have_no_r2() -> None:
+@pytest.mark.parametrize(("games", "value"), [(slice(12, None), 1.0), (slice(12), 0.0)])
+def test_states_that_allow_no_test_have_no_r2(games: slice, value: float) -> None:
     states = linear_states([TURNING, 0.9])
-    states[:, 12:] = 1.0
+    states[:, games] = value
     found = modes(states)
     assert found.r2.isnan().all()
     assert found.persistence_r2.isnan().all()

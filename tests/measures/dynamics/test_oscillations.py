@@ -109,6 +109,11 @@ def test_members_do_not_depend_on_their_population() -> None:
     states = torch.cat([linear_states([TURNING, 0.9], noise=0.2), linear_states([0.95, 0.5], noise=0.2)])
     together = oscillations(states, seeded(7), draws=3, injections=3)
     for member in range(2):
+        for made, of_one in (
+            (_injected(states, 0.05, seeded(8))[0], _injected(states[member : member + 1], 0.05, seeded(8))[0]),
+            (_time_shuffled(states, seeded(8)), _time_shuffled(states[member : member + 1], seeded(8))),
+        ):
+            torch.testing.assert_close(made[member : member + 1], of_one, rtol=1e-12, atol=1e-12)
         alone = oscillations(states[member : member + 1], seeded(7), draws=3, injections=3)
         assert alone.power.item() == together.power[member].item()
         assert alone.oscillating.value.item() == together.oscillating.value[member].item()

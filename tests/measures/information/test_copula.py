@@ -39,23 +39,24 @@ def of_experts(subset: tuple[int, ...], components: int) -> list[int]:
 
 @pytest.mark.parametrize(("experts", "components", "dims"), [(3, 1, 0), (4, 2, 0), (3, 2, 3), (1, 3, 2), (5, 1, 1)])
 def test_entropies_of_a_covariance_are_those_of_scipy(experts: int, components: int, dims: int) -> None:
+    """With other variables after the experts'."""
     width = experts * components
     covariance = random_covariance(width + dims, seed=experts)
-    copula, conditions = exactly(covariance, experts, components), list(range(width, width + dims))
-    conditional = lambda variables: (  # noqa: E731
-        gaussian_entropy(covariance, variables + conditions) - gaussian_entropy(covariance, conditions)
-    )
+    copula, rest = exactly(covariance, experts, components), list(range(width, width + dims))
     for size in range(experts + 1):
-        subsets = list(combinations(range(experts), size))
-        found = copula.entropy(torch.tensor(subsets, dtype=torch.int64).reshape(len(subsets), size))
-        expected = [conditional(of_experts(subset, components)) for subset in subsets]
-        assert found[0].tolist() == pytest.approx(expected, abs=1e-8)
-        told = copula.told_about_given(torch.tensor(subsets, dtype=torch.int64).reshape(len(subsets), size))
-        alone = [gaussian_entropy(covariance, of_experts(subset, components)) for subset in subsets]
-        assert told[0].tolist() == pytest.approx(np.subtract(alone, expected).tolist(), abs=1e-8)
-    others = [conditional(of_experts(tuple({*range(experts)} - {one}), components)) for one in range(experts)]
+        chosen = list(combinations(range(experts), size))
+        subsets = torch.tensor(chosen, dtype=torch.int64).reshape(len(chosen), size)
+        own = [of_experts(subset, components) for subset in chosen]
+        expected = [gaussian_entropy(covariance, variables) for variables in own]
+        assert copula.entropy(subsets)[0].tolist() == pytest.approx(expected, abs=1e-8)
+        both = [gaussian_entropy(covariance, variables + rest) for variables in own]
+        told = np.add(expected, gaussian_entropy(covariance, rest)) - both
+        assert copula.told_about_others(subsets)[0].tolist() == pytest.approx(told.tolist(), abs=1e-8)
+    others = [
+        gaussian_entropy(covariance, of_experts(tuple({*range(experts)} - {one}), components)) for one in range(experts)
+    ]
     assert copula.entropy_without_each[0].tolist() == pytest.approx(others, abs=1e-8)
-    assert copula.joint_entropy.item() == pytest.approx(conditional(list(range(width))), abs=1e-8)
+    assert copula.joint_entropy.item() == pytest.approx(gaussian_entropy(covariance, list(range(width))), abs=1e-8)
 
 
 def test_an_entropy_does_not_depend_on_the_order_within_a_subset() -> None:
@@ -121,9 +122,14 @@ def test_scores_are_normal_quantiles_of_ranks(games: int, seed: int) -> None:
     ranks = stats.rankdata(samples.mT.numpy(), axis=-1)
     expected = torch.from_numpy(stats.norm.ppf(ranks / (games + 1)))
     torch.testing.assert_close(found / found.abs().amax(), expected / expected.abs().amax())
-    # Their scale: a variable has unit variance but for what the correction of its entropy takes off.
-    correction = math.exp(2 * entropy_bias(1, games))
-    torch.testing.assert_close(found.var(dim=-1), torch.full((2, 3), correction, dtype=torch.float64))
+    torch.testing.assert_close(found.var(dim=-1), torch.ones(2, 3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("games", [10, 1000])
+def test_a_single_variable_has_the_entropy_of_a_standard_normal_one(games: int) -> None:
+    found = Copula.of(normal(3, games, 1, 1)).joint_entropy
+    standard = math.log2(2 * math.pi * math.e) / 2
+    torch.testing.assert_close(found, torch.full((3,), standard, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("function", [torch.exp, torch.sinh, lambda x: -1 / (x - 10), lambda x: 3 * x - 7])

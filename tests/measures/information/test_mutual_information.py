@@ -55,19 +55,14 @@ def test_a_correlation_of_06_is_a_third_of_a_bit() -> None:
     assert found.item() == pytest.approx(0.3219, abs=5e-5)
 
 
-@pytest.mark.parametrize(("experts", "components", "dims"), [(2, 1, 0), (3, 2, 0), (4, 2, 3)])
-def test_of_a_covariance(experts: int, components: int, dims: int) -> None:
-    """Against entropies by scipy; with dims, those of the conditional covariance."""
-    width = experts * components
-    covariance = random_covariance(width + dims, seed=5)
-    known = covariance[width:, width:]
-    partial = covariance[:width, :width] - covariance[:width, width:] @ torch.linalg.solve(
-        known, covariance[width:, :width]
-    )
+@pytest.mark.parametrize(("experts", "components"), [(2, 1), (3, 2), (4, 2)])
+def test_of_a_covariance(experts: int, components: int) -> None:
+    """Against entropies by scipy."""
+    covariance = random_covariance(experts * components, seed=5)
     expected = []
     for i, j in pairs(experts).tolist():
         x, y = (list(range(one * components, (one + 1) * components)) for one in (i, j))
-        entropies = [gaussian_entropy(partial, variables) for variables in (x, y, x + y)]
+        entropies = [gaussian_entropy(covariance, variables) for variables in (x, y, x + y)]
         expected.append(entropies[0] + entropies[1] - entropies[2])
     assert _pairwise(exactly(covariance, experts, components))[0].tolist() == pytest.approx(expected, abs=1e-8)
 
@@ -134,14 +129,13 @@ def test_relabelling_experts_relabels_pairs(seed: int, experts: int, components:
     torch.testing.assert_close(relabelled, found[:, moved], rtol=0, atol=1e-10)
 
 
-@given(seed=st.integers(0, 1000), conditional=st.booleans())
+@given(seed=st.integers(0, 1000))
 @settings(max_examples=25, deadline=None)
-def test_monotone_maps_of_components_change_nothing(seed: int, conditional: bool) -> None:
+def test_monotone_maps_of_components_change_nothing(seed: int) -> None:
     states, targets = normal(1, 80, 3, 2, seed=seed), normal(1, 80, 2, seed=seed + 1)
     states[..., 1:] += targets[:, :, None, :1] + states[:, :, :1, :1]
     mapped = torch.stack([states[..., 0].exp(), -(states[..., 1] ** 3)], dim=-1)
-    given_before, given_after = (targets, targets.sinh()) if conditional else (None, None)
-    torch.testing.assert_close(pairwise(mapped, given_after), pairwise(states, given_before), rtol=0, atol=1e-10)
+    torch.testing.assert_close(pairwise(mapped), pairwise(states), rtol=0, atol=1e-10)
 
 
 def test_the_order_of_components_changes_nothing() -> None:
@@ -214,9 +208,6 @@ def test_conditions_that_have_nothing_to_do_with_it_change_nothing() -> None:
     assert_mean(found, 2 * bits_of_correlation(0.6), bias=0.01)
 
 
-@pytest.mark.xfail(
-    reason="partial covariances of scores keep what a common target that is not Gaussian bends", strict=True
-)
 def test_experts_that_know_a_uniform_target_share_nothing_given_it() -> None:
     targets = 2 * torch.rand(20, 1000, 4, generator=seeded()).double() - 1
     states = targets[:, :, None] + math.sqrt(0.1 / 3) * normal(20, 1000, 2, 4, seed=1)
