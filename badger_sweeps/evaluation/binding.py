@@ -63,8 +63,7 @@ class InnerBinding(Measure):
 def _inner(
     outputs: Float[Tensor, "1 step game expert component"], conditions: Float[Tensor, "1 game target"]
 ) -> dict[str, Tensor]:
-    same = conditions[:, None].expand(-1, outputs.shape[1], -1, -1)
-    raw, given = organisation(outputs).binding, organisation(outputs, same).binding
+    raw, given = organisation(outputs).binding, organisation(outputs, conditions[:, None]).binding
     return {"binding/inner": raw, f"binding/inner{GIVEN}": given}
 
 

@@ -27,7 +27,7 @@ class Organisation(NamedTuple):
 
 
 def organisation(
-    outputs: Float[Tensor, "*batch game expert dim"], given: Float[Tensor, "*batch game target"] | None = None
+    outputs: Float[Tensor, "*batch game expert dim"], given: Float[Tensor, "*#batch game target"] | None = None
 ) -> Organisation:
     """Binding information and its companions, by the Gaussian copula with every entropy corrected for bias.
 

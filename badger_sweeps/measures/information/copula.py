@@ -15,8 +15,8 @@ from badger_sweeps.measures.information.conditioning import left_given
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 LEAST_PIVOT = 1e-5
-"""Of a Cholesky factor. Scores of 1000 games that are not functions of each other stay three orders above it, rounding
-three below."""
+"""Of the Cholesky factor of a correlation matrix. Scores of 1000 games that are not functions of each other stay three
+orders above it, rounding three below."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Copula:
     def of(
         cls,
         states: Float[Tensor, "*batch game expert component"],
-        given: Float[Tensor, "*batch game dim"] | None = None,
+        given: Float[Tensor, "*#batch game dim"] | None = None,
     ) -> Copula:
         """The copula of experts' states; with `given`, of what is left of them (`conditioning.left_given`).
 
@@ -64,10 +64,13 @@ class Copula:
         """
         games, experts, components = states.shape[-3:]
         samples = states.flatten(-2)
-        if given is not None:
-            samples, fitted = left_given(samples, given)
-            games -= fitted
-        return cls(_covariance(samples, games), games, experts, components)
+        if given is None:
+            return cls(_covariance(samples, games), games, experts, components)
+        left = left_given(samples, given)
+        games -= left.terms
+        # In units of the states' own deviations, so that entropies tell how much is known, and noise floors stay.
+        scale = left.share[..., :, None] * left.share[..., None, :]
+        return cls(_covariance(left.residuals, games) * scale, games, experts, components)
 
     @classmethod
     def beside(
@@ -134,7 +137,8 @@ class Copula:
     def _cholesky(self, covariance: Float[Tensor, "*any variable variable"]) -> Float[Tensor, "*any variable variable"]:
         """The lower factor; NaN where the matrix is not positive definite."""
         factor, info = torch.linalg.cholesky_ex(covariance)
-        definite = (info == 0) & (factor.diagonal(dim1=-2, dim2=-1) > LEAST_PIVOT).all(dim=-1)
+        pivots = factor.diagonal(dim1=-2, dim2=-1) / covariance.diagonal(dim1=-2, dim2=-1).sqrt()
+        definite = (info == 0) & (pivots > LEAST_PIVOT).all(dim=-1)
         if not definite.all():
             singular = ~definite & covariance.isfinite().all(dim=(-2, -1))
             if singular.any() and covariance.shape[-1] <= self.games - 2:
