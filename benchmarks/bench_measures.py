@@ -27,10 +27,10 @@ def test_share_of_measuring(monkeypatch, benchmark, report) -> None:
     def timed(owner: type, method: str, name: str) -> None:
         original = getattr(owner, method)
 
-        def call(*arguments):
+        def call(*arguments, **named):
             started = time.perf_counter()
             try:
-                return original(*arguments)
+                return original(*arguments, **named)
             finally:
                 spent[name] += time.perf_counter() - started
                 taken[name] += 1

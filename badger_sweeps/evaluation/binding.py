@@ -9,6 +9,7 @@ from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
 from badger_sweeps.evaluation.moment import Moment
 from badger_sweeps.foundations.settings import Count, settings
 from badger_sweeps.measures.information.binding import Organisation, organisation
+from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.noise import noise_entropy
 from badger_sweeps.training.experiment import Experiment
 
@@ -36,7 +37,9 @@ class Binding(Measure):
         floor = noise_entropy(moment.outputs_read[0, 0].numel(), moment.evaluation.noise_share)
 
         def both(outputs: Tensor, conditions: Tensor) -> dict[str, Tensor]:
-            return _outer(organisation(outputs), floor, "") | _outer(organisation(outputs, conditions), floor, GIVEN)
+            return _outer(organisation(outputs), floor, "") | _outer(
+                organisation(outputs, Conditions(conditions)), floor, GIVEN
+            )
 
         return moment.by_member(both, moment.outputs_read, moment.conditions)
 
@@ -49,7 +52,7 @@ class InnerBinding(Measure):
         every: iterations between measurements; null never measures.
     """
 
-    every: Count | None = 1000
+    every: Count | None = 2500
 
     def columns(self, experiment: Experiment) -> Shapes:
         steps = (experiment.training.inner_steps,)
@@ -61,9 +64,9 @@ class InnerBinding(Measure):
 
 
 def _inner(
-    outputs: Float[Tensor, "1 step game expert component"], conditions: Float[Tensor, "1 game target"]
+    outputs: Float[Tensor, "1 step game expert component"], conditions: Float[Tensor, "1 game term"]
 ) -> dict[str, Tensor]:
-    raw, given = organisation(outputs).binding, organisation(outputs, conditions[:, None]).binding
+    raw, given = organisation(outputs).binding, organisation(outputs, Conditions(conditions[:, None])).binding
     return {"binding/inner": raw, f"binding/inner{GIVEN}": given}
 
 

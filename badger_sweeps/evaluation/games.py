@@ -10,6 +10,7 @@ from torch import Tensor
 
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.foundations.streams import Purpose, stream
+from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.reduction import Basis, pooled_basis, project
 from badger_sweeps.topologies.base import mixing
 from badger_sweeps.training.draws import draw_games, initial_weights
@@ -37,7 +38,8 @@ class EvaluationSet:
         games: the questions and initial states.
         mixing: the members' graphs.
         outputs_basis: where experts' outputs are compared: the first four coordinates of the targets.
-        conditions: the targets, as numbers that measures can condition on.
+        coordinates: the targets, as numbers that have a density.
+        conditions: the same, for measures to condition on.
         noise: by a number of components, standard normal numbers for the noise floor: always the same.
         basis: by a number of components, the principal ones of the hidden states before training.
     """
@@ -52,7 +54,8 @@ class EvaluationSet:
             [stream(seed, Purpose.EVALUATION_STATES, device) for seed in experiment.seeds],
         )
         self.mixing = mixing(experiment.graphs).to(device)
-        self.outputs_basis, self.conditions = _of_targets(self.games.targets)
+        self.outputs_basis, self.coordinates = _of_targets(self.games.targets)
+        self.conditions = Conditions.on(self.coordinates)
         self.noise = lru_cache(maxsize=4)(self._noise)
         self.basis = lru_cache(maxsize=4)(self._basis)
 
@@ -79,7 +82,7 @@ class EvaluationSet:
 
 
 def _of_targets(targets: Float[Tensor, "population game dim"]) -> tuple[Basis, Float[Tensor, "population game target"]]:
-    """The basis in which outputs are compared, and the targets in coordinates that measures can condition on.
+    """The basis in which outputs are compared, and the targets in coordinates that have a density.
 
     Where targets fill their space both are the targets' own coordinates. Where they do not (those of the frequency
     task may lie in a plane), they have no density and are taken along their principal components.

@@ -37,7 +37,7 @@ class AddingExperts(Measure):
     def measure(self, moment: Moment) -> dict[str, Tensor]:
         outputs = moment.outputs_read
         shared = shared_with_others(outputs, moment.generator())
-        task = task_information(outputs, moment.conditions, moment.generator())
+        task = task_information(outputs, moment.coordinates, moment.generator())
         return {
             "experts/shared": shared,
             "experts/task": task,

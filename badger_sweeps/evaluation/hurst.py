@@ -32,7 +32,7 @@ class HurstExponents(Measure):
         window: iterations, or measurements of the evaluation loss, looked back on.
     """
 
-    every: Count | None = 500
+    every: Count | None = 1000
     window: Annotated[int, Field(ge=LEAST, le=10**6)] = 1024
 
     def columns(self, experiment: Experiment) -> Shapes:

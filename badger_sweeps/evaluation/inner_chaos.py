@@ -17,11 +17,11 @@ from badger_sweeps.training.experiment import Experiment
 
 @settings
 class InnerChaos(Measure):
-    """``lyapunov/inner``: the largest exponent of a rollout, by tangent vectors, in nats per inner step.
+    """``lyapunov/inner``: the largest exponent of the inner loop, by tangent vectors, in nats per inner step.
 
     The map takes all experts' states and the guess from one inner step to the next, with the error that the guess
-    causes. Mean over games; their standard deviation is ``lyapunov/inner_sd``. A rollout is short: it is the mean
-    growth of a random perturbation within it rather than the exponent of a rollout without end.
+    causes. The rollout is continued to twice its length: in the first half the tangent vectors turn into the direction
+    that grows fastest, the second half is counted. Mean over games; their standard deviation is ``lyapunov/inner_sd``.
 
     Args:
         every: iterations between measurements; null never measures.
@@ -55,6 +55,7 @@ class InnerChaos(Measure):
             return joined(state, system.readout.combine(moment.parameters, outputs))
 
         start = joined(played.state, torch.zeros_like(played.targets))
-        found = tangent_exponents(step, start, moment.experiment.training.inner_steps, moment.generator())
+        steps = moment.experiment.training.inner_steps
+        found = tangent_exponents(step, start, steps, moment.generator(), discard=steps)
         exponents = found[:, 0].view(members, games)
         return {"lyapunov/inner": exponents.mean(dim=1), "lyapunov/inner_sd": exponents.std(dim=1)}

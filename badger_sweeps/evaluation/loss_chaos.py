@@ -12,6 +12,7 @@ from badger_sweeps.evaluation.base import Measure, Shapes
 from badger_sweeps.evaluation.moment import Moment
 from badger_sweeps.foundations.settings import Count, settings
 from badger_sweeps.measures.dynamics.lyapunov import LEAST, against_surrogates
+from badger_sweeps.measures.dynamics.surrogates import amplitude_adjusted, phase_randomised
 from badger_sweeps.training.experiment import Experiment
 
 NAMES = ("value", "surrogate_mean", "surrogate_sd", "p_value")
@@ -22,12 +23,14 @@ class LossChaos(Measure):
     """``lyapunov/loss``: Rosenstein's exponent of the training loss on a window, and of phase-randomised surrogates.
 
     In nats per iteration. White noise has an exponent of +0.5: only a value apart from ``lyapunov/loss_surrogate_mean``
-    (by ``_surrogate_sd``, ``_p_value``) says anything. NaN until the window holds 200 losses.
+    (by ``_surrogate_sd``, ``_p_value``) says anything, and little: skewed noise without any dynamics differs from these
+    surrogates, too. ``lyapunov/loss_adjusted_p_value`` is beside amplitude-adjusted surrogates, which are as skewed as
+    the loss. NaN until the window holds 200 losses.
 
     Args:
         every: iterations between measurements; null never measures.
         window: iterations looked back on, which should be of one plateau.
-        surrogates: how many.
+        surrogates: how many, of each kind.
     """
 
     every: Count | None = None
@@ -35,12 +38,17 @@ class LossChaos(Measure):
     surrogates: Annotated[int, Field(ge=19, le=10**5)] = 99
 
     def columns(self, experiment: Experiment) -> Shapes:
-        return dict.fromkeys(("lyapunov/loss", *(f"lyapunov/loss_{name}" for name in NAMES[1:])), ())
+        names = [f"lyapunov/loss_{name}" for name in (*NAMES[1:], "adjusted_p_value")]
+        return dict.fromkeys(("lyapunov/loss", *names), ())
 
     def measure(self, moment: Moment) -> dict[str, Tensor]:
         losses = moment.course.losses(moment.members, last=self.window)
         names = self.columns(moment.experiment)
         if losses.shape[1] < LEAST:
             return dict.fromkeys(names, torch.full((len(losses),), torch.nan))
-        found = against_surrogates(losses, moment.generator(), self.surrogates)
-        return dict(zip(names, (getattr(found, name) for name in NAMES), strict=True))
+        found, adjusted = (
+            against_surrogates(losses, moment.generator(), self.surrogates, surrogates=kind)
+            for kind in (phase_randomised, amplitude_adjusted)
+        )
+        values = (*(getattr(found, name) for name in NAMES), adjusted.p_value)
+        return dict(zip(names, values, strict=True))

@@ -34,7 +34,7 @@ class InnerModes(Measure):
     """
 
     every: Count | None = None
-    games: Annotated[int, Field(ge=4, le=10**4)] = 64
+    games: Annotated[int, Field(ge=4, le=10**4)] = 32
 
     def columns(self, experiment: Experiment) -> Shapes:
         return dict.fromkeys((f"modes/{name}" for name in NAMES), ()) if has_states(experiment) else {}

@@ -82,9 +82,14 @@ class Moment:
         return self.games.targets
 
     @property
-    def conditions(self) -> Float[Tensor, "member game target"]:
-        """The targets, as numbers that measures can condition on."""
-        return self.evaluation.conditions[self.members]
+    def coordinates(self) -> Float[Tensor, "member game target"]:
+        """The targets, as numbers that have a density."""
+        return self.evaluation.coordinates[self.members]
+
+    @property
+    def conditions(self) -> Float[Tensor, "member game term"]:
+        """The same to condition on: the basis of `Conditions`."""
+        return self.evaluation.conditions.basis[self.members]
 
     @cached_property
     def _trace(self) -> Trace:

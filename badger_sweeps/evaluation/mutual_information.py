@@ -11,6 +11,7 @@ from torch import Tensor
 from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
 from badger_sweeps.evaluation.moment import Moment
 from badger_sweeps.foundations.settings import Count, Size, settings
+from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.mutual_information import pairs, pairwise
 from badger_sweeps.measures.information.reduction import captured_variance
 from badger_sweeps.training.experiment import Experiment
@@ -33,7 +34,7 @@ class MutualInformation(Measure):
     """
 
     every: Count | None = 100
-    components: Size = 8
+    components: Size = 4
     pair_columns_up_to: Annotated[int, Field(ge=0, le=100)] = 32
 
     def columns(self, experiment: Experiment) -> Shapes:
@@ -60,9 +61,9 @@ class MutualInformation(Measure):
 
 
 def _pairwise(
-    states: Float[Tensor, "member game expert component"], conditions: Float[Tensor, "member game target"]
+    states: Float[Tensor, "member game expert component"], conditions: Float[Tensor, "member game term"]
 ) -> dict[str, Tensor]:
-    return {"raw": pairwise(states), "given": pairwise(states, conditions)}
+    return {"raw": pairwise(states), "given": pairwise(states, Conditions(conditions))}
 
 
 def _summaries(values: Float[Tensor, "member pair"]) -> tuple[Tensor, Tensor, Tensor]:

@@ -11,6 +11,7 @@ import torch
 from badger_sweeps.evaluation.games import OUTPUT_COMPONENTS, EvaluationSet
 from badger_sweeps.evaluation.mutual_information import MutualInformation
 from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.noise import saturation
 from badger_sweeps.rollout import rollout
 from badger_sweeps.tasks.frequency import Frequency
@@ -63,7 +64,7 @@ def test_what_experts_share_by_the_target_alone_goes_when_it_is_given() -> None:
     setup = experiment(seeds=tuple(range(8)))
     seen = moment(setup)
     targets = torch.randn(8, 1000, 2, generator=torch.Generator().manual_seed(0))
-    seen.evaluation.conditions = targets
+    seen.evaluation.conditions = Conditions.on(targets)
     seen.__dict__["outputs"] = targets[:, :, None].expand(-1, -1, 3, -1)
     found = measure_named("binding").measure(seen)
     rho, n = 1 / 1.01, 3
@@ -110,10 +111,10 @@ def test_pairs_are_summarised() -> None:
 def test_targets_in_a_plane_are_conditioned_on_in_that_plane(phases: str, rank: int) -> None:
     setup = experiment(task=Frequency(dims=9, frequencies=3, phases=phases))
     evaluation = EvaluationSet(setup, setup.engine, 1000, 0.01)
-    assert evaluation.conditions.shape == (2, 1000, rank)
+    assert evaluation.coordinates.shape == (2, 1000, rank)
     assert evaluation.outputs_basis.directions.shape == (2, 9, min(rank, OUTPUT_COMPONENTS))
     # Nothing of the targets is lost: they are a linear function of the conditions.
-    for targets, conditions in zip(evaluation.games.targets, evaluation.conditions, strict=True):
+    for targets, conditions in zip(evaluation.games.targets, evaluation.coordinates, strict=True):
         left = targets - targets.mean(dim=0)
         solved = torch.linalg.lstsq(conditions, left).solution
         assert float((conditions @ solved - left).abs().max()) < 1e-4
@@ -122,7 +123,9 @@ def test_targets_in_a_plane_are_conditioned_on_in_that_plane(phases: str, rank: 
 def test_targets_that_fill_their_space_stay_as_they_are() -> None:
     setup = experiment(task=GuessingGame(dims=6))
     evaluation = EvaluationSet(setup, setup.engine, 1000, 0.01)
-    torch.testing.assert_close(evaluation.conditions + evaluation.outputs_basis.mean[:, None], evaluation.games.targets)
+    torch.testing.assert_close(
+        evaluation.coordinates + evaluation.outputs_basis.mean[:, None], evaluation.games.targets
+    )
     expected = torch.eye(6)[:, :OUTPUT_COMPONENTS].expand(2, -1, -1)
     torch.testing.assert_close(evaluation.outputs_basis.directions, expected)
 
@@ -151,7 +154,7 @@ def test_the_hessian_s_ends_are_those_of_the_whole_matrix() -> None:
 
 
 def test_the_inner_exponent_is_how_a_small_perturbation_grows() -> None:
-    """Over one rollout, by finite differences in float64 along the same first direction."""
+    """Over a second rollout's length, by finite differences in float64 along the same first direction."""
     from badger_sweeps.evaluation.inner_chaos import InnerChaos
 
     seen = moment(experiment(seeds=(4,)), iterations=5)
@@ -163,7 +166,7 @@ def test_the_inner_exponent_is_how_a_small_perturbation_grows() -> None:
     h, m, g = direction.split([3 * 6, 3 * 2, 2])
     weights = Weights(seen.parameters.flat.double(), seen.parameters.shapes)
 
-    def ends(size: float) -> torch.Tensor:
+    def end(size: float, steps: int) -> torch.Tensor:
         from badger_sweeps.architectures.base import Observation
 
         state = {
@@ -171,7 +174,7 @@ def test_the_inner_exponent_is_how_a_small_perturbation_grows() -> None:
             "m": played.state["m"].double() + size * m.view(3, 2),
         }
         guess = torch.zeros_like(played.targets).double() + size * g
-        for _ in range(6):
+        for _ in range(steps):
             error = 3 * (guess - played.targets.double()).square().mean(dim=-1)
             state, outputs = seen.system.architecture.step(
                 weights, seen.mixing.double(), state, Observation(error, guess, played.inputs.double())
@@ -179,8 +182,8 @@ def test_the_inner_exponent_is_how_a_small_perturbation_grows() -> None:
             guess = outputs.mean(dim=2)
         return torch.cat([state["h"].flatten(2), state["m"].flatten(2), guess], dim=2)
 
-    apart = (ends(1e-6) - ends(-1e-6)).norm(dim=2) / 2e-6
-    assert float(found["lyapunov/inner"]) == pytest.approx(float(apart.log().mean() / 6), abs=1e-4)
+    first, second = ((end(1e-6, steps) - end(-1e-6, steps)).norm(dim=2) for steps in (6, 12))
+    assert float(found["lyapunov/inner"]) == pytest.approx(float((second / first).log().mean() / 6), abs=1e-4)
 
 
 def test_frequencies_account_for_the_whole_error() -> None:

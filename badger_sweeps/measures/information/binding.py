@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.copula import Copula
 
 
@@ -27,7 +28,8 @@ class Organisation(NamedTuple):
 
 
 def organisation(
-    outputs: Float[Tensor, "*batch game expert dim"], given: Float[Tensor, "*#batch game target"] | None = None
+    outputs: Float[Tensor, "*batch game expert dim"],
+    given: Float[Tensor, "*#batch game target"] | Conditions | None = None,
 ) -> Organisation:
     """Binding information and its companions, by the Gaussian copula with every entropy corrected for bias.
 

@@ -19,6 +19,20 @@ ROUNDING = 1e-28
 """The same as a share of its mean square, of what is constant."""
 
 
+class Conditions(NamedTuple):
+    """Numbers to condition on, prepared; worth keeping where the same ones are conditioned on again and again."""
+
+    basis: Float[Tensor, "*batch game term"]
+    """Orthonormal columns that span the constant and the polynomial."""
+
+    @classmethod
+    def on(cls, given: Float[Tensor, "*batch game dim"]) -> Conditions:
+        """All monomials up to the highest degree, at most 7, for which there are 8 games per term."""
+        numbers = given.double()
+        terms = _monomials(numbers, _degree(*numbers.shape[:-3:-1]))
+        return cls(torch.linalg.qr(torch.cat([torch.ones_like(terms[..., :1]), terms], dim=-1)).Q)
+
+
 class Left(NamedTuple):
     """What is left of states when other numbers are known."""
 
@@ -30,7 +44,9 @@ class Left(NamedTuple):
     """The number of terms that were fitted beside the constant: N residuals behave like N - terms games."""
 
 
-def left_given(samples: Float[Tensor, "*batch game variable"], given: Float[Tensor, "*#batch game dim"]) -> Left:
+def left_given(
+    samples: Float[Tensor, "*batch game variable"], given: Float[Tensor, "*#batch game dim"] | Conditions
+) -> Left:
     """The residuals of a least-squares polynomial in the given numbers.
 
     It has all monomials up to the highest degree, at most 7, for which there are 8 games per term: at 1000 games
@@ -52,14 +68,13 @@ def left_given(samples: Float[Tensor, "*batch game variable"], given: Float[Tens
     Source: this project's choice.
     """
     games = samples.shape[-2]
-    terms = _monomials(given.double(), _degree(given.shape[-1], games))
-    basis = torch.linalg.qr(torch.cat([torch.ones_like(terms[..., :1]), terms], dim=-1)).Q
+    basis = (given if isinstance(given, Conditions) else Conditions.on(given)).basis
     wanted = samples.double()
     residuals = wanted - basis @ (basis.mT @ wanted)
     centred = wanted - wanted.mean(dim=-2, keepdim=True)
     left, all_there_was, size = (values.square().sum(dim=-2) for values in (residuals, centred, wanted))
     nothing = left <= FUNCTION * all_there_was + ROUNDING * size
-    fitted = terms.shape[-1]
+    fitted = basis.shape[-1] - 1
     free = max(games - 1 - fitted, 1)  # the residuals' degrees of freedom, without which they look too small
     share = (left / free / (all_there_was / (games - 1))).sqrt().masked_fill(nothing, 0.0)
     return Left(residuals.masked_fill(nothing[..., None, :], 0.0), share, fitted)

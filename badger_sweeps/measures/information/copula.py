@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from scipy.special import digamma, ndtri
 from torch import Tensor
 
-from badger_sweeps.measures.information.conditioning import left_given
+from badger_sweeps.measures.information.conditioning import Conditions, left_given
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 LEAST_PIVOT = 1e-5
@@ -53,7 +53,7 @@ class Copula:
     def of(
         cls,
         states: Float[Tensor, "*batch game expert component"],
-        given: Float[Tensor, "*#batch game dim"] | None = None,
+        given: Float[Tensor, "*#batch game dim"] | Conditions | None = None,
     ) -> Copula:
         """The copula of experts' states; with `given`, of what is left of them (`conditioning.left_given`).
 
@@ -166,8 +166,9 @@ def normal_scores(samples: Float[Tensor, "*batch game variable"]) -> Float[Tenso
         return columns.new_full(columns.shape, math.nan, dtype=torch.float64)
     order = _argsort(columns)
     ordered = columns.gather(-1, order)
-    if (ordered[..., 1:] == ordered[..., :-1]).any():
-        order = _argsort_breaking_ties(columns)
+    tied = (ordered[..., 1:] == ordered[..., :-1]).any(dim=-1)
+    if tied.any():
+        order[tied] = _argsort_breaking_ties(columns[tied], variables=tied.nonzero()[:, -1])
     quantiles = ndtri(np.arange(1, games + 1) / (games + 1))
     quantiles /= quantiles.std(ddof=1)
     ranked = torch.from_numpy(quantiles).to(columns.device).expand_as(order)
@@ -208,8 +209,11 @@ def _argsort(columns: Float[Tensor, "*batch variable game"]) -> Int[Tensor, "*ba
     return columns.argsort(dim=-1)
 
 
-def _argsort_breaking_ties(columns: Float[Tensor, "*batch variable game"]) -> Int[Tensor, "*batch variable game"]:
+def _argsort_breaking_ties(
+    columns: Float[Tensor, "column game"], variables: Int[Tensor, " column"]
+) -> Int[Tensor, "column game"]:
+    """Random among equals: alike for all columns of one variable, so that a member's do not depend on the others'."""
     generator = torch.Generator().manual_seed(0)
-    shuffle = torch.rand(columns.shape[-2:], generator=generator).argsort(dim=-1).to(columns.device)
-    shuffle = shuffle.expand_as(columns)
+    keys = torch.rand(int(variables.max()) + 1, columns.shape[-1], generator=generator).to(columns.device)
+    shuffle = keys[variables].argsort(dim=-1)
     return shuffle.gather(-1, columns.gather(-1, shuffle).argsort(dim=-1, stable=True))

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.copula import Copula
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
@@ -19,7 +20,7 @@ MOST_SUBSETS = 200
 def shared_with_others(
     states: Float[Tensor, "population game expert component"],
     generator: torch.Generator,
-    given: Float[Tensor, "population game dim"] | None = None,
+    given: Float[Tensor, "population game dim"] | Conditions | None = None,
 ) -> Float[Tensor, "population size"]:
     """psi(L), the mean information I(X_i; X_S) between an expert and L others, for L = 1..n-1.
 
@@ -34,7 +35,7 @@ def shared_with_others(
     Args:
         states: read with a noise floor.
         generator: draws the subsets.
-        given: what is conditioned on.
+        given: what is conditioned on; `Conditions` where the same is so again.
 
     Source: reconstructed after Rosas et al. 2016, 2018, whose tables were not available.
     """

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.copula import Copula, normal_scores
 
 
@@ -31,7 +32,7 @@ def pairs(experts: int) -> Int[Tensor, "pair 2"]:
 
 def pairwise(
     states: Float[Tensor, "population game expert component"],
-    given: Float[Tensor, "population game dim"] | None = None,
+    given: Float[Tensor, "population game dim"] | Conditions | None = None,
 ) -> Float[Tensor, "population pair"]:
     """I(h_i; h_j) of all pairs, or I(h_i; h_j | given), by the Gaussian copula with bias correction.
 

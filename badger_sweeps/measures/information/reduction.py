@@ -58,14 +58,17 @@ def captured_variance(
 
     NaN with a warning for a member whose states are constant or not finite.
     """
-    rows = states.flatten(1, 2)
-    usable = (rows != rows[:, :1]).any(dim=(1, 2)) & rows.isfinite().all(dim=(1, 2))
+    low, high = states.flatten(1, 2).aminmax(dim=1)
+    within, everything = (_variance(values) for values in (project(states, basis), states))
+    usable = (high > low).any(dim=1) & everything.isfinite()
     if not usable.all():
         warn_unmeasurable("captured variance", "needs finite states that vary", "a member without")
-    covariance = _covariance(rows.double())
-    directions = basis.directions.double()
-    within = (directions * (covariance @ directions)).sum(dim=(1, 2))
-    return torch.where(usable, within / covariance.diagonal(dim1=1, dim2=2).sum(dim=1), torch.nan)
+    return torch.where(usable, within / everything, torch.nan)
+
+
+def _variance(states: Float[Tensor, "population game expert component"]) -> Float[Tensor, " population"]:
+    """Summed over components."""
+    return states.flatten(1, 2).var(dim=1).double().sum(dim=1)
 
 
 def _covariance(rows: Float[Tensor, "population row hidden"]) -> Float[Tensor, "population hidden hidden"]:

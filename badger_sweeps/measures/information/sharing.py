@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.copula import Copula
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
@@ -26,7 +27,7 @@ class Sharing(NamedTuple):
 
 def sharing(
     states: Float[Tensor, "population game expert component"],
-    given: Float[Tensor, "population game dim"] | None = None,
+    given: Float[Tensor, "population game dim"] | Conditions | None = None,
 ) -> Sharing:
     """The entropy decomposition of triplets, averaged over all of them.
 
@@ -39,7 +40,7 @@ def sharing(
 
     Args:
         states: read with a noise floor.
-        given: what is conditioned on.
+        given: what is conditioned on; `Conditions` where the same is so again.
 
     Source: Rosas et al. 2016, Entropy 18:38; reconstructed, with its closure a choice.
     """

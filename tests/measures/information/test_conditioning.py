@@ -17,7 +17,6 @@ from badger_sweeps.measures.information.copula import Copula, entropy_bias
 from badger_sweeps.measures.information.noise import noise_entropy, with_noise_floor
 from tests.measures.information.oracles import assert_mean, normal, one_warning, seeded
 
-
 CASES = [(4, 1000, 5), (2, 1000, 7), (5, 1000, 4), (9, 1000, 2), (20, 1000, 1), (3, 60, 1), (2, 180, 5)]
 
 
