@@ -1,24 +1,25 @@
-"""What measuring costs beside training, at all defaults: 16 experts, 4 dimensions, 8 seeds."""
+"""What measuring costs beside training, at all defaults: 16 experts, 4 dimensions, 8 seeds, W&B offline."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
+from pathlib import Path
 
-from badger_sweeps.evaluation.course import Course
+from rich.console import Console
+
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.evaluation.measuring import Measuring
 from badger_sweeps.evaluation.moment import Moment
+from badger_sweeps.runs import run as runs
+from badger_sweeps.tracking.wandb import WandB
 from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import train
-from badger_sweeps.training.population import Population
 
-ITERATIONS = 2001
-"""The hurst exponents need 513 losses, and every measure must be due as often as its cadence says."""
+ITERATIONS = 5000
 
 
-def test_share_of_measuring(monkeypatch, benchmark, report) -> None:
-    """Over a whole run; the rollout of the evaluation games is counted with whatever asks for it first."""
+def test_share_of_measuring(tmp_path: Path, monkeypatch, benchmark, report) -> None:
+    """Over a whole run; the rollout of the evaluation games is counted with the loss on them, which asks for it first."""
     experiment = Experiment(device="cpu", training=Training(iterations=ITERATIONS))
     measures = Measures()
     spent: dict[str, float] = defaultdict(float)
@@ -40,25 +41,13 @@ def test_share_of_measuring(monkeypatch, benchmark, report) -> None:
     for measure in measures.of(experiment):
         timed(type(measure), "measure", type(measure).__name__)
     timed(Moment, "_play", "evaluation games, within the others")
-    population = Population(experiment)
-    measuring = Measuring(measures, population, Course(experiment))
-
-    def run() -> float:
-        started = time.perf_counter()
-        for _ in measuring.added_to(train(population)):
-            pass
-        return time.perf_counter() - started
-
-    seconds = benchmark.pedantic(run, rounds=1, iterations=1)
-    training = seconds - measuring.seconds
-    title = f"measuring at the defaults, {ITERATIONS} iterations, {population.engine_words}"
+    timed(Measuring, "_measure", "all")
+    timed(runs, "_train", "run")
+    plan = runs.Plan(experiment, measures, tmp_path, "bench", (), {}, "escape_iteration", WandB())
+    silent = Console(file=(tmp_path / "out").open("w"))
+    benchmark.pedantic(lambda: runs.run(plan, silent), rounds=1, iterations=1)
+    training = spent.pop("run") - spent["all"]
+    taken["all"] = taken["FixedLoss"]
     for name, each in spent.items():
-        report(
-            title,
-            measure=name,
-            taken=taken[name],
-            **{"ms each": each / taken[name] * 1e3, "of training": each / training},
-        )
-    report(title, measure="all", taken=taken["FixedLoss"], **{
-        "ms each": measuring.seconds / taken["FixedLoss"] * 1e3, "of training": measuring.seconds / training,
-    })  # fmt: skip
+        shares = {"ms each": each / taken[name] * 1e3, "of training": each / training}
+        report(f"measuring at the defaults, {ITERATIONS} iterations", measure=name, taken=taken[name], **shares)

@@ -61,7 +61,7 @@ def compute(run: FinishedRun) -> list[Panel]:
         if curves:
             panels.append(Panel(title, "iteration", unit, curves))
     title, raw, given = INNER
-    if raw in known and known[raw].notna().any():
+    if raw in known and known[raw].notna().any() and _last(known, raw) > 0:  # before training there is nothing to see
         curves = [_within_rollout(known, raw, False), _within_rollout(known, given, True)]
         iteration = _last(known, raw)
         panels.append(Panel(f"{title}, iteration {iteration}", "inner step", "bits", curves))

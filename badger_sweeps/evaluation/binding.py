@@ -41,7 +41,7 @@ class Binding(Measure):
                 organisation(outputs, Conditions(conditions)), floor, GIVEN
             )
 
-        return moment.by_member(both, moment.outputs_read, moment.conditions)
+        return moment.in_threads(both, moment.parts(moment.outputs_read, moment.conditions))
 
 
 @settings
@@ -52,7 +52,7 @@ class InnerBinding(Measure):
         every: iterations between measurements; null never measures.
     """
 
-    every: Count | None = 2500
+    every: Count | None = 5000
 
     def columns(self, experiment: Experiment) -> Shapes:
         steps = (experiment.training.inner_steps,)
@@ -60,7 +60,8 @@ class InnerBinding(Measure):
         return dict.fromkeys(names, steps) if has_experts(experiment) else {}
 
     def measure(self, moment: Moment) -> dict[str, Tensor]:
-        return moment.by_member(_inner, moment.read_outputs_of_steps(), moment.conditions)
+        members = zip(moment.read_outputs_of_steps(), moment.conditions, strict=True)
+        return moment.in_threads(_inner, ((outputs[None], conditions[None]) for outputs, conditions in members))
 
 
 def _inner(

@@ -38,7 +38,7 @@ class CrossCheck(Measure):
         return dict.fromkeys((f"mi_check/{name}" for name in names), ()) if has_experts(experiment) else {}
 
     def measure(self, moment: Moment) -> dict[str, Tensor]:
-        states = moment.read_states(self.components)
+        states = moment.read(moment.reduced(self.components))
         permuted = against_permutations(states, self.permutations, moment.generator())
         return {
             "mi_check/ksg": ksg.pairwise(states).mean(dim=1),

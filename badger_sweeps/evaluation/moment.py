@@ -117,13 +117,15 @@ class Moment:
         """The experts' outputs after the last inner step."""
         return self.system.architecture.outputs(self.parameters, {"h": self.h})
 
-    def basis(self, components: int) -> Basis:
-        """The members' part of the frozen basis."""
-        return _rows(self.evaluation.basis(components), self.members)
+    def reduced(self, components: int) -> Float[Tensor, "member game expert component"]:
+        """`h` in so many components of the frozen basis."""
+        return project(self.h, _rows(self.evaluation.basis(components), self.members))
 
-    def read_states(self, components: int) -> Float[Tensor, "member game expert component"]:
-        """`h` in so many components of the frozen basis, read with the noise floor."""
-        return self._read(project(self.h, self.basis(components)), self.members)
+    def read(
+        self, states: Float[Tensor, "member game expert component"]
+    ) -> Float[Tensor, "member game expert component"]:
+        """States read with the noise floor."""
+        return self._read(states, self.members)
 
     @cached_property
     def outputs_read(self) -> Float[Tensor, "member game expert component"]:
@@ -155,16 +157,17 @@ class Moment:
             alike = self.members[member].expand(len(h))
             yield self._read(project(outputs, _rows(self.evaluation.outputs_basis, alike)), alike)
 
-    def by_member(
-        self, measure: Callable[..., dict[str, Tensor]], *tensors: Iterable[Tensor] | Tensor
+    def in_threads(
+        self, measure: Callable[..., dict[str, Tensor]], parts: Iterable[tuple[Tensor, ...]]
     ) -> dict[str, Tensor]:
-        """`measure` of each member's part of the tensors, joined again; in as many threads as the engine may use.
-
-        What libraries compute below is then spread over the cores, with the same bits for any number of them.
-        """
+        """`measure` of each part of the members, joined again; in as many threads as the engine may use."""
         with ThreadPoolExecutor(self.evaluation.engine.workers) as pool:
-            found = list(pool.map(lambda *parts: measure(*(part[None] for part in parts)), *tensors))
-        return {name: torch.cat([one[name] for one in found]) for name in found[0]} if found else {}
+            found = list(pool.map(lambda part: measure(*part), parts))
+        return {name: torch.cat([one[name] for one in found]) for name in found[0]}
+
+    def parts(self, *tensors: Float[Tensor, "member ..."]) -> Iterator[tuple[Tensor, ...]]:
+        """The tensors cut into a part for each of these threads: what is small would spend its time on being cut."""
+        return zip(*(tensor.chunk(self.evaluation.engine.workers) for tensor in tensors), strict=True)
 
     def generator(self) -> torch.Generator:
         """For what is drawn alike for all members and at every moment: subsets, permutations, surrogates."""

@@ -43,13 +43,14 @@ class MutualInformation(Measure):
         return dict.fromkeys((*SUMMARIES, *CONDITIONAL, CAPTURED, *self._pair_names(experiment)), ())
 
     def measure(self, moment: Moment) -> dict[str, Tensor]:
-        found = moment.by_member(_pairwise, moment.read_states(self.components), moment.conditions)
+        reduced = moment.reduced(self.components)
+        found = moment.in_threads(_pairwise, moment.parts(moment.read(reduced), moment.conditions))
         raw, given = found["raw"], found["given"]
         summaries = [*_summaries(raw), *_summaries(given)]
         names = self._pair_names(moment.experiment)
         return {
             **dict(zip((*SUMMARIES, *CONDITIONAL), summaries, strict=True)),
-            CAPTURED: captured_variance(moment.h, moment.basis(self.components)),
+            CAPTURED: captured_variance(moment.h, reduced),
             **(dict(zip(names, raw.unbind(dim=1), strict=True)) if names else {}),
         }
 

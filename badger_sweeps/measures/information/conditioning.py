@@ -13,10 +13,8 @@ from torch import Tensor
 HIGHEST_DEGREE = 7
 GAMES_PER_TERM = 8
 """Games asked for with each term of the polynomial beyond the linear ones: it widens the spread by 7 % at most."""
-FUNCTION = 1e-12
-"""A share of a state's variance that is rounding: what is left of a function of the given numbers."""
-ROUNDING = 1e-28
-"""The same as a share of its mean square, of what is constant."""
+ROUNDING = 64
+"""What is left of a constant, or of a function of the given numbers: up to so many epsilon of the state's size."""
 
 
 class Conditions(NamedTuple):
@@ -37,7 +35,7 @@ class Left(NamedTuple):
     """What is left of states when other numbers are known."""
 
     residuals: Float[Tensor, "*batch game variable"]
-    """In float64. All 0 where a variable is constant or a function of the given numbers; NaN where these are NaN."""
+    """All 0 where a variable is constant or a function of the given numbers; NaN where these are not finite."""
     share: Float[Tensor, "*batch variable"]
     """Their standard deviation over that of the states."""
     terms: int
@@ -68,15 +66,16 @@ def left_given(
     Source: this project's choice.
     """
     games = samples.shape[-2]
-    basis = (given if isinstance(given, Conditions) else Conditions.on(given)).basis
-    wanted = samples.double()
-    residuals = wanted - basis @ (basis.mT @ wanted)
-    centred = wanted - wanted.mean(dim=-2, keepdim=True)
-    left, all_there_was, size = (values.square().sum(dim=-2) for values in (residuals, centred, wanted))
-    nothing = left <= FUNCTION * all_there_was + ROUNDING * size
+    basis = (given if isinstance(given, Conditions) else Conditions.on(given)).basis.to(samples)
+    centred = samples - samples.mean(dim=-2, keepdim=True)
+    residuals = centred - basis @ (basis.mT @ centred)
+    left, all_there_was, size = (
+        torch.linalg.vector_norm(values, dim=-2, dtype=torch.float64) for values in (residuals, centred, samples)
+    )
+    nothing = left <= ROUNDING * torch.finfo(samples.dtype).eps * size
     fitted = basis.shape[-1] - 1
     free = max(games - 1 - fitted, 1)  # the residuals' degrees of freedom, without which they look too small
-    share = (left / free / (all_there_was / (games - 1))).sqrt().masked_fill(nothing, 0.0)
+    share = (left / all_there_was * math.sqrt((games - 1) / free)).masked_fill(nothing, 0.0)
     return Left(residuals.masked_fill(nothing[..., None, :], 0.0), share, fitted)
 
 

