@@ -27,7 +27,7 @@ class TakingTurns(Measure):
         every: iterations between measurements; null never measures.
     """
 
-    every: Count | None = 100
+    every: Count | None = 1000
 
     def columns(self, experiment: Experiment) -> Shapes:
         applies = 1 < experiment.task.dims == experiment.task.parts

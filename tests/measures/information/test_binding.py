@@ -287,9 +287,9 @@ def test_inner_steps_are_a_batch() -> None:
 def test_float32_and_float64_agree() -> None:
     """To the bit where nothing is given; rounding of residuals may swap two neighbours in rank."""
     states, targets = equicorrelated(0.5, 2, 300, 3, 2).float(), normal(2, 300, 2).float()
-    for given, tolerance in ((None, 0), (targets, 1e-3)):
-        double = None if given is None else given.double()
-        for value, other in zip(organisation(states, given), organisation(states.double(), double), strict=True):
+    for known, tolerance in ((None, 0), (targets, 1e-3)):
+        double = None if known is None else known.double()
+        for value, other in zip(organisation(states, known), organisation(states.double(), double), strict=True):
             assert value.dtype == torch.float64
             torch.testing.assert_close(value, other, rtol=0, atol=tolerance)
 
