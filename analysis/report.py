@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from analysis import connectivity, wording
+from analysis import connectivity, frequencies, wording
 from analysis.comparison import differences, row
 from analysis.figures import escape, ladder, measures
 from analysis.figures.style import configuration_color, rung_color
@@ -51,6 +51,8 @@ def build(collection: Collection) -> Path:
         blocks=" or ".join(sorted({str(info.ladder.block) for info in infos}, key=int)),
         panels=panels,
         measured=[(label, _html(measures.draw(found))) for label, found in measured if found],
+        frequency_columns=frequencies.COLUMNS,
+        frequencies=[row for row in map(frequencies.cells, runs) if row],
         graph_columns=connectivity.COLUMNS,
         graphs=[connectivity.cells(run) for run in runs],
         keys=[(key, [run.config.get(key, "-") for run in runs]) for key in differing_keys(runs)],

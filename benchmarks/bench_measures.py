@@ -19,7 +19,7 @@ ITERATIONS = 5000
 
 
 def test_share_of_measuring(tmp_path: Path, monkeypatch, benchmark, report) -> None:
-    """Over a whole run; the rollout of the evaluation games is counted with the loss on them, which asks for it first."""
+    """Over a whole run; the rollout of the evaluation games is counted with the loss, which asks for it first."""
     experiment = Experiment(device="cpu", training=Training(iterations=ITERATIONS))
     measures = Measures()
     spent: dict[str, float] = defaultdict(float)

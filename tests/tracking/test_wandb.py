@@ -27,7 +27,14 @@ def records(folder: Path) -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tracked") / "run"
-    done = run(folder, "training.iterations=60", "architecture=exponential", "tracking.every=7", tracking="wandb")
+    done = run(
+        folder,
+        "training.iterations=60",
+        "architecture=exponential",
+        "tracking.every=7",
+        "measures.every=20",
+        tracking="wandb",
+    )
     assert done.returncode == 0, done.stderr
     return folder
 
