@@ -17,6 +17,9 @@ from badger_sweeps.tracking.base import RunDescription
 from badger_sweeps.tracking.wandb import WandB
 from tests.runs.commands import run
 
+LOGGED = sorted({*range(0, 60, 7), 20, 40})
+"""Every seventh iteration, and those with measures."""
+
 
 def records(folder: Path) -> Iterator[dict[str, Any]]:
     tool = Path(sys.executable).with_name("wandb")
@@ -27,14 +30,8 @@ def records(folder: Path) -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tracked") / "run"
-    done = run(
-        folder,
-        "training.iterations=60",
-        "architecture=exponential",
-        "tracking.every=7",
-        "measures.every=20",
-        tracking="wandb",
-    )
+    cadences = ("tracking.every=7", "measures.every=20", "measures.inner_binding.every=20")
+    done = run(folder, "training.iterations=60", "architecture=exponential", *cadences, tracking="wandb")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -64,20 +61,37 @@ def test_rows_are_those_of_the_history(finished: Path) -> None:
     history = read_history(finished)
     for seed in range(3):
         rows = [row["item"] for row in of_seed(finished, seed)["history"]]
-        assert [row["iteration"] for row in rows] == [row["_step"] for row in rows] == list(range(0, 60, 7))
+        assert [row["iteration"] for row in rows] == [row["_step"] for row in rows] == LOGGED
         expected = history[history["seed"] == seed].set_index("iteration")
         for row in rows:
             for name in ("loss", "loss_dim/3", "grad_norm", "plateau/index"):
                 assert row[name] == pytest.approx(float(expected.loc[row["iteration"], name]))
 
 
+def test_what_is_measured_is_logged_when_it_is_measured(finished: Path) -> None:
+    """Whatever the cadence of other rows; a vector as a list of numbers."""
+    history = read_history(finished)
+    for seed in range(3):
+        rows = {row["item"]["iteration"]: row["item"] for row in of_seed(finished, seed)["history"]}
+        own = history[history["seed"] == seed].set_index("iteration")
+        for iteration in LOGGED:
+            assert ("mi/mean" in rows[iteration]) == (iteration in (0, 20, 40))
+        for iteration in (0, 20, 40):
+            for name in ("mi/mean", "mi/03__04", "mi_given_target/mean", "binding/outer_given_target"):
+                assert rows[iteration][name] == pytest.approx(float(own.loc[iteration, name]))
+            inner = list(own.loc[iteration, "binding/inner"])
+            assert rows[iteration]["binding/inner"] == pytest.approx(inner)
+            assert len(inner) == 4
+
+
 def test_metrics_have_the_outer_iteration_as_their_axis(finished: Path) -> None:
     metrics = of_seed(finished, 0)["metric"]
     text = json.dumps(metrics)
-    names = ("loss", "loss_dim/*", "grad_norm", "schedule/*", "plateau/*", "evaluation/*", "mi/*", "binding/*")
+    names = ("loss", "loss_dim/*", "grad_norm", "schedule/*", "plateau/*")
+    names += tuple(f"{of}/*" for of in ("evaluation", "mi", "mi_given_target", "binding", "hurst", "sequentiality"))
     for name in names:
         assert f'"{name}"' in text
-    assert text.count('"step_metric": "iteration"') == len(names) + 1  # and mi_given_target/*
+    assert text.count('"step_metric": "iteration"') == len(names)
 
 
 def test_the_summary_has_what_people_sort_by(finished: Path) -> None:
