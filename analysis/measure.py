@@ -23,6 +23,7 @@ from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.foundations.errors import UsageError, nearest
 from badger_sweeps.measures.dynamics.lyapunov import LEAST_OF_TWINS, divergence_rate
+from badger_sweeps.measures.unmeasurable import tell_in_one_line
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.training.twins import twins
@@ -75,6 +76,7 @@ def chosen(measures: Measures, names: Sequence[str]) -> list[Measure]:
 def main() -> None:
     """Exit status 2 where there is nothing to measure, or for what the user can mend."""
     arguments = _arguments()
+    tell_in_one_line()
     console = Console()
     try:
         folders = [path.parent.parent for path in sorted(arguments.runs.rglob(".hydra/config.yaml"))]

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from badger_sweeps.commands import configuration, naming
 from badger_sweeps.commands.complaints import complain
+from badger_sweeps.measures.unmeasurable import tell_in_one_line
 
 
 def main() -> None:
@@ -21,6 +22,7 @@ def main() -> None:
 
     Exit status: 0 when all runs finished, 2 for what the user can mend, 130 or 143 after Ctrl-C or SIGTERM.
     """
+    tell_in_one_line()
     OmegaConf.register_new_resolver(
         "run_folder", lambda choices, overrides: naming.run_folder(dict(choices), list(overrides)), replace=True
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 
 class Unmeasurable(RuntimeWarning):
@@ -15,3 +16,13 @@ def warn_unmeasurable(measure: str, rule: str, found: str) -> None:
     Python shows a warning of the same words from the same line once, so the words should not change from call to call.
     """
     warnings.warn(f"{measure}: {rule}; found {found}: NaN", Unmeasurable, stacklevel=3)
+
+
+def tell_in_one_line() -> None:
+    """Have Python print these warnings, and no others, as one line without its place in the code."""
+    usual = warnings.formatwarning
+
+    def formatted(message: Warning | str, category: type[Warning], *where: Any, **line: Any) -> str:
+        return f"{message}\n" if issubclass(category, Unmeasurable) else usual(message, category, *where, **line)
+
+    warnings.formatwarning = formatted
