@@ -82,7 +82,7 @@ def test_twins(copy: Path) -> None:
 
 
 def test_settings_of_the_measure_can_be_changed(copy: Path) -> None:
-    assert measure(copy, "mutual_information").returncode == 0
+    assert measure(copy, "mutual_information", "measures.mutual_information.components=8").returncode == 0
     eight = pd.read_parquet(copy / "measures.parquet")["mi/captured_variance"]
     assert measure(copy, "mutual_information", "measures.mutual_information.components=1").returncode == 0
     one = pd.read_parquet(copy / "measures.parquet")["mi/captured_variance"]
