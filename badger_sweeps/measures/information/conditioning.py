@@ -26,8 +26,8 @@ class Conditions(NamedTuple):
     @classmethod
     def on(cls, given: Float[Tensor, "*batch game dim"]) -> Conditions:
         """All monomials up to the highest degree, at most 7, for which there are 8 games per term."""
-        numbers = given.double()
-        terms = _monomials(numbers, _degree(*numbers.shape[:-3:-1]))
+        games, dims = given.shape[-2:]
+        terms = _monomials(given.double(), _degree(dims, games))
         return cls(torch.linalg.qr(torch.cat([torch.ones_like(terms[..., :1]), terms], dim=-1)).Q)
 
 
