@@ -34,8 +34,12 @@ def write_measures(run: Path, found: pd.DataFrame) -> None:
 def all_measured(history: pd.DataFrame, measures: pd.DataFrame | None) -> pd.DataFrame:
     """Every measure of a run, indexed by seed and iteration, at the iterations at which anything was measured.
 
-    Where a value was measured in both ways, that from the snapshot counts: it may have been taken with other settings.
+    What was measured from snapshots takes the place of the whole column that was recorded in training: it may have been
+    taken with other settings, and the two must not be mixed in one curve.
     """
     names = [name for name in map(str, history) if "/" in name and not name.startswith(NOT_MEASURES)]
     known = history.set_index(KEYS)[names].dropna(how="all")
-    return known if measures is None else measures.set_index(KEYS).combine_first(known)
+    if measures is None:
+        return known
+    again = measures.set_index(KEYS)
+    return again.join(known.drop(columns=[name for name in again if name in known]), how="outer").sort_index()
