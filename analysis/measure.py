@@ -6,8 +6,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -29,7 +28,7 @@ from badger_sweeps.runs.run import Plan
 from badger_sweeps.training.twins import twins
 
 TWINS = "lyapunov/twins"
-SHOWN = 12
+SHOWN = 3
 """Columns of the table on the terminal; the file has all."""
 
 
@@ -59,11 +58,7 @@ def chosen(measures: Measures, names: Sequence[str]) -> list[Measure]:
     Raises:
         UsageError: there is no measure of a name.
     """
-    known: Mapping[str, Measure] = {
-        each.name: getattr(measures, each.name)
-        for each in fields(measures)
-        if isinstance(getattr(measures, each.name), Measure)
-    }
+    known = measures.by_name
     for name in names:
         if name not in (*known, "all"):
             what = f"must be one of {', '.join(known)} or all"
@@ -115,19 +110,31 @@ def _measure(
 
 
 def _show(plan: Plan, found: pd.DataFrame, console: Console) -> None:
-    """Means over seeds at each snapshot, of all that are numbers, not of single pairs or dimensions, and ever known."""
+    """Mean and standard deviation over seeds of all numbers that are ever known, but for single pairs and dimensions.
+
+    A cell is a dash where a seed has no value: the mean of the others would be of seeds that were selected.
+    """
     numbers = found.drop(columns="seed").select_dtypes("number").dropna(axis="columns", how="all")
-    means = (
-        numbers[[name for name in numbers if not re.search(r"/\d+(__\d+)?$", str(name))]].groupby("iteration").mean()
-    )
-    table = Table(title=f"{plan.name}: means over seeds", box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-    table.add_column("measure")
+    numbers = numbers.drop(columns=[name for name in numbers if re.search(r"/\d+(__\d+)?$", str(name))])
+    seeds = numbers.groupby("iteration")
+    means, deviations = seeds.mean().where(seeds.count() == len(plan.experiment.seeds)), seeds.std(ddof=1)
+    title = f"{plan.name}: mean ± standard deviation over seeds"
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    table.add_column("measure", no_wrap=True)
     steps = means.index[:: max(1, -(-len(means) // SHOWN))]
     for iteration in steps:
         table.add_column(str(iteration), justify="right")
     for name in means:
-        table.add_row(str(name), *(f"{value:.3g}" for value in means[name][steps]))
+        cells = zip(means[name][steps], deviations[name][steps], strict=True)
+        table.add_row(str(name), *(_cell(mean, deviation) for mean, deviation in cells))
     console.print(table)
+
+
+def _cell(mean: float, deviation: float) -> str:
+    """A single seed has no deviation."""
+    if pd.isna(mean):
+        return "-"
+    return f"{mean:.3g}" if pd.isna(deviation) else f"{mean:.3g} ± {deviation:.2g}"
 
 
 def _arguments() -> argparse.Namespace:

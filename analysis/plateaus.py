@@ -23,7 +23,7 @@ def table(plan: Plan, history: pd.DataFrame, measures: pd.DataFrame | None) -> p
 
     ``hurst/*`` are of the training loss within the plateau (NaN for fewer than 512 iterations), levels and increments.
     All other measures are means over what was measured within, during training or from snapshots: `measured` says at
-    how many iterations.
+    how many iterations anything was, which a measure with a longer cadence of its own has fewer of.
     """
     path = plan.folder / SUMMARY
     if not path.exists():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, fields
 from typing import Annotated
 
@@ -58,14 +58,16 @@ class Measures:
     modes: InnerModes = field(default_factory=InnerModes)
 
     @property
-    def all(self) -> Sequence[Measure]:
-        """Every measure, whether it is ever due or not."""
-        values = (getattr(self, each.name) for each in fields(self))
-        return [value for value in values if isinstance(value, Measure)]
+    def by_name(self) -> Mapping[str, Measure]:
+        """Every measure under its key, whether it is ever due or not."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, Measure)}
 
     def of(self, experiment: Experiment) -> Sequence[Measure]:
         """Those that are due some time and apply to the experiment."""
-        return [measure for measure in self.all if measure.every is not None and measure.columns(experiment)]
+        return [
+            measure for measure in self.by_name.values() if measure.every is not None and measure.columns(experiment)
+        ]
 
     def columns(self, experiment: Experiment) -> Shapes:
         """The columns they give."""
