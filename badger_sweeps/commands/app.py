@@ -40,15 +40,20 @@ def main() -> None:
         raise complain(error) from error.__cause__
 
 
-def _job(config: DictConfig) -> float:
-    """One run; gives its objective, for sweepers."""
+def _job(config: DictConfig) -> float | tuple[float, ...]:
+    """One run; gives its objectives, for sweepers."""
     from rich.console import Console
 
     from badger_sweeps.commands.door import plan
     from badger_sweeps.commands.words import in_brief
     from badger_sweeps.runs.run import Interrupted, run
+    from badger_sweeps.sweeps.trial import in_progress
+    from badger_sweeps.sweeps.work import run_trial
 
     hydra_config = cast(DictConfig, HydraConfig.get())
+    trial = in_progress()
+    if trial is not None:  # the sweeper tells of what goes wrong
+        return run_trial(plan(config, hydra_config, Path(hydra_config.runtime.output_dir)), trial)
     console = Console()
     try:
         planned = plan(config, hydra_config, Path(hydra_config.runtime.output_dir))

@@ -22,7 +22,7 @@ from badger_sweeps.training.experiment import Experiment, Training
 
 PARTS = ("architecture", "topology", "task", "loss", "readout", "optimizer", "schedule", "engine")
 """The groups whose choices make an experiment."""
-OTHERS = ("measures", "training", "seeds", "device", "objective", "tracking", "study")
+OTHERS = ("measures", "training", "seeds", "device", "objective", "tracking", "study", "scale")
 """The other keys at the top of a configuration."""
 MOST_SEEDS = 100_000
 """The longest count: more would not fit into any machine's memory."""
@@ -46,9 +46,7 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
     for group in (*PARTS, "measures", "tracking"):
         if choices.get(group) is None:
             raise UsageError(f"`{group}` must be one choice of its group; found none.")
-    names = get_args(Objective)
-    if config.objective not in names:
-        raise UsageError(f"`objective` must be one of {', '.join(names)}; found {config.objective!r}.")
+    objectives = _objectives(config.objective)
     parts = {part: _build(config, part) for part in PARTS}
     try:
         training = Training(**_plain(config, "training"))
@@ -65,7 +63,8 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
         name=run_name(choices, list(hydra.overrides.task)),
         tags=tuple(str(choices[part]) for part in ("architecture", "topology", "task", "loss", "readout", "optimizer")),
         config=_container(config),
-        objective=config.objective,
+        objective=objectives[0],
+        further=objectives[1:],
         tracking=_build(config, "tracking"),
     )
 
@@ -90,6 +89,16 @@ def _plain(config: DictConfig, key: str) -> dict[str, Any]:
 
 def _container(config: DictConfig) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+
+
+def _objectives(given: Any) -> tuple[Objective, ...]:
+    """One objective, or a list of different ones for a search with several."""
+    names = get_args(Objective)
+    listed = tuple(given) if OmegaConf.is_list(given) else (given,)
+    if not listed or len(set(listed)) < len(listed) or not set(listed) <= set(names):
+        found = list(listed) if OmegaConf.is_list(given) else given
+        raise UsageError(f"`objective` must be one of {', '.join(names)}, or a list of them; found {found!r}.")
+    return listed
 
 
 def _seeds(seeds: Any) -> tuple[Any, ...]:

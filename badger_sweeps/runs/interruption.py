@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Interruption:
@@ -13,9 +13,13 @@ class Interruption:
 
     Attributes:
         signal: the number of the signal that came, or None.
+        noted: how many have come in all such contexts of this process.
+        latest: the number of the last of them.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    noted: ClassVar[int] = 0
+    latest: ClassVar[int] = 0
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -36,6 +40,7 @@ class Interruption:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal = number
+        Interruption.noted, Interruption.latest = Interruption.noted + 1, number
         self._restore()
 
     def _restore(self) -> None:

@@ -13,15 +13,19 @@ from badger_sweeps.foundations.errors import UsageError
 NAME = ".lock"
 
 
+class InUse(UsageError):
+    """Another process trains in the folder."""
+
+
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold the folder within this context; the system lets go of it when the process dies, however it does.
 
     Raises:
-        UsageError: another process holds it.
+        InUse: another process holds it.
     """
     try:
         with FileLock(folder / NAME, blocking=False):
             yield
     except Timeout:
-        raise UsageError(f"`{folder}` must be free; found another process that trains there.") from None
+        raise InUse(f"`{folder}` must be free; found another process that trains there.") from None

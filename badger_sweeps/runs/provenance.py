@@ -16,11 +16,12 @@ from time import monotonic
 from typing import Any
 
 import badger_sweeps
+from badger_sweeps.foundations.addresses import without_passwords
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.files import write_json
 
 NAME = "provenance.json"
-LIBRARIES = ("torch", "numpy", "scipy", "pandas", "networkx", "ruptures", "hydra-core", "wandb")
+LIBRARIES = ("torch", "numpy", "scipy", "pandas", "networkx", "ruptures", "hydra-core", "optuna", "wandb")
 
 
 class Provenance:
@@ -37,7 +38,7 @@ class Provenance:
         self._session: dict[str, Any] = {
             "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "first_iteration": first_iteration,
-            "command": shlex.join(sys.argv),
+            "command": without_passwords(shlex.join(sys.argv)),
             "host": platform.node(),
             "platform": platform.platform(),
             "python": platform.python_version(),

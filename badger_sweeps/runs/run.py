@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -48,6 +49,8 @@ class Plan:
         config: the resolved configuration, for W&B.
         objective: what the run is judged by.
         tracking: who is told.
+        further: what else it is judged by, in searches with several objectives.
+        group: what runs that belong together share, where it is not their name.
     """
 
     experiment: Experiment
@@ -58,6 +61,8 @@ class Plan:
     config: dict[str, Any]
     objective: Objective
     tracking: Tracking
+    further: tuple[Objective, ...] = ()
+    group: str | None = None
 
     @property
     def ladder(self) -> Ladder:
@@ -91,13 +96,35 @@ class Interrupted(Exception):
         self.iteration = iteration
 
 
-def run(plan: Plan, console: Console) -> Summary:
+class Stopped(Exception):
+    """Whoever watches the run has stopped it; everything is saved, and there is no summary."""
+
+    def __init__(self, iteration: int, reason: str) -> None:
+        super().__init__(iteration, reason)
+        self.iteration = iteration
+        self.reason = reason
+
+
+class Watcher(ABC):
+    """Watches a run and may stop it."""
+
+    @abstractmethod
+    def recall(self, record: Record) -> None:
+        """An iteration that was done before the run stopped: its losses and gradient norms."""
+
+    @abstractmethod
+    def observe(self, record: Record) -> str | None:
+        """An iteration; gives the reason why the run is to be stopped after it, or None."""
+
+
+def run(plan: Plan, console: Console, watcher: Watcher | None = None) -> Summary:
     """Train, from the start or from the folder's checkpoint, to the last iteration; gives the summary it wrote.
 
     A run that is finished already is summarised again and not trained.
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; the iteration was finished and everything saved.
+        Stopped: `watcher` stopped it; everything is saved.
         UsageError: the folder is in use, its checkpoint or history does not serve, or tracking cannot start.
     """
     with exclusive(plan.folder):
@@ -109,7 +136,7 @@ def run(plan: Plan, console: Console) -> Summary:
         write_graphs(plan.folder, plan.experiment)
         if population.finished:
             return _conclude(plan)
-        return _train(plan, population, history, console)
+        return _train(plan, population, history, console, watcher)
 
 
 def _conclude(plan: Plan) -> Summary:
@@ -120,7 +147,7 @@ def _conclude(plan: Plan) -> Summary:
     return summary
 
 
-def _train(plan: Plan, population: Population, history: History, console: Console) -> Summary:
+def _train(plan: Plan, population: Population, history: History, console: Console, watcher: Watcher | None) -> Summary:
     training, first = plan.experiment.training, population.iteration
     (plan.folder / SUMMARY).unlink(missing_ok=True)  # of a smaller budget, or of what was computed here before
     provenance = Provenance(plan.folder, first, population.engine_words)
@@ -133,6 +160,7 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
         folder=plan.folder,
         run_id=provenance.run_id,
         name=plan.name,
+        group=plan.group or plan.name,
         tags=plan.tags,
         config=plan.config,
         seeds=plan.experiment.seeds,
@@ -140,7 +168,11 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
         graphs=read_connectivity(plan.folder),
         metrics=[*plan.metrics, *plan.measures.columns(plan.experiment)],
     )
+    if watcher is not None and past is not None:
+        for iteration, seeds, metrics in iterations(past, ["loss", "grad_norm"]):
+            watcher.recall(Record(iteration, tuple(seeds), metrics))
     with Interruption() as interruption:
+        stop = None
         with (
             _closing(plan.tracking.start(description)) as tracker,
             _closing(TerminalProgress(description, training.iterations, console)) as progress,
@@ -151,12 +183,15 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
                     tracker.observe(record)
                     progress.observe(record)
                     checkpointer.observe(record)
-                    if interruption.signal is not None:
+                    stop = watcher.observe(record) if watcher is not None else None
+                    if stop is not None or interruption.signal is not None:
                         break
             finally:
                 history.flush()
             checkpointer.save()
             provenance.close(population.iteration, measuring.seconds)
+            if stop is not None and not population.finished:
+                raise Stopped(population.iteration, stop)
             if not population.finished:
                 raise Interrupted(interruption.exit_status, population.iteration)
             summary = _conclude(plan)
@@ -176,6 +211,9 @@ def _closing(tracker: Tracker) -> Iterator[Tracker]:
         status = 0
     except Interrupted as interrupted:
         status = interrupted.exit_status
+        raise
+    except Stopped:
+        status = 0
         raise
     finally:
         tracker.close(status)

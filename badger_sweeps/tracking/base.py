@@ -21,6 +21,7 @@ class RunDescription:
         folder: where the run leaves its files.
         run_id: the same after a restart.
         name: readable, the configuration's; runs that differ only in their seeds share it.
+        group: what the runs of a configuration, or of a trial, share.
         tags: words to find the run by.
         config: the resolved configuration.
         seeds: the members.
@@ -32,6 +33,7 @@ class RunDescription:
     folder: Path
     run_id: str
     name: str
+    group: str
     tags: tuple[str, ...]
     config: Mapping[str, Any]
     seeds: tuple[int, ...]

@@ -92,7 +92,7 @@ def _start(tracking: WandB, run: RunDescription, seed: int) -> wandb.Run:
         dir=run.folder,
         id=f"{run.run_id}-{seed}",
         resume="allow" if tracking.mode == "online" else None,
-        group=shortened(run.name, LONGEST),
+        group=shortened(run.group, LONGEST),
         name=f"{shortened(run.name, LONGEST - 20)} seed {seed}",
         job_type="train",
         tags=run.tags,

@@ -61,7 +61,8 @@ MISTAKES = {
     ),
     "training=3": "`training` must be a choice of its group or its keys; found 3.",
     "objective=speed": (
-        "`objective` must be one of escape_iteration, plateau_iterations, solved_iteration, final_loss; found 'speed'."
+        "`objective` must be one of escape_iteration, plateau_iterations, solved_iteration, final_loss, or a list of them; "
+        "found 'speed'."
     ),
     "tracking.mode=onlin": "`tracking.mode` must be one of 'offline' or 'online'; found 'onlin'.",
     "architecture.reset_gate=3": "`architecture.reset_gate` must be true or false; found 3.",

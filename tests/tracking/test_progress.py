@@ -15,7 +15,7 @@ from badger_sweeps.tracking.base import RunDescription
 from badger_sweeps.tracking.progress import TerminalProgress, rung_counts
 from badger_sweeps.training.loop import Record
 
-RUN = RunDescription(Path(), "id", "gru [x]", (), {}, (0, 1), 0, {}, ["loss"])
+RUN = RunDescription(Path(), "id", "gru [x]", "gru", (), {}, (0, 1), 0, {}, ["loss"])
 
 
 def record(iteration: int) -> Record:

@@ -123,6 +123,6 @@ def test_a_restart_counts_on(tmp_path: Path) -> None:
 def test_online_without_a_key_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    description = RunDescription(tmp_path, "id", "name", (), {}, (0,), 0, {}, ["loss"])
+    description = RunDescription(tmp_path, "id", "name", "name", (), {}, (0,), 0, {}, ["loss"])
     with pytest.raises(UsageError, match=r"`tracking.mode` must be one W&B can start in; found online: [^\n]*$"):
         WandB(mode="online").start(description)

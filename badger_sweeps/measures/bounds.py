@@ -1,0 +1,74 @@
+"""What a restricted mean must at least become, while its members still train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from badger_sweeps.measures.escape import CONSECUTIVE
+from badger_sweeps.measures.ladder import Ladder
+
+BOUNDED = ("escape_iteration", "solved_iteration")
+"""Objectives that are bounded while a run goes on. Plateaus are found in whole runs, and a loss may always fall."""
+
+
+class TimeBound:
+    """The least that the mean over members of min(T, budget) can become, T the time of `escape` or `solved`.
+
+    T is the first iteration of the first three consecutive blocks whose means lie below a level. A member for which
+    they have not come counts at least the start of the first block with which they still may begin: that of the
+    unfinished block, or of up to two finished ones before it that lie below. A member that diverged counts the budget.
+    The bound therefore never falls, and never exceeds what `objectives.per_seed` gives in the end, whatever happens.
+
+    Args:
+        objective: ``escape_iteration`` or ``solved_iteration``.
+        seeds: the members.
+        ladder: gives D and the block.
+        budget: iterations at which times are censored.
+    """
+
+    def __init__(self, objective: str, seeds: Sequence[int], ladder: Ladder, budget: int) -> None:
+        self._level = 1 - ladder.tolerance if objective == "escape_iteration" else ladder.tolerance
+        self._position = {seed: position for position, seed in enumerate(seeds)}
+        self._block, self._budget = ladder.block, budget
+        self._sum = np.zeros(len(seeds))
+        self._filled = self._blocks = 0
+        self._below = np.zeros(len(seeds), dtype=np.int64)
+        self._least = np.zeros(len(seeds))
+        self._known = np.zeros(len(seeds), dtype=bool)
+
+    def observe(self, seeds: Sequence[int], loss: NDArray[np.floating], grad_norm: NDArray[np.floating]) -> None:
+        """Take in one iteration of the members still training."""
+        here = np.array([self._position[seed] for seed in seeds])
+        self._sum[here] += np.asarray(loss, dtype=float)
+        diverged = here[~(np.isfinite(loss) & np.isfinite(grad_norm))]
+        self._least[diverged], self._known[diverged] = self._budget, True
+        self._filled += 1
+        if self._filled == self._block:
+            self._close_block()
+
+    def _close_block(self) -> None:
+        self._blocks += 1
+        self._below = np.where(self._sum / self._block < self._level, self._below + 1, 0)
+        may_begin = (self._blocks - self._below) * self._block
+        self._least = np.where(self._known, self._least, np.minimum(may_begin, self._budget))
+        self._known |= self._below >= CONSECUTIVE
+        self._sum = np.zeros_like(self._sum)
+        self._filled = 0
+
+    @property
+    def per_seed(self) -> NDArray[np.float64]:
+        """What each member counts at least."""
+        return self._least.copy()
+
+    @property
+    def value(self) -> float:
+        """Their mean: the bound of the restricted mean."""
+        return float(self._least.mean())
+
+    @property
+    def settled(self) -> NDArray[np.bool_]:
+        """The members whose time is known, unless they diverge yet."""
+        return self._known.copy()

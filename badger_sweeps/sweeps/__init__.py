@@ -1,0 +1,1 @@
+"""Searches for settings that shorten plateaus: studies of trials that many processes share and none can lose."""

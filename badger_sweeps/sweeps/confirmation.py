@@ -1,0 +1,19 @@
+"""Confirmation: whether what a search found is still better on seeds that it has not seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from badger_sweeps.sweeps.view import StudyView
+
+
+def baseline_and_best(view: StudyView) -> list[dict[str, Any]]:
+    """The points of the first trial and of the best, to be run on fresh seeds; one point if they are the same.
+
+    The best of many trials was in part lucky with the seeds it was searched on: its value there is too good on average.
+    """
+    best = view.best
+    if best is None:
+        return []
+    points = [dict(view.trials[0].params), dict(best.params)]
+    return points[:1] if points[0] == points[1] else points

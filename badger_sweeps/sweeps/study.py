@@ -1,0 +1,389 @@
+"""One study that any number of processes share: claims are made one at a time, and every trial is accounted for."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from badger_sweeps.sweeps.definition import Definition, difference
+from badger_sweeps.sweeps.leases import ATTRIBUTE, Lease, Watch
+from badger_sweeps.sweeps.sampling import Sampler, draw, key
+from badger_sweeps.sweeps.space import Point, Space
+from badger_sweeps.sweeps.storage import Place
+
+OUTCOME = "outcome"
+"""The user attribute of a trial that tells how it ended, for whoever reads the study."""
+DEFINITION = "badger:definition"
+STOP = "badger:stop"
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+class State(StrEnum):
+    """How a trial stands. Optuna's own states do not tell the last three of those that ended from one another."""
+
+    WAITING = "waiting"
+    INTERRUPTED = "interrupted"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    PRUNED = "pruned"
+    FAILED = "failed"
+    DIVERGED = "diverged"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended.
+
+    Attributes:
+        state: completed, pruned, failed or diverged. A diverged trial has values, if its objective gives any.
+        values: one for each objective; None for a trial without.
+        reason: why it was pruned or failed, in one line.
+        details: what else is known, plain values by name: the interval, each seed's part.
+        constraints: by name; violated above 0.
+    """
+
+    state: State
+    values: tuple[float, ...] | None = None
+    reason: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    constraints: Mapping[str, float] = field(default_factory=dict)
+
+
+class LeaseLost(Exception):
+    """Another process has taken this trial over, since this one seemed dead."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a study is searched; none of it changes what a trial computes.
+
+    Attributes:
+        n_trials: the total, over all starts and all processes.
+        directions: ``minimize`` or ``maximize``, one for each objective.
+        seed: of all draws; None for draws that differ from start to start.
+        grid: whether to try all points in order.
+        max_retries: how often a trial is begun again whose process died.
+        heartbeat: seconds between signs of life.
+        patience: seconds without one, after which a process on another machine is taken for dead.
+        max_failure_rate: share of failed trials above which no further one is begun.
+    """
+
+    n_trials: int
+    directions: tuple[str, ...] = ("minimize",)
+    seed: int | None = 0
+    grid: bool = False
+    max_retries: int = 3
+    heartbeat: float = 10.0
+    patience: float = 120.0
+    max_failure_rate: float = 1.0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A trial that is this process's to work on.
+
+    Attributes:
+        number: the trial's.
+        trial_id: Optuna's name for it.
+        params: its parameters.
+        token: of its lease.
+        folder: where its files go.
+    """
+
+    number: int
+    trial_id: int
+    params: Mapping[str, Any]
+    token: str
+    folder: Path
+
+
+class Study:
+    """A study in a storage.
+
+    Every claim, and every word on how a trial ended, is made while its process holds the study alone; so the total is
+    exact, no point is drawn twice, and a trial whose process died goes back to the others with the parameters it had.
+
+    Args:
+        place: where the study is kept.
+        name: its name there.
+        space: what is searched.
+        settings: how.
+        sampler: builds what draws new points.
+        folder: where trials leave their files, each in the folder of its number.
+        extend: adds parameters to a trial (`hydra.sweeper.custom_search_space`).
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        name: str,
+        space: Space,
+        settings: Settings,
+        sampler: Sampler,
+        folder: Path,
+        extend: Callable[[optuna.trial.Trial], None] | None = None,
+    ) -> None:
+        self.name, self.space, self.settings, self.folder = name, space, settings, folder
+        self._place, self._sampler, self._extend = place, sampler, extend
+        self._storage = place.open()
+        self._watch = Watch(settings.patience)
+        self._keys: list[object] = []
+
+    def begin(self, definition: Definition, first: Sequence[Point], force: bool = False) -> None:
+        """Make the study where it is not there yet, with the points that are to be tried first.
+
+        Raises:
+            UsageError: it is there, and its definition is another one.
+        """
+        with self._alone():
+            names = [summary.study_name for summary in optuna.get_all_study_summaries(self._storage)]
+            if self.name in names:
+                study = self.optuna
+                stored = study.user_attrs.get(DEFINITION)
+                refused = None if stored is None or force else difference(stored, definition, self.name)
+                if refused is not None:
+                    raise refused
+                if stored != definition:
+                    study.set_user_attr(DEFINITION, dict(definition))
+            else:
+                directions = [StudyDirection[own.upper()] for own in self.settings.directions]
+                study = optuna.create_study(storage=self._storage, study_name=self.name, directions=directions)
+                study.set_user_attr(DEFINITION, dict(definition))
+            for point in first[len(study.trials) :]:  # also what a process that died here had left out
+                distributions = {name: self.space.distributions[name] for name in point}
+                study.add_trial(create_trial(state=TrialState.WAITING, params=dict(point), distributions=distributions))
+
+    def claim(self) -> Claim | None:
+        """A trial to work on: one that waits, rather one whose files are here; else a new one. None: nothing to do."""
+        with self._alone():
+            trials = self.trials()
+            for trial in trials:
+                if trial.state == TrialState.RUNNING and self._watch.dead(Lease.read(trial.system_attrs)):
+                    self._requeue(trial)
+            trials = self.trials()
+            waiting = [trial for trial in trials if trial.state == TrialState.WAITING]
+            if waiting:
+                trial = min(waiting, key=lambda own: (not (self.folder / str(own.number)).exists(), own.number))
+                self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+                lease = Lease.read(trial.system_attrs)
+                return self._take(trial, 0 if lease is None else lease.deaths, trials)
+            if self._complete(trials) or self._given_up(trials):
+                return None
+            trial_id = self._storage.create_new_trial(self._study_id)
+            return self._take(self._storage.get_trial(trial_id), 0, trials)
+
+    def beat(self, claim: Claim, progress: str) -> None:
+        """A sign of life.
+
+        Raises:
+            LeaseLost: the trial is not this process's any more.
+        """
+        lease = self._held(claim)
+        self._storage.set_trial_system_attr(claim.trial_id, ATTRIBUTE, lease.beaten(progress).stored())
+
+    def tell(self, claim: Claim, outcome: Outcome) -> None:
+        """Say how a trial ended.
+
+        Raises:
+            LeaseLost: the trial is not this process's any more; nothing is changed.
+        """
+        with self._alone():
+            self._held(claim)
+            study = self.optuna
+            study.sampler = self._sampler(None)
+            told = {"state": str(outcome.state), "reason": outcome.reason, **outcome.details}
+            self._storage.set_trial_user_attr(claim.trial_id, OUTCOME, told)
+            if outcome.constraints:
+                trial = optuna.trial.Trial(study, claim.trial_id)
+                for name, value in outcome.constraints.items():
+                    trial.set_constraint(name, value)
+            state = {State.PRUNED: TrialState.PRUNED, State.FAILED: TrialState.FAIL}.get(
+                outcome.state, TrialState.COMPLETE if outcome.values else TrialState.FAIL
+            )
+            values = list(outcome.values) if outcome.values and state == TrialState.COMPLETE else None
+            if state == TrialState.PRUNED and outcome.values:  # what samplers see of it
+                step = int(outcome.details.get("iterations", 0))
+                self._storage.set_trial_intermediate_value(claim.trial_id, step, outcome.values[0])
+            try:
+                study.tell(claim.number, values, state=state)
+            except RuntimeError as error:  # exhaustive samplers stop an optimisation loop, which there is not
+                if "Study.stop" not in str(error):
+                    raise
+
+    def put_back(self, claim: Claim, died: bool = False) -> None:
+        """Leave a trial to whoever claims it next; it goes on from its files."""
+        with self._alone():
+            try:
+                self._held(claim)
+            except LeaseLost:
+                return
+            self._requeue(self._storage.get_trial(claim.trial_id), died)
+
+    def recover(self) -> None:
+        """Put back the trials of dead processes."""
+        with self._alone():
+            for trial in self.trials():
+                if trial.state == TrialState.RUNNING and self._watch.dead(Lease.read(trial.system_attrs)):
+                    self._requeue(trial)
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials, in order of their numbers; not to be changed."""
+        return self._storage.get_all_trials(self._study_id, deepcopy=False)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all trials have ended, and no new one is to be begun."""
+        trials = self.trials()
+        return all(trial.state.is_finished() for trial in trials) and (self._complete(trials) or self._given_up(trials))
+
+    @property
+    def claimable(self) -> bool:
+        """Whether a claim would find something now."""
+        trials = self.trials()
+        if any(trial.state == TrialState.WAITING for trial in trials):
+            return True
+        if any(
+            trial.state == TrialState.RUNNING and self._watch.dead(Lease.read(trial.system_attrs)) for trial in trials
+        ):
+            return True
+        return not self._complete(trials) and not self._given_up(trials)
+
+    @property
+    def optuna(self) -> optuna.Study:
+        """The study as Optuna sees it, anew, since it keeps what it has read."""
+        return optuna.load_study(study_name=self.name, storage=self._storage)
+
+    @property
+    def storage(self) -> BaseStorage:
+        """What the study is kept in."""
+        return self._storage
+
+    def request_stop(self, who: str) -> None:
+        """Ask all workers that were started by `who` to stop in good order."""
+        self._storage.set_study_user_attr(self._study_id, f"{STOP}:{who}", True)
+
+    def asked_to_stop(self, who: str) -> bool:
+        """Whether they were asked."""
+        return bool(self._storage.get_study_user_attrs(self._study_id).get(f"{STOP}:{who}"))
+
+    @cached_property
+    def _study_id(self) -> int:
+        return self._storage.get_study_id_from_name(self.name)
+
+    def _alone(self) -> Any:
+        return self._place.exclusive(self.name)
+
+    def _held(self, claim: Claim) -> Lease:
+        trial = self._storage.get_trial(claim.trial_id)
+        lease = Lease.read(trial.system_attrs)
+        if lease is None or lease.token != claim.token or trial.state != TrialState.RUNNING:
+            raise LeaseLost(claim.number)
+        return lease
+
+    def _requeue(self, trial: FrozenTrial, died: bool = True) -> None:
+        """Back to waiting, in its place and with its parameters; or failed, after too many deaths."""
+        lease = Lease.read(trial.system_attrs)
+        if lease is not None:
+            lease = lease.released(died)
+            self._storage.set_trial_system_attr(trial._trial_id, ATTRIBUTE, lease.stored())
+        if lease is not None and lease.deaths > self.settings.max_retries:
+            reason = f"its process died {lease.deaths} times"
+            outcome = {"state": str(State.FAILED), "reason": reason}
+            self._storage.set_trial_user_attr(trial._trial_id, OUTCOME, outcome)
+            self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            return
+        outcome = {"state": str(State.INTERRUPTED), "reason": ""}
+        self._storage.set_trial_user_attr(trial._trial_id, OUTCOME, outcome)
+        self._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+
+    def _take(self, trial: FrozenTrial, deaths: int, others: Sequence[FrozenTrial]) -> Claim:
+        """Lease a running trial, and give it the parameters that it lacks."""
+        folder = self.folder / str(trial.number)
+        lease = Lease.new(deaths, folder)
+        assert lease.token is not None
+        self._storage.set_trial_system_attr(trial._trial_id, ATTRIBUTE, lease.stored())
+        point = self._point(trial, others)
+        for name, value in point.items():
+            if name not in trial.params:
+                self._set(trial._trial_id, name, value, self.space.distributions[name])
+        if self._extend is not None:
+            study = self.optuna
+            study.sampler = self._sampler(None)
+            self._extend(optuna.trial.Trial(study, trial._trial_id))
+            point = self._storage.get_trial(trial._trial_id).params
+        return Claim(trial.number, trial._trial_id, point, lease.token, folder)
+
+    def _point(self, trial: FrozenTrial, others: Sequence[FrozenTrial]) -> Point:
+        if self._has_all(trial):
+            return trial.params
+        taken = self._taken([other for other in others if other.number != trial.number])
+        if self._in_order:
+            for point in self.space.points():
+                if key(point) not in taken and trial.params.items() <= point.items():
+                    return point
+        study = self.optuna
+        return draw(study, trial, self.space, self._sampler, self.settings.seed, taken)
+
+    def _taken(self, trials: Sequence[FrozenTrial]) -> set[object]:
+        """The keys of the points tried or being tried."""
+        for trial in trials[len(self._keys) :]:
+            if not trial.state.is_finished():
+                break
+            self._keys.append(key(trial.params))  # will not change any more
+        return {*self._keys, *(key(trial.params) for trial in trials[len(self._keys) :])}
+
+    def _has_all(self, trial: FrozenTrial) -> bool:
+        chosen: dict[str, Any] = {}
+        for name in self.space.distributions:
+            if self.space.applies(name, chosen):
+                if name not in trial.params:
+                    return False
+                chosen[name] = trial.params[name]
+        return True
+
+    def _set(self, trial_id: int, name: str, value: Any, distribution: BaseDistribution) -> None:
+        self._storage.set_trial_param(trial_id, name, distribution.to_internal_repr(value), distribution)
+
+    @property
+    def _in_order(self) -> bool:
+        """Whether all points are tried in order: where that is asked for, or no search could leave one out."""
+        return self._extend is None and (self.settings.grid or self.space.smaller_than(self.settings.n_trials))
+
+    def _complete(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether there are as many trials as are wanted, or as there are points."""
+        if len(trials) >= self.settings.n_trials:
+            return True
+        if self._extend is not None or not self.space.smaller_than(max(self.settings.n_trials, len(trials))):
+            return False
+        taken = self._taken(trials)
+        return all(key(point) in taken for point in self.space.points())
+
+    def _given_up(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether more trials have failed than may."""
+        ended = [trial for trial in trials if trial.state.is_finished()]
+        failed = sum(trial.state == TrialState.FAIL for trial in ended)
+        return bool(ended) and failed / len(ended) > self.settings.max_failure_rate
+
+
+def state_of(trial: FrozenTrial) -> State:
+    """How a trial stands."""
+    told = trial.user_attrs.get(OUTCOME, {}).get("state")
+    if trial.state == TrialState.RUNNING:
+        return State.RUNNING
+    if trial.state == TrialState.WAITING:
+        return State.INTERRUPTED if told == State.INTERRUPTED else State.WAITING
+    by_optuna = {TrialState.COMPLETE: State.COMPLETED, TrialState.PRUNED: State.PRUNED, TrialState.FAIL: State.FAILED}
+    return State(told) if told in (State.DIVERGED,) else by_optuna[trial.state]

@@ -1,0 +1,154 @@
+"""A trial of ours: one population of seeds, trained under the eyes of the study."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+from rich.console import Console
+
+from badger_sweeps.measures.bounds import BOUNDED, TimeBound
+from badger_sweeps.measures.objectives import Objective, objective, per_seed
+from badger_sweeps.measures.outcome import Outcome
+from badger_sweeps.runs.merge import merge
+from badger_sweeps.runs.run import Plan, Stopped, Watcher, run
+from badger_sweeps.sweeps.pruning import Standing
+from badger_sweeps.sweeps.study import State, Study
+from badger_sweeps.sweeps.trial import Trial
+from badger_sweeps.training.loop import Record
+
+VERDICTS = 100
+"""How often at most, in a budget, it is asked whether a trial goes on."""
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+
+
+def run_trial(plan: Plan, trial: Trial) -> tuple[float, ...]:
+    """Train the plan's seeds as a trial; gives its objectives, and tells the trial what else is known.
+
+    Raises:
+        Interrupted: a signal came.
+        LeaseLost: another process has taken the trial over.
+        UsageError: the plan's folder cannot be used.
+    """
+    plan = replace(plan, group=trial.name)
+    watcher = _Spectator(plan, trial)
+    try:
+        outcomes = _race(plan, trial, watcher) if trial.race else _train(plan, watcher)
+    except Stopped as stopped:
+        trial.state, trial.reason = State.PRUNED, stopped.reason
+        trial.details = {"iterations": watcher.iteration, "seeds": len(plan.experiment.seeds)}
+        return (watcher.least,)
+    budget, seeds = plan.experiment.training.iterations, len(outcomes)
+    names = (plan.objective, *plan.further)
+    estimates = [objective(name, outcomes, budget) for name in names]
+    diverged = sum(outcome.diverged for outcome in outcomes)
+    escaped = sum(outcome.escape_iteration is not None for outcome in outcomes)
+    trial.state = State.DIVERGED if diverged == seeds else State.COMPLETED
+    trial.details = {
+        "iterations": max(outcome.iterations for outcome in outcomes),
+        "seeds": seeds,
+        "escaped": escaped,
+        "diverged": diverged,
+        "objectives": list(names),
+        "intervals": [[estimate.low, estimate.high] for estimate in estimates],
+        "per_seed": _by_seed(plan.objective, outcomes, budget),
+    }
+    trial.quantities = {
+        **{name: objective(name, outcomes, budget).value for name in OBJECTIVES},
+        "diverged": diverged / seeds,
+        "not_escaped": 1 - escaped / seeds,
+    }
+    return tuple(estimate.value for estimate in estimates)
+
+
+def _train(plan: Plan, watcher: _Spectator) -> tuple[Outcome, ...]:
+    watcher.begin(plan.experiment.seeds)
+    return run(plan, Console(quiet=True), watcher).outcomes
+
+
+def _race(plan: Plan, trial: Trial, watcher: _Spectator) -> tuple[Outcome, ...]:
+    """Train stage after stage, each in a folder of its own; then make the trial's folder one run of all seeds."""
+    assert trial.race is not None
+    budget = plan.experiment.training.iterations
+    outcomes: list[Outcome] = []
+    folders: list[Path] = []
+    for number, seeds in enumerate(trial.race.stages(plan.experiment.seeds)):
+        folders.append(plan.folder / f"stage-{number}")
+        folders[-1].mkdir(parents=True, exist_ok=True)
+        experiment = replace(plan.experiment, seeds=seeds)
+        outcomes += _train(replace(plan, experiment=experiment, folder=folders[-1]), watcher)
+        rival = _incumbent(trial.study)
+        shared = [outcome for outcome in outcomes if outcome.seed in rival]
+        if len(outcomes) == len(plan.experiment.seeds) or len(shared) < trial.race.start:
+            continue
+        own = per_seed(plan.objective, shared, budget)
+        theirs = [rival[outcome.seed] for outcome in shared]
+        if trial.race.lost(own, theirs):
+            low, high = trial.race.interval(own - np.asarray(theirs))
+            watcher.least = float(per_seed(plan.objective, outcomes, budget).mean())
+            lead = f"out of the race after {len(outcomes)} seeds"
+            raise Stopped(budget, f"{lead}: worse than the incumbent by {low:.4g} to {high:.4g}")
+    merge(plan, folders)
+    return tuple(outcomes)
+
+
+def _incumbent(study: Study) -> dict[int, float]:
+    """What each seed of the best complete trial counts; empty before there is one."""
+    complete = [trial for trial in study.trials() if trial.values and "per_seed" in trial.user_attrs["outcome"]]
+    if not complete:
+        return {}
+    best = min(complete, key=lambda trial: (trial.values[0], trial.number))
+    return {int(seed): value for seed, value in best.user_attrs["outcome"]["per_seed"].items()}
+
+
+def _by_seed(name: Objective, outcomes: Sequence[Outcome], budget: int) -> dict[str, float]:
+    values = per_seed(name, outcomes, budget)
+    return {str(outcome.seed): float(value) for outcome, value in zip(outcomes, values, strict=True)}
+
+
+class _Spectator(Watcher):
+    """Follows a trial's bound and loss, and asks its study now and then whether it goes on.
+
+    Attributes:
+        iteration: iterations done of the stage that trains.
+        least: what the trial's objective must at least become; 0 where nothing is known.
+    """
+
+    def __init__(self, plan: Plan, trial: Trial) -> None:
+        self._plan, self._trial = plan, trial
+        self._budget, self._total = plan.experiment.training.iterations, len(plan.experiment.seeds)
+        self._every = max(plan.ladder.block, self._budget // VERDICTS)
+        self._bounds: list[TimeBound] = []
+        self._members = 0
+        self._losses: deque[float] = deque(maxlen=plan.ladder.block)
+        self.iteration = 0
+        self.least = 0.0
+
+    def begin(self, seeds: Sequence[int]) -> None:
+        """A stage begins."""
+        self._members = len(seeds)
+        self._losses.clear()
+        if self._plan.objective in BOUNDED:
+            self._bounds.append(TimeBound(self._plan.objective, seeds, self._plan.ladder, self._budget))
+
+    def recall(self, record: Record) -> None:
+        self.iteration = record.iteration + 1
+        loss, norm = record.metrics["loss"], record.metrics["grad_norm"]
+        whole = np.isfinite(loss) & np.isfinite(norm)
+        self._losses.append((float(loss[whole].sum()) + self._members - int(whole.sum())) / self._members)
+        if self._bounds:
+            self._bounds[-1].observe(record.seeds, loss, norm)
+            self.least = float(sum(bound.per_seed.sum() for bound in self._bounds)) / self._total
+
+    def observe(self, record: Record) -> str | None:
+        self.recall(record)
+        self._trial.check()
+        self._trial.progress = f"{self.iteration}/{self._budget}"
+        if self.iteration % self._every or self.iteration == self._budget:
+            return None
+        bound = self.least if self._bounds else None
+        return self._trial.verdict(Standing(self.iteration, float(np.mean(self._losses)), bound))

@@ -1,0 +1,1 @@
+"""``hydra/sweeper=badger``: searches that many processes share, on Optuna."""

@@ -1,0 +1,341 @@
+"""What one start of the command does: it opens the study, starts workers until all is done, and tells the result."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.errors import HydraException
+from hydra.types import HydraContext, TaskFunction
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from optuna.trial import TrialState
+from pydantic import ValidationError
+from rich.console import Console
+
+from badger_sweeps.foundations.addresses import without_passwords
+from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.foundations.settings import explain
+from badger_sweeps.sweeps.confirmation import baseline_and_best
+from badger_sweeps.sweeps.definition import definition
+from badger_sweeps.sweeps.observing import Observer, look
+from badger_sweeps.sweeps.racing import Race
+from badger_sweeps.sweeps.results import write_results
+from badger_sweeps.sweeps.storage import Place
+from badger_sweeps.sweeps.study import Settings, State, Study
+from badger_sweeps.sweeps.table import SweepTable, summary, where
+from badger_sweeps.sweeps.view import StudyView
+from hydra_plugins.badger_sweeper._grammar import Typed, typed
+from hydra_plugins.badger_sweeper._worker import Search, Worker, plain, worker_overrides
+
+SECONDS_BETWEEN_LOOKS = 1.0
+FRUITLESS = 3
+"""Starts of workers in a row that may break down without a trial having ended."""
+
+
+class SweepFailed(HydraException):
+    """The search came to nothing; the message is for the user."""
+
+
+class Controller:
+    """One start of a sweep.
+
+    Args:
+        hydra_context: Hydra's.
+        task_function: the application.
+        config: of the multirun.
+    """
+
+    def __init__(self, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self._hydra, self._task, self._config = hydra_context, task_function, config
+        self._sweeper = config.hydra.sweeper
+        self._console = Console()
+        self._signal = 0
+        self._id = f"{socket.gethostname()}:{os.getpid()}:{time.time():.0f}"
+
+    def sweep(self, arguments: Sequence[str]) -> list[Sequence[JobReturn]]:
+        """Search, then confirm what was found."""
+        folder = Path(str(self._config.hydra.sweep.dir)).absolute()
+        parameters = typed(self._sweeper, arguments)
+        search = self._search(parameters, folder)
+        self._forget_password(search.place)
+        study = search.study(self._config)
+        first = [_point(parameters, dict(own), self._config) for own in self._sweeper.warm_start or [] if True]
+        study.begin(self._definition(parameters), first, bool(self._sweeper.force))
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self._config, folder / "multirun.yaml")
+        self._say(f"{study.name}: {study.settings.n_trials} trials in {where(folder)}, kept in {search.place.address}")
+        returns = self._work(search, study)
+        view = look(study)
+        write_results(view, _front(study), folder)
+        self._check(view, folder, returns)
+        if self._sweeper.confirm and view.best is not None:
+            self._confirm(search, view)
+        self._say(_conclusion(view, folder))
+        jobs = [job for _, job in sorted(returns, key=lambda own: own[0])]
+        size = max(1, int(self._sweeper.n_jobs))
+        return [jobs[start : start + size] for start in range(0, len(jobs), size)]
+
+    def _search(self, parameters: Typed, folder: Path) -> Search:
+        """The search that the configuration describes, checked."""
+        given = self._sweeper
+        directions = _directions(given.direction)
+        sampler, pruner = plain(given.sampler), plain(given.get("pruner"))
+        _check_numbers(given)
+        grid = str(sampler.get("_target_", "")).endswith(".GridSampler")
+        race = plain(given.racing)
+        if race is not None:
+            try:
+                Race(**race)
+            except ValidationError as error:
+                raise UsageError(explain(error, "hydra.sweeper.racing")) from error
+            if directions != ("minimize",):
+                raise UsageError("`hydra.sweeper.racing` must be null in a search of several objectives; found a race.")
+        settings = Settings(
+            n_trials=given.n_trials,
+            directions=directions,
+            seed=sampler.get("seed", 0) if not grid else 0,
+            grid=grid,
+            max_retries=given.max_retries,
+            heartbeat=max(0.05, float(given.heartbeat)),
+            patience=float(given.patience),
+            max_failure_rate=float(given.max_failure_rate),
+        )
+        search = Search(
+            place=Place.of(given.storage, folder),
+            name=str(given.study_name or folder.name),
+            folder=folder,
+            parameters=parameters,
+            settings=settings,
+            sampler=sampler,
+            pruner=pruner if len(directions) == 1 else None,  # Optuna does not stop trials of several objectives
+            race=race,
+            constraints={str(name): float(most) for name, most in (plain(given.constraints) or {}).items()},
+            extend=given.custom_search_space,
+            controller=self._id,
+        )
+        search.build_sampler(0)
+        if search.pruner:
+            instantiate(dict(search.pruner), _convert_="all")
+        return search
+
+    def _definition(self, parameters: Typed) -> dict[str, Any]:
+        job = OmegaConf.masked_copy(self._config, [str(key) for key in self._config if key != "hydra"])
+        flat = dict(_flat(OmegaConf.to_container(job)))
+        free = [str(key) for key in self._sweeper.may_differ]
+        given = {**flat, **parameters.fixed, "hydra.sweeper.constraints": plain(self._sweeper.constraints)}
+        kept = {
+            key: value
+            for key, value in given.items()
+            if not any(key == own or key.startswith(f"{own}.") for own in free)
+        }
+        return definition(parameters.space, list(_directions(self._sweeper.direction)), kept)
+
+    def _forget_password(self, place: Place) -> None:
+        """Keep the storage's password out of every configuration that is written down or sent to workers."""
+        with read_write(self._config.hydra), open_dict(self._config.hydra):
+            if self._sweeper.storage is not None:
+                self._sweeper.storage = place.address
+            for part in ("hydra", "task"):
+                given = list(self._config.hydra.overrides[part])
+                self._config.hydra.overrides[part] = [_with_address(str(own), place) for own in given]
+            self._config.hydra.job.override_dirname = without_passwords(str(self._config.hydra.job.override_dirname))
+
+    def _work(self, search: Search, study: Study) -> list[tuple[int, JobReturn]]:
+        """Start workers until all trials have ended.
+
+        Raises:
+            SystemExit: a signal came.
+        """
+        returns: list[tuple[int, JobReturn]] = []
+        table = SweepTable(self._console)
+        consumers: list[Callable[[StudyView], None]] = [table.show]
+        table.show(look(study))
+        tracker = self._tracker(search)
+        if tracker is not None:
+            consumers.append(tracker.observe)
+        fruitless = 0
+        previous = {number: signal.signal(number, self._noted) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with Observer(study, consumers, lambda: self._pass_on(study)):
+                while not self._signal and not study.finished:
+                    if not study.claimable:  # others work on what is left
+                        time.sleep(SECONDS_BETWEEN_LOOKS)
+                        continue
+                    ended = len(look(study).ended)
+                    try:
+                        returns += self._launch(search)
+                        fruitless = fruitless + 1 if len(look(study).ended) == ended else 0
+                    except (KeyboardInterrupt, SystemExit) as leaving:
+                        self._signal = self._signal or _signal_of(leaving)
+                    except Exception as error:  # joblib's, when one of its processes was killed
+                        fruitless = fruitless + 1 if len(look(study).ended) == ended else 0
+                        if fruitless >= FRUITLESS or isinstance(error, UsageError):
+                            raise
+                        self._say(f"{study.name}: workers broke down, and are started again: {_first_line(error)}")
+                    study.recover()
+                    if fruitless >= 10 * FRUITLESS:
+                        raise SweepFailed(f"{study.name}: workers end without having ended a trial")
+        finally:
+            table.close(None)
+            if tracker is not None:
+                tracker.close(128 + self._signal if self._signal else 0)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        if self._signal:
+            study.recover()
+            write_results(look(study), _front(study), search.folder)
+            again = "the same command"
+            self._say(
+                f"{study.name}: stopped; {summary(look(study))}; {again} with "
+                f"hydra.sweep.dir={where(search.folder)} goes on"
+            )
+            raise SystemExit(128 + self._signal)
+        return returns
+
+    def _launch(self, search: Search) -> list[tuple[int, JobReturn]]:
+        """One start of `n_jobs` workers; gives their jobs."""
+        worker = Worker(search, self._task, self._hydra, self._config)
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=self._hydra, task_function=worker, config=self._config
+        )
+        alone = type(launcher).__name__ == "BasicLauncher"  # it would start the second one after the first
+        count = 1 if alone else min(int(self._sweeper.n_jobs), search.settings.n_trials)
+        jobs = launcher.launch([worker_overrides(number) for number in range(count)], initial_job_idx=0)
+        found: list[tuple[int, JobReturn]] = []
+        for job in jobs:
+            found += job.return_value  # raises what the worker raised
+        return found
+
+    def _check(self, view: StudyView, folder: Path, returns: Sequence[tuple[int, JobReturn]]) -> None:
+        """Complain if nothing came of it, or too much failed."""
+        failed = [trial for trial in view.trials if trial.state == State.FAILED]
+        if not failed:
+            return
+        rate = len(failed) / len(view.ended)
+        if rate > float(self._sweeper.max_failure_rate):
+            for _, job in returns:
+                _ = job.return_value  # raises the first failure
+        for trial in failed[:10]:
+            self._say(f"{view.name}: trial {trial.number} failed: {trial.reason} ({where(folder / str(trial.number))})")
+        if len(failed) == len(view.ended):
+            raise SweepFailed(
+                f"{view.name}: all {len(failed)} trials failed; what each of them failed of is in its folder"
+            )
+
+    def _confirm(self, search: Search, view: StudyView) -> None:
+        """Run the first trial's configuration and the best one on fresh seeds, as a study of its own."""
+        points = baseline_and_best(view)
+        confirmation = replace(
+            search,
+            name=f"{search.name} confirmation",
+            folder=search.folder / "confirmation",
+            settings=replace(search.settings, n_trials=len(points), grid=False, max_failure_rate=1.0),
+            pruner=None,
+            race=None,
+            constraints={},
+            extend=None,
+            further=tuple(str(own) for own in self._sweeper.confirm),
+        )
+        study = confirmation.study(self._config)
+        study.begin({"points": points, "further": list(confirmation.further)}, points, bool(self._sweeper.force))
+        if not study.finished:
+            self._say(f"{study.name}: the first trial and the best, with {', '.join(confirmation.further)}")
+            self._work(confirmation, study)
+
+    def _tracker(self, search: Search) -> Any:
+        given = plain(self._sweeper.tracking)
+        if not isinstance(given, Mapping) or "_target_" not in given:
+            return None
+        tracking = instantiate(dict(given), _convert_="all")
+        return tracking.start_sweep(search.folder, search.name) if hasattr(tracking, "start_sweep") else None
+
+    def _noted(self, number: int, frame: Any) -> None:
+        """The first signal is passed on to the workers; the second ends this process at once."""
+        if self._signal:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self._signal = number
+
+    def _pass_on(self, study: Study) -> None:
+        if self._signal and not study.asked_to_stop(self._id):
+            study.request_stop(self._id)
+
+    def _say(self, words: str) -> None:
+        self._console.print(words, markup=False, highlight=False, soft_wrap=True)
+
+
+def _check_numbers(given: DictConfig) -> None:
+    least = {"n_trials": 1, "n_jobs": 1, "max_retries": 0, "heartbeat": 0.0, "patience": 0.0, "max_failure_rate": 0.0}
+    for key, bound in least.items():
+        value, whole = given[key], isinstance(bound, int)
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < bound:
+            rule = f"must be a {'whole ' if whole else ''}number of at least {bound}"
+            raise UsageError(f"`hydra.sweeper.{key}` {rule}; found {value!r}.")
+
+
+def _directions(given: Any) -> tuple[str, ...]:
+    listed = tuple(given) if OmegaConf.is_list(given) else (given,)
+    names = tuple(str(getattr(own, "name", own)) for own in listed)
+    if not names or not set(names) <= {"minimize", "maximize"}:
+        found = list(names) if len(names) > 1 else given
+        raise UsageError(f"`hydra.sweeper.direction` must be minimize or maximize, or a list of them; found {found!r}.")
+    return names
+
+
+def _point(parameters: Typed, named: Mapping[str, Any], config: DictConfig) -> dict[str, Any]:
+    """A warm start: the values it names, and the configuration's own for the others."""
+    where_from = "hydra.sweeper.warm_start"
+    unknown = [name for name in named if name not in parameters.space.distributions]
+    if unknown:
+        raise UsageError(f"`{where_from}` must name searched parameters; found {unknown[0]!r}.")
+    point: dict[str, Any] = {}
+    for name in parameters.space.distributions:
+        own = named.get(name, _own_value(name, config))
+        point[name] = own
+    return parameters.space.check(point, where_from)
+
+
+def _own_value(name: str, config: DictConfig) -> Any:
+    """What a key has in the configuration: the choice of a group, or a value."""
+    key = name.lstrip("+")
+    choices = config.hydra.runtime.choices
+    return choices[key] if key in choices else OmegaConf.select(config, key)
+
+
+def _front(study: Study) -> list[int]:
+    if len(study.settings.directions) == 1:
+        return []
+    return [trial.number for trial in study.optuna.best_trials if trial.state == TrialState.COMPLETE]
+
+
+def _conclusion(view: StudyView, folder: Path) -> str:
+    return f"{view.name}: {summary(view)} | {where(folder)}"
+
+
+def _with_address(override: str, place: Place) -> str:
+    key, equals, _ = override.partition("=")
+    return f"{key}={place.address}" if equals and key == "hydra.sweeper.storage" else without_passwords(override)
+
+
+def _signal_of(leaving: BaseException) -> int:
+    code = leaving.code if isinstance(leaving, SystemExit) else None
+    return code - 128 if isinstance(code, int) and code > 128 else int(signal.SIGINT)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
+def _flat(node: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    if not isinstance(node, dict):
+        return [(prefix, node)]
+    return [own for key, child in node.items() for own in _flat(child, f"{prefix}.{key}".strip("."))]

@@ -1,0 +1,154 @@
+"""Search spaces as they are typed: the grammar of Hydra's Optuna sweeper, and what it leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Transformer
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.sweeps.space import Space
+
+SEEDS = ("seeds", "training.iterations")
+"""Keys of badger_sweeps that must be the same in every trial, or trials could not be compared."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """The parameters of a sweep.
+
+    Attributes:
+        space: what is searched.
+        order: all keys, searched and fixed, in the order in which a job is given them.
+        fixed: the others' values, as text.
+    """
+
+    space: Space
+    order: tuple[str, ...]
+    fixed: Mapping[str, str]
+
+    def overrides(self, params: Mapping[str, Any]) -> list[str]:
+        """The overrides of one trial's job; parameters that were not declared (`custom_search_space`) come last."""
+        values = {**params, **self.fixed}
+        order = [*self.order, *(name for name in params if name not in self.order)]
+        return [f"{name}={_text(values[name])}" for name in order if name in values]
+
+
+def typed(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Typed:
+    """What `hydra.sweeper` and the command line search; the command line wins.
+
+    Raises:
+        UsageError: a distribution makes no sense.
+    """
+    parser = OverridesParser.create()
+    overrides: dict[str, Override | BaseDistribution] = {}
+    declared = sweeper.get("params")
+    if declared is None:
+        for name, node in (sweeper.get("search_space") or {}).items():
+            overrides[name] = _from_config(name, node)
+    for name, value in (declared or {}).items():
+        if isinstance(value, Mapping | DictConfig):
+            overrides[name] = _from_config(name, value)
+        else:
+            overrides[name] = parser.parse_override(f"{name}={_text(value)}")
+    for override in parser.parse_overrides(list(arguments)):
+        overrides[override.get_key_element()] = override
+    distributions: dict[str, BaseDistribution] = {}
+    fixed: dict[str, str] = {}
+    for name, given in overrides.items():
+        if isinstance(given, BaseDistribution):
+            distributions[name] = given
+        elif given.is_delete():
+            fixed.pop(name.removeprefix("~"), None)
+            distributions.pop(name.removeprefix("~"), None)
+        elif given.is_sweep_override():
+            distributions[name] = _from_override(name, given)
+        else:
+            fixed[name] = given.get_value_element_as_str()
+    for name in SEEDS:
+        if name in distributions:
+            raise UsageError(f"`{name}` must be the same in every trial of a search; found {overrides[name]!s}.")
+    order = tuple(name for name in overrides if name in distributions or name in fixed)
+    return Typed(Space(distributions, fixed, _conditions(sweeper.get("when") or {})), order, fixed)
+
+
+def _conditions(when: Mapping[str, Any]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    found = {}
+    for name, condition in when.items():
+        other, equals, values = str(condition).partition("=")
+        if not equals or not values:
+            raise UsageError(
+                f"`hydra.sweeper.when.{name}` must be OTHER=VALUE or OTHER=VALUE,...; found {condition!r}."
+            )
+        found[name] = (other.strip(), tuple(value.strip() for value in values.split(",")))
+    return found
+
+
+def _from_override(name: str, override: Override) -> BaseDistribution:
+    value = override.value()
+    try:
+        if override.is_choice_sweep() or (isinstance(value, RangeSweep) and value.shuffle):
+            return CategoricalDistribution([_choice(own) for own in _values(override)])
+        if isinstance(value, RangeSweep):
+            start, stop, step = value.start, value.stop, value.step
+            assert start is not None
+            assert stop is not None
+            if any(isinstance(own, float) for own in (start, stop, step)):
+                return FloatDistribution(float(start), float(stop), step=float(step))
+            return IntDistribution(int(start), int(stop), step=int(step))
+        if isinstance(value, IntervalSweep):
+            low, high = value.start, value.end
+            assert low is not None
+            assert high is not None
+            log = "log" in value.tags
+            if isinstance(low, int) and isinstance(high, int):
+                return IntDistribution(low, high, log=log)
+            return FloatDistribution(float(low), float(high), log=log)
+    except (ValueError, TypeError, AssertionError) as error:
+        raise UsageError(f"`{name}` must be a range that can be searched; found {error}.") from error
+    raise UsageError(f"`{name}` must be choice(...), range(...), interval(...) or a value; found {override}.")
+
+
+def _values(override: Override) -> Iterator[Any]:
+    return override.sweep_iterator(transformer=Transformer.encode)
+
+
+def _choice(value: Any) -> Any:
+    """A choice as Optuna keeps it; lists and the like become the text that Hydra reads them from."""
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    return Override._get_value_element_as_str(value)
+
+
+def _from_config(name: str, node: Any) -> BaseDistribution:
+    """Optuna's words: ``{type: float, low: 1, high: 10, log: true}``, ``{type: categorical, choices: [1, 2]}``."""
+    given = cast(dict[str, Any], OmegaConf.to_container(node) if OmegaConf.is_config(node) else dict(node))
+    kind, low, high, step = given.get("type"), given.get("low"), given.get("high"), given.get("step")
+    log = bool(given.get("log"))
+    try:
+        if kind == "categorical":
+            return CategoricalDistribution(given["choices"])
+        if kind == "int":
+            return IntDistribution(int(cast(int, low)), int(cast(int, high)), log=log, step=int(step or 1))
+        if kind == "float":
+            exact = None if step is None or log else float(step)
+            return FloatDistribution(float(cast(float, low)), float(cast(float, high)), log=log, step=exact)
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"`hydra.sweeper.search_space.{name}` must be a distribution; found {error}.") from error
+    raise UsageError(f"`hydra.sweeper.search_space.{name}.type` must be int, float or categorical; found {kind!r}.")
+
+
+def _text(value: Any) -> str:
+    """A value as an override has it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | ListConfig):
+        return "[" + ",".join(map(_text, value)) + "]"
+    return str(value)

@@ -1,0 +1,295 @@
+"""A worker: it claims trials of a study and runs each as a Hydra job, until there is nothing left to do.
+
+Hydra's launchers start workers as they start any job, so that a sweep goes wherever a launcher goes.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus, run_job
+from hydra.types import HydraContext, TaskFunction
+from hydra.utils import get_method, instantiate
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from optuna.samplers import BaseSampler, RandomSampler
+
+from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.runs.interruption import Interruption
+from badger_sweeps.runs.lock import InUse
+from badger_sweeps.runs.run import Interrupted
+from badger_sweeps.sweeps.pruning import pruning
+from badger_sweeps.sweeps.racing import Race
+from badger_sweeps.sweeps.storage import Place
+from badger_sweeps.sweeps.study import Claim, LeaseLost, Outcome, Settings, State, Study
+from badger_sweeps.sweeps.trial import Trial, at_work
+from hydra_plugins.badger_sweeper._grammar import Typed
+
+ERROR = "error.txt"
+"""The traceback of a failed trial, in its folder."""
+ONE_SEED = ("QMCSampler",)
+"""Samplers whose draws are one sequence, which another seed for each draw would tear apart."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """All that a worker must know, in a form that can be sent to it.
+
+    Attributes:
+        place: where the study is kept.
+        name: its name there.
+        folder: where trials leave their files.
+        parameters: what is searched, and what is fixed.
+        settings: how.
+        sampler: configuration of what draws new points.
+        pruner: configuration of what stops trials early.
+        race: configuration of seed racing; None trains all seeds at once.
+        constraints: the most that each quantity may be.
+        extend: dotted name of `hydra.sweeper.custom_search_space`.
+        further: overrides that every trial is given beside its parameters.
+        controller: who started the workers.
+    """
+
+    place: Place
+    name: str
+    folder: Path
+    parameters: Typed
+    settings: Settings
+    sampler: Mapping[str, Any]
+    pruner: Mapping[str, Any] | None
+    race: Mapping[str, Any] | None
+    constraints: Mapping[str, float]
+    extend: str | None
+    further: Sequence[str] = ()
+    controller: str = ""
+
+    def study(self, config: DictConfig) -> Study:
+        """The study, opened."""
+        extend = partial(get_method(self.extend), config) if self.extend else None
+        space = self.parameters.space
+        return Study(self.place, self.name, space, self.settings, self.build_sampler, self.folder, extend)
+
+    def build_sampler(self, seed: int | None) -> BaseSampler:
+        """The sampler, with this seed; None leaves it the configured one."""
+        if self.settings.grid:
+            return RandomSampler(seed)  # draws only what an extended space adds
+        given = dict(self.sampler)
+        if seed is not None and "seed" in given and str(given["_target_"]).rsplit(".", 1)[-1] not in ONE_SEED:
+            given["seed"] = seed
+        built = instantiate(given, _convert_="all")
+        if not isinstance(built, BaseSampler):
+            raise UsageError(f"`hydra.sweeper.sampler` must build one of Optuna's samplers; found {given['_target_']}.")
+        return built
+
+
+@dataclass
+class Worker:
+    """The task function that launchers are given.
+
+    Args:
+        search: what it works on.
+        task: the application's own task function.
+        hydra_context: Hydra's.
+        config: of the multirun.
+    """
+
+    search: Search
+    task: TaskFunction
+    hydra_context: HydraContext
+    config: DictConfig
+    returns: list[tuple[int, JobReturn]] = field(default_factory=list)
+
+    def __call__(self, _: Any) -> list[tuple[int, JobReturn]]:
+        """Work; gives the finished trials' numbers and what their jobs returned.
+
+        Raises:
+            SystemExit: a signal came; the trial at hand is saved and put back.
+        """
+        study = self.search.study(self.config)
+        self.returns = []
+        with Signals() as signals:
+            while not signals.came and not study.asked_to_stop(self.search.controller):
+                claim = study.claim()
+                if claim is None:
+                    break
+                try:
+                    self._work(study, claim, signals)
+                except LeaseLost:
+                    continue
+                except (KeyboardInterrupt, _Signalled):
+                    study.put_back(claim)
+                    break
+                except InUse:  # its process was thought dead and is not quite
+                    study.put_back(claim)
+                    break
+                except BaseException:
+                    study.put_back(claim, died=True)
+                    raise
+        if signals.came:
+            raise SystemExit(128 + signals.came)
+        return self.returns
+
+    def _work(self, study: Study, claim: Claim, signals: Signals) -> None:
+        trial = Trial(study, claim, self._pruning(), Race(**self.search.race) if self.search.race else None)
+        stop = partial(os.kill, os.getpid(), signal.SIGTERM)
+        with at_work(trial, lambda: study.asked_to_stop(self.search.controller), stop):
+            try:
+                with signals.during_task():
+                    job = self._run(claim)
+            except SystemExit as leaving:
+                job = _failed(RuntimeError(f"the task left with exit status {leaving.code}"))
+        answer = job._return_value
+        if isinstance(answer, Interrupted):
+            raise _Signalled
+        if isinstance(answer, LeaseLost | InUse):
+            raise answer
+        study.tell(claim, self._outcome(trial, job))
+        self.returns.append((claim.number, job))
+
+    def _pruning(self) -> Any:
+        return pruning(instantiate(dict(self.search.pruner), _convert_="all") if self.search.pruner else None)
+
+    def _run(self, claim: Claim) -> JobReturn:
+        """One trial as a Hydra job, in the folder of its number."""
+        overrides = [*self.search.parameters.overrides(claim.params), *self.search.further]
+        try:
+            config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
+        except Exception as error:  # a combination that cannot be composed is this trial's failure
+            return _failed(error)
+        with read_write(config.hydra), open_dict(config.hydra):
+            config.hydra.job.id = config.hydra.job.num = claim.number
+            config.hydra.sweep.dir = str(self.search.folder)
+            config.hydra.sweep.subdir = str(claim.number)
+            if "storage" in config.hydra.sweeper:  # an address as it was typed may hold a password
+                config.hydra.sweeper.storage = self.search.place.address
+        return run_job(
+            hydra_context=self.hydra_context,
+            task_function=self.task,
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+        )
+
+    def _outcome(self, trial: Trial, job: JobReturn) -> Outcome:
+        answer = job._return_value
+        if job.status != JobStatus.COMPLETED:
+            words = "".join(traceback.format_exception(answer))
+            trial.claim.folder.mkdir(parents=True, exist_ok=True)
+            (trial.claim.folder / ERROR).write_text(words)
+            return Outcome(State.FAILED, reason=_one_line(answer))
+        (trial.claim.folder / ERROR).unlink(missing_ok=True)  # of an earlier try
+        values, complaint = _values(answer, len(self.search.settings.directions))
+        if complaint:
+            return Outcome(State.FAILED, reason=complaint, details=trial.details)
+        if any(math.isnan(value) for value in values):
+            return Outcome(State.DIVERGED, None, "its value is NaN", trial.details)
+        missing = sorted(self.search.constraints.keys() - trial.quantities.keys())
+        if missing and trial.state != State.PRUNED:
+            known = ", ".join(trial.quantities) or "none"
+            reason = f"`hydra.sweeper.constraints` must name quantities of the task ({known}); found {missing[0]!r}"
+            return Outcome(State.FAILED, reason=reason, details=trial.details)
+        violated = {
+            name: trial.quantities[name] - most
+            for name, most in self.search.constraints.items()
+            if name in trial.quantities
+        }
+        return Outcome(trial.state, values, trial.reason, trial.details, violated)
+
+
+class _Signalled(Exception):
+    """A signal stopped the task in good order."""
+
+
+class Signals:
+    """SIGINT and SIGTERM while a worker works.
+
+    The first one stops the task at hand: with `KeyboardInterrupt`, unless the task handles signals itself. Between
+    tasks it is noted. The second one ends the process at once, whatever it does: whatever it had claimed is recovered by the
+    next start.
+
+    Attributes:
+        came: the number of the first signal; 0 before one came.
+    """
+
+    def __init__(self) -> None:
+        self._noted = 0
+        self._here = 0
+        self._in_task = False
+        self._previous: dict[int, Any] = {}
+        self.came = 0
+
+    def __enter__(self) -> Signals:
+        self._noted = Interruption.noted
+        for number in Interruption.SIGNALS:
+            try:
+                self._previous[number] = signal.signal(number, self._handle)
+            except ValueError:  # not in the main thread, where launchers may put jobs
+                break
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    @contextmanager
+    def during_task(self) -> Iterator[None]:
+        """Within this context a task runs that may be interrupted."""
+        if self.came:
+            raise KeyboardInterrupt
+        self._in_task = True
+        try:
+            yield
+        finally:
+            self._in_task = False
+            if not self.came and Interruption.noted > self._noted:
+                self.came = Interruption.latest
+
+    def _handle(self, number: int, frame: Any) -> None:
+        if self._here or Interruption.noted > self._noted:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self._here += 1
+        self.came = number
+        if self._in_task:
+            raise KeyboardInterrupt
+
+
+def _failed(error: BaseException) -> JobReturn:
+    job = JobReturn()
+    job.return_value, job.status = error, JobStatus.FAILED
+    return job
+
+
+def _values(answer: Any, count: int) -> tuple[tuple[float, ...], str]:
+    """A task's return value as numbers, one for each objective; or what is wrong with it."""
+    try:
+        values = (float(answer),) if count == 1 and not isinstance(answer, list | tuple) else tuple(map(float, answer))
+    except (TypeError, ValueError):
+        rule = "a number" if count == 1 else f"a list of {count} numbers"
+        return (), f"the task must return {rule}; found {answer!r}"
+    if len(values) != count:
+        return (), f"the task must return {count} numbers, one for each direction; found {len(values)}"
+    return values, ""
+
+
+def _one_line(error: BaseException) -> str:
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def worker_overrides(number: int) -> list[str]:
+    """Overrides of a worker's own job, which leaves no configuration behind and stays where it is."""
+    return ["hydra.output_subdir=null", "hydra.job.chdir=false", f"hydra.sweep.subdir=.workers/{number}"]
+
+
+def plain(node: Any) -> Any:
+    """A configuration node as plain containers; None stays None."""
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
