@@ -32,6 +32,9 @@ class Preflight(Callback):
 
     def on_multirun_start(self, config: DictConfig, config_name: str = "config", **_: Any) -> None:
         with _leaving():
+            if str(config.hydra.sweeper._target_).endswith(".BadgerSweeper"):
+                _check_search(config, config_name)
+                return
             base, folders = _named_folder(config, "hydra.sweep.dir"), set[Path]()
             for overrides in _jobs(config):
                 job = compose(config_name, [*config.hydra.overrides.hydra, *overrides], return_hydra_config=True)
@@ -70,6 +73,18 @@ def _check(config: DictConfig, folder: Path) -> None:
     _must_be_writable(folder)
     job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plan(job, config.hydra, folder).check_folder()
+
+
+def _check_search(config: DictConfig, config_name: str) -> None:
+    """Check what a search will meet; its trials' folders are its own."""
+    from badger_sweeps.commands.door import plan  # loads PyTorch
+    from hydra_plugins.badger_sweeper._grammar import representatives
+
+    folder = _named_folder(config, "hydra.sweep.dir")
+    _must_be_writable(folder)
+    for overrides in representatives(config):
+        job = compose(config_name, [*config.hydra.overrides.hydra, *overrides], return_hydra_config=True)
+        plan(OmegaConf.masked_copy(job, [str(key) for key in job if key != "hydra"]), job.hydra, folder)
 
 
 def _must_be_writable(folder: Path) -> None:

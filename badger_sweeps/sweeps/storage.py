@@ -99,8 +99,7 @@ class Place:
     def exclusive(self, name: str) -> Iterator[None]:
         """Hold the study `name` of this storage alone; the system frees it when the holder dies, however it does."""
         if self.file is not None:
-            name = name.replace("/", "_")
-            with FileLock(f"{self.file}.{name}.lock"):
+            with FileLock(self.file.with_name(f".{self.file.name}.claims")):
                 yield
             return
         key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
@@ -125,7 +124,8 @@ class _RepairingLock(BaseJournalFileLock):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = FileLock(f"{path}.lock")
+        # Not the name of Optuna's own lock, whose presence means that somebody writes.
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
 
     def acquire(self) -> bool:
         self._lock.acquire()

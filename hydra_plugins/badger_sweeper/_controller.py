@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,8 @@ from badger_sweeps.sweeps.storage import Place
 from badger_sweeps.sweeps.study import Settings, State, Study
 from badger_sweeps.sweeps.table import SweepTable, summary, where
 from badger_sweeps.sweeps.view import StudyView
-from hydra_plugins.badger_sweeper._grammar import Typed, typed
-from hydra_plugins.badger_sweeper._worker import Search, Worker, plain, worker_overrides
+from hydra_plugins.badger_sweeper._grammar import Typed, typed, warm_starts
+from hydra_plugins.badger_sweeper._worker import WORKERS, Search, Worker, plain, worker_overrides
 
 SECONDS_BETWEEN_LOOKS = 1.0
 FRUITLESS = 3
@@ -68,7 +69,7 @@ class Controller:
         search = self._search(parameters, folder)
         self._forget_password(search.place)
         study = search.study(self._config)
-        first = [_point(parameters, dict(own), self._config) for own in self._sweeper.warm_start or [] if True]
+        first = warm_starts(parameters, self._config)
         study.begin(self._definition(parameters), first, bool(self._sweeper.force))
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self._config, folder / "multirun.yaml")
@@ -186,6 +187,7 @@ class Controller:
                         raise SweepFailed(f"{study.name}: workers end without having ended a trial")
         finally:
             table.close(None)
+            _remove_if_empty(Path(str(self._config.hydra.sweep.dir)) / WORKERS)
             if tracker is not None:
                 tracker.close(128 + self._signal if self._signal else 0)
             for number, handler in previous.items():
@@ -291,30 +293,16 @@ def _directions(given: Any) -> tuple[str, ...]:
     return names
 
 
-def _point(parameters: Typed, named: Mapping[str, Any], config: DictConfig) -> dict[str, Any]:
-    """A warm start: the values it names, and the configuration's own for the others."""
-    where_from = "hydra.sweeper.warm_start"
-    unknown = [name for name in named if name not in parameters.space.distributions]
-    if unknown:
-        raise UsageError(f"`{where_from}` must name searched parameters; found {unknown[0]!r}.")
-    point: dict[str, Any] = {}
-    for name in parameters.space.distributions:
-        own = named.get(name, _own_value(name, config))
-        point[name] = own
-    return parameters.space.check(point, where_from)
-
-
-def _own_value(name: str, config: DictConfig) -> Any:
-    """What a key has in the configuration: the choice of a group, or a value."""
-    key = name.lstrip("+")
-    choices = config.hydra.runtime.choices
-    return choices[key] if key in choices else OmegaConf.select(config, key)
-
-
 def _front(study: Study) -> list[int]:
     if len(study.settings.directions) == 1:
         return []
     return [trial.number for trial in study.optuna.best_trials if trial.state == TrialState.COMPLETE]
+
+
+def _remove_if_empty(folder: Path) -> None:
+    for path in (*folder.glob("*"), folder):
+        with suppress(OSError):
+            path.rmdir()
 
 
 def _conclusion(view: StudyView, folder: Path) -> str:

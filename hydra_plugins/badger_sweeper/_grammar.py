@@ -77,6 +77,64 @@ def typed(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Typed:
     return Typed(Space(distributions, fixed, _conditions(sweeper.get("when") or {})), order, fixed)
 
 
+def warm_starts(parameters: Typed, config: DictConfig) -> list[dict[str, Any]]:
+    """The points of `hydra.sweeper.warm_start`: the values each names, and the configuration's own for the others.
+
+    Raises:
+        UsageError: a point names what is not searched, or lies outside of the space.
+    """
+    key, distributions = "hydra.sweeper.warm_start", parameters.space.distributions
+    points = []
+    for given in config.hydra.sweeper.warm_start or []:
+        named = dict(given)
+        unknown = [name for name in named if name not in distributions]
+        if unknown:
+            raise UsageError(f"`{key}` must name searched parameters; found {unknown[0]!r}.")
+        own = {name: named.get(name, _own_value(name, config)) for name in distributions}
+        point = parameters.space.check(own, key)
+        if point not in points:
+            points.append(point)
+    return points
+
+
+def representatives(config: DictConfig) -> Iterator[list[str]]:
+    """The overrides of jobs that show what a search may meet: its first points, and each value of each choice.
+
+    A range is shown by its ends. What goes wrong only in a combination is that trial's failure.
+    """
+    parameters = typed(config.hydra.sweeper, list(config.hydra.overrides.task))
+    space = parameters.space
+    points = warm_starts(parameters, config)
+    ends = {name: _ends(distribution) for name, distribution in space.distributions.items()}
+    points = points or [{name: own[0] for name, own in ends.items()}]
+    for name, own in ends.items():
+        points += [{**{key: values[0] for key, values in ends.items()}, **points[0], name: value} for value in own]
+    shown: list[list[str]] = []
+    for point in points:
+        chosen: dict[str, Any] = {}
+        for name in space.distributions:
+            if space.applies(name, chosen):
+                chosen[name] = point.get(name, ends[name][0])
+        overrides = parameters.overrides(chosen)
+        if overrides not in shown:
+            shown.append(overrides)
+            yield overrides
+
+
+def _ends(distribution: BaseDistribution) -> list[Any]:
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    return [distribution.low, distribution.high]
+
+
+def _own_value(name: str, config: DictConfig) -> Any:
+    """What a key has in the configuration: the choice of a group, or a value."""
+    key = name.lstrip("+")
+    choices = config.hydra.runtime.choices
+    return choices[key] if key in choices else OmegaConf.select(config, key)
+
+
 def _conditions(when: Mapping[str, Any]) -> dict[str, tuple[str, tuple[str, ...]]]:
     found = {}
     for name, condition in when.items():

@@ -35,6 +35,8 @@ from hydra_plugins.badger_sweeper._grammar import Typed
 
 ERROR = "error.txt"
 """The traceback of a failed trial, in its folder."""
+WORKERS = ".workers"
+"""Where the workers' own jobs live, below the study's folder; empty unless the application logs to files."""
 ONE_SEED = ("QMCSampler",)
 """Samplers whose draws are one sequence, which another seed for each draw would tear apart."""
 
@@ -212,8 +214,8 @@ class Signals:
     """SIGINT and SIGTERM while a worker works.
 
     The first one stops the task at hand: with `KeyboardInterrupt`, unless the task handles signals itself. Between
-    tasks it is noted. The second one ends the process at once, whatever it does: whatever it had claimed is recovered by the
-    next start.
+    tasks it is noted. The second one ends the process at once, whatever it does: the next start recovers what it had
+    claimed.
 
     Attributes:
         came: the number of the first signal; 0 before one came.
@@ -287,7 +289,7 @@ def _one_line(error: BaseException) -> str:
 
 def worker_overrides(number: int) -> list[str]:
     """Overrides of a worker's own job, which leaves no configuration behind and stays where it is."""
-    return ["hydra.output_subdir=null", "hydra.job.chdir=false", f"hydra.sweep.subdir=.workers/{number}"]
+    return ["hydra.output_subdir=null", "hydra.job.chdir=false", f"hydra.sweep.subdir={WORKERS}/{number}"]
 
 
 def plain(node: Any) -> Any:
