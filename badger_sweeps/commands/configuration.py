@@ -32,6 +32,24 @@ def choices_in_words(group: str) -> str:
     return "\n".join(lines)
 
 
+SCALES = ("quick", "full")
+"""What a study's size may be."""
+
+
+def by_scale(quick: Any, full: Any, _root_: DictConfig) -> Any:
+    """A study's value at the scale chosen: ``${by_scale:600,5000}``."""
+    return {"quick": quick, "full": full}.get(_root_.scale)  # another scale is refused where it belongs
+
+
+def fresh_seeds(count: int, _root_: DictConfig) -> str:
+    """So many seeds, as a list, that come after all of `seeds`."""
+    seeds = _root_.seeds
+    first = max(seeds) + 1 if OmegaConf.is_list(seeds) else int(seeds)
+    return "[" + ",".join(map(str, range(first, first + count))) + "]"
+
+
+OmegaConf.register_new_resolver("by_scale", by_scale, replace=True)
+OmegaConf.register_new_resolver("fresh_seeds", fresh_seeds, replace=True)
 OmegaConf.register_new_resolver("beta_for", beta_for, replace=True)
 OmegaConf.register_new_resolver("choices", choices_in_words, replace=True)
 

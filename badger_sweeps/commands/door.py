@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
+from badger_sweeps.commands.configuration import SCALES
 from badger_sweeps.commands.naming import run_name
 from badger_sweeps.foundations.errors import UsageError, nearest
 from badger_sweeps.foundations.settings import explain
@@ -46,6 +47,8 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
     for group in (*PARTS, "measures", "tracking"):
         if choices.get(group) is None:
             raise UsageError(f"`{group}` must be one choice of its group; found none.")
+    if config.scale not in SCALES:
+        raise UsageError(f"`scale` must be one of {', '.join(SCALES)}; found {config.scale!r}.")
     objectives = _objectives(config.objective)
     parts = {part: _build(config, part) for part in PARTS}
     try:

@@ -9,6 +9,7 @@ from badger_sweeps.foundations.names import shortened
 LONGEST_FOLDER = 120
 NOT_ABOUT_RESULTS = (
     "study",
+    "scale",
     "tracking",
     "device",
     "engine",

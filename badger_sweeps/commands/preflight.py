@@ -82,8 +82,12 @@ def _check_search(config: DictConfig, config_name: str) -> None:
 
     folder = _named_folder(config, "hydra.sweep.dir")
     _must_be_writable(folder)
-    for overrides in representatives(config):
-        job = compose(config_name, [*config.hydra.overrides.hydra, *overrides], return_hydra_config=True)
+
+    def composed(overrides: list[str]) -> DictConfig:
+        return compose(config_name, [*config.hydra.overrides.hydra, *overrides], return_hydra_config=True)
+
+    for overrides in representatives(config, composed):
+        job = composed(overrides)
         plan(OmegaConf.masked_copy(job, [str(key) for key in job if key != "hydra"]), job.hydra, folder)
 
 

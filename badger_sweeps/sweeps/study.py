@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from badger_sweeps.sweeps.storage import Place
 OUTCOME = "outcome"
 """The user attribute of a trial that tells how it ended, for whoever reads the study."""
 DEFINITION = "badger:definition"
+IDENTITY = "badger:id"
 STOP = "badger:stop"
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -161,6 +163,7 @@ class Study:
             else:
                 directions = [StudyDirection[own.upper()] for own in self.settings.directions]
                 study = optuna.create_study(storage=self._storage, study_name=self.name, directions=directions)
+                study.set_user_attr(IDENTITY, secrets.token_hex(4))
                 study.set_user_attr(DEFINITION, dict(definition))
             for point in first[len(study.trials) :]:  # also what a process that died here had left out
                 distributions = {name: self.space.distributions[name] for name in point}
@@ -260,6 +263,11 @@ class Study:
         ):
             return True
         return not self._complete(trials) and not self._given_up(trials)
+
+    @property
+    def identity(self) -> str:
+        """Drawn when the study was made: tells it from all others of its name."""
+        return str(self._storage.get_study_user_attrs(self._study_id)[IDENTITY])
 
     @property
     def optuna(self) -> optuna.Study:

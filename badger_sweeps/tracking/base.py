@@ -58,9 +58,42 @@ class Tracker(ABC):
         """The process is done with the run, finished or not."""
 
 
+@dataclass(frozen=True)
+class SearchDescription:
+    """What a tracker needs to know of a search.
+
+    Attributes:
+        folder: where the search leaves its files.
+        search_id: the same after a restart.
+        name: the study's.
+        known: how many ended trials it was told of before.
+    """
+
+    folder: Path
+    search_id: str
+    name: str
+    known: int
+
+
+class SearchTracker(ABC):
+    """Told of a search's trials in the order in which they end."""
+
+    @abstractmethod
+    def observe(self, step: int, row: Mapping[str, Any]) -> None:
+        """A trial has ended, the `step`-th of all: plain values by name."""
+
+    @abstractmethod
+    def close(self, exit_status: int, summary: Mapping[str, Any]) -> None:
+        """The process is done with the search, finished or not; what is known of it by now."""
+
+
 class Tracking(ABC):
     """Settings from which a tracker is started."""
 
     @abstractmethod
     def start(self, run: RunDescription) -> Tracker:
         """Start telling of this run."""
+
+    @abstractmethod
+    def start_search(self, search: SearchDescription) -> SearchTracker:
+        """Start telling of this search."""

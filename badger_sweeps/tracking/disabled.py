@@ -1,24 +1,28 @@
-"""No tracking: the run's own folder is its only record."""
+"""No tracking: trackers that do nothing, so that nobody has to ask whether there is one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from badger_sweeps.foundations.settings import settings
 from badger_sweeps.measures.outcome import Outcome
-from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
+from badger_sweeps.tracking.base import RunDescription, SearchDescription, SearchTracker, Tracker, Tracking
 from badger_sweeps.training.loop import Record
 
 
 @settings
 class Disabled(Tracking):
-    """Starts a tracker that does nothing."""
+    """Tells nobody."""
 
     def start(self, run: RunDescription) -> Tracker:
-        return _Silent()
+        return _Nobody()
+
+    def start_search(self, search: SearchDescription) -> SearchTracker:
+        return _NobodyOfSearches()
 
 
-class _Silent(Tracker):
+class _Nobody(Tracker):
     def observe(self, record: Record) -> None:
         pass
 
@@ -26,4 +30,12 @@ class _Silent(Tracker):
         pass
 
     def close(self, exit_status: int) -> None:
+        pass
+
+
+class _NobodyOfSearches(SearchTracker):
+    def observe(self, step: int, row: Mapping[str, Any]) -> None:
+        pass
+
+    def close(self, exit_status: int, summary: Mapping[str, Any]) -> None:
         pass

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 import wandb
 from pydantic import Field
@@ -12,7 +12,7 @@ from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.names import shortened
 from badger_sweeps.foundations.settings import Count, settings
 from badger_sweeps.measures.outcome import Outcome
-from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
+from badger_sweeps.tracking.base import RunDescription, SearchDescription, SearchTracker, Tracker, Tracking
 from badger_sweeps.training.loop import Record
 
 LONGEST = 128
@@ -39,6 +39,9 @@ class WandB(Tracking):
     def start(self, run: RunDescription) -> Tracker:
         return _Runs(self, run)
 
+    def start_search(self, search: SearchDescription) -> SearchTracker:
+        return _Search(self, search)
+
 
 class _Runs(Tracker):
     def __init__(self, tracking: WandB, run: RunDescription) -> None:
@@ -49,10 +52,7 @@ class _Runs(Tracker):
                 self._runs[seed] = _start(tracking, run, seed)
         except wandb.Error as error:
             self.close(exit_status=1)
-            first_line = str(error).splitlines()[0]
-            raise UsageError(
-                f"`tracking.mode` must be one W&B can start in; found {tracking.mode}: {first_line}"
-            ) from error
+            raise _cannot_start(tracking, error) from error
 
     def observe(self, record: Record) -> None:
         if record.iteration % self._every and not record.measures:
@@ -83,6 +83,53 @@ class _Runs(Tracker):
             run.finish(exit_code=exit_status)
 
 
+class _Search(SearchTracker):
+    def __init__(self, tracking: WandB, search: SearchDescription) -> None:
+        try:
+            self._run = wandb.init(
+                reinit="create_new",
+                mode=tracking.mode,
+                project=tracking.project,
+                entity=tracking.entity,
+                dir=search.folder,
+                id=search.search_id,
+                resume="allow" if tracking.mode == "online" else None,
+                group=shortened(search.name, LONGEST),
+                name=shortened(f"search {search.name}", LONGEST),
+                job_type="search",
+                settings=_settings(),
+            )
+        except wandb.Error as error:
+            raise _cannot_start(tracking, error) from error
+        self._run.define_metric("ended", hidden=True)
+        self._run.define_metric("search/*", step_metric="ended", summary="none")
+
+    def observe(self, step: int, row: Mapping[str, Any]) -> None:
+        self._run.log({"ended": step, **{f"search/{name}": value for name, value in row.items()}}, step=step)
+
+    def close(self, exit_status: int, summary: Mapping[str, Any]) -> None:
+        self._run.summary.update(dict(summary))
+        self._run.finish(exit_code=exit_status)
+
+
+def _cannot_start(tracking: WandB, error: wandb.Error) -> UsageError:
+    first_line = str(error).splitlines()[0]
+    return UsageError(f"`tracking.mode` must be one W&B can start in; found {tracking.mode}: {first_line}")
+
+
+def _settings() -> wandb.Settings:
+    return wandb.Settings(
+        silent=True,
+        console="off",
+        disable_git=True,  # provenance.json has the commit
+        x_disable_stats=True,
+        x_save_requirements=False,
+        x_transaction_log_flush_interval=1,  # by default a killed run loses 15 seconds
+        init_timeout=30,
+        finish_timeout=60,
+    )
+
+
 def _start(tracking: WandB, run: RunDescription, seed: int) -> wandb.Run:
     started = wandb.init(
         reinit="create_new",
@@ -97,16 +144,7 @@ def _start(tracking: WandB, run: RunDescription, seed: int) -> wandb.Run:
         job_type="train",
         tags=run.tags,
         config={**run.config, "seed": seed},
-        settings=wandb.Settings(
-            silent=True,
-            console="off",
-            disable_git=True,  # provenance.json has the commit
-            x_disable_stats=True,
-            x_save_requirements=False,
-            x_transaction_log_flush_interval=1,  # by default a killed run loses 15 seconds
-            init_timeout=30,
-            finish_timeout=60,
-        ),
+        settings=_settings(),
     )
     started.define_metric("iteration", hidden=True)
     for name in sorted({_pattern(name) for name in run.metrics}):

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,9 @@ from badger_sweeps.sweeps.results import write_results
 from badger_sweeps.sweeps.storage import Place
 from badger_sweeps.sweeps.study import Settings, State, Study
 from badger_sweeps.sweeps.table import SweepTable, summary, where
+from badger_sweeps.sweeps.telling import Teller
 from badger_sweeps.sweeps.view import StudyView
+from badger_sweeps.tracking.base import Tracking
 from hydra_plugins.badger_sweeper._grammar import Typed, typed, warm_starts
 from hydra_plugins.badger_sweeper._worker import WORKERS, Search, Worker, plain, worker_overrides
 
@@ -69,12 +71,12 @@ class Controller:
         search = self._search(parameters, folder)
         self._forget_password(search.place)
         study = search.study(self._config)
-        first = warm_starts(parameters, self._config)
+        first = warm_starts(parameters, self._config, self._composed)
         study.begin(self._definition(parameters), first, bool(self._sweeper.force))
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self._config, folder / "multirun.yaml")
         self._say(f"{study.name}: {study.settings.n_trials} trials in {where(folder)}, kept in {search.place.address}")
-        returns = self._work(search, study)
+        returns = self._work(search, study, self._tracking())
         view = look(study)
         write_results(view, _front(study), folder)
         self._check(view, folder, returns)
@@ -140,6 +142,9 @@ class Controller:
         }
         return definition(parameters.space, list(_directions(self._sweeper.direction)), kept)
 
+    def _composed(self, overrides: list[str]) -> DictConfig:
+        return self._hydra.config_loader.load_sweep_config(self._config, overrides)
+
     def _forget_password(self, place: Place) -> None:
         """Keep the storage's password out of every configuration that is written down or sent to workers."""
         with read_write(self._config.hydra), open_dict(self._config.hydra):
@@ -150,7 +155,7 @@ class Controller:
                 self._config.hydra.overrides[part] = [_with_address(str(own), place) for own in given]
             self._config.hydra.job.override_dirname = without_passwords(str(self._config.hydra.job.override_dirname))
 
-    def _work(self, search: Search, study: Study) -> list[tuple[int, JobReturn]]:
+    def _work(self, search: Search, study: Study, tracking: Tracking | None = None) -> list[tuple[int, JobReturn]]:
         """Start workers until all trials have ended.
 
         Raises:
@@ -160,9 +165,9 @@ class Controller:
         table = SweepTable(self._console)
         consumers: list[Callable[[StudyView], None]] = [table.show]
         table.show(look(study))
-        tracker = self._tracker(search)
-        if tracker is not None:
-            consumers.append(tracker.observe)
+        teller = Teller(tracking, search.folder, study.name, study.identity) if tracking is not None else None
+        if teller is not None:
+            consumers.append(teller.show)
         fruitless = 0
         previous = {number: signal.signal(number, self._noted) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -188,8 +193,8 @@ class Controller:
         finally:
             table.close(None)
             _remove_if_empty(Path(str(self._config.hydra.sweep.dir)) / WORKERS)
-            if tracker is not None:
-                tracker.close(128 + self._signal if self._signal else 0)
+            if teller is not None:
+                teller.close(128 + self._signal if self._signal else 0)
             for number, handler in previous.items():
                 signal.signal(number, handler)
         if self._signal:
@@ -253,12 +258,11 @@ class Controller:
             self._say(f"{study.name}: the first trial and the best, with {', '.join(confirmation.further)}")
             self._work(confirmation, study)
 
-    def _tracker(self, search: Search) -> Any:
+    def _tracking(self) -> Tracking | None:
+        """Who is told of the search, if the application has such a thing."""
         given = plain(self._sweeper.tracking)
-        if not isinstance(given, Mapping) or "_target_" not in given:
-            return None
-        tracking = instantiate(dict(given), _convert_="all")
-        return tracking.start_sweep(search.folder, search.name) if hasattr(tracking, "start_sweep") else None
+        built = instantiate(given, _convert_="all") if isinstance(given, dict) and "_target_" in given else None
+        return built if isinstance(built, Tracking) else None
 
     def _noted(self, number: int, frame: Any) -> None:
         """The first signal is passed on to the workers; the second ends this process at once."""

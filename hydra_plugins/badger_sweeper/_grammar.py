@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -77,8 +77,12 @@ def typed(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Typed:
     return Typed(Space(distributions, fixed, _conditions(sweeper.get("when") or {})), order, fixed)
 
 
-def warm_starts(parameters: Typed, config: DictConfig) -> list[dict[str, Any]]:
-    """The points of `hydra.sweeper.warm_start`: the values each names, and the configuration's own for the others.
+Compose = Callable[[list[str]], DictConfig]
+"""Gives the configuration of a job with these overrides, with Hydra's part."""
+
+
+def warm_starts(parameters: Typed, config: DictConfig, compose: Compose) -> list[dict[str, Any]]:
+    """The points of `hydra.sweeper.warm_start`: the values each names, and for the others those they then have.
 
     Raises:
         UsageError: a point names what is not searched, or lies outside of the space.
@@ -90,21 +94,22 @@ def warm_starts(parameters: Typed, config: DictConfig) -> list[dict[str, Any]]:
         unknown = [name for name in named if name not in distributions]
         if unknown:
             raise UsageError(f"`{key}` must name searched parameters; found {unknown[0]!r}.")
-        own = {name: named.get(name, _own_value(name, config)) for name in distributions}
+        job = compose(parameters.overrides(named))
+        own = {name: named.get(name, _own_value(name, job)) for name in distributions}
         point = parameters.space.check(own, key)
         if point not in points:
             points.append(point)
     return points
 
 
-def representatives(config: DictConfig) -> Iterator[list[str]]:
+def representatives(config: DictConfig, compose: Compose) -> Iterator[list[str]]:
     """The overrides of jobs that show what a search may meet: its first points, and each value of each choice.
 
     A range is shown by its ends. What goes wrong only in a combination is that trial's failure.
     """
     parameters = typed(config.hydra.sweeper, list(config.hydra.overrides.task))
     space = parameters.space
-    points = warm_starts(parameters, config)
+    points = warm_starts(parameters, config, compose)
     ends = {name: _ends(distribution) for name, distribution in space.distributions.items()}
     points = points or [{name: own[0] for name, own in ends.items()}]
     for name, own in ends.items():

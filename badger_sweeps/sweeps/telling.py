@@ -1,0 +1,96 @@
+"""Telling a tracker of a search: each trial once, as it ends, over all starts of the command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from badger_sweeps.foundations.files import write_json
+from badger_sweeps.sweeps.view import StudyView, TrialView
+from badger_sweeps.tracking.base import SearchDescription, SearchTracker, Tracking
+
+NAME = "search.json"
+"""How many trials the tracker was told of from this folder."""
+
+
+class Teller:
+    """Tells a tracker of the trials that ended. Of several processes on one folder, the first one tells.
+
+    Args:
+        tracking: starts the tracker.
+        folder: the study's.
+        name: the study's.
+        study_id: tells this study from all others.
+    """
+
+    def __init__(self, tracking: Tracking, folder: Path, name: str, study_id: str) -> None:
+        self._path = folder / NAME
+        self._view: StudyView | None = None
+        self._lock = FileLock(folder / f".{NAME}.lock", blocking=False)
+        self._tracker: SearchTracker | None = None
+        self._told = 0
+        try:
+            self._lock.acquire()
+        except Timeout:
+            return
+        if self._path.exists():
+            self._told = int(json.loads(self._path.read_text())["told"])
+        # Two machines that work on one study from folders of their own tell of it in two runs.
+        place = hashlib.sha256(f"{platform.node()} {folder}".encode()).hexdigest()[:8]
+        self._tracker = tracking.start_search(SearchDescription(folder, f"{study_id}-{place}", name, self._told))
+
+    def show(self, view: StudyView) -> None:
+        """Tell of what has ended since."""
+        self._view = view
+        if self._tracker is None or len(view.ended) <= self._told:
+            return
+        best = _best_so_far(view)
+        for step, trial in enumerate(view.ended):
+            if step >= self._told:
+                self._tracker.observe(step, _row(trial, best[step]))
+        self._told = len(view.ended)
+        write_json(self._path, {"told": self._told})
+
+    def close(self, exit_status: int) -> None:
+        """No more is told."""
+        if self._tracker is not None:
+            self._tracker.close(exit_status, _summary(self._view) if self._view is not None else {})
+        self._lock.release()
+
+
+def _best_so_far(view: StudyView) -> list[float | None]:
+    """After each ended trial, the best value until then; None before there is one, or with several objectives."""
+    sign = -1 if view.directions[0] == "maximize" else 1
+    best: float | None = None
+    course = []
+    for trial in view.ended:
+        if trial.values is not None and len(view.directions) == 1:
+            value = trial.values[0]
+            best = value if best is None or sign * value < sign * best else best
+        course.append(best)
+    return course
+
+
+def _row(trial: TrialView, best: float | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"trial": trial.number, "state": str(trial.state), "seconds": trial.seconds, "best": best}
+    values = trial.values or ()
+    row |= {"objective" if len(values) == 1 else f"objective/{k}": value for k, value in enumerate(values)}
+    low, high = trial.interval
+    row |= {"objective_low": low, "objective_high": high}
+    row |= {name: trial.details.get(name) for name in ("escaped", "diverged", "seeds", "iterations")}
+    row |= {f"params/{name}": value for name, value in trial.params.items()}
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _summary(view: StudyView) -> Mapping[str, Any]:
+    summary: dict[str, Any] = {f"trials_{state}": count for state, count in view.counts.items()}
+    if view.best is not None and view.best.values is not None:
+        summary |= {"best_trial": view.best.number, "best_objective": view.best.values[0]}
+        summary |= {f"best_params/{name}": value for name, value in view.best.params.items()}
+    return summary
