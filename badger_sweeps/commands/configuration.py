@@ -82,6 +82,8 @@ def choices(group: str) -> list[str]:
 def choices_with(key: str) -> list[str]:
     """The choices of a key's group that have the key; none where no choice has it."""
     group = key.split(".")[0]
+    if group == "hydra":  # its groups have slashes in their names
+        return []
     with _hydra():
         return [choice for choice in choices(group) if key in _flat(compose(NAME, [f"{group}={choice}"]))]
 

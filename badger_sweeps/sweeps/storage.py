@@ -59,11 +59,13 @@ class Place:
             if not url.database or url.database == ":memory:":
                 raise _refused(address)
             return cls(f"sqlite:///{Path(url.database).expanduser().absolute()}")
-        if url.password is not None:
-            os.environ["PGPASSWORD"] = str(url.password)
+        password = url.query.get("password", url.password)
+        if password is not None:
+            os.environ["PGPASSWORD"] = str(password)
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
-        return cls(url.set(password=None).render_as_string(hide_password=False))
+        url = url.difference_update_query(["password"])._replace(password=None)  # `set` would leave it in
+        return cls(url.render_as_string(hide_password=False))
 
     @property
     def file(self) -> Path | None:

@@ -36,7 +36,7 @@ from badger_sweeps.sweeps.table import SweepTable, summary, where
 from badger_sweeps.sweeps.telling import Teller
 from badger_sweeps.sweeps.view import StudyView
 from badger_sweeps.tracking.base import Tracking
-from hydra_plugins.badger_sweeper._grammar import Typed, typed, warm_starts
+from hydra_plugins.badger_sweeper._grammar import Typed, some_point, typed, warm_starts
 from hydra_plugins.badger_sweeper._worker import WORKERS, Search, Worker, plain, worker_overrides
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -216,7 +216,9 @@ class Controller:
         )
         alone = type(launcher).__name__ == "BasicLauncher"  # it would start the second one after the first
         count = 1 if alone else min(int(self._sweeper.n_jobs), search.settings.n_trials)
-        jobs = launcher.launch([worker_overrides(number) for number in range(count)], initial_job_idx=0)
+        some = search.parameters.overrides(some_point(search.parameters.space))  # only so that it can be composed
+        own = [[*some, *worker_overrides(number)] for number in range(count)]
+        jobs = launcher.launch(own, initial_job_idx=0)
         found: list[tuple[int, JobReturn]] = []
         for job in jobs:
             found += job.return_value  # raises what the worker raised

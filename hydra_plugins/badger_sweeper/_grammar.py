@@ -126,6 +126,15 @@ def representatives(config: DictConfig, compose: Compose) -> Iterator[list[str]]
             yield overrides
 
 
+def some_point(space: Space) -> dict[str, Any]:
+    """A point of the space: everywhere the first value."""
+    chosen: dict[str, Any] = {}
+    for name, distribution in space.distributions.items():
+        if space.applies(name, chosen):
+            chosen[name] = _ends(distribution)[0]
+    return chosen
+
+
 def _ends(distribution: BaseDistribution) -> list[Any]:
     if isinstance(distribution, CategoricalDistribution):
         return list(distribution.choices)
