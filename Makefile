@@ -1,18 +1,29 @@
 # `make` lists what can be made. Everything happens in .venv; the first call of a target installs what it needs.
 PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 BIN := .venv/bin
+scale ?= full
+suffix := $(if $(filter quick,$(scale)),_quick)
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest --numprocesses auto
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart report bench test test-all lint format browser
+.PHONY: help quickstart report dashboard bench test test-all lint format browser
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-quickstart: .venv/installed ## install, train two architectures, print who left the plateaus sooner and build a report
+quickstart: .venv/installed ## install, compare two architectures, search for settings that shorten plateaus, and build reports
 	@$(BIN)/badger-sweeps study=quickstart
 	@$(BIN)/python -m analysis.report runs/quickstart
+	@$(BIN)/badger-sweeps study=shorten_plateaus scale=quick
+	@$(BIN)/python -m analysis.report runs/shorten_plateaus_quick
+
+study-%: .venv/installed ## run the standard study NAME and build its report: make study-NAME, or with scale=quick a small version
+	@$(BIN)/badger-sweeps study=$* scale=$(scale) hydra.sweep.dir=runs/$*$(suffix)
+	@$(BIN)/python -m analysis.report runs/$*$(suffix)
+
+dashboard: .venv/installed ## open the local views of a study, on 127.0.0.1: make dashboard RUNS=DIR (default: the newest study)
+	@$(BIN)/python -m analysis.dashboard $(if $(RUNS),"$(RUNS)")
 
 report: .venv/installed ## print the result table of the runs below a folder and build its report.html: make report RUNS=DIR
 	@test -n "$(RUNS)" || { echo "make report: RUNS must be a folder with runs below it; found nothing. Example: make report RUNS=runs/quickstart" >&2; exit 2; }

@@ -38,7 +38,7 @@ SCALES = ("quick", "full")
 
 def by_scale(quick: Any, full: Any, _root_: DictConfig) -> Any:
     """A study's value at the scale chosen: ``${by_scale:600,5000}``."""
-    return {"quick": quick, "full": full}.get(_root_.scale)  # another scale is refused where it belongs
+    return quick if _root_.scale == "quick" else full  # a scale that there is not is refused where it belongs
 
 
 def fresh_seeds(count: int, _root_: DictConfig) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
@@ -70,6 +71,31 @@ def test_the_defaults_are_those_of_the_library() -> None:
     assert planned.experiment == Experiment()
     assert set(config.training) == set(Training.__dataclass_fields__)
     assert planned.name == "gru"
+
+
+STUDIES = [path.stem for path in FILES if path.parent.name == "study"]
+
+
+@pytest.mark.parametrize("scale", configuration.SCALES)
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_study_composes_at_every_scale(study: str, scale: str) -> None:
+    with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
+        config = compose(configuration.NAME, [f"study={study}", f"scale={scale}"], return_hydra_config=True)
+        HydraConfig.instance().set_config(config)
+        plan(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]), config.hydra, Path("nowhere"))
+    assert config.hydra.mode.name == "MULTIRUN"
+    folder = f"runs/{study}" + ("_quick" if scale == "quick" and "by_scale" in source(study) else "")
+    assert config.hydra.sweep.dir == folder
+
+
+def source(study: str) -> str:
+    return (configuration.folder() / "study" / f"{study}.yaml").read_text()
+
+
+def test_confirmation_is_on_seeds_that_the_search_does_not_see() -> None:
+    for seeds, expected in ((8, "[8,9,10]"), ([3, 40, 5], "[41,42,43]")):
+        config = OmegaConf.create({"seeds": seeds, "fresh": "${fresh_seeds:3}"})
+        assert config.fresh == expected
 
 
 def test_names() -> None:

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.tracking.base import RunDescription
 from badger_sweeps.tracking.wandb import WandB
-from tests.runs.commands import run
+from tests.runs.commands import SMALL, run
 
 LOGGED = sorted({*range(0, 60, 7), 20, 40})
 """Every seventh iteration, and those with measures."""
@@ -118,6 +119,32 @@ def test_a_restart_counts_on(tmp_path: Path) -> None:
         [r["history"]["item"]["_step"] for r in records(path) if r["type"] == "history"] for path in (first, second)
     ]
     assert steps == [[0, 10], [20, 30]]
+
+
+def test_a_search_is_a_run_of_its_own_told_once(tmp_path: Path) -> None:
+    folder = tmp_path / "search"
+    search = ("hydra/sweeper=badger", f"hydra.sweep.dir={folder}", "architecture=choice(gru,exponential)")
+    budget = ("training.iterations=60", "hydra.sweeper.warm_start=[{}]", "optimizer.lr=interval(0.001,0.02)")
+    sampler = ("hydra/sweeper/sampler=random", "hydra/sweeper/pruner=none")
+    tell = [sys.executable, "-m", "badger_sweeps", "-m", *search, *SMALL, *budget[:2], budget[2], *sampler]
+    tell.remove("optimizer.lr=0.01")
+    for total in (2, 2, 3):  # nothing is left for the second start
+        subprocess.run([*tell, f"hydra.sweeper.n_trials={total}"], check=True, capture_output=True)
+    starts = [list(records(path)) for path in sorted(folder.glob("wandb/offline-run-*"))]
+    told = [record["run"] for start in starts for record in start if record["type"] == "run"]
+    assert {(run["display_name"], run["job_type"], run["run_group"]) for run in told} == {
+        ("search search", "search", "search")
+    }
+    assert len({run["run_id"] for run in told}) == 1
+    rows = [r["history"]["item"] for start in starts for r in start if r["type"] == "history"]
+    assert [row["_step"] for row in rows] == [0, 1, 2]
+    summaries = [json.loads((folder / str(row["search/trial"]) / "summary.json").read_text()) for row in rows]
+    values = [summary["objective"]["value"] for summary in summaries]
+    assert [row["search/objective"] for row in rows] == values
+    assert [row["search/best"] for row in rows] == np.minimum.accumulate(values).tolist()
+    assert [row["search/params/architecture"] for row in rows][0] == "gru"
+    trial = next(record for record in records(next(folder.glob("1/wandb/offline-run-*"))) if record["type"] == "run")
+    assert trial["run"]["run_group"] == "search 1"
 
 
 def test_online_without_a_key_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
