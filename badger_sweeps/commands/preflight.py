@@ -78,7 +78,7 @@ def _check(config: DictConfig, folder: Path) -> None:
 def _check_search(config: DictConfig, config_name: str) -> None:
     """Check what a search will meet; its trials' folders are its own."""
     from badger_sweeps.commands.door import plan  # loads PyTorch
-    from hydra_plugins.badger_sweeper._grammar import representatives
+    from hydra_plugins.badger_sweeper._grammar import covering, representatives
 
     folder = _named_folder(config, "hydra.sweep.dir")
     _must_be_writable(folder)
@@ -86,9 +86,14 @@ def _check_search(config: DictConfig, config_name: str) -> None:
     def composed(overrides: list[str]) -> DictConfig:
         return compose(config_name, [*config.hydra.overrides.hydra, *overrides], return_hydra_config=True)
 
-    for overrides in representatives(config, composed):
-        job = composed(overrides)
-        plan(OmegaConf.masked_copy(job, [str(key) for key in job if key != "hydra"]), job.hydra, folder)
+    def check(jobs: Iterator[list[str]]) -> None:
+        for job in map(composed, jobs):
+            plan(OmegaConf.masked_copy(job, [str(key) for key in job if key != "hydra"]), job.hydra, folder)
+
+    try:
+        check(covering(config, composed))
+    except Exception:  # which single value is to blame? If none is, only some combinations are, and they will fail
+        check(representatives(config, composed))
 
 
 def _must_be_writable(folder: Path) -> None:

@@ -19,30 +19,33 @@ class TimeBound:
 
     T is the first iteration of the first three consecutive blocks whose means lie below a level. A member for which
     they have not come counts at least the start of the first block with which they still may begin: that of the
-    unfinished block, or of up to two finished ones before it that lie below. A member that diverged counts the budget.
-    The bound therefore never falls, and never exceeds what `objectives.per_seed` gives in the end, whatever happens.
+    unfinished block, or of up to two finished ones before it that lie below; and the budget, once three blocks from
+    there no longer fit into it. A member that diverged counts the budget.
+    The bound therefore never falls, never exceeds what `objectives.per_seed` gives in the end, whatever happens, and
+    is equal to it when the run is over.
 
     Args:
         objective: ``escape_iteration`` or ``solved_iteration``.
         seeds: the members.
         ladder: gives D and the block.
-        budget: iterations at which times are censored.
+        budget: iterations at which times are censored, and after which the run ends.
     """
 
     def __init__(self, objective: str, seeds: Sequence[int], ladder: Ladder, budget: int) -> None:
         self._level = 1 - ladder.tolerance if objective == "escape_iteration" else ladder.tolerance
         self._position = {seed: position for position, seed in enumerate(seeds)}
         self._block, self._budget = ladder.block, budget
-        self._sum = np.zeros(len(seeds))
+        # Whole blocks are kept and not their sums, so that their means are rounded as `Ladder.block_means` does.
+        self._loss = np.zeros((len(seeds), ladder.block))
         self._filled = self._blocks = 0
         self._below = np.zeros(len(seeds), dtype=np.int64)
-        self._least = np.zeros(len(seeds))
         self._known = np.zeros(len(seeds), dtype=bool)
+        self._least = self._earliest()
 
     def observe(self, seeds: Sequence[int], loss: NDArray[np.floating], grad_norm: NDArray[np.floating]) -> None:
         """Take in one iteration of the members still training."""
         here = np.array([self._position[seed] for seed in seeds])
-        self._sum[here] += np.asarray(loss, dtype=float)
+        self._loss[here, self._filled] = loss
         diverged = here[~(np.isfinite(loss) & np.isfinite(grad_norm))]
         self._least[diverged], self._known[diverged] = self._budget, True
         self._filled += 1
@@ -51,12 +54,16 @@ class TimeBound:
 
     def _close_block(self) -> None:
         self._blocks += 1
-        self._below = np.where(self._sum / self._block < self._level, self._below + 1, 0)
-        may_begin = (self._blocks - self._below) * self._block
-        self._least = np.where(self._known, self._least, np.minimum(may_begin, self._budget))
+        self._below = np.where(self._loss.mean(axis=1) < self._level, self._below + 1, 0)
+        self._least = np.where(self._known, self._least, self._earliest())
         self._known |= self._below >= CONSECUTIVE
-        self._sum = np.zeros_like(self._sum)
         self._filled = 0
+
+    def _earliest(self) -> NDArray[np.float64]:
+        """Where the three blocks still may begin, had they not come before the last one."""
+        start = self._blocks - self._below
+        fits = start + CONSECUTIVE <= self._budget // self._block
+        return np.where(fits, start * self._block, self._budget).astype(float)
 
     @property
     def per_seed(self) -> NDArray[np.float64]:
@@ -67,8 +74,3 @@ class TimeBound:
     def value(self) -> float:
         """Their mean: the bound of the restricted mean."""
         return float(self._least.mean())
-
-    @property
-    def settled(self) -> NDArray[np.bool_]:
-        """The members whose time is known, unless they diverge yet."""
-        return self._known.copy()

@@ -7,13 +7,14 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from badger_sweeps.foundations.files import write_json
 from badger_sweeps.runs.graphs import NAME as GRAPHS
 from badger_sweeps.runs.history import NAME as HISTORY
-from badger_sweeps.runs.history import read_history, write_history
+from badger_sweeps.runs.history import write_history
 from badger_sweeps.runs.provenance import NAME as PROVENANCE
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.runs.summary import Summary, summarize
@@ -26,12 +27,23 @@ def merge(plan: Plan, folders: Sequence[Path]) -> Summary:
         plan: with all seeds, in the order in which `folders` trained them.
         folders: finished runs. They keep their checkpoints, of which there is none of all seeds together.
     """
-    order = {seed: place for place, seed in enumerate(plan.experiment.seeds)}
-    rows = pd.concat([read_history(folder) for folder in folders])
-    rows = rows.sort_values(["iteration", "seed"], key=lambda own: own.map(order) if own.name == "seed" else own)
-    write_history(plan.folder / HISTORY, pa.Table.from_pandas(rows, preserve_index=False))
+    rows = pa.concat_tables([pq.read_table(folder / HISTORY) for folder in folders], promote_options="default")
+    place = pc.index_in(rows["seed"], pa.array(plan.experiment.seeds, pa.int64()))
+    order = pc.sort_indices(
+        pa.table({"iteration": rows["iteration"], "place": place}),
+        sort_keys=[("iteration", "ascending"), ("place", "ascending")],
+    )
+    write_history(plan.folder / HISTORY, rows.take(order).cast(_as_written(rows.schema)).combine_chunks())
     write_json(plan.folder / GRAPHS, [graph for own in folders for graph in json.loads((own / GRAPHS).read_text())])
     shutil.copyfile(folders[0] / PROVENANCE, plan.folder / PROVENANCE)
     summary = summarize(plan.folder, plan.name, plan.experiment.training.iterations, plan.ladder, plan.objective)
     summary.write(plan.folder)
     return summary
+
+
+def _as_written(read: pa.Schema) -> pa.Schema:
+    """The schema with which a run writes its history; Parquet calls the items of lists by another name."""
+    return pa.schema(
+        (column.name, pa.list_(column.type.value_type) if pa.types.is_list(column.type) else column.type)
+        for column in read
+    )

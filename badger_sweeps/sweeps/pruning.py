@@ -12,6 +12,7 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 from pydantic import Field
 
 from badger_sweeps.foundations.settings import Count, settings
@@ -68,11 +69,12 @@ class ByBound(Pruning):
         self._rule = rule
 
     def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: Standing) -> str | None:
-        if standing.bound is None or study.direction != StudyDirection.MINIMIZE:
+        if standing.bound is None or study.directions != [StudyDirection.MINIMIZE]:
             return None
-        trials = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-        limit = self._rule.limit([trial.value for trial in trials if trial.value is not None])
-        if standing.bound <= limit:
+        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        # A trial that breaks a constraint is not the best, however low its value: nobody is measured by it.
+        limit = self._rule.limit([trial.values[0] for trial in complete if feasible(trial)])
+        if not standing.bound > limit:
             return None
         return f"after {standing.iteration} iterations its mean is at least {standing.bound:.4g}, above {limit:.4g}"
 
@@ -84,13 +86,19 @@ class ByOptuna(Pruning):
         self._pruner = pruner
 
     def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: Standing) -> str | None:
+        last = storage.get_trial(trial_id).last_step
+        if last is not None and last > standing.iteration:  # goes on after a stop, and was let pass here before
+            return None
+        storage.set_trial_intermediate_value(trial_id, standing.iteration, standing.loss)
         trial = storage.get_trial(trial_id)
-        if standing.iteration not in trial.intermediate_values:  # it is, where a trial goes on after a stop
-            storage.set_trial_intermediate_value(trial_id, standing.iteration, standing.loss)
-            trial = storage.get_trial(trial_id)
         if not self._pruner.prune(study, trial):
             return None
         return f"{type(self._pruner).__name__} at iteration {standing.iteration}, mean loss {standing.loss:.3g}"
+
+
+def feasible(trial: FrozenTrial) -> bool:
+    """Whether a trial breaks no constraint."""
+    return all(violation <= 0 for violation in trial.constraints.values())
 
 
 def pruning(built: CensoredBound | BasePruner | None) -> Pruning | None:

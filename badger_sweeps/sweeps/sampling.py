@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from badger_sweeps.sweeps.space import Space, contains, finite
 
 ATTEMPTS = 10
 """Draws of the sampler before a random one is asked for a point that is new."""
+MOST_POINTS = 10_000
+"""Of a space of so many points at most, those that are left are counted out where no draw gave a new one."""
 Sampler = Callable[[int | None], BaseSampler]
 """Builds the sampler, its seed being the number given (None: whatever it takes by default)."""
 
@@ -48,8 +51,12 @@ def draw(
         study.sampler = sampler
         point = _drawn(study, trial, space, sampler)
         if key(point) not in taken:
-            break
-    return point
+            return point
+    left = []
+    if space.smaller_than(MOST_POINTS):
+        left = [own for own in space.points() if key(own) not in taken and trial.params.items() <= own.items()]
+    chance = np.random.default_rng(None if seed is None else seed_of(seed, trial.number, 2 * ATTEMPTS + 1))
+    return left[chance.integers(len(left))] if left else point
 
 
 def key(point: Mapping[str, Any]) -> object:
@@ -63,6 +70,7 @@ def _drawn(study: optuna.Study, trial: FrozenTrial, space: Space, sampler: BaseS
     relative_space = sampler.infer_relative_search_space(study, trial)
     relative = sampler.sample_relative(study, trial, relative_space)
     point: dict[str, Any] = {}
+    trial = copy.copy(trial)  # is given each parameter as it is drawn: some samplers look at those chosen before
     for name, distribution in space.distributions.items():
         if not space.applies(name, point):
             continue
@@ -78,4 +86,6 @@ def _drawn(study: optuna.Study, trial: FrozenTrial, space: Space, sampler: BaseS
             point[name] = sampler.sample_independent(study, trial, name, distribution)
         if isinstance(distribution, CategoricalDistribution):  # some samplers give numpy's own strings and numbers
             point[name] = distribution.choices[int(distribution.to_internal_repr(point[name]))]
+        trial.params = {**trial.params, name: point[name]}
+        trial.distributions = {**trial.distributions, name: distribution}
     return point

@@ -88,7 +88,8 @@ def finite(distribution: BaseDistribution) -> list[Any] | None:
         return list(range(distribution.low, distribution.high + 1, distribution.step))
     if isinstance(distribution, FloatDistribution) and distribution.step is not None:
         steps = round((distribution.high - distribution.low) / distribution.step)
-        return [float(value) for value in distribution.low + distribution.step * np.arange(steps + 1)]
+        values = distribution.low + distribution.step * np.arange(steps + 1)
+        return [float(value) for value in values.clip(max=distribution.high)]  # rounded up it would lie outside
     return [distribution.low] if isinstance(distribution, FloatDistribution) and distribution.single() else None
 
 

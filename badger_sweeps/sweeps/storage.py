@@ -21,6 +21,8 @@ from badger_sweeps.foundations.addresses import without_passwords
 from badger_sweeps.foundations.errors import UsageError
 
 JOURNAL = "study.journal"
+BEGINNING = b'{"op_code":'
+"""How Optuna's journals begin."""
 KEY = "hydra.sweeper.storage"
 
 
@@ -140,8 +142,14 @@ class _RepairingLock(BaseJournalFileLock):
 
 
 def cut_torn_line(path: Path) -> int:
-    """Cut off what follows the last newline of a file; gives the number of bytes cut."""
+    """Cut off what follows the last newline of a journal; gives the number of bytes cut.
+
+    Raises:
+        ValueError: the file is no journal; it stays as it is.
+    """
     with path.open("rb+") as file:
+        if not BEGINNING.startswith(file.read(len(BEGINNING))):
+            raise ValueError("it does not begin as a journal does")
         size = file.seek(0, os.SEEK_END)
         end = size
         while end:

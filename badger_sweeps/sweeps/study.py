@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -19,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from badger_sweeps.sweeps.definition import Definition, difference
 from badger_sweeps.sweeps.leases import ATTRIBUTE, Lease, Watch
-from badger_sweeps.sweeps.sampling import Sampler, draw, key
+from badger_sweeps.sweeps.sampling import ATTEMPTS, Sampler, draw, key, seed_of
 from badger_sweeps.sweeps.space import Point, Space
 from badger_sweeps.sweeps.storage import Place
 
@@ -253,6 +254,14 @@ class Study:
         return all(trial.state.is_finished() for trial in trials) and (self._complete(trials) or self._given_up(trials))
 
     @property
+    def progress(self) -> int:
+        """Trials that have ended and processes that have died on one, of which there can only be so many."""
+        trials = self.trials()
+        leases = [Lease.read(trial.system_attrs) for trial in trials]
+        deaths = sum(lease.deaths for lease in leases if lease is not None)
+        return deaths + sum(trial.state.is_finished() for trial in trials)
+
+    @property
     def claimable(self) -> bool:
         """Whether a claim would find something now."""
         trials = self.trials()
@@ -305,7 +314,8 @@ class Study:
         """Back to waiting, in its place and with its parameters; or failed, after too many deaths."""
         lease = Lease.read(trial.system_attrs)
         if lease is not None:
-            lease = lease.released(died)
+            # A lease that is released already was so by one that died here: that death is counted.
+            lease = lease.released(died and lease.token is not None)
             self._storage.set_trial_system_attr(trial._trial_id, ATTRIBUTE, lease.stored())
         if lease is not None and lease.deaths > self.settings.max_retries:
             reason = f"its process died {lease.deaths} times"
@@ -328,8 +338,8 @@ class Study:
             if name not in trial.params:
                 self._set(trial._trial_id, name, value, self.space.distributions[name])
         if self._extend is not None:
-            study = self.optuna
-            study.sampler = self._sampler(None)
+            study, seed = self.optuna, self.settings.seed
+            study.sampler = self._sampler(None if seed is None else seed_of(seed, trial.number, 2 * ATTEMPTS))
             self._extend(optuna.trial.Trial(study, trial._trial_id))
             point = self._storage.get_trial(trial._trial_id).params
         return Claim(trial.number, trial._trial_id, point, lease.token, folder)
@@ -337,13 +347,18 @@ class Study:
     def _point(self, trial: FrozenTrial, others: Sequence[FrozenTrial]) -> Point:
         if self._has_all(trial):
             return trial.params
-        taken = self._taken([other for other in others if other.number != trial.number])
+        taken = self._taken(others)
         if self._in_order:
             for point in self.space.points():
                 if key(point) not in taken and trial.params.items() <= point.items():
                     return point
-        study = self.optuna
-        return draw(study, trial, self.space, self._sampler, self.settings.seed, taken)
+        study, bare = self.optuna, copy(trial)
+        bare.params = {}
+        for begun in (bare, trial):  # what a claimer drew that died before it had all is drawn again, if it can be
+            point = draw(study, begun, self.space, self._sampler, self.settings.seed, taken)
+            if trial.params.items() <= point.items():
+                break
+        return point
 
     def _taken(self, trials: Sequence[FrozenTrial]) -> set[object]:
         """The keys of the points tried or being tried."""

@@ -66,7 +66,7 @@ class TrialView:
             owner=f"{lease.owner.host}:{lease.owner.pid}" if lease else "",
             seconds=None if took is None else took.total_seconds(),
             ended=trial.datetime_complete,
-            details=told,
+            details={**told, "constraints": trial.constraints} if trial.constraints else told,
         )
 
     @property

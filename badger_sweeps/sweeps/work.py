@@ -16,8 +16,8 @@ from badger_sweeps.measures.objectives import Objective, objective, per_seed
 from badger_sweeps.measures.outcome import Outcome
 from badger_sweeps.runs.merge import merge
 from badger_sweeps.runs.run import Plan, Stopped, Watcher, run
-from badger_sweeps.sweeps.pruning import Standing
-from badger_sweeps.sweeps.study import State, Study
+from badger_sweeps.sweeps.pruning import Standing, feasible
+from badger_sweeps.sweeps.study import OUTCOME, State, Study
 from badger_sweeps.sweeps.trial import Trial
 from badger_sweeps.training.loop import Record
 
@@ -40,8 +40,8 @@ def run_trial(plan: Plan, trial: Trial) -> tuple[float, ...]:
         outcomes = _race(plan, trial, watcher) if trial.race else _train(plan, watcher)
     except Stopped as stopped:
         trial.state, trial.reason = State.PRUNED, stopped.reason
-        trial.details = {"iterations": watcher.iteration, "seeds": len(plan.experiment.seeds)}
-        return (watcher.least,)
+        trial.details = {"iterations": watcher.iteration, "seeds": watcher.seeds}
+        return (watcher.value,)
     budget, seeds = plan.experiment.training.iterations, len(outcomes)
     names = (plan.objective, *plan.further)
     estimates = [objective(name, outcomes, budget) for name in names]
@@ -81,6 +81,7 @@ def _race(plan: Plan, trial: Trial, watcher: _Spectator) -> tuple[Outcome, ...]:
         folders[-1].mkdir(parents=True, exist_ok=True)
         experiment = replace(plan.experiment, seeds=seeds)
         outcomes += _train(replace(plan, experiment=experiment, folder=folders[-1]), watcher)
+        watcher.end(outcomes)
         rival = _incumbent(trial.study)
         shared = [outcome for outcome in outcomes if outcome.seed in rival]
         if len(outcomes) == len(plan.experiment.seeds) or len(shared) < trial.race.start:
@@ -89,7 +90,7 @@ def _race(plan: Plan, trial: Trial, watcher: _Spectator) -> tuple[Outcome, ...]:
         theirs = [rival[outcome.seed] for outcome in shared]
         if trial.race.lost(own, theirs):
             low, high = trial.race.interval(own - np.asarray(theirs))
-            watcher.least = float(per_seed(plan.objective, outcomes, budget).mean())
+            watcher.value = float(per_seed(plan.objective, outcomes, budget).mean())
             lead = f"out of the race after {len(outcomes)} seeds"
             raise Stopped(budget, f"{lead}: worse than the incumbent by {low:.4g} to {high:.4g}")
     merge(plan, folders)
@@ -98,11 +99,13 @@ def _race(plan: Plan, trial: Trial, watcher: _Spectator) -> tuple[Outcome, ...]:
 
 def _incumbent(study: Study) -> dict[int, float]:
     """What each seed of the best complete trial counts; empty before there is one."""
-    complete = [trial for trial in study.trials() if trial.values and "per_seed" in trial.user_attrs["outcome"]]
+    complete = [
+        trial for trial in study.trials() if "per_seed" in trial.user_attrs.get(OUTCOME, {}) and feasible(trial)
+    ]
     if not complete:
         return {}
     best = min(complete, key=lambda trial: (trial.values[0], trial.number))
-    return {int(seed): value for seed, value in best.user_attrs["outcome"]["per_seed"].items()}
+    return {int(seed): value for seed, value in best.user_attrs[OUTCOME]["per_seed"].items()}
 
 
 def _by_seed(name: Objective, outcomes: Sequence[Outcome], budget: int) -> dict[str, float]:
@@ -115,34 +118,43 @@ class _Spectator(Watcher):
 
     Attributes:
         iteration: iterations done of the stage that trains.
-        least: what the trial's objective must at least become; 0 where nothing is known.
+        seeds: how many have begun.
+        value: what samplers are told of the trial if it is stopped now: what its objective must at least become, or
+            its mean loss for an objective without a bound.
     """
 
     def __init__(self, plan: Plan, trial: Trial) -> None:
         self._plan, self._trial = plan, trial
         self._budget, self._total = plan.experiment.training.iterations, len(plan.experiment.seeds)
         self._every = max(plan.ladder.block, self._budget // VERDICTS)
-        self._bounds: list[TimeBound] = []
+        self._bound: TimeBound | None = None
+        self._settled = 0.0
         self._members = 0
         self._losses: deque[float] = deque(maxlen=plan.ladder.block)
-        self.iteration = 0
-        self.least = 0.0
+        self.iteration = self.seeds = 0
+        self.value = 1.0
 
     def begin(self, seeds: Sequence[int]) -> None:
         """A stage begins."""
         self._members = len(seeds)
+        self.seeds += len(seeds)
         self._losses.clear()
         if self._plan.objective in BOUNDED:
-            self._bounds.append(TimeBound(self._plan.objective, seeds, self._plan.ladder, self._budget))
+            self._bound = TimeBound(self._plan.objective, seeds, self._plan.ladder, self._budget)
+
+    def end(self, outcomes: Sequence[Outcome]) -> None:
+        """A stage has ended, perhaps in an earlier process; `outcomes` are those of all seeds until now."""
+        self._settled = float(per_seed(self._plan.objective, outcomes, self._budget).sum())
+        self.iteration = max(outcome.iterations for outcome in outcomes)
 
     def recall(self, record: Record) -> None:
         self.iteration = record.iteration + 1
         loss, norm = record.metrics["loss"], record.metrics["grad_norm"]
         whole = np.isfinite(loss) & np.isfinite(norm)
         self._losses.append((float(loss[whole].sum()) + self._members - int(whole.sum())) / self._members)
-        if self._bounds:
-            self._bounds[-1].observe(record.seeds, loss, norm)
-            self.least = float(sum(bound.per_seed.sum() for bound in self._bounds)) / self._total
+        if self._bound is not None:
+            self._bound.observe(record.seeds, loss, norm)
+        self.value = self._least if self._bound is not None else self._loss
 
     def observe(self, record: Record) -> str | None:
         self.recall(record)
@@ -150,5 +162,15 @@ class _Spectator(Watcher):
         self._trial.progress = f"{self.iteration}/{self._budget}"
         if self.iteration % self._every or self.iteration == self._budget:
             return None
-        bound = self.least if self._bounds else None
-        return self._trial.verdict(Standing(self.iteration, float(np.mean(self._losses)), bound))
+        bound = None if self._bound is None else self._least
+        return self._trial.verdict(Standing(self.iteration, self._loss, bound))
+
+    @property
+    def _least(self) -> float:
+        """The bound over all seeds, those of later stages counting nothing yet."""
+        assert self._bound is not None
+        return (self._settled + float(self._bound.per_seed.sum())) / self._total
+
+    @property
+    def _loss(self) -> float:
+        return float(np.mean(self._losses))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -12,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
@@ -30,6 +32,7 @@ from badger_sweeps.sweeps.definition import definition
 from badger_sweeps.sweeps.observing import Observer, look
 from badger_sweeps.sweeps.racing import Race
 from badger_sweeps.sweeps.results import write_results
+from badger_sweeps.sweeps.space import finite
 from badger_sweeps.sweeps.storage import Place
 from badger_sweeps.sweeps.study import Settings, State, Study
 from badger_sweeps.sweeps.table import SweepTable, summary, where
@@ -41,7 +44,7 @@ from hydra_plugins.badger_sweeper._worker import WORKERS, Search, Worker, plain,
 
 SECONDS_BETWEEN_LOOKS = 1.0
 FRUITLESS = 3
-"""Starts of workers in a row that may break down without a trial having ended."""
+"""Starts of workers in a row that may break down without a trial having ended, or a death having been counted."""
 
 
 class SweepFailed(HydraException):
@@ -79,7 +82,7 @@ class Controller:
         returns = self._work(search, study, self._tracking())
         view = look(study)
         write_results(view, _front(study), folder)
-        self._check(view, folder, returns)
+        self._check(search, view, returns)
         if self._sweeper.confirm and view.best is not None:
             self._confirm(search, view)
         self._say(_conclusion(view, folder))
@@ -93,8 +96,16 @@ class Controller:
         directions = _directions(given.direction)
         sampler, pruner = plain(given.sampler), plain(given.get("pruner"))
         _check_numbers(given)
-        grid = str(sampler.get("_target_", "")).endswith(".GridSampler")
+        kind = str(sampler.get("_target_", "")).rsplit(".", 1)[-1]
+        grid = kind == "GridSampler"
+        uncounted = [name for name, own in parameters.space.distributions.items() if finite(own) is None]
+        if kind in ("GridSampler", "BruteForceSampler") and uncounted:
+            raise UsageError(f"`{uncounted[0]}` must be choice(...) or range(...) for {kind}; found an interval.")
         race = plain(given.racing)
+        if race is not None and not isinstance(race, dict):
+            raise UsageError(f"`hydra.sweeper.racing` must be null or a mapping such as {{start: 3}}; found {race!r}.")
+        if race and race.get("start") is None:
+            race = None
         if race is not None:
             try:
                 Race(**race)
@@ -154,6 +165,9 @@ class Controller:
                 given = list(self._config.hydra.overrides[part])
                 self._config.hydra.overrides[part] = [_with_address(str(own), place) for own in given]
             self._config.hydra.job.override_dirname = without_passwords(str(self._config.hydra.job.override_dirname))
+        if HydraConfig.initialized():  # launchers send it along
+            HydraConfig.instance().set_config(self._config)
+        sys.argv[:] = [_with_address(own, place) for own in sys.argv]  # W&B keeps it
 
     def _work(self, search: Search, study: Study, tracking: Tracking | None = None) -> list[tuple[int, JobReturn]]:
         """Start workers until all trials have ended.
@@ -176,20 +190,24 @@ class Controller:
                     if not study.claimable:  # others work on what is left
                         time.sleep(SECONDS_BETWEEN_LOOKS)
                         continue
-                    ended = len(look(study).ended)
+                    before, broken = study.progress, None
                     try:
                         returns += self._launch(search)
-                        fruitless = fruitless + 1 if len(look(study).ended) == ended else 0
                     except (KeyboardInterrupt, SystemExit) as leaving:
                         self._signal = self._signal or _signal_of(leaving)
+                    except UsageError:
+                        raise
                     except Exception as error:  # joblib's, when one of its processes was killed
-                        fruitless = fruitless + 1 if len(look(study).ended) == ended else 0
-                        if fruitless >= FRUITLESS or isinstance(error, UsageError):
-                            raise
-                        self._say(f"{study.name}: workers broke down, and are started again: {_first_line(error)}")
+                        broken = error
+                        self._say(f"{study.name}: workers broke down: {_first_line(error)}")
                     study.recover()
+                    fruitless = fruitless + 1 if study.progress == before else 0
+                    if broken is not None and fruitless >= FRUITLESS:
+                        raise broken
                     if fruitless >= 10 * FRUITLESS:
                         raise SweepFailed(f"{study.name}: workers end without having ended a trial")
+                    if fruitless:  # a trial that another process has not let go of yet, say
+                        time.sleep(SECONDS_BETWEEN_LOOKS)
         finally:
             table.close(None)
             _remove_if_empty(Path(str(self._config.hydra.sweep.dir)) / WORKERS)
@@ -224,7 +242,7 @@ class Controller:
             found += job.return_value  # raises what the worker raised
         return found
 
-    def _check(self, view: StudyView, folder: Path, returns: Sequence[tuple[int, JobReturn]]) -> None:
+    def _check(self, search: Search, view: StudyView, returns: Sequence[tuple[int, JobReturn]]) -> None:
         """Complain if nothing came of it, or too much failed."""
         failed = [trial for trial in view.trials if trial.state == State.FAILED]
         if not failed:
@@ -233,9 +251,14 @@ class Controller:
         if rate > float(self._sweeper.max_failure_rate):
             for _, job in returns:
                 _ = job.return_value  # raises the first failure
+            raise SweepFailed(f"{view.name}: {len(failed)} of {len(view.ended)} trials failed, which is too many")
         for trial in failed[:10]:
-            self._say(f"{view.name}: trial {trial.number} failed: {trial.reason} ({where(folder / str(trial.number))})")
-        if len(failed) == len(view.ended):
+            folder = where(search.folder / str(trial.number))
+            self._say(f"{view.name}: trial {trial.number} failed: {trial.reason} ({folder})")
+        # Where nothing is searched there is nothing to compare, and a job that went well need not return a number.
+        needless = not search.parameters.space.distributions and search.extend is None
+        well = bool(returns) and all(job.status == JobStatus.COMPLETED for _, job in returns)
+        if len(failed) == len(view.ended) and not (needless and well):
             raise SweepFailed(
                 f"{view.name}: all {len(failed)} trials failed; what each of them failed of is in its folder"
             )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any, cast
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Transformer
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep, Transformer
+from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -26,17 +31,19 @@ class Typed:
         space: what is searched.
         order: all keys, searched and fixed, in the order in which a job is given them.
         fixed: the others' values, as text.
+        deleted: overrides such as ``~key``, which come last.
     """
 
     space: Space
     order: tuple[str, ...]
     fixed: Mapping[str, str]
+    deleted: tuple[str, ...] = ()
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """The overrides of one trial's job; parameters that were not declared (`custom_search_space`) come last."""
         values = {**params, **self.fixed}
         order = [*self.order, *(name for name in params if name not in self.order)]
-        return [f"{name}={_text(values[name])}" for name in order if name in values]
+        return [*(f"{name}={_text(values[name])}" for name in order if name in values), *self.deleted]
 
 
 def typed(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Typed:
@@ -45,36 +52,48 @@ def typed(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Typed:
     Raises:
         UsageError: a distribution makes no sense.
     """
-    parser = OverridesParser.create()
+    started = GlobalHydra.instance().is_initialized()  # it knows the groups that glob(...) is about
+    parser = OverridesParser.create(GlobalHydra.instance().config_loader() if started else None)
     overrides: dict[str, Override | BaseDistribution] = {}
     declared = sweeper.get("params")
+    if declared is not None and sweeper.get("search_space") is not None:
+        words = "Both hydra.sweeper.params and hydra.sweeper.search_space are configured"
+        warnings.warn(f"{words}; params are searched.", stacklevel=2)
     if declared is None:
         for name, node in (sweeper.get("search_space") or {}).items():
-            overrides[name] = _from_config(name, node)
+            overrides[name] = _from_config(f"hydra.sweeper.search_space.{name}", node)
     for name, value in (declared or {}).items():
         if isinstance(value, Mapping | DictConfig):
-            overrides[name] = _from_config(name, value)
-        else:
+            overrides[name] = _from_config(f"hydra.sweeper.params.{name}", value)
+            continue
+        try:
             overrides[name] = parser.parse_override(f"{name}={_text(value)}")
+        except HydraException as error:
+            rule = "must be choice(...), range(...), interval(...) or a value"
+            raise UsageError(f"`hydra.sweeper.params.{name}` {rule}; found {value!r}.") from error
     for override in parser.parse_overrides(list(arguments)):
-        overrides[override.get_key_element()] = override
+        key = override.get_key_element()
+        for name in [own for own in overrides if own != key and _bare(own) == _bare(key)]:
+            del overrides[name]  # +key in params is the same parameter as key on the command line
+        overrides[key] = override
     distributions: dict[str, BaseDistribution] = {}
     fixed: dict[str, str] = {}
+    deleted: list[str] = []
     for name, given in overrides.items():
         if isinstance(given, BaseDistribution):
             distributions[name] = given
         elif given.is_delete():
-            fixed.pop(name.removeprefix("~"), None)
-            distributions.pop(name.removeprefix("~"), None)
+            deleted.append(str(given.input_line))
         elif given.is_sweep_override():
             distributions[name] = _from_override(name, given)
         else:
             fixed[name] = given.get_value_element_as_str()
-    for name in SEEDS:
-        if name in distributions:
-            raise UsageError(f"`{name}` must be the same in every trial of a search; found {overrides[name]!s}.")
+    for name in distributions:
+        if _bare(name) in SEEDS:
+            found = getattr(overrides[name], "input_line", None) or overrides[name]
+            raise UsageError(f"`{_bare(name)}` must be the same in every trial of a search; found {found}.")
     order = tuple(name for name in overrides if name in distributions or name in fixed)
-    return Typed(Space(distributions, fixed, _conditions(sweeper.get("when") or {})), order, fixed)
+    return Typed(Space(distributions, fixed, _conditions(sweeper.get("when") or {})), order, fixed, tuple(deleted))
 
 
 Compose = Callable[[list[str]], DictConfig]
@@ -94,7 +113,7 @@ def warm_starts(parameters: Typed, config: DictConfig, compose: Compose) -> list
         unknown = [name for name in named if name not in distributions]
         if unknown:
             raise UsageError(f"`{key}` must name searched parameters; found {unknown[0]!r}.")
-        job = compose(parameters.overrides(named))
+        job = compose(parameters.overrides(named)) if named else config
         own = {name: named.get(name, _own_value(name, job)) for name in distributions}
         point = parameters.space.check(own, key)
         if point not in points:
@@ -124,6 +143,29 @@ def representatives(config: DictConfig, compose: Compose) -> Iterator[list[str]]
         if overrides not in shown:
             shown.append(overrides)
             yield overrides
+
+
+def covering(config: DictConfig, compose: Compose) -> Iterator[list[str]]:
+    """The overrides of a few jobs in which everything that `representatives` shows comes at least once.
+
+    Where they all can be built, so can each value alone; where one cannot, a combination may be to blame.
+    """
+    parameters = typed(config.hydra.sweeper, list(config.hydra.overrides.task))
+    space = parameters.space
+    yield from map(parameters.overrides, warm_starts(parameters, config, compose)[:1])
+    left = {name: _ends(distribution) for name, distribution in space.distributions.items()}
+    progress = True
+    while progress:
+        chosen: dict[str, Any] = {}
+        for name, distribution in space.distributions.items():
+            if space.applies(name, chosen):
+                waiting = [values for own, (other, values) in space.conditions.items() if other == name and left[own]]
+                useful = [value for value in _ends(distribution) if any(str(value) in values for values in waiting)]
+                chosen[name] = [*left[name], *useful, *_ends(distribution)][0]
+        progress = any(value in left[name] for name, value in chosen.items())
+        left = {name: [own for own in values if own != chosen.get(name)] for name, values in left.items()}
+        if progress:
+            yield parameters.overrides(chosen)
 
 
 def some_point(space: Space) -> dict[str, Any]:
@@ -170,6 +212,7 @@ def _from_override(name: str, override: Override) -> BaseDistribution:
             start, stop, step = value.start, value.stop, value.step
             assert start is not None
             assert stop is not None
+            _check_finite(start, stop)
             if any(isinstance(own, float) for own in (start, stop, step)):
                 return FloatDistribution(float(start), float(stop), step=float(step))
             return IntDistribution(int(start), int(stop), step=int(step))
@@ -177,17 +220,24 @@ def _from_override(name: str, override: Override) -> BaseDistribution:
             low, high = value.start, value.end
             assert low is not None
             assert high is not None
+            _check_finite(low, high)
             log = "log" in value.tags
             if isinstance(low, int) and isinstance(high, int):
                 return IntDistribution(low, high, log=log)
             return FloatDistribution(float(low), float(high), log=log)
     except (ValueError, TypeError, AssertionError) as error:
-        raise UsageError(f"`{name}` must be a range that can be searched; found {error}.") from error
+        raise UsageError(f"`{name}` must be a range that can be searched; found {_reason(error)}.") from error
     raise UsageError(f"`{name}` must be choice(...), range(...), interval(...) or a value; found {override}.")
 
 
-def _values(override: Override) -> Iterator[Any]:
-    return override.sweep_iterator(transformer=Transformer.encode)
+def _values(override: Override) -> list[Any]:
+    """The values of a sweep; one that is shuffled has the same order at every start, or it would be another space."""
+    sweep = override.value()
+    shuffled = isinstance(sweep, ChoiceSweep | RangeSweep) and sweep.shuffle
+    if shuffled:
+        override = replace(override, _value=replace(cast(ChoiceSweep | RangeSweep, sweep), shuffle=False))
+    values = list(override.sweep_iterator(transformer=Transformer.encode))
+    return random.Random(0).sample(values, len(values)) if shuffled else values
 
 
 def _choice(value: Any) -> Any:
@@ -197,22 +247,39 @@ def _choice(value: Any) -> Any:
     return Override._get_value_element_as_str(value)
 
 
-def _from_config(name: str, node: Any) -> BaseDistribution:
+def _from_config(key: str, node: Any) -> BaseDistribution:
     """Optuna's words: ``{type: float, low: 1, high: 10, log: true}``, ``{type: categorical, choices: [1, 2]}``."""
-    given = cast(dict[str, Any], OmegaConf.to_container(node) if OmegaConf.is_config(node) else dict(node))
+    given = OmegaConf.to_container(node) if OmegaConf.is_config(node) else node
+    if not isinstance(given, dict):
+        raise UsageError(f"`{key}` must be {{type: ..., ...}}; found {given!r}.")
     kind, low, high, step = given.get("type"), given.get("low"), given.get("high"), given.get("step")
     log = bool(given.get("log"))
     try:
         if kind == "categorical":
             return CategoricalDistribution(given["choices"])
+        if kind in ("int", "float"):
+            _check_finite(float(cast(float, low)), float(cast(float, high)))
         if kind == "int":
             return IntDistribution(int(cast(int, low)), int(cast(int, high)), log=log, step=int(step or 1))
         if kind == "float":
             exact = None if step is None or log else float(step)
             return FloatDistribution(float(cast(float, low)), float(cast(float, high)), log=log, step=exact)
     except (ValueError, TypeError, KeyError) as error:
-        raise UsageError(f"`hydra.sweeper.search_space.{name}` must be a distribution; found {error}.") from error
-    raise UsageError(f"`hydra.sweeper.search_space.{name}.type` must be int, float or categorical; found {kind!r}.")
+        raise UsageError(f"`{key}` must be a distribution; found {_reason(error)}.") from error
+    raise UsageError(f"`{key}.type` must be int, float or categorical; found {kind!r}.")
+
+
+def _bare(name: str) -> str:
+    return name.lstrip("+~")
+
+
+def _check_finite(low: float, high: float) -> None:
+    if not (isfinite(low) and isfinite(high)):
+        raise ValueError(f"{low} to {high}")
+
+
+def _reason(error: Exception) -> str:
+    return str(error).rstrip(".")
 
 
 def _text(value: Any) -> str:

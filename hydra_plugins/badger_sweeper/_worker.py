@@ -86,6 +86,8 @@ class Search:
         given = dict(self.sampler)
         if seed is not None and "seed" in given and str(given["_target_"]).rsplit(".", 1)[-1] not in ONE_SEED:
             given["seed"] = seed
+        elif seed is not None and "seed" in given:  # what the sequence leaves out is drawn anew for each trial
+            given.setdefault("independent_sampler", RandomSampler(seed))
         built = instantiate(given, _convert_="all")
         if not isinstance(built, BaseSampler):
             raise UsageError(f"`hydra.sweeper.sampler` must build one of Optuna's samplers; found {given['_target_']}.")
@@ -141,8 +143,7 @@ class Worker:
 
     def _work(self, study: Study, claim: Claim, signals: Signals) -> None:
         trial = Trial(study, claim, self._pruning(), Race(**self.search.race) if self.search.race else None)
-        stop = partial(os.kill, os.getpid(), signal.SIGTERM)
-        with at_work(trial, lambda: study.asked_to_stop(self.search.controller), stop):
+        with at_work(trial, lambda: study.asked_to_stop(self.search.controller), signals.stop):
             try:
                 with signals.during_task():
                     job = self._run(claim)
@@ -254,8 +255,16 @@ class Signals:
             if not self.came and Interruption.noted > self._noted:
                 self.came = Interruption.latest
 
+    def stop(self) -> None:
+        """Do as if SIGTERM had come, unless a signal has: Ctrl-C in a terminal reaches workers and controller alike."""
+        if not self._came_before():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _came_before(self) -> bool:
+        return self._here > 0 or Interruption.noted > self._noted
+
     def _handle(self, number: int, frame: Any) -> None:
-        if self._here or Interruption.noted > self._noted:
+        if self._came_before():
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self._here += 1

@@ -43,7 +43,10 @@ SWEEPER: dict[str, Any] = {
         "training.snapshot_every",
     ],
     # badger_sweeps only
-    "racing": None,  # {start: 3, confidence: 0.95}: begin trials on few seeds, add seeds while they may be the best
+    "racing": {  # begin trials on `start` seeds, add seeds while they may be the best; null: all seeds at once
+        "start": None,
+        "confidence": 0.95,
+    },
     "confirm": None,  # overrides, such as [seeds=[8,9,10]], with which the best trial and the first are run once more
     "tracking": "${oc.select:tracking,null}",  # who is told of the sweep
 }

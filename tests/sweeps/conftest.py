@@ -1,0 +1,3 @@
+from tests.sweeps.servers import postgresql, server
+
+__all__ = ["postgresql", "server"]

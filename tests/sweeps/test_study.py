@@ -1,0 +1,534 @@
+"""One study in many hands: every claim is accounted for, whatever becomes of the claimer."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.sweeps.leases import ATTRIBUTE, Lease
+from badger_sweeps.sweeps.sampling import key
+from badger_sweeps.sweeps.space import Space
+from badger_sweeps.sweeps.storage import Place
+from badger_sweeps.sweeps.study import Claim, LeaseLost, Outcome, Settings, State, Study, state_of
+from tests.sweeps.commands import in_child
+
+SPACE = Space(
+    {"x": FloatDistribution(0, 1), "n": IntDistribution(1, 1000), "kind": CategoricalDistribution(["a", "b"])}
+)
+DEFINITION = {"what": "this"}
+DONE = Outcome(State.COMPLETED, (1.0,))
+NAME = "study"
+
+
+def random_sampler(seed: int | None) -> BaseSampler:
+    return RandomSampler(seed)
+
+
+def tpe(seed: int | None) -> BaseSampler:
+    return TPESampler(seed=seed, n_startup_trials=2)
+
+
+def opened(
+    folder: Path,
+    address: str | None = None,
+    *,
+    space: Space = SPACE,
+    first: Sequence[dict[str, Any]] = (),
+    sampler: Callable[[int | None], BaseSampler] = random_sampler,
+    **settings: Any,
+) -> Study:
+    """The study as one more process that works on it sees it."""
+    chosen = Settings(**{"n_trials": 8, "seed": 5, "heartbeat": 0.05, **settings})
+    study = Study(Place.of(address, folder), NAME, space, chosen, sampler, folder)
+    study.begin(DEFINITION, first)
+    return study
+
+
+def claimed(study: Study) -> Claim:
+    claim = study.claim()
+    assert claim is not None
+    return claim
+
+
+def finish(study: Study) -> list[Claim]:
+    """Do all that is left."""
+    claims = []
+    while (claim := study.claim()) is not None:
+        study.tell(claim, DONE)
+        claims.append(claim)
+    return claims
+
+
+def undisturbed(folder: Path, **given: Any) -> dict[int, dict[str, Any]]:
+    """The parameters of each trial where nobody dies."""
+    return {claim.number: dict(claim.params) for claim in finish(opened(folder / "undisturbed", **given))}
+
+
+def by_number(trials: list[FrozenTrial]) -> dict[int, dict[str, Any]]:
+    return {trial.number: trial.params for trial in trials}
+
+
+def abandoned(study_of: Callable[[], Study]) -> None:
+    """A process claims a trial and is killed."""
+
+    def work() -> None:
+        claimed(study_of())
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert in_child(work) == -signal.SIGKILL
+
+
+@pytest.fixture(params=["journal", "sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
+    """One address for each kind of storage; only PostgreSQL's needs a server."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgresql"))
+    return {"journal": None, "sqlite": f"sqlite:///{tmp_path}/study.db"}[request.param]
+
+
+def test_a_dead_workers_trial_goes_back_with_its_number_and_parameters(address: str | None, tmp_path: Path) -> None:
+    abandoned(lambda: opened(tmp_path, address))
+    study = opened(tmp_path, address)
+    before = study.trials()[0]
+    assert state_of(before) == State.RUNNING
+    again = claimed(study)
+    assert (again.number, dict(again.params)) == (0, before.params)
+    lease = Lease.read(study.trials()[0].system_attrs)
+    assert lease is not None
+    assert lease.deaths == 1
+    study.tell(again, DONE)
+    assert len(finish(study)) == 7
+    assert by_number(study.trials()) == undisturbed(tmp_path)
+    assert study.finished
+
+
+def test_recover_puts_back_what_nobody_claims(tmp_path: Path) -> None:
+    abandoned(lambda: opened(tmp_path))
+    study = opened(tmp_path)
+    study.recover()
+    assert [state_of(trial) for trial in study.trials()] == [State.INTERRUPTED]
+    study.recover()
+    lease = Lease.read(study.trials()[0].system_attrs)
+    assert lease is not None
+    assert lease.deaths == 1  # one process has died, however often it is looked for
+
+
+def test_a_living_process_keeps_its_trial(tmp_path: Path) -> None:
+    study, other = opened(tmp_path), opened(tmp_path)
+    mine = claimed(study)
+    assert claimed(other).number == 1
+    other.recover()
+    study.beat(mine, "1/2")
+    study.tell(mine, DONE)
+
+
+def test_a_trial_whose_process_dies_too_often_has_failed_and_is_not_tried_again(tmp_path: Path) -> None:
+    for _ in range(3):
+        abandoned(lambda: opened(tmp_path, n_trials=2, max_retries=2))
+    study = opened(tmp_path, n_trials=2, max_retries=2)
+    claims = finish(study)
+    assert [claim.number for claim in claims] == [1]
+    failed = study.trials()[0]
+    assert state_of(failed) == State.FAILED
+    assert failed.user_attrs["outcome"]["reason"] == "its process died 3 times"
+    assert study.finished
+
+
+def test_a_trial_that_was_stopped_in_good_order_is_put_back_and_costs_no_retry(tmp_path: Path) -> None:
+    study = opened(tmp_path, max_retries=0)
+    for _ in range(3):
+        claim = claimed(study)
+        assert claim.number == 0
+        study.put_back(claim)
+        assert state_of(study.trials()[0]) == State.INTERRUPTED
+    study.tell(claimed(study), DONE)
+    assert state_of(study.trials()[0]) == State.COMPLETED
+
+
+def test_whoever_lost_a_lease_changes_nothing_any_more(tmp_path: Path) -> None:
+    first, second = opened(tmp_path), opened(tmp_path)
+    lost = claimed(first)
+    second.put_back(lost)
+    taken = claimed(second)
+    assert taken.number == lost.number
+    for attempt in (
+        lambda: first.beat(lost, "99/100"),
+        lambda: first.tell(lost, Outcome(State.FAILED, reason="not mine")),
+    ):
+        with pytest.raises(LeaseLost):
+            attempt()
+    first.put_back(lost)
+    assert state_of(second.trials()[0]) == State.RUNNING
+    second.tell(taken, DONE)
+    with pytest.raises(LeaseLost):
+        first.tell(lost, Outcome(State.COMPLETED, (0.0,)))
+    assert second.trials()[0].values == [1.0]
+
+
+def test_a_beat_is_seen_by_others(tmp_path: Path) -> None:
+    study, other = opened(tmp_path), opened(tmp_path)
+    claim = claimed(study)
+    for count in (1, 2, 3):
+        study.beat(claim, f"{count}/3")
+        lease = Lease.read(other.trials()[0].system_attrs)
+        assert lease is not None
+        assert (lease.beat, lease.progress) == (count, f"{count}/3")
+
+
+def test_a_process_elsewhere_that_beats_keeps_its_trial_and_loses_it_when_it_falls_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("badger_sweeps.sweeps.leases.time.monotonic", lambda: now)
+    with monkeypatch.context() as there:
+        there.setattr("badger_sweeps.sweeps.leases.platform.node", lambda: "elsewhere")
+        far = opened(tmp_path, n_trials=1, patience=30.0)
+        claim = claimed(far)
+    near = opened(tmp_path, n_trials=1, patience=30.0)
+    for count in range(5):
+        assert near.claim() is None
+        assert not near.finished
+        far.beat(claim, str(count))
+        now += 25
+    assert near.claim() is None
+    now += 31
+    taken = claimed(near)
+    assert (taken.number, dict(taken.params)) == (claim.number, dict(claim.params))
+    with pytest.raises(LeaseLost):
+        far.beat(claim, "too late")
+
+
+def test_a_trial_whose_files_are_here_is_claimed_before_one_whose_files_are_elsewhere(tmp_path: Path) -> None:
+    study = opened(tmp_path / "here")
+    for claim in [claimed(study) for _ in range(4)]:
+        study.put_back(claim)
+    for number in (1, 3):
+        (tmp_path / "here" / str(number)).mkdir()
+    assert [claimed(study).number for _ in range(5)] == [1, 3, 0, 2, 4]
+
+
+def test_two_folders_go_on_with_the_trials_that_each_began(tmp_path: Path) -> None:
+    address = str(tmp_path / "shared.journal")
+    here, there = opened(tmp_path / "a", address), opened(tmp_path / "b", address)
+    for study in (here, there, here, there):
+        claim = claimed(study)
+        claim.folder.mkdir(parents=True)
+    mine = {study: sorted(int(path.name) for path in study.folder.glob("[0-9]*")) for study in (here, there)}
+    assert mine == {here: [0, 2], there: [1, 3]}
+    for study in (here, there):  # as after a reboot of both
+        for trial in study.trials():
+            if trial.state == TrialState.RUNNING:
+                study._requeue(trial, died=False)
+    assert [claimed(there).number, claimed(here).number, claimed(there).number, claimed(here).number] == [1, 0, 3, 2]
+
+
+def test_the_total_may_be_raised_and_what_is_done_stays(tmp_path: Path) -> None:
+    assert len(finish(opened(tmp_path, n_trials=3))) == 3
+    done = by_number(opened(tmp_path, n_trials=3).trials())
+    assert opened(tmp_path, n_trials=3).finished
+    assert opened(tmp_path, n_trials=2).claim() is None  # a smaller total undoes nothing
+    more = opened(tmp_path, n_trials=7)
+    assert not more.finished
+    assert [claim.number for claim in finish(more)] == [3, 4, 5, 6]
+    trials = by_number(more.trials())
+    assert {number: trials[number] for number in done} == done
+    assert trials == undisturbed(tmp_path, n_trials=7)
+
+
+def test_nothing_can_be_claimed_while_others_work_on_all_that_is_left(tmp_path: Path) -> None:
+    study, other = opened(tmp_path, n_trials=2), opened(tmp_path, n_trials=2)
+    first, second = claimed(study), claimed(study)
+    assert other.claim() is None
+    assert not other.claimable
+    assert not other.finished
+    study.tell(first, DONE)
+    assert not other.claimable
+    study.put_back(second)
+    assert other.claimable
+    other.tell(claimed(other), DONE)
+    assert other.finished
+    assert not other.claimable
+
+
+def test_a_study_that_fails_too_often_begins_no_further_trials_but_ends_those_it_has(tmp_path: Path) -> None:
+    study = opened(tmp_path, max_failure_rate=0.5)
+    first, second, third = (claimed(study) for _ in range(3))
+    study.tell(first, Outcome(State.FAILED, reason="so it is"))
+    assert study.claim() is None
+    assert not study.finished
+    study.tell(second, DONE)
+    study.put_back(third)
+    assert claimed(study).number == third.number
+
+
+@pytest.mark.parametrize("sampler", [random_sampler, tpe])
+def test_a_trials_parameters_do_not_depend_on_who_draws_them_or_on_starts(
+    sampler: Callable[[int | None], BaseSampler], tmp_path: Path
+) -> None:
+    def value(claim: Claim) -> Outcome:
+        return Outcome(State.COMPLETED, (float(claim.params["x"]),))
+
+    alone = opened(tmp_path / "alone", sampler=sampler)
+    while (claim := alone.claim()) is not None:
+        alone.tell(claim, value(claim))
+    for _ in range(8):  # each by another process, which knows only what is stored
+        study = opened(tmp_path / "many", sampler=sampler)
+        claim = claimed(study)
+        study.put_back(claim)
+        study = opened(tmp_path / "many", sampler=sampler)
+        claim = claimed(study)
+        study.tell(claim, value(claim))
+    assert by_number(study.trials()) == by_number(alone.trials())
+
+
+def test_the_points_to_be_tried_first_are_the_first_trials(tmp_path: Path) -> None:
+    points = [{"x": 0.25, "n": 7, "kind": "b"}, {"x": 0.5, "n": 1, "kind": "a"}]
+    study = opened(tmp_path, first=points)
+    assert len(study.trials()) == 2
+    assert [state_of(trial) for trial in study.trials()] == [State.WAITING] * 2
+    study = opened(tmp_path, first=points)  # another start does not add them again
+    claims = finish(study)
+    assert [dict(claim.params) for claim in claims[:2]] == points
+    assert [claim.number for claim in claims] == list(range(8))
+
+
+def test_a_study_that_is_another_one_is_refused_unless_forced(tmp_path: Path) -> None:
+    study = opened(tmp_path)
+    with pytest.raises(UsageError, match='`what` must be "this", as when the study \'study\' was begun; found "that"'):
+        study.begin({"what": "that"}, [])
+    study.begin({"what": "that"}, [], force=True)
+    with pytest.raises(UsageError, match="`what` must be"):
+        study.begin(DEFINITION, [])
+
+
+def test_all_points_of_a_small_space_are_tried_once_and_then_it_is_done(tmp_path: Path) -> None:
+    space = Space({"n": IntDistribution(1, 3), "kind": CategoricalDistribution(["a", "b"])})
+    study = opened(tmp_path, space=space, n_trials=100)
+    claims = finish(study)
+    assert Counter((claim.params["n"], claim.params["kind"]) for claim in claims) == {
+        (n, kind): 1 for n in (1, 2, 3) for kind in "ab"
+    }
+    assert study.finished
+
+
+# Four processes at once
+
+
+def work_until_done(folder: Path, address: str | None, total: int) -> None:
+    study = opened(folder, address, n_trials=total)
+    while (claim := study.claim()) is not None:
+        study.beat(claim, "half")
+        study.tell(claim, replace(DONE, details={"by": os.getpid()}))
+
+
+@pytest.mark.parametrize("total", [24])
+def test_four_processes_that_claim_at_once_make_exactly_the_total_and_no_point_twice(
+    address: str | None, total: int, tmp_path: Path
+) -> None:
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if child == 0:
+            try:
+                work_until_done(tmp_path, address, total)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
+    trials = opened(tmp_path, address, n_trials=total).trials()
+    assert [trial.number for trial in trials] == list(range(total))
+    assert {state_of(trial) for trial in trials} == {State.COMPLETED}
+    assert len({key(trial.params) for trial in trials}) == total
+    assert by_number(trials) == undisturbed(tmp_path, n_trials=total)
+
+
+# Death at every write
+
+
+class Dying(JournalFileBackend):
+    """A journal whose writer is killed at its `left`-th write from now: before it, in its middle, or after it."""
+
+    left = 0
+    share = 0.0
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        Dying.left -= 1
+        if Dying.left >= 0:
+            super().append_logs(logs)
+            return
+        with Path(self._file_path).open("rb+") as file:
+            before = file.seek(0, os.SEEK_END)
+            super().append_logs(logs)
+            after = file.seek(0, os.SEEK_END)
+            file.truncate(before + int(Dying.share * (after - before)))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_at(write: int, share: float, work: Callable[[], object]) -> int:
+    """Do something in a process that is killed at one of its writes; gives its exit status."""
+
+    def doomed() -> None:
+        Dying.left, Dying.share = write, share
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("badger_sweeps.sweeps.storage.JournalFileBackend", Dying)
+            work()
+
+    return in_child(doomed)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_process_may_be_killed_at_any_write_and_all_trials_come_out_as_if_it_had_not_been(
+    share: float, tmp_path: Path
+) -> None:
+    first = [{"x": 0.25, "n": 7, "kind": "b"}]
+    expected = undisturbed(tmp_path, first=first, n_trials=4)
+
+    def life(folder: Path) -> None:
+        """Everything that a worker writes: begin, claim, beat, tell, and claim what waits or died."""
+        study = opened(folder, first=first, n_trials=4)
+        for _ in range(2):
+            claim = claimed(study)
+            study.beat(claim, "1/2")
+            study.tell(claim, DONE)
+        study.put_back(claimed(study))
+        study.put_back(claimed(study), died=True)
+        study.tell(claimed(study), DONE)
+
+    write, died = 0, -signal.SIGKILL
+    while died:
+        folder = tmp_path / str(write)
+        died = die_at(write, share, lambda folder=folder: life(folder))  # type: ignore[misc]
+        assert died in (0, -signal.SIGKILL)
+        study = opened(folder, first=first, n_trials=4)
+        finish(study)
+        trials = study.trials()
+        assert by_number(trials) == expected, f"killed at write {write}"
+        assert {state_of(trial) for trial in trials} == {State.COMPLETED}
+        assert study.finished
+        write += 1
+    assert write > 25  # a life is some thirty writes long, and it was killed at each
+
+
+def test_whoever_is_killed_while_it_puts_back_a_dead_processs_trial_does_not_count_its_death_twice(
+    tmp_path: Path,
+) -> None:
+    abandoned(lambda: opened(tmp_path, max_retries=1))
+    opening = die_at(1000, 0.0, lambda: opened(tmp_path, max_retries=1))
+    assert opening == 0
+    write, died = 0, -signal.SIGKILL
+    while died:  # each finds what the one before it left half done
+        died = die_at(write, 0.0, lambda: opened(tmp_path, max_retries=1).recover())
+        write += 1
+    study = opened(tmp_path, max_retries=1)
+    study.recover()
+    assert [state_of(trial) for trial in study.trials()] == [State.INTERRUPTED]
+    study.tell(claimed(study), DONE)
+    lease = Lease.read(study.trials()[0].system_attrs)
+    assert lease is not None
+    assert lease.deaths == 1
+
+
+def test_a_claimer_that_died_between_making_a_trial_and_leasing_it_leaves_its_number_to_the_next(
+    address: str | None, tmp_path: Path
+) -> None:
+    study = opened(tmp_path, address)
+    study.tell(claimed(study), DONE)
+    storage = study.storage
+    storage.create_new_trial(storage.get_study_id_from_name(NAME))
+    bare = study.trials()[1]
+    assert bare.state == TrialState.RUNNING
+    assert ATTRIBUTE not in bare.system_attrs
+    assert not bare.params
+    claims = finish(opened(tmp_path, address))
+    assert [claim.number for claim in claims] == list(range(1, 8))
+    assert by_number(study.trials()) == undisturbed(tmp_path)
+
+
+def test_a_claimer_that_died_between_two_parameters_leaves_the_one_it_had_drawn(tmp_path: Path) -> None:
+    expected = undisturbed(tmp_path)
+    study = opened(tmp_path)
+    storage = study.storage
+    trial_id = storage.create_new_trial(storage.get_study_id_from_name(NAME))
+    storage.set_trial_param(trial_id, "x", expected[0]["x"], SPACE.distributions["x"])
+    claim = claimed(study)
+    assert claim.number == 0
+    assert dict(claim.params) == expected[0]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_trial_that_gets_its_parameters_late_counts_among_those_taken(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("badger_sweeps.sweeps.leases.time.monotonic", lambda: now)
+    space = Space({"n": IntDistribution(1, 7)})
+    study = opened(tmp_path, space=space, n_trials=6, seed=seed, patience=30.0)
+    trial_id = study.storage.create_new_trial(study.storage.get_study_id_from_name(NAME))
+    lease = Lease.new(0, tmp_path)  # its claimer, on another machine, died before it had drawn anything
+    lease = replace(lease, owner=replace(lease.owner, host="elsewhere"))
+    study.storage.set_trial_system_attr(trial_id, ATTRIBUTE, lease.stored())
+    for _ in range(4):
+        study.tell(claimed(study), DONE)
+    now += 31
+    assert [claim.number for claim in finish(study)] == [0, 5]
+    assert len({trial.params["n"] for trial in study.trials()}) == 6
+
+
+@pytest.mark.parametrize("sampler", [random_sampler, tpe])
+def test_parameters_of_an_extended_space_differ_from_trial_to_trial_and_not_from_start_to_start(
+    sampler: Callable[[int | None], BaseSampler], tmp_path: Path
+) -> None:
+    def extend(trial: optuna.trial.Trial) -> None:
+        trial.suggest_float("y", 0, 1)
+
+    found = []
+    for start in ("first", "second"):
+        chosen = Settings(n_trials=6, seed=5)
+        place = Place.of(None, tmp_path / start)
+        study = Study(place, NAME, SPACE, chosen, lambda seed: sampler(0 if seed is None else seed), tmp_path, extend)
+        study.begin(DEFINITION, [])
+        found.append([claim.params["y"] for claim in finish(study)])
+    assert len(set(found[0])) == 6
+    assert found[0] == found[1]
+
+
+def test_optuna_can_load_the_study_and_sees_the_states_it_knows(tmp_path: Path) -> None:
+    study = opened(tmp_path, n_trials=5)
+    for outcome in (
+        DONE,
+        Outcome(State.PRUNED, (0.5,), "too slow", {"iterations": 10}),
+        Outcome(State.FAILED, reason="broken"),
+        Outcome(State.DIVERGED, (3.0,), "all seeds"),
+        Outcome(State.DIVERGED, None, "its value is NaN"),
+    ):
+        study.tell(claimed(study), outcome)
+    seen = optuna.load_study(study_name=NAME, storage=study.storage).trials
+    assert [trial.state for trial in seen] == [
+        TrialState.COMPLETE,
+        TrialState.PRUNED,
+        TrialState.FAIL,
+        TrialState.COMPLETE,
+        TrialState.FAIL,
+    ]
+    assert [state_of(trial) for trial in seen] == [
+        State.COMPLETED,
+        State.PRUNED,
+        State.FAILED,
+        State.DIVERGED,
+        State.DIVERGED,
+    ]
+    assert study.finished
