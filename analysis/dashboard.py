@@ -32,15 +32,15 @@ def main() -> None:
     parser.add_argument("--port", type=int, help=f"default: {PORT}, or a free one if it is taken; 0: a free one")
     arguments = parser.parse_args()
     try:
-        source = _source(arguments.folder)
+        source = source_of(arguments.folder)
         storage, name = source.open()
-        server = _bind(storage, arguments.port)
+        server = bind(storage, arguments.port)
     except UnreadableError as error:
         print(f"analysis.dashboard: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     study = storage.get_study_id_from_name(name)
     print(f"{name}: http://{HOST}:{server.server_port}/dashboard/studies/{study} (for looking only; Ctrl-C ends it)")
-    for words in _weights_and_biases(source.folder):
+    for words in weights_and_biases(source.folder):
         print(words)
     sys.stdout.flush()
     try:
@@ -76,7 +76,7 @@ class _Quiet(WSGIRequestHandler):
         """Leave the terminal alone."""
 
 
-def _bind(storage: BaseStorage, port: int | None) -> WSGIServer:
+def bind(storage: BaseStorage, port: int | None) -> WSGIServer:
     """A server on this port; on a free one if none was asked for and the usual one is taken."""
     application = read_only(wsgi(storage))
     for own in (PORT, 0) if port is None else (port,):
@@ -87,7 +87,12 @@ def _bind(storage: BaseStorage, port: int | None) -> WSGIServer:
     raise UnreadableError(f"`--port` must be a port that is free; found {port}: {reason}")
 
 
-def _source(folder: Path | None) -> Source:
+def source_of(folder: Path | None) -> Source:
+    """The study in a folder, or the newest one below `RUNS`.
+
+    Raises:
+        UnreadableError: there is none.
+    """
     if folder is None:
         journals = sorted(RUNS.rglob(JOURNAL), key=lambda path: path.stat().st_mtime)
         if not journals:
@@ -99,7 +104,7 @@ def _source(folder: Path | None) -> Source:
     return source
 
 
-def _weights_and_biases(folder: Path) -> list[str]:
+def weights_and_biases(folder: Path) -> list[str]:
     """How to look at what W&B kept in files: of the search itself, of its confirmation, and of the first trial."""
     folders = [folder, *(folder / CONFIRMATION / number for number in "10"), folder / "0"]
     found = [own / "wandb" for own in folders if any((own / "wandb").glob("*/*.wandb"))]

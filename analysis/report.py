@@ -113,7 +113,9 @@ def main() -> None:
     collection = gather(folder)
     if not collection.runs and collection.search is None:
         unfinished = f"{len(collection.left_out)} unfinished or damaged" if collection.left_out else "none"
-        print(f"analysis.report: `{folder}` must have finished runs below it; found {unfinished}.", file=sys.stderr)
+        unread = dict(collection.left_out).get(".")
+        complaint = unread or f"`{folder}` must have finished runs below it; found {unfinished}."
+        print(f"analysis.report: {complaint}", file=sys.stderr)
         raise SystemExit(2)
     console = Console()
     if collection.search is not None:

@@ -60,9 +60,9 @@ def _failures(sweep: Sweep) -> list[str]:
     for trial in sweep.view.trials:
         if trial.state == State.FAILED or (trial.state == State.DIVERGED and trial.values is None):
             numbers[trial.state, trial.reason or "no reason is known"].append(trial.number)
-    listed = [f"Trial {listed(own)} {state}: {reason}." for (state, reason), own in numbers.items()]
-    more = len(listed) - REASONS
-    return listed[:REASONS] + ([f"{more} more reasons are in the trials' folders."] if more > 0 else [])
+    sentences = [f"Trial {listed(own)} {state}: {reason}." for (state, reason), own in numbers.items()]
+    more = len(sentences) - REASONS
+    return sentences[:REASONS] + ([f"{more} more reasons are in the trials' folders."] if more > 0 else [])
 
 
 def listed(numbers: Sequence[int]) -> str:

@@ -44,7 +44,7 @@ class TimeBound:
 
     def observe(self, seeds: Sequence[int], loss: NDArray[np.floating], grad_norm: NDArray[np.floating]) -> None:
         """Take in one iteration of the members still training."""
-        here = np.array([self._position[seed] for seed in seeds])
+        here = np.array([self._position[seed] for seed in seeds], dtype=np.intp)
         self._loss[here, self._filled] = loss
         diverged = here[~(np.isfinite(loss) & np.isfinite(grad_norm))]
         self._least[diverged], self._known[diverged] = self._budget, True

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 
 from badger_sweeps.foundations.files import replacing
 from badger_sweeps.sweeps.view import StudyView, TrialView
@@ -30,7 +31,8 @@ def write_results(view: StudyView, front: list[int], folder: Path) -> None:
         content |= {"best_trial": best.number, "best_interval": list(best.interval)}
     else:
         content["solutions"] = [_solution(trial) for trial in view.trials if trial.number in front]
-    with replacing(folder / NAME) as file:
+    # Controllers that share a folder come to their ends at the same moment.
+    with FileLock(folder / f".{NAME}.lock"), replacing(folder / NAME) as file:
         file.write(yaml.safe_dump(content, sort_keys=False).encode())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -166,7 +167,8 @@ class Study:
                 study = optuna.create_study(storage=self._storage, study_name=self.name, directions=directions)
                 study.set_user_attr(IDENTITY, secrets.token_hex(4))
                 study.set_user_attr(DEFINITION, dict(definition))
-            for point in first[len(study.trials) :]:  # also what a process that died here had left out
+            # Also what a process that died here had left out, and what a smaller total did.
+            for point in first[len(study.trials) : self.settings.n_trials]:
                 distributions = {name: self.space.distributions[name] for name in point}
                 study.add_trial(create_trial(state=TrialState.WAITING, params=dict(point), distributions=distributions))
 
@@ -213,7 +215,7 @@ class Study:
             if outcome.constraints:
                 trial = optuna.trial.Trial(study, claim.trial_id)
                 for name, value in outcome.constraints.items():
-                    trial.set_constraint(name, value)
+                    trial.set_constraint(name, math.inf if math.isnan(value) else value)
             state = {State.PRUNED: TrialState.PRUNED, State.FAILED: TrialState.FAIL}.get(
                 outcome.state, TrialState.COMPLETE if outcome.values else TrialState.FAIL
             )

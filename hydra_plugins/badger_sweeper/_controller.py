@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
@@ -145,7 +146,10 @@ class Controller:
         job = OmegaConf.masked_copy(self._config, [str(key) for key in self._config if key != "hydra"])
         flat = dict(_flat(OmegaConf.to_container(job)))
         free = [str(key) for key in self._sweeper.may_differ]
-        given = {**flat, **parameters.fixed, "hydra.sweeper.constraints": plain(self._sweeper.constraints)}
+        here = {str(own).partition("=")[0] for own in self._config.hydra.overrides.task}  # and so in `flat`
+        declared = [f"{name}={text}" for name, text in parameters.fixed.items() if name not in here]
+        fixed = {own.get_key_element(): own.value() for own in OverridesParser.create().parse_overrides(declared)}
+        given = {**flat, **fixed, "hydra.sweeper.constraints": plain(self._sweeper.constraints)}
         kept = {
             key: value
             for key, value in given.items()

@@ -108,8 +108,13 @@ def warm_starts(parameters: Typed, config: DictConfig, compose: Compose) -> list
     """
     key, distributions = "hydra.sweeper.warm_start", parameters.space.distributions
     points = []
-    for given in config.hydra.sweeper.warm_start or []:
-        named = dict(given)
+    listed = config.hydra.sweeper.warm_start or []
+    if not OmegaConf.is_list(listed) and listed != []:
+        raise UsageError(f"`{key}` must be a list of mappings; found {listed!r}.")
+    for given in listed:
+        if not isinstance(given, DictConfig):
+            raise UsageError(f"`{key}` must be a list of mappings; found {given!r} in it.")
+        named = {str(name): value for name, value in given.items()}
         unknown = [name for name in named if name not in distributions]
         if unknown:
             raise UsageError(f"`{key}` must name searched parameters; found {unknown[0]!r}.")

@@ -11,11 +11,16 @@ import yaml
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from analysis.source import Source
+from analysis.sweep import Sweep, read
 from badger_sweeps.sweeps.storage import Place
 from badger_sweeps.sweeps.study import DEFINITION, OUTCOME
 
 SPACE = {"lr": FloatDistribution(0.001, 1.0, log=True), "kind": CategoricalDistribution(["gru", "<b>tcnn</b>"])}
 BUDGET = 300
+SLOW = [200.0, 220, 240, 210, 230, 250, 205, 215]
+"""The first trial's values: of seeds 0 to 7."""
+FAST = [value - 100 - 5 * place for place, value in enumerate(SLOW)]
 
 
 def complete(values: Sequence[float], lr: float, kind: str = "gru", first_seed: int = 0, **details: Any) -> FrozenTrial:
@@ -25,7 +30,7 @@ def complete(values: Sequence[float], lr: float, kind: str = "gru", first_seed: 
         "reason": "",
         "iterations": BUDGET,
         "seeds": len(values),
-        "escaped": sum(value < BUDGET for value in values),
+        "escaped": sum(bool(value < BUDGET) for value in values),
         "diverged": 0,
         "objectives": ["escape_iteration"],
         "intervals": [[None, None]],
@@ -53,7 +58,7 @@ def finished(
 ) -> FrozenTrial:
     return create_trial(
         state=state,
-        values=None if values is None else list(values),
+        values=None if values is None else [float(value) for value in values],
         params={"lr": lr, "kind": kind},
         distributions=SPACE,
         user_attrs={OUTCOME: dict(told)} if told else {},
@@ -65,6 +70,7 @@ def study(
     trials: Sequence[FrozenTrial],
     confirmation: Sequence[FrozenTrial] | None = None,
     directions: Sequence[str] = ("minimize",),
+    objective: str = "escape_iteration",
     **sweeper: Any,
 ) -> Path:
     """Write a search's journal, with that of its confirmation in it, and its configuration.
@@ -74,6 +80,7 @@ def study(
         trials: of the search.
         confirmation: trials on fresh seeds; None leaves the study of the confirmation away.
         directions: of the search.
+        objective: as it is configured.
         sweeper: keys of `hydra.sweeper`.
     """
     storage = Place.of(sweeper.get("storage"), folder).open()
@@ -88,9 +95,16 @@ def study(
     config = {
         "hydra": {"sweeper": target, "sweep": {"dir": "runs/${scale}"}},
         "scale": folder.name,
-        "objective": "escape_iteration",
+        "objective": objective,
         "training": {"iterations": BUDGET},
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "multirun.yaml").write_text(yaml.safe_dump(config))
     return folder
+
+
+def swept(folder: Path) -> Sweep:
+    """What is read of it."""
+    source = Source.of(folder)
+    assert source is not None
+    return read(source)

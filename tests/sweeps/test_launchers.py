@@ -22,11 +22,10 @@ def basic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("launcher", ["joblib", "ray", "submitit_local"])
-def test_a_launcher_changes_nothing_but_who_works(launcher: str, workers: int, basic: Path, tmp_path: Path) -> None:
+def test_a_launcher_changes_nothing_but_who_works(launcher: str, basic: Path, tmp_path: Path) -> None:
     folder = tmp_path / "study"
-    ended = sweep(folder, *SEARCH, f"hydra/launcher={launcher}", f"hydra.sweeper.n_jobs={workers}")
+    ended = sweep(folder, *SEARCH, f"hydra/launcher={launcher}", "hydra.sweeper.n_jobs=2")
     assert ended.returncode == 0, ended.stderr
     assert "Traceback" not in ended.stderr
     records, alone = Records.of(folder), Records.of(basic)
@@ -38,8 +37,8 @@ def test_a_launcher_changes_nothing_but_who_works(launcher: str, workers: int, b
         assert parts(folder / str(number)) == parts(basic / str(number))
         assert (folder / str(number) / ".hydra" / "config.yaml").exists()
     by = {trial.system_attrs["badger:lease"]["owner"]["pid"] for trial in records.trials()}
-    assert len(by) <= workers
+    assert len(by) <= 2
     assert not (folder / ".workers").exists()
-    again = sweep(folder, *SEARCH, f"hydra/launcher={launcher}", f"hydra.sweeper.n_jobs={workers}")
+    again = sweep(folder, *SEARCH, f"hydra/launcher={launcher}", "hydra.sweeper.n_jobs=2")
     assert again.returncode == 0, again.stderr
     assert len(Records.of(folder).trials()) == TRIALS

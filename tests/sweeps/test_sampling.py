@@ -59,12 +59,11 @@ def test_no_point_is_tried_twice_and_a_small_space_is_tried_whole(sampler: str, 
         assert points == list(SMALL.points())[:n_trials]
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_the_last_of_many_points_are_found_too(sampler: str, tmp_path: Path) -> None:
-    # 40 draws at random would miss both of the last two of 100 points with a probability of 0.98^40 = 0.45.
-    space = Space({"x": IntDistribution(0, 9), "y": IntDistribution(0, 9)})
-    points = work(begin(search(tmp_path, space, sampler, n_trials=99)), sphere)
-    assert len({key(point) for point in points}) == len(points) == 99
+def test_the_last_of_many_points_are_found_too(tmp_path: Path) -> None:
+    # 20 draws at random would miss both of the last two of 49 points with a probability of (47/49)^20 = 0.43.
+    space = Space({"x": IntDistribution(0, 6), "y": IntDistribution(0, 6)})
+    points = work(begin(search(tmp_path, space, n_trials=48)), sphere)
+    assert len({key(point) for point in points}) == len(points) == 48
 
 
 def test_no_point_is_tried_twice_where_only_some_are_counted(tmp_path: Path) -> None:
@@ -92,7 +91,7 @@ def test_a_point_has_what_applies_in_its_range_as_plain_values(sampler: str, spa
     assert len({point["x"] for point in points if "x" in point}) == sum("x" in point for point in points)
 
 
-@pytest.mark.parametrize("sampler", SEVERAL)
+@pytest.mark.parametrize("sampler", ["random", "tpe", "cmaes", "nsgaii", "qmc"])
 def test_a_point_depends_on_seed_and_number_and_not_on_who_draws_or_how_often_it_was_started(
     sampler: str, tmp_path: Path
 ) -> None:
@@ -152,6 +151,8 @@ def by_optuna(study: Study, sampler: BaseSampler, space: Space) -> dict[str, Any
     """The point that Optuna itself would try next, with this sampler, after the study's trials."""
     other = optuna.create_study(sampler=sampler, directions=study.optuna.directions)
     other.add_trials(study.trials())
+    for name, value in study.storage.get_study_system_attrs(study.optuna._study_id).items():
+        other._storage.set_study_system_attr(other._study_id, name, value)  # where genetic samplers keep parents
     return suggested(other.ask(), space)
 
 
@@ -192,7 +193,7 @@ def test_a_draw_is_what_optuna_would_suggest_with_the_same_sampler_on_the_same_t
             study.tell(claim, Outcome(State.FAILED))
         else:
             study.tell(claim, told(claim, sphere))
-    assert compared >= 6
+    assert compared >= (3 if space is SMALL else 10)  # of few points most draws repeat one
 
 
 def test_a_draw_with_several_objectives_is_what_optuna_would_suggest(tmp_path: Path) -> None:

@@ -89,7 +89,10 @@ def test_a_signal_stops_a_sweep_in_good_order(
     assert 0 < start["iterations_done"] < ITERATIONS
     tracked = sorted({path.parent for path in folder.rglob("offline-run-*/*.wandb")})
     assert len(tracked) == 5  # two seeds of two trials, and the sweep itself
-    assert all(ended_in_wandb(path) for path in tracked)
+    stopped = next(path for path in tracked if path.is_relative_to(folder / "1"))
+    sweeps = next(path for path in tracked if path.is_relative_to(folder / "wandb"))
+    assert ended_in_wandb(stopped)
+    assert ended_in_wandb(sweeps)
     check_rest(folder, undisturbed)
     assert sessions(folder / "1")[1]["first_iteration"] == start["iterations_done"]
 
@@ -187,6 +190,31 @@ def test_a_signal_stops_any_task_function(number: int, status: int, tmp_path: Pa
     ended = run(words, HERE=str(tmp_path))
     assert ended.returncode == 0, ended.stderr
     assert [(trial.params["x"], trial.value) for trial in Records.of(folder).trials()] == [(1, 1), (2, 2), (3, 3)]
+
+
+CLEANING = """
+    try:
+        while True:
+            (Path(os.environ["HERE"]) / f"began-{config.x}").touch()
+            time.sleep(0.05)
+    finally:
+        time.sleep(3)
+        (Path(os.environ["HERE"]) / f"cleaned-{config.x}").touch()
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_leaves_all_workers_the_time_to_clean_up(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    workers = ("hydra/launcher=joblib", "hydra.sweeper.n_jobs=2", "hydra.sweeper.heartbeat=0.2")
+    words = [*application(tmp_path / "app", CLEANING, "x: 0\n"), *workers, "x=range(1,2)", f"hydra.sweep.dir={folder}"]
+    controller = Controller(words, tmp_path / "log", HERE=str(tmp_path))
+    wait_until(lambda: all((tmp_path / f"began-{x}").exists() for x in (1, 2)), controller)
+    controller.signal(signal.SIGINT, group=True)  # reaches the workers twice: as it is, and passed on by the controller
+    assert controller.wait() == 130, controller.said
+    assert all((tmp_path / f"cleaned-{x}").exists() for x in (1, 2))
+    assert Records.of(folder).states() == ["interrupted"] * 2
+    assert set(Records.of(folder).deaths().values()) == {0}
 
 
 BAD = """

@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 import pytest
+import yaml
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages.journal import JournalFileBackend
@@ -19,6 +20,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.sweeps.leases import ATTRIBUTE, Lease
+from badger_sweeps.sweeps.observing import look
+from badger_sweeps.sweeps.results import write_results
 from badger_sweeps.sweeps.sampling import key
 from badger_sweeps.sweeps.space import Space
 from badger_sweeps.sweeps.storage import Place
@@ -327,6 +330,22 @@ def test_all_points_of_a_small_space_are_tried_once_and_then_it_is_done(tmp_path
 # Four processes at once
 
 
+def at_once(processes: int, work: Callable[[], object]) -> None:
+    """Do something in so many processes at the same time; all must succeed."""
+    children = []
+    for _ in range(processes):
+        child = os.fork()
+        if child == 0:
+            try:
+                work()
+                os._exit(0)
+            except BaseException as error:
+                os.write(2, f"{type(error).__name__}: {error}\n".encode())
+            os._exit(1)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * processes
+
+
 def work_until_done(folder: Path, address: str | None, total: int) -> None:
     study = opened(folder, address, n_trials=total)
     while (claim := study.claim()) is not None:
@@ -338,22 +357,26 @@ def work_until_done(folder: Path, address: str | None, total: int) -> None:
 def test_four_processes_that_claim_at_once_make_exactly_the_total_and_no_point_twice(
     address: str | None, total: int, tmp_path: Path
 ) -> None:
-    children = []
-    for _ in range(4):
-        child = os.fork()
-        if child == 0:
-            try:
-                work_until_done(tmp_path, address, total)
-                os._exit(0)
-            finally:
-                os._exit(1)
-        children.append(child)
-    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
+    at_once(4, lambda: work_until_done(tmp_path, address, total))
     trials = opened(tmp_path, address, n_trials=total).trials()
     assert [trial.number for trial in trials] == list(range(total))
     assert {state_of(trial) for trial in trials} == {State.COMPLETED}
     assert len({key(trial.params) for trial in trials}) == total
     assert by_number(trials) == undisturbed(tmp_path, n_trials=total)
+
+
+def test_controllers_that_share_a_folder_may_write_their_results_at_once(tmp_path: Path) -> None:
+    study = opened(tmp_path, n_trials=2)
+    finish(study)
+    view = look(study)
+
+    def write() -> None:
+        for _ in range(50):
+            write_results(view, [], tmp_path)
+
+    at_once(4, write)
+    assert yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())["best_value"] == 1
+    assert not list(tmp_path.glob(".*.tmp"))
 
 
 # Death at every write

@@ -1,0 +1,193 @@
+"""Reports of searches, made by hand and real, in a real browser."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+from playwright.sync_api import Page, sync_playwright
+from rich.console import Console
+
+from analysis import report, sweep_words
+from analysis.gather import gather
+from analysis.verdict import verdict
+from tests.analysis.studies import (
+    SPACE,
+    complete,
+    failed,
+    open_trial,
+    pruned,
+    study,
+    swept,
+)
+
+# Reports.
+
+
+def made(folder: Path) -> tuple[str, str]:
+    """The page and what the terminal shows."""
+    collection, console = gather(folder), Console(width=80, file=io.StringIO())
+    assert collection.search is not None
+    report.print_search(collection.search, console)
+    report.print_table(collection, console)
+    assert isinstance(console.file, io.StringIO)
+    return report.build(collection).read_text(), console.file.getvalue()
+
+
+def test_a_search_that_runs_has_a_report(tmp_path: Path) -> None:
+    trials = [open_trial(TrialState.RUNNING, 0.1), open_trial(TrialState.WAITING, 0.2, told="interrupted")]
+    page, shown = made(study(tmp_path / "s", trials, n_trials=9, confirm=["seeds=[9]"]))
+    assert "0 of 9 trials have ended; 1 running, 1 interrupted; 7 not begun." in shown
+    assert "No trial is complete yet." in page
+    assert "There is no history before a trial is complete." in page
+    assert 'id="results"' not in page
+
+
+def test_an_empty_study_has_a_report(tmp_path: Path) -> None:
+    page, shown = made(study(tmp_path / "s", [], n_trials=9))
+    assert "0 of 9 trials have ended; 9 not begun." in shown
+    assert "No trial is complete yet." in page
+
+
+EVIL = "</script><script>document.title = 'broken in'</script><b>bold</b>"
+
+
+@pytest.fixture(scope="module")
+def evil(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search whose names and reasons are markup."""
+    trials = [
+        complete([200.0 - place] * 8, 0.01 * (place + 1), SPACE["kind"].choices[place % 2]) for place in range(12)
+    ]
+    trials += [failed(EVIL, 0.3), pruned(10, 0.5, reason=EVIL)]
+    return study(tmp_path_factory.mktemp("evil") / "<i>s</i>".replace("/", "_"), trials, confirm=["seeds=[9]"])
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real search, with another run in its folder."""
+    folder = tmp_path_factory.mktemp("real") / "search"
+    settings = [
+        "seeds=6", "topology.experts=3", "topology.links=1", "architecture.hidden=4", "architecture.message=2",
+        "training.inner_steps=3", "training.batch_size=64", "training.iterations=80", "measures=none",
+        "training.snapshot_every=null", "tracking=disabled",
+    ]  # fmt: skip
+    command = [sys.executable, "-m", "badger_sweeps"]
+    search_ = [
+        "-m", "hydra/sweeper=badger", f"hydra.sweep.dir={folder}", "hydra.sweeper.n_trials=5",
+        "hydra.sweeper.warm_start=[{optimizer.lr: 0.0005}]", "optimizer.lr=tag(log,interval(0.0005,0.05))",
+        'hydra.sweeper.confirm=["seeds=[10,11,12,13,14,15]"]',
+    ]  # fmt: skip
+    done = subprocess.run([*command, *search_, *settings], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    shutil.copytree(folder / "0", folder / "beside")
+    return folder
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """Opens reports in Chromium; any request to a network, script error or word on the console fails the test."""
+    wrong: list[str] = []
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        chromium = playwright.chromium.launch(executable_path=path, args=flags)
+
+        def show(folder: Path, width: int = 1200) -> Page:
+            page = chromium.new_page(viewport={"width": width, "height": 900})
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+            page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+            page.on("request", lambda request: None if request.url.startswith("file:") else wrong.append(request.url))
+            page.goto((folder / "report.html").as_uri())
+            page.wait_for_selector("#history .main-svg")
+            return page
+
+        yield show
+        chromium.close()
+    assert wrong == []
+
+
+def test_a_real_search_is_told_on_the_page_and_on_the_terminal(real: Path, browser: Any) -> None:
+    command = [sys.executable, "-m", "analysis.report", real]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    shown, found, page = done.stdout, swept(real), browser(real)
+    flat = " ".join(shown.split())
+    for sentence in [*verdict(found).sentences, *sweep_words.how_many(found)]:
+        assert sentence in flat.replace("search: ", "")
+        assert sentence in page.locator("#search").inner_text()
+    assert max(map(len, shown.splitlines()[:-1])) <= 80
+    assert page.locator("#trials tbody tr").count() == 5
+    best = found.view.best
+    assert best is not None
+    first_row = page.locator("#trials tbody tr").first
+    assert first_row.locator("td").first.inner_text().split() == [str(best.number), "best"]
+    assert page.locator("#history .scatterlayer .trace").count() >= 2
+    assert page.locator("#slice .main-svg").count() > 0
+
+
+def test_a_real_search_is_confirmed_by_what_its_confirming_runs_did(real: Path) -> None:
+    """The pair's values per seed are those of the runs' own summaries."""
+    found = swept(real)
+    runs = {run.folder: run for run in gather(real).runs}
+    pair = found.pair
+    assert pair is not None
+    for trial in (pair.first, pair.best):
+        outcomes = runs[real / "confirmation" / str(trial.number)].summary.outcomes
+        assert sorted(int(seed) for seed in trial.details["per_seed"]) == list(range(10, 16))
+        times = {str(own.seed): own.escape_iteration or 80 for own in outcomes}
+        assert trial.details["per_seed"] == times
+
+
+def test_of_a_search_only_some_runs_are_looked_at(real: Path) -> None:
+    collection = gather(real)
+    found = collection.search
+    assert found is not None
+    best = found.view.best
+    assert best is not None
+    labels = {run.label: run.folder.relative_to(real) for run in collection.runs}
+    beside = next(label for label, folder in labels.items() if folder == Path("beside"))
+    assert labels == {
+        "first (trial 0)": Path("0"),
+        f"best (trial {best.number})": Path(str(best.number)),
+        "first on fresh seeds": Path("confirmation/0"),
+        "best on fresh seeds": Path("confirmation/1"),
+        beside: Path("beside"),
+    }
+    assert [run.label for run in collection.runs if run.searched] == ["first (trial 0)", f"best (trial {best.number})"]
+    assert collection.left_out == ()
+    told = [difference.first for difference in report._differences(collection)]
+    assert not any("trial" in name for name in told)  # a difference by which the best was chosen is not tested
+
+
+def test_a_search_below_the_folder_shows_the_same_runs(real: Path) -> None:
+    collection = gather(real.parent)
+    assert collection.search is None
+    assert len(collection.runs) == 5
+    assert sum(run.label.startswith("search: ") for run in collection.runs) == 4
+
+
+def test_the_same_search_gives_the_same_page(real: Path) -> None:
+    assert report.build(gather(real)).read_text() == report.build(gather(real)).read_text()
+
+
+def test_names_and_reasons_are_text_on_the_page(evil: Path, browser: Any) -> None:
+    made(evil)
+    page = browser(evil)
+    assert page.title() == f"Plateaus of {evil.name}"
+    assert page.locator("#search b, #trials b, #trials script").count() == 0
+    assert EVIL in page.locator("#search").inner_text()
+    assert page.locator("#trials td.words").all_inner_texts().count(EVIL) == 2
+    assert page.locator("#trials td", has_text="<b>tcnn</b>").count() == 6
+
+
+def test_a_phone_shows_the_page_without_scrolling_it_sideways(evil: Path, browser: Any) -> None:
+    made(evil)
+    page = browser(evil, width=390)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
