@@ -398,6 +398,8 @@ class Study:
 
     def _given_up(self, trials: Sequence[FrozenTrial]) -> bool:
         """Whether more trials have failed than may."""
+        if self.settings.max_failure_rate >= 1:
+            return False
         ended = [trial for trial in trials if trial.state.is_finished()]
         failed = sum(trial.state == TrialState.FAIL for trial in ended)
         return bool(ended) and failed / len(ended) > self.settings.max_failure_rate

@@ -175,6 +175,8 @@ def test_a_search_that_went_on_says_whom_its_confirmation_was_of(tmp_path: Path)
     assert "On 8 fresh seeds trial 1 leaves chance" in words
     assert "Trial 2 has become the best since then, and is not confirmed." in words
     assert runs_shown(swept(folder))[folder / "confirmation" / "1"] == "trial 1 on fresh seeds"
+    again = [fresh(SLOW, 0.1), fresh(best, 0.3), fresh(FAST, 0.2)]
+    assert "On 8 fresh seeds the best trial (2) leaves chance" in said(study(tmp_path / "t", searched, again))
 
 
 def test_a_first_trial_that_was_pruned_has_no_figure_in_the_search(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ MISTAKES = {
     "+seeds=3": "`seeds` must be set without the +, since it is a known key.",
     "~seeds": "`seeds` must be given; found nothing.",
     "architecture=gruu": f"{ARCHITECTURES} 'gruu'. Did you mean `gru`?",
-    "study=quickstrt": "`study` must be one of quickstart, shorten_plateaus; found 'quickstrt'. Did you mean `quickstart`?",
+    "study=quickstrt": (
+        "`study` must be one of quickstart, shorten_plateaus; found 'quickstrt'. Did you mean `quickstart`?"
+    ),
     "architecture=gru,exponential": "`architecture` has several values; put -m before them to run one after another.",
     "training.iterations=abc": "`training.iterations` must be a whole number; found 'abc'.",
     "training.iterations=0": "`training.iterations` must be at least 1; found 0.",
@@ -61,8 +63,8 @@ MISTAKES = {
     ),
     "training=3": "`training` must be a choice of its group or its keys; found 3.",
     "objective=speed": (
-        "`objective` must be one of escape_iteration, plateau_iterations, solved_iteration, final_loss, or a list of them; "
-        "found 'speed'."
+        "`objective` must be one of escape_iteration, plateau_iterations, solved_iteration, final_loss, "
+        "or a list of them; found 'speed'."
     ),
     "tracking.mode=onlin": "`tracking.mode` must be one of 'offline' or 'online'; found 'onlin'.",
     "architecture.reset_gate=3": "`architecture.reset_gate` must be true or false; found 3.",

@@ -159,9 +159,8 @@ def test_when_a_controller_is_killed_and_its_workers_live_on_the_next_start_shar
         controller.signal(signal.SIGKILL)
         controller.process.wait()
         check_rest(folder, undisturbed, joblib)
-        wait_until(lambda: not any(worker.is_running() for worker in workers))
     finally:
-        for worker in workers:
+        for worker in workers:  # with nothing left to do joblib's wait for minutes before they leave
             if worker.is_running():
                 worker.kill()
 

@@ -142,7 +142,7 @@ def test_a_search_is_a_run_of_its_own_told_once(tmp_path: Path) -> None:
     values = [summary["objective"]["value"] for summary in summaries]
     assert [row["search/objective"] for row in rows] == values
     assert [row["search/best"] for row in rows] == np.minimum.accumulate(values).tolist()
-    assert [row["search/params/architecture"] for row in rows][0] == "gru"
+    assert rows[0]["search/params/architecture"] == "gru"
     trial = next(record for record in records(next(folder.glob("1/wandb/offline-run-*"))) if record["type"] == "run")
     assert trial["run"]["run_group"] == "search 1"
 
