@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.trial import TrialState
 from pydantic import ValidationError
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from badger_sweeps.foundations.addresses import without_passwords
 from badger_sweeps.foundations.errors import UsageError
@@ -80,7 +81,12 @@ class Controller:
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self._config, folder / "multirun.yaml")
         self._say(f"{study.name}: {study.settings.n_trials} trials in {where(folder)}, kept in {search.place.address}")
-        returns = self._work(search, study, self._tracking())
+        try:
+            returns = self._work(search, study, self._tracking())
+        except DBAPIError as error:
+            reason = without_passwords(str(error.orig)).splitlines()[0]
+            rule = f"must keep answering; found {search.place.address}: {reason}; the same command goes on"
+            raise UsageError(f"`hydra.sweeper.storage` {rule}.") from None
         view = look(study)
         write_results(view, _front(study), folder)
         self._check(search, view, returns)

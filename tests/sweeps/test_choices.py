@@ -34,7 +34,7 @@ APPS = Path(__file__).parent / "apps"
 
 
 @pytest.fixture
-def composed() -> Iterator[Callable[..., DictConfig]]:
+def composed(hydra_restore_singletons: None) -> Iterator[Callable[..., DictConfig]]:
     """Gives `hydra.sweeper` of the sphere's configuration with overrides."""
     with initialize_config_dir(str(APPS / "sphere"), version_base=None):
         yield lambda *words: compose("config", list(words), return_hydra_config=True).hydra.sweeper

@@ -7,6 +7,7 @@ does for each job what the launcher would have done.
 from __future__ import annotations
 
 import pytest
+from hydra import version
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, LauncherTestSuite
@@ -14,6 +15,11 @@ from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, Laun
 from hydra_plugins.badger_sweeper.sweeper import BadgerSweeper
 
 SWEEPER = "hydra/sweeper=badger"
+
+
+@pytest.fixture(autouse=True)
+def _defaults_that_the_suites_expect(hydra_restore_singletons: None) -> None:
+    version.setbase("1.1")  # jobs change into their folders; other tests in this process may have set another
 
 
 def test_hydra_finds_the_sweeper() -> None:

@@ -228,6 +228,17 @@ def test_optunas_pruners_decide_as_they_do_in_optuna(name: str, seed: int, tmp_p
     assert 0 < len(stops) < len(losses)
 
 
+def test_what_was_reported_of_a_trial_stays(tmp_path: Path) -> None:
+    """A race begins anew with other seeds, whose losses do not take the place of those that others are measured by."""
+    own = study(tmp_path)
+    trial = begin(own, pruning(ThresholdPruner(upper=0.9)))
+    for step in (10, 20, 30):
+        assert trial.verdict(Standing(step, 0.5, None)) is None
+    assert trial.verdict(Standing(20, 0.99, None)) is None
+    assert own.trials()[0].intermediate_values == {10: 0.5, 20: 0.5, 30: 0.5}
+    assert trial.verdict(Standing(40, 0.99, None)) == "ThresholdPruner at iteration 40, mean loss 0.99"
+
+
 SEARCH = (
     "hydra/sweeper/pruner=bound",
     "hydra.sweeper.n_trials=4",

@@ -63,7 +63,7 @@ def test_a_journal_cut_at_any_byte_opens_with_all_its_whole_lines_and_can_be_add
     journal: bytes, tmp_path: Path
 ) -> None:
     path = tmp_path / JOURNAL
-    for end in offsets(journal, lines=3):
+    for end in offsets(journal, lines=2):
         path.write_bytes(journal[:end])
         usable(path, [line for line in journal[:end].splitlines(keepends=True) if line.endswith(b"\n")])
 
