@@ -138,7 +138,9 @@ def test_start(tmp_path: Path, benchmark, report) -> None:
         started = time.time()
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
         try:
-            return started, _wait_for_rows(folder / "0", process)
+            readable = _wait_for_rows(folder / "0", process)
+            time.sleep(0.5)  # for the last mark
+            return started, readable
         finally:
             process.kill()
             process.wait()

@@ -28,11 +28,7 @@ def merge(plan: Plan, folders: Sequence[Path]) -> Summary:
         folders: finished runs. They keep their checkpoints, of which there is none of all seeds together.
     """
     rows = pa.concat_tables([pq.read_table(folder / HISTORY) for folder in folders], promote_options="default")
-    place = pc.index_in(rows["seed"], pa.array(plan.experiment.seeds, pa.int64()))
-    order = pc.sort_indices(
-        pa.table({"iteration": rows["iteration"], "place": place}),
-        sort_keys=[("iteration", "ascending"), ("place", "ascending")],
-    )
+    order = pc.sort_indices(rows["iteration"])  # stable: within an iteration as in `folders`
     write_history(plan.folder / HISTORY, rows.take(order).cast(_as_written(rows.schema)).combine_chunks())
     write_json(plan.folder / GRAPHS, [graph for own in folders for graph in json.loads((own / GRAPHS).read_text())])
     shutil.copyfile(folders[0] / PROVENANCE, plan.folder / PROVENANCE)

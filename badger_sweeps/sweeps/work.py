@@ -138,7 +138,6 @@ class _Spectator(Watcher):
         """A stage begins."""
         self._members = len(seeds)
         self.seeds += len(seeds)
-        self._losses.clear()
         if self._plan.objective in BOUNDED:
             self._bound = TimeBound(self._plan.objective, seeds, self._plan.ladder, self._budget)
 

@@ -65,6 +65,7 @@ def test_slices_show_every_complete_trial_under_its_value_and_mark_the_best(tmp_
     axis = next(axis for axis in figure.select_xaxes() if axis.type == "log")
     assert 10 ** axis.range[0] < SPACE["lr"].low
     assert 10 ** axis.range[1] > SPACE["lr"].high
+    assert [own.ticktext for own in figure.select_xaxes() if own is not axis] == [SPACE["kind"].choices]
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,14 @@ def test_a_search_that_runs_has_a_report(tmp_path: Path) -> None:
     assert 'id="results"' not in page
 
 
-def test_an_empty_study_has_a_report(tmp_path: Path) -> None:
-    page, shown = made(study(tmp_path / "s", [], n_trials=9))
-    assert "0 of 9 trials have ended; 9 not begun." in shown
-    assert "No trial is complete yet." in page
+def test_an_empty_study_has_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = study(tmp_path / "s", [], n_trials=9)
+    monkeypatch.setattr(sys, "argv", ["report", str(folder)])
+    report.main()
+    assert "0 of 9 trials have ended; 9 not begun." in capsys.readouterr().out
+    assert "No trial is complete yet." in (folder / "report.html").read_text()
 
 
 EVIL = "</script><script>document.title = 'broken in'</script><b>bold</b>"
@@ -87,6 +91,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run([*command, *search_, *settings], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     shutil.copytree(folder / "0", folder / "beside")
+    shutil.copytree(folder / "confirmation" / "0", folder / "confirmation" / "2")  # of what was the best once
     return folder
 
 

@@ -162,6 +162,17 @@ def test_a_study_in_another_storage_is_found_by_its_address(tmp_path: Path) -> N
     assert not Path(address).exists()  # looking makes nothing
 
 
+def test_of_several_studies_in_one_storage_the_folders_own_is_read(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'shared.db'}"
+    first = study(tmp_path / "first", [complete(SLOW, 0.1)], storage=address)
+    second = study(tmp_path / "second", [complete(SLOW, 0.1), complete(FAST, 0.2)], storage=address)
+    assert [len(swept(folder).view.trials) for folder in (first, second)] == [1, 2]
+    moved = second.rename(tmp_path / "moved")
+    assert len(swept(moved).view.trials) == 2  # as its configuration says
+    named = study(tmp_path / "named", [complete(SLOW, 0.1)], storage=address, study_name="second")
+    assert len(swept(named).view.trials) == 2
+
+
 def test_a_study_that_cannot_be_read_costs_the_report_that_alone(tmp_path: Path) -> None:
     good = study(tmp_path / "good", [complete(SLOW, 0.1)])
     study(tmp_path / "gone", [complete(SLOW, 0.1)])

@@ -62,7 +62,7 @@ def test_a_lead_on_fresh_seeds_is_told_beside_the_searchs_own(tmp_path: Path) ->
     later = [value - 50 for value in SLOW]
     folder = study(
         tmp_path / "s",
-        [complete(SLOW, 0.1), complete(later, 0.2), complete(FAST, 0.3)],
+        [complete(SLOW, 0.1), complete(later, 0.2), complete(FAST, 0.3), pruned(200, 0.4), failed("no", 0.5)],
         [fresh(SLOW, 0.1), fresh(later, 0.3)],
         confirm=["seeds=[100]"],
     )
@@ -73,7 +73,7 @@ def test_a_lead_on_fresh_seeds_is_told_beside_the_searchs_own(tmp_path: Path) ->
     assert "The find is confirmed." in words
     mean = 100 + 5 * np.arange(8).mean()
     assert re.search(rf"In the search itself it leaves chance {mean:.0f} \[\d+, \d+\] iterations earlier", words)
-    assert "too good on average, since the best of 3 trials was picked by it" in words
+    assert "too good on average, since the best of 4 trials was picked by it" in words
     table = verdict(swept(folder)).rows
     assert [row[0] for row in table] == ["8 fresh", "the search's own 8"]
     assert [row[-1] for row in table] == ["0.0078", "-"]  # what was chosen by its lead cannot be tested by it

@@ -118,7 +118,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize("word", ["x=1", "hydra.sweeper.params={x: 1}", "++x=1"])
+@pytest.mark.parametrize("word", [pytest.param("x=1", marks=pytest.mark.slow), "hydra.sweeper.params={x: 1}", "++x=1"])
 def test_it_does_not_matter_where_a_value_is_written(word: str, tmp_path: Path) -> None:
     words = ["hydra.sweeper.params=null", "y=choice(0,5)"]
     begun = application("sphere", tmp_path / "mine", "hydra.sweeper.n_trials=1", *words)  # has x: 1 in its file

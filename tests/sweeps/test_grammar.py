@@ -169,7 +169,7 @@ def test_numbers_reach_the_task_exactly(values: list[Any]) -> None:
     assert [(type(own), own) for own in meanings(found, "x")] == [(type(own), own) for own in values]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(values=st.lists(ELEMENTS, min_size=1, max_size=4))
 def test_quoted_values_reach_the_task_as_they_are(values: list[Any]) -> None:
     found = typed({}, [f"x=choice({','.join(map(quoted, values))})"])

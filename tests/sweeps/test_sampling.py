@@ -41,7 +41,6 @@ CONDITIONAL = Space(
 SMALL = Space({"x": IntDistribution(0, 2), "kind": CategoricalDistribution(["a", "b"]), "on": IntDistribution(0, 1)})
 COUNTED = ("grid", "brute_force")
 """Samplers of spaces of finitely many points."""
-FREE = [name for name in SAMPLERS if name not in COUNTED]
 SEVERAL = [name for name in SAMPLERS if name not in (*COUNTED, "gp")]  # a Gaussian process takes seconds for the rest
 
 
@@ -51,7 +50,7 @@ def sphere(point: Mapping[str, Any]) -> float:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("n_trials", [11, 12, 50])
+@pytest.mark.parametrize("n_trials", [11, 50])
 def test_no_point_is_tried_twice_and_a_small_space_is_tried_whole(sampler: str, n_trials: int, tmp_path: Path) -> None:
     points = work(begin(search(tmp_path, SMALL, sampler, n_trials=n_trials)), sphere)
     assert len({key(point) for point in points}) == len(points) == min(n_trials, 12)
@@ -162,8 +161,7 @@ def by_optuna(study: Study, sampler: BaseSampler, space: Space) -> dict[str, Any
     [
         "random",
         "tpe",
-        "nsgaii",
-        "nsgaiii",
+        pytest.param("nsgaiii", marks=pytest.mark.slow),
         "brute_force",
         {"_target_": "optuna.samplers.TPESampler", "seed": 0, "n_startup_trials": 3},
         {**SAMPLERS["tpe"], "n_startup_trials": 3, "constant_liar": True},
