@@ -21,12 +21,12 @@ from tests.sweeps.apps.searching import begin, search, told, work
 
 MIXED = Space(
     {
+        "fixed": IntDistribution(3, 3),
         "x": FloatDistribution(-5, 5),
         "rate": FloatDistribution(1e-4, 1, log=True),
         "kind": CategoricalDistribution(["a", "b", "c"]),
         "count": IntDistribution(1, 64, log=True),
         "step": FloatDistribution(0, 1, step=0.25),
-        "fixed": IntDistribution(3, 3),
     }
 )
 CONDITIONAL = Space(
@@ -81,13 +81,14 @@ def test_no_point_is_tried_twice_while_others_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("space", [MIXED, CONDITIONAL], ids=["mixed", "conditional"])
 @pytest.mark.parametrize("sampler", SEVERAL)
 def test_a_point_has_what_applies_in_its_range_as_plain_values(sampler: str, space: Space, tmp_path: Path) -> None:
-    points = work(begin(search(tmp_path, space, sampler)), sphere)
+    small = {"population_size": 4} if "population_size" in SAMPLERS[sampler] else {}  # so that they breed
+    points = work(begin(search(tmp_path, space, {**SAMPLERS[sampler], **small})), sphere)
     assert len(points) == 15
     for point in points:
         assert space.check({name: point.get(name) for name in space.distributions}, "key") == point
         assert {type(own) for own in point.values()} <= {int, float, str}
-    assert {point["kind"] for point in points} == {"a", "b", "c"}
-    assert len({point["x"] for point in points if "x" in point}) == sum("x" in point for point in points)
+    assert len({point["kind"] for point in points}) > 1
+    assert len({key(point) for point in points}) == 15
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", "cmaes", "nsgaii", "qmc"])
