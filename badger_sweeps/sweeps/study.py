@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -169,8 +169,15 @@ class Study:
                 study.set_user_attr(DEFINITION, dict(definition))
             # Also what a process that died here had left out, and what a smaller total did.
             for point in first[len(study.trials) : self.settings.n_trials]:
-                distributions = {name: self.space.distributions[name] for name in point}
-                study.add_trial(create_trial(state=TrialState.WAITING, params=dict(point), distributions=distributions))
+                self._add(point)
+
+    def add(self, points: Sequence[Point]) -> None:
+        """Have these points tried, beside those that were: each once, whatever the total."""
+        with self._alone():
+            tried = {key(trial.params) for trial in self.trials()}
+            for point in points:
+                if key(point) not in tried:
+                    self._add(point)
 
     def claim(self) -> Claim | None:
         """A trial to work on: one that waits, rather one whose files are here; else a new one. None: nothing to do."""
@@ -301,6 +308,12 @@ class Study:
     @cached_property
     def _study_id(self) -> int:
         return self._storage.get_study_id_from_name(self.name)
+
+    def _add(self, point: Point) -> None:
+        """A waiting trial; what the space does not declare (`custom_search_space`) can only be what it is."""
+        declared = self.space.distributions
+        own = {name: declared.get(name, CategoricalDistribution([value])) for name, value in point.items()}
+        self.optuna.add_trial(create_trial(state=TrialState.WAITING, params=dict(point), distributions=own))
 
     def _alone(self) -> Any:
         return self._place.exclusive(self.name)

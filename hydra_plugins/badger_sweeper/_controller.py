@@ -280,7 +280,7 @@ class Controller:
             search,
             name=f"{search.name} confirmation",
             folder=search.folder / "confirmation",
-            settings=replace(search.settings, n_trials=len(points), grid=False, max_failure_rate=1.0),
+            settings=replace(search.settings, n_trials=len(points), max_failure_rate=1.0),
             pruner=None,
             race=None,
             constraints={},
@@ -288,7 +288,8 @@ class Controller:
             further=tuple(str(own) for own in self._sweeper.confirm),
         )
         study = confirmation.study(self._config)
-        study.begin({"points": points, "further": list(confirmation.further)}, points, bool(self._sweeper.force))
+        study.begin({"hydra.sweeper.confirm": list(confirmation.further)}, [], bool(self._sweeper.force))
+        study.add(points)  # after a larger total another trial may be the best
         if not study.finished:
             self._say(f"{study.name}: the first trial and the best, with {', '.join(confirmation.further)}")
             self._work(confirmation, study)
