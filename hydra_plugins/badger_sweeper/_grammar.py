@@ -11,9 +11,9 @@ from typing import Any, cast
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep, Transformer
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, Quote, QuotedString, RangeSweep
 from hydra.errors import HydraException
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from badger_sweeps.foundations.errors import UsageError
@@ -41,9 +41,9 @@ class Typed:
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
         """The overrides of one trial's job; parameters that were not declared (`custom_search_space`) come last."""
-        values = {**params, **self.fixed}
+        values = {**{name: _text(value) for name, value in params.items()}, **self.fixed}
         order = [*self.order, *(name for name in params if name not in self.order)]
-        return [*(f"{name}={_text(values[name])}" for name in order if name in values), *self.deleted]
+        return [*(f"{name}={values[name]}" for name in order if name in values), *self.deleted]
 
 
 def typed(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Typed:
@@ -67,7 +67,7 @@ def typed(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Typed:
             overrides[name] = _from_config(f"hydra.sweeper.params.{name}", value)
             continue
         try:
-            overrides[name] = parser.parse_override(f"{name}={_text(value)}")
+            overrides[name] = parser.parse_override(f"{name}={value if isinstance(value, str) else _text(value)}")
         except HydraException as error:
             rule = "must be choice(...), range(...), interval(...) or a value"
             raise UsageError(f"`hydra.sweeper.params.{name}` {rule}; found {value!r}.") from error
@@ -78,6 +78,7 @@ def typed(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Typed:
         overrides[key] = override
     distributions: dict[str, BaseDistribution] = {}
     fixed: dict[str, str] = {}
+    known: dict[str, str] = {}
     deleted: list[str] = []
     for name, given in overrides.items():
         if isinstance(given, BaseDistribution):
@@ -88,12 +89,14 @@ def typed(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Typed:
             distributions[name] = _from_override(name, given)
         else:
             fixed[name] = given.get_value_element_as_str()
+            known[name] = str(_choice(given.value()))
     for name in distributions:
         if _bare(name) in SEEDS:
             found = getattr(overrides[name], "input_line", None) or overrides[name]
             raise UsageError(f"`{_bare(name)}` must be the same in every trial of a search; found {found}.")
     order = tuple(name for name in overrides if name in distributions or name in fixed)
-    return Typed(Space(distributions, fixed, _conditions(sweeper.get("when") or {})), order, fixed, tuple(deleted))
+    space = Space(distributions, known, _conditions(sweeper.get("when") or {}))
+    return Typed(space, order, fixed, tuple(deleted))
 
 
 Compose = Callable[[list[str]], DictConfig]
@@ -119,7 +122,7 @@ def warm_starts(parameters: Typed, config: DictConfig, compose: Compose) -> list
         if unknown:
             raise UsageError(f"`{key}` must name searched parameters; found {unknown[0]!r}.")
         job = compose(parameters.overrides(named)) if named else config
-        own = {name: named.get(name, _own_value(name, job)) for name in distributions}
+        own = {name: _choice(named.get(name, _own_value(name, job))) for name in distributions}
         point = parameters.space.check(own, key)
         if point not in points:
             points.append(point)
@@ -199,12 +202,16 @@ def _own_value(name: str, config: DictConfig) -> Any:
 def _conditions(when: Mapping[str, Any]) -> dict[str, tuple[str, tuple[str, ...]]]:
     found = {}
     for name, condition in when.items():
-        other, equals, values = str(condition).partition("=")
-        if not equals or not values:
+        try:
+            override = OverridesParser.create().parse_override(str(condition))
+            values = _values(override) if override.is_choice_sweep() else [_choice(override.value())]
+        except HydraException:
+            values = []
+        if not values or "" in values:
             raise UsageError(
                 f"`hydra.sweeper.when.{name}` must be OTHER=VALUE or OTHER=VALUE,...; found {condition!r}."
             )
-        found[name] = (other.strip(), tuple(value.strip() for value in values.split(",")))
+        found[name] = (override.get_key_element(), tuple(map(str, values)))
     return found
 
 
@@ -212,7 +219,7 @@ def _from_override(name: str, override: Override) -> BaseDistribution:
     value = override.value()
     try:
         if override.is_choice_sweep() or (isinstance(value, RangeSweep) and value.shuffle):
-            return CategoricalDistribution([_choice(own) for own in _values(override)])
+            return CategoricalDistribution(_values(override))
         if isinstance(value, RangeSweep):
             start, stop, step = value.start, value.stop, value.step
             assert start is not None
@@ -241,15 +248,33 @@ def _values(override: Override) -> list[Any]:
     shuffled = isinstance(sweep, ChoiceSweep | RangeSweep) and sweep.shuffle
     if shuffled:
         override = replace(override, _value=replace(cast(ChoiceSweep | RangeSweep, sweep), shuffle=False))
-    values = list(override.sweep_iterator(transformer=Transformer.encode))
+    values = [_choice(own) for own in override.sweep_iterator(transformer=Override._convert_value)]
     return random.Random(0).sample(values, len(values)) if shuffled else values
 
 
 def _choice(value: Any) -> Any:
-    """A choice as Optuna keeps it; lists and the like become the text that Hydra reads them from."""
-    if isinstance(value, str | int | float | bool | None):
+    """A choice as Optuna keeps it: a plain value, or the text from which Hydra reads exactly this one."""
+    value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    if value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and _read(value) == value):
         return value
-    return Override._get_value_element_as_str(value)
+    return Override._get_value_element_as_str(_quoted(value))
+
+
+def _quoted(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isidentifier() and _read(value) == value else QuotedString(value, Quote.single)
+    if isinstance(value, list):
+        return [_quoted(own) for own in value]
+    return {key: _quoted(own) for key, own in value.items()} if isinstance(value, dict) else value
+
+
+def _read(text: str) -> Any:
+    """What Hydra reads from a text that stands for one value; `Ellipsis` from any other."""
+    try:
+        override = OverridesParser.create().parse_override(f"key={text}")
+    except HydraException:
+        return ...
+    return ... if override.is_sweep_override() else override.value()
 
 
 def _from_config(key: str, node: Any) -> BaseDistribution:
@@ -261,7 +286,7 @@ def _from_config(key: str, node: Any) -> BaseDistribution:
     log = bool(given.get("log"))
     try:
         if kind == "categorical":
-            return CategoricalDistribution(given["choices"])
+            return CategoricalDistribution([_choice(own) for own in given["choices"]])
         if kind in ("int", "float"):
             _check_finite(float(cast(float, low)), float(cast(float, high)))
         if kind == "int":
@@ -288,11 +313,11 @@ def _reason(error: Exception) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value as an override has it."""
+    """A value as an override has it; text that Hydra reads as one value stays."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list | ListConfig):
-        return "[" + ",".join(map(_text, value)) + "]"
-    return str(value)
+    if isinstance(value, str) and _read(value) is not ...:
+        return value
+    return str(_choice(value))

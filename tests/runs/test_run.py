@@ -25,7 +25,7 @@ from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import Interrupted, Plan, run
 from badger_sweeps.runs.summary import read_summary
 from badger_sweeps.topologies.random import RandomLinks
-from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
+from badger_sweeps.tracking.base import RunDescription, Tracker
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Experiment, Training
 from badger_sweeps.training.loop import Record, train
@@ -178,7 +178,7 @@ def test_a_signal_is_not_lost_however_late_it_comes(tmp_path: Path, when: str, d
             if when == "close":
                 os.kill(os.getpid(), signal.SIGINT)
 
-    class Tracked(Tracking):
+    class Tracked(Disabled):
         def start(self, run: RunDescription) -> Tracker:
             return Late()
 
