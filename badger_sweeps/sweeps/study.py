@@ -182,10 +182,7 @@ class Study:
     def claim(self) -> Claim | None:
         """A trial to work on: one that waits, rather one whose files are here; else a new one. None: nothing to do."""
         with self._alone():
-            trials = self.trials()
-            for trial in trials:
-                if trial.state == TrialState.RUNNING and self._watch.dead(Lease.read(trial.system_attrs)):
-                    self._requeue(trial)
+            self._put_back_abandoned()
             trials = self.trials()
             waiting = [trial for trial in trials if trial.state == TrialState.WAITING]
             if waiting:
@@ -248,9 +245,7 @@ class Study:
     def recover(self) -> None:
         """Put back the trials of dead processes."""
         with self._alone():
-            for trial in self.trials():
-                if trial.state == TrialState.RUNNING and self._watch.dead(Lease.read(trial.system_attrs)):
-                    self._requeue(trial)
+            self._put_back_abandoned()
 
     def trials(self) -> list[FrozenTrial]:
         """All trials, in order of their numbers; not to be changed."""
@@ -274,11 +269,7 @@ class Study:
     def claimable(self) -> bool:
         """Whether a claim would find something now."""
         trials = self.trials()
-        if any(trial.state == TrialState.WAITING for trial in trials):
-            return True
-        if any(
-            trial.state == TrialState.RUNNING and self._watch.dead(Lease.read(trial.system_attrs)) for trial in trials
-        ):
+        if any(trial.state == TrialState.WAITING or self._abandoned(trial) for trial in trials):
             return True
         return not self._complete(trials) and not self._given_up(trials)
 
@@ -324,6 +315,13 @@ class Study:
         if lease is None or lease.token != claim.token or trial.state != TrialState.RUNNING:
             raise LeaseLost(claim.number)
         return lease
+
+    def _abandoned(self, trial: FrozenTrial) -> bool:
+        return trial.state == TrialState.RUNNING and self._watch.dead(Lease.read(trial.system_attrs))
+
+    def _put_back_abandoned(self) -> None:
+        for trial in filter(self._abandoned, self.trials()):
+            self._requeue(trial)
 
     def _requeue(self, trial: FrozenTrial, died: bool = True) -> None:
         """Back to waiting, in its place and with its parameters; or failed, after too many deaths."""
@@ -426,4 +424,4 @@ def state_of(trial: FrozenTrial) -> State:
     if trial.state == TrialState.WAITING:
         return State.INTERRUPTED if told == State.INTERRUPTED else State.WAITING
     by_optuna = {TrialState.COMPLETE: State.COMPLETED, TrialState.PRUNED: State.PRUNED, TrialState.FAIL: State.FAILED}
-    return State(told) if told in (State.DIVERGED,) else by_optuna[trial.state]
+    return State(told) if told == State.DIVERGED else by_optuna[trial.state]
