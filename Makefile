@@ -29,7 +29,7 @@ report: .venv/installed ## print the result table of the runs below a folder and
 	@test -n "$(RUNS)" || { echo "make report: RUNS must be a folder with runs below it; found nothing. Example: make report RUNS=runs/quickstart" >&2; exit 2; }
 	@$(BIN)/python -m analysis.report "$(RUNS)"
 
-bench: .venv/installed-bench ## install peers, race them and us side by side, print tables of ratios (20 minutes)
+bench: .venv/installed-bench ## install peers, race them and us side by side, print tables of ratios (45 minutes)
 	$(BIN)/python -m pytest benchmarks --override-ini addopts= --override-ini 'python_files=bench_*.py' -p no:xdist -p no:jaxtyping \
 		--quiet --benchmark-disable-gc --benchmark-columns=rounds --benchmark-autosave --benchmark-storage=benchmarks/results
 
