@@ -14,8 +14,9 @@ from optuna.trial import FrozenTrial
 
 from analysis.source import CONFIRMATION, Source
 from badger_sweeps.measures.estimates import Estimate, PairedDifference, mean, paired_difference
+from badger_sweeps.sweeps.outcome import OUTCOME, State
 from badger_sweeps.sweeps.racing import Race
-from badger_sweeps.sweeps.study import DEFINITION, OUTCOME, State
+from badger_sweeps.sweeps.study import DEFINITION
 from badger_sweeps.sweeps.view import StudyView, TrialView
 
 

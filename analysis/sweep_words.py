@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from analysis.sweep import Sweep, effort, parameters
 from badger_sweeps.measures.estimates import Estimate
-from badger_sweeps.sweeps.study import State
+from badger_sweeps.sweeps.outcome import State
 from badger_sweeps.sweeps.view import ENDED, TrialView
 
 ROWS = 100

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from analysis.sweep import Comparison, Pair, Sweep, compare, seen_seeds
 from analysis.sweep_words import estimate, listed, title
 from badger_sweeps.measures.estimates import FEWEST_PAIRS
-from badger_sweeps.sweeps.study import State
+from badger_sweeps.sweeps.outcome import State
 from badger_sweeps.sweeps.view import TrialView
 
 LEVEL = 0.05

@@ -18,9 +18,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from badger_sweeps.measures.estimates import paired_difference
+from badger_sweeps.sweeps.outcome import Outcome, State
 from badger_sweeps.sweeps.space import Space
 from badger_sweeps.sweeps.storage import Place
-from badger_sweeps.sweeps.study import Outcome, Settings, State, Study
+from badger_sweeps.sweeps.study import Settings, Study
 
 Sampler = Callable[[int | None], BaseSampler]
 SPACE = Space(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # which imports `scipy.stats`, half a second, where it is first used
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 FEWEST = 8
 """Seeds below which no bootstrap interval is given: its coverage is not to be trusted."""
@@ -25,7 +25,7 @@ class Estimate(NamedTuple):
 
 def share(successes: int, trials: int) -> Estimate:
     """k/n with its Wilson interval."""
-    interval = stats.binomtest(successes, trials).proportion_ci(method="wilson")
+    interval = scipy.stats.binomtest(successes, trials).proportion_ci(method="wilson")
     return Estimate(successes / trials, float(interval.low), float(interval.high))
 
 
@@ -64,7 +64,7 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
     differences = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
     if len(differences) < FEWEST_PAIRS:
         return PairedDifference(mean(differences), None, len(differences))
-    test = stats.permutation_test(
+    test = scipy.stats.permutation_test(
         (differences,), np.mean, permutation_type="samples", n_resamples=9999, rng=np.random.default_rng(0)
     )
     return PairedDifference(mean(differences), float(test.pvalue), len(differences))
@@ -73,6 +73,6 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
 def _bca(values: NDArray[np.float64]) -> tuple[float | None, float | None]:
     if len(values) < FEWEST or np.ptp(values) == 0:
         return None, None
-    result = stats.bootstrap((values,), np.mean, method="BCa", n_resamples=9999, rng=np.random.default_rng(0))
+    result = scipy.stats.bootstrap((values,), np.mean, method="BCa", n_resamples=9999, rng=np.random.default_rng(0))
     low, high = float(result.confidence_interval.low), float(result.confidence_interval.high)
     return (low, high) if np.isfinite([low, high]).all() else (None, None)

@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import ruptures
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import theilslopes
 
 from badger_sweeps.measures.ladder import Ladder
 
@@ -91,7 +90,7 @@ class _Segment:
         self.level = float(within.mean())
         self.slope = self._steepest = math.nan
         if len(within) >= SHORTEST:
-            self.slope, _, low, high = map(float, theilslopes(within, alpha=0.80))
+            self.slope, _, low, high = map(float, scipy.stats.theilslopes(within, alpha=0.80))
             self._steepest = max(abs(low), abs(high))
 
     def flat(self, tolerance: float) -> bool:
@@ -137,6 +136,8 @@ def _join(segments: list[_Segment], tolerance: float) -> list[_Segment]:
 
 def _cut(means: NDArray[np.float64], ladder: Ladder) -> list[tuple[int, int]]:
     """Cut block means into constants; gives (start, end) in blocks."""
+    import ruptures  # takes a second, which no start of a run need wait for
+
     noise = float(np.median(np.abs(np.diff(means)))) / (0.6745 * math.sqrt(2))
     # At least a fiftieth of the tolerance, so that a noiseless curve is not cut at every point.
     penalty = 3 * max(noise, ladder.tolerance / 50) ** 2 * math.log(len(means))

@@ -7,10 +7,10 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # which imports `scipy.stats`, half a second, where it is first used
 import torch
 from jaxtyping import Bool, Float, Real
 from numpy.typing import NDArray
-from scipy import stats
 from torch import Tensor
 
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
@@ -118,7 +118,7 @@ def solve_order(times: SolveIterations) -> SolveOrder:
     correlations = np.full((len(found), 2), np.nan)
     for member, row in enumerate(found):
         if _ordered(row):
-            correlations[member] = stats.spearmanr(k, row).statistic, stats.kendalltau(k, row).statistic
+            correlations[member] = scipy.stats.spearmanr(k, row).statistic, scipy.stats.kendalltau(k, row).statistic
     spearman, kendall = torch.from_numpy(correlations).to(tau.device).unbind(dim=1)
     median = tau.quantile(0.5, dim=1)
     # With an even number of frequencies both central ones must have been reached.
@@ -164,7 +164,7 @@ def page_trend(times: SolveIterations) -> PageTrend:
         warn_unmeasurable("page trend", rule, "fewer")
         return PageTrend(np.nan, np.nan, np.nan, np.nan, np.nan, members)
     rising = np.arange(1, count + 1)
-    low, high = (stats.page_trend_test(rows, predicted_ranks=ranks) for ranks in (rising, rising[::-1]))
+    low, high = (scipy.stats.page_trend_test(rows, predicted_ranks=ranks) for ranks in (rising, rising[::-1]))
     expected = members * count * (count + 1) ** 2 / 4
     return PageTrend(
         low_first=float(low.statistic),
@@ -224,7 +224,7 @@ def jonckheere(groups: Sequence[Sample], generator: np.random.Generator) -> Jonc
     variance += np.prod([(t * (t - 1) * (t - 2)).sum() for t in (sizes, ties)]) / (36 * n * (n - 1) * (n - 2))
     p_rising, p_falling = (
         float(
-            stats.permutation_test(
+            scipy.stats.permutation_test(
                 samples,
                 _rising_pairs,
                 vectorized=True,

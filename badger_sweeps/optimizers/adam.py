@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from badger_sweeps.foundations.settings import Positive, settings
-from badger_sweeps.optimizers.base import Decay, Optimizer, Rate
+from badger_sweeps.optimizers.base import Decay, Optimizer, Rate, without_compiler
 
 
 @settings
@@ -21,4 +21,6 @@ class Adam(Optimizer):
     eps: Positive = 1e-8
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=self.lr, betas=(self.beta1, self.beta2), eps=self.eps, fused=True)
+        return without_compiler(torch.optim.Adam)(
+            parameters, lr=self.lr, betas=(self.beta1, self.beta2), eps=self.eps, fused=True
+        )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from badger_sweeps.foundations.settings import NonNegative, Positive, settings
-from badger_sweeps.optimizers.base import Decay, Optimizer, Rate
+from badger_sweeps.optimizers.base import Decay, Optimizer, Rate, without_compiler
 
 
 @settings
@@ -24,4 +24,4 @@ class AdamW(Optimizer):
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
         betas = (self.beta1, self.beta2)
         decay = self.weight_decay
-        return torch.optim.AdamW(parameters, self.lr, betas, self.eps, weight_decay=decay, fused=True)
+        return without_compiler(torch.optim.AdamW)(parameters, self.lr, betas, self.eps, weight_decay=decay, fused=True)

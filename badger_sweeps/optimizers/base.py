@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import torch
 from pydantic import Field
@@ -14,6 +15,8 @@ Decay = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 """The share of the past in a running mean."""
 Rate = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 """A learning rate; far beyond this bound float32 overflows."""
+
+Rule = TypeVar("Rule", bound=torch.optim.Optimizer)
 
 
 class Optimizer(ABC):
@@ -31,3 +34,13 @@ class Optimizer(ABC):
     @abstractmethod
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
         """The optimiser over these weights."""
+
+
+def without_compiler(rule: type[Rule]) -> type[Rule]:
+    """One of `torch.optim`'s optimisers, without what tells TorchDynamo to leave it alone.
+
+    These decorators import the compiler, which nobody here uses, and which takes a second or two of every start.
+    """
+    names = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+    plain = {name: inspect.unwrap(getattr(rule, name)) for name in names}
+    return type(rule.__name__, (rule,), {**plain, "step": torch.no_grad()(inspect.unwrap(rule.step))})

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from badger_sweeps.foundations.settings import Positive, settings
-from badger_sweeps.optimizers.base import Decay, Optimizer, Rate
+from badger_sweeps.optimizers.base import Decay, Optimizer, Rate, without_compiler
 
 
 @settings
@@ -21,4 +21,6 @@ class RMSprop(Optimizer):
     momentum: Decay = 0.0
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        return torch.optim.RMSprop(parameters, lr=self.lr, alpha=self.alpha, eps=self.eps, momentum=self.momentum)
+        return without_compiler(torch.optim.RMSprop)(
+            parameters, lr=self.lr, alpha=self.alpha, eps=self.eps, momentum=self.momentum
+        )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from badger_sweeps.foundations.settings import settings
-from badger_sweeps.optimizers.base import Decay, Optimizer, Rate
+from badger_sweeps.optimizers.base import Decay, Optimizer, Rate, without_compiler
 
 
 @settings
@@ -19,4 +19,4 @@ class SGD(Optimizer):
     momentum: Decay = 0.9
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, fused=True)
+        return without_compiler(torch.optim.SGD)(parameters, lr=self.lr, momentum=self.momentum, fused=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import numpy as np
+import scipy  # which imports `scipy.stats`, half a second, where it is first used
 from numpy.typing import ArrayLike
 from pydantic import Field
-from scipy import stats
 
 from badger_sweeps.foundations.settings import Count, settings
 
@@ -40,7 +40,7 @@ class Race:
     def interval(self, differences: ArrayLike) -> tuple[float, float]:
         """Of the mean of paired differences; of no width where all are equal."""
         values = np.asarray(differences, dtype=float)
-        half = stats.t.ppf((1 + self.confidence) / 2, len(values) - 1) * stats.sem(values)
+        half = scipy.stats.t.ppf((1 + self.confidence) / 2, len(values) - 1) * scipy.stats.sem(values)
         return float(values.mean() - half), float(values.mean() + half)
 
     def lost(self, own: ArrayLike, incumbent: ArrayLike) -> bool:

@@ -7,8 +7,7 @@ import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,49 +20,17 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from badger_sweeps.sweeps.definition import Definition, difference
 from badger_sweeps.sweeps.leases import ATTRIBUTE, Lease, Watch
+from badger_sweeps.sweeps.outcome import OUTCOME, Outcome, State
 from badger_sweeps.sweeps.sampling import ATTEMPTS, Sampler, draw, key, seed_of
 from badger_sweeps.sweeps.space import Point, Space
 from badger_sweeps.sweeps.storage import Place
 
-OUTCOME = "outcome"
-"""The user attribute of a trial that tells how it ended, for whoever reads the study."""
 DEFINITION = "badger:definition"
 IDENTITY = "badger:id"
 STOP = "badger:stop"
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-
-
-class State(StrEnum):
-    """How a trial stands. Optuna's own states do not tell the last three of those that ended from one another."""
-
-    WAITING = "waiting"
-    INTERRUPTED = "interrupted"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    PRUNED = "pruned"
-    FAILED = "failed"
-    DIVERGED = "diverged"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a trial ended.
-
-    Attributes:
-        state: completed, pruned, failed or diverged. A diverged trial has values, if its objective gives any.
-        values: one for each objective; None for a trial without.
-        reason: why it was pruned or failed, in one line.
-        details: what else is known, plain values by name: the interval, each seed's part.
-        constraints: by name; violated above 0.
-    """
-
-    state: State
-    values: tuple[float, ...] | None = None
-    reason: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
-    constraints: Mapping[str, float] = field(default_factory=dict)
 
 
 class LeaseLost(Exception):
@@ -414,14 +381,3 @@ class Study:
         ended = [trial for trial in trials if trial.state.is_finished()]
         failed = sum(trial.state == TrialState.FAIL for trial in ended)
         return bool(ended) and failed / len(ended) > self.settings.max_failure_rate
-
-
-def state_of(trial: FrozenTrial) -> State:
-    """How a trial stands."""
-    told = trial.user_attrs.get(OUTCOME, {}).get("state")
-    if trial.state == TrialState.RUNNING:
-        return State.RUNNING
-    if trial.state == TrialState.WAITING:
-        return State.INTERRUPTED if told == State.INTERRUPTED else State.WAITING
-    by_optuna = {TrialState.COMPLETE: State.COMPLETED, TrialState.PRUNED: State.PRUNED, TrialState.FAIL: State.FAILED}
-    return State(told) if told == State.DIVERGED else by_optuna[trial.state]

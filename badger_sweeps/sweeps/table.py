@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from badger_sweeps.measures.estimates import Estimate
-from badger_sweeps.sweeps.study import State
+from badger_sweeps.sweeps.outcome import State
 from badger_sweeps.sweeps.view import StudyView, TrialView
 
 SECONDS_PER_LINE = 30.0

@@ -11,9 +11,10 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from badger_sweeps.sweeps.outcome import State
 from badger_sweeps.sweeps.pruning import Pruning, Standing
 from badger_sweeps.sweeps.racing import Race
-from badger_sweeps.sweeps.study import Claim, LeaseLost, State, Study
+from badger_sweeps.sweeps.study import Claim, LeaseLost, Study
 
 _current: ContextVar[Trial | None] = ContextVar("trial", default=None)
 

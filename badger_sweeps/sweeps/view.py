@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial
 
 from badger_sweeps.measures.estimates import Estimate
 from badger_sweeps.sweeps.leases import Lease
-from badger_sweeps.sweeps.study import OUTCOME, State, state_of
+from badger_sweeps.sweeps.outcome import OUTCOME, State, state_of
 
 ENDED = (State.COMPLETED, State.DIVERGED, State.PRUNED, State.FAILED)
 

@@ -16,8 +16,9 @@ from badger_sweeps.measures.objectives import Objective, objective, per_seed
 from badger_sweeps.measures.outcome import Outcome
 from badger_sweeps.runs.merge import merge
 from badger_sweeps.runs.run import Plan, Stopped, Watcher, run
+from badger_sweeps.sweeps.outcome import OUTCOME, State
 from badger_sweeps.sweeps.pruning import Standing, feasible
-from badger_sweeps.sweeps.study import OUTCOME, State, Study
+from badger_sweeps.sweeps.study import Study
 from badger_sweeps.sweeps.trial import Trial
 from badger_sweeps.training.loop import Record
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy.linalg
 from jaxtyping import Bool
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 Matrix = NDArray[np.float64]
+ROUNDING = 10 * float(np.finfo(np.float64).eps)
+GOOD = 1e-9
+"""What a rate may be off."""
+STEPS = 1000
+"""In which the simple roots of a polynomial are found; a few dozen are enough for graphs of 16."""
 
 
 class Connectivity(NamedTuple):
@@ -55,20 +61,35 @@ def connectivity(listens: Bool[Tensor, "expert expert"]) -> Connectivity:
 def _consensus_rate(laplacian: Matrix, groups: list[NDArray[np.intp]]) -> float:
     """From the spectra of the strongly connected groups' diagonal blocks, which together are that of L.
 
-    Block by block, since eigenvalues of L itself, which is not symmetric, can be off by much more than rounding (a
-    chain of n experts has one eigenvalue n - 1 times and a single eigenvector). A group that listens to nobody outside
-    has the eigenvalue 0 once; with two of them 0 is in the spectrum twice.
+    A group that listens to nobody outside has the eigenvalue 0 once; with two of them 0 is in the spectrum twice.
     """
-    rates = []
-    closed = 0
-    for group in groups:
-        block = laplacian[np.ix_(group, group)]
-        spectrum = np.linalg.eigvals(block)
-        if not block.sum(axis=1).any():
-            closed += 1
-            spectrum = np.delete(spectrum, np.abs(spectrum).argmin())
-        rates.extend(spectrum.real.tolist())
-    return 0.0 if closed > 1 else min(rates)
+    blocks = [laplacian[np.ix_(group, group)] for group in groups]
+    closed = [not block.sum(axis=1).any() for block in blocks]
+    if sum(closed) > 1:
+        return 0.0
+    return min(_least(block, skip) for block, skip in zip(blocks, closed, strict=True) if len(block) > skip)
+
+
+def _least(block: Matrix, skip: int) -> float:
+    """The smallest real part of a block's eigenvalues, without the `skip` nearest to 0.
+
+    Eigenvalues of a matrix that is not symmetric can be off by much more than rounding: where k of them are one and
+    have a single eigenvector, by the k-th root of it. How much is told by the angle between the left and the right
+    eigenvector (Golub & Van Loan, Matrix Computations, section 7.2.2). Where that is too much for the smallest ones,
+    they are roots of the characteristic polynomial's simple factors, which are exact.
+    """
+    values, left, right = scipy.linalg.eig(block, left=True, right=True)
+    kept = np.argsort(np.abs(values))[skip:]
+    real, cosines = values.real[kept], np.abs((left.conj() * right).sum(axis=0))[kept]
+    off = ROUNDING * np.linalg.norm(block) / np.maximum(cosines, ROUNDING)
+    least = real.argmin()
+    if off[real - off <= real[least] + off[least]].max() < GOOD:
+        return float(real[least])
+    import sympy  # takes half a second, and hardly any graph needs it
+
+    factors = sympy.Matrix(block.astype(int)).charpoly().sqf_list()[1]
+    roots = [complex(root) for factor, times in factors for root in factor.nroots(maxsteps=STEPS) * times]
+    return min(root.real for root in sorted(roots, key=abs)[skip:])
 
 
 def _algebraic_connectivity(laplacian: Matrix) -> float:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
@@ -22,27 +21,24 @@ from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.trial import TrialState
-from pydantic import ValidationError
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from badger_sweeps.foundations.addresses import without_passwords
 from badger_sweeps.foundations.errors import UsageError
-from badger_sweeps.foundations.settings import explain
 from badger_sweeps.sweeps.confirmation import baseline_and_best
-from badger_sweeps.sweeps.definition import definition
 from badger_sweeps.sweeps.observing import Observer, look
-from badger_sweeps.sweeps.racing import Race
+from badger_sweeps.sweeps.outcome import State
 from badger_sweeps.sweeps.results import write_results
-from badger_sweeps.sweeps.space import finite
 from badger_sweeps.sweeps.storage import Place
-from badger_sweeps.sweeps.study import Settings, State, Study
+from badger_sweeps.sweeps.study import Study
 from badger_sweeps.sweeps.table import SweepTable, summary, where
 from badger_sweeps.sweeps.telling import Teller
 from badger_sweeps.sweeps.view import StudyView
 from badger_sweeps.tracking.base import Tracking
-from hydra_plugins.badger_sweeper._grammar import Typed, some_point, typed, warm_starts
-from hydra_plugins.badger_sweeper._worker import WORKERS, Search, Worker, plain, worker_overrides
+from hydra_plugins.badger_sweeper._grammar import some_point, typed, warm_starts
+from hydra_plugins.badger_sweeper._search import Search, defined, described, plain
+from hydra_plugins.badger_sweeper._worker import WORKERS, Worker, worker_overrides
 
 SECONDS_BETWEEN_LOOKS = 1.0
 FRUITLESS = 3
@@ -73,11 +69,11 @@ class Controller:
         """Search, then confirm what was found."""
         folder = Path(str(self._config.hydra.sweep.dir)).absolute()
         parameters = typed(self._sweeper, arguments)
-        search = self._search(parameters, folder)
+        search = described(self._config, parameters, folder, self._id)
         self._forget_password(search.place)
         study = search.study(self._config)
         first = warm_starts(parameters, self._config, self._composed)
-        study.begin(self._definition(parameters), first, bool(self._sweeper.force))
+        study.begin(defined(self._config, parameters), first, bool(self._sweeper.force))
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self._config, folder / "multirun.yaml")
         self._say(f"{study.name}: {study.settings.n_trials} trials in {where(folder)}, kept in {search.place.address}")
@@ -96,72 +92,6 @@ class Controller:
         jobs = [job for _, job in sorted(returns, key=lambda own: own[0])]
         size = max(1, int(self._sweeper.n_jobs))
         return [jobs[start : start + size] for start in range(0, len(jobs), size)]
-
-    def _search(self, parameters: Typed, folder: Path) -> Search:
-        """The search that the configuration describes, checked."""
-        given = self._sweeper
-        directions = _directions(given.direction)
-        sampler, pruner = plain(given.sampler), plain(given.get("pruner"))
-        _check_numbers(given)
-        kind = str(sampler.get("_target_", "")).rsplit(".", 1)[-1]
-        grid = kind == "GridSampler"
-        uncounted = [name for name, own in parameters.space.distributions.items() if finite(own) is None]
-        if kind in ("GridSampler", "BruteForceSampler") and uncounted:
-            raise UsageError(f"`{uncounted[0]}` must be choice(...) or range(...) for {kind}; found an interval.")
-        race = plain(given.racing)
-        if race is not None and not isinstance(race, dict):
-            raise UsageError(f"`hydra.sweeper.racing` must be null or a mapping such as {{start: 3}}; found {race!r}.")
-        if race and race.get("start") is None:
-            race = None
-        if race is not None:
-            try:
-                Race(**race)
-            except ValidationError as error:
-                raise UsageError(explain(error, "hydra.sweeper.racing")) from error
-            if directions != ("minimize",):
-                raise UsageError("`hydra.sweeper.racing` must be null in a search of several objectives; found a race.")
-        settings = Settings(
-            n_trials=given.n_trials,
-            directions=directions,
-            seed=sampler.get("seed", 0) if not grid else 0,
-            grid=grid,
-            max_retries=given.max_retries,
-            heartbeat=max(0.05, float(given.heartbeat)),
-            patience=float(given.patience),
-            max_failure_rate=float(given.max_failure_rate),
-        )
-        search = Search(
-            place=Place.of(given.storage, folder),
-            name=str(given.study_name or folder.name),
-            folder=folder,
-            parameters=parameters,
-            settings=settings,
-            sampler=sampler,
-            pruner=pruner if len(directions) == 1 else None,  # Optuna does not stop trials of several objectives
-            race=race,
-            constraints={str(name): float(most) for name, most in (plain(given.constraints) or {}).items()},
-            extend=given.custom_search_space,
-            controller=self._id,
-        )
-        search.build_sampler(0)
-        if search.pruner:
-            instantiate(dict(search.pruner), _convert_="all")
-        return search
-
-    def _definition(self, parameters: Typed) -> dict[str, Any]:
-        job = OmegaConf.masked_copy(self._config, [str(key) for key in self._config if key != "hydra"])
-        flat = dict(_flat(OmegaConf.to_container(job)))
-        free = [str(key) for key in self._sweeper.may_differ]
-        here = {str(own).partition("=")[0] for own in self._config.hydra.overrides.task}  # and so in `flat`
-        declared = [f"{name}={text}" for name, text in parameters.fixed.items() if name not in here]
-        fixed = {own.get_key_element(): own.value() for own in OverridesParser.create().parse_overrides(declared)}
-        given = {**flat, **fixed, "hydra.sweeper.constraints": plain(self._sweeper.constraints)}
-        kept = {
-            key: value
-            for key, value in given.items()
-            if not any(key == own or key.startswith(f"{own}.") for own in free)
-        }
-        return definition(parameters.space, list(_directions(self._sweeper.direction)), kept)
 
     def _composed(self, overrides: list[str]) -> DictConfig:
         return self._hydra.config_loader.load_sweep_config(self._config, overrides)
@@ -315,24 +245,6 @@ class Controller:
         self._console.print(words, markup=False, highlight=False, soft_wrap=True)
 
 
-def _check_numbers(given: DictConfig) -> None:
-    least = {"n_trials": 1, "n_jobs": 1, "max_retries": 0, "heartbeat": 0.0, "patience": 0.0, "max_failure_rate": 0.0}
-    for key, bound in least.items():
-        value, whole = given[key], isinstance(bound, int)
-        if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < bound:
-            rule = f"must be a {'whole ' if whole else ''}number of at least {bound}"
-            raise UsageError(f"`hydra.sweeper.{key}` {rule}; found {value!r}.")
-
-
-def _directions(given: Any) -> tuple[str, ...]:
-    listed = tuple(given) if OmegaConf.is_list(given) else (given,)
-    names = tuple(str(getattr(own, "name", own)) for own in listed)
-    if not names or not set(names) <= {"minimize", "maximize"}:
-        found = list(names) if len(names) > 1 else given
-        raise UsageError(f"`hydra.sweeper.direction` must be minimize or maximize, or a list of them; found {found!r}.")
-    return names
-
-
 def _front(study: Study) -> list[int]:
     if len(study.settings.directions) == 1:
         return []
@@ -361,9 +273,3 @@ def _signal_of(leaving: BaseException) -> int:
 
 def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-
-
-def _flat(node: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    if not isinstance(node, dict):
-        return [(prefix, node)]
-    return [own for key, child in node.items() for own in _flat(child, f"{prefix}.{key}".strip("."))]

@@ -9,89 +9,30 @@ import math
 import os
 import signal
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus, run_job
 from hydra.types import HydraContext, TaskFunction
-from hydra.utils import get_method, instantiate
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
-from optuna.samplers import BaseSampler, RandomSampler
+from hydra.utils import instantiate
+from omegaconf import DictConfig, open_dict, read_write
 
-from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.runs.interruption import Interruption
 from badger_sweeps.runs.lock import InUse
 from badger_sweeps.runs.run import Interrupted
+from badger_sweeps.sweeps.outcome import Outcome, State
 from badger_sweeps.sweeps.pruning import pruning
 from badger_sweeps.sweeps.racing import Race
-from badger_sweeps.sweeps.storage import Place
-from badger_sweeps.sweeps.study import Claim, LeaseLost, Outcome, Settings, State, Study
+from badger_sweeps.sweeps.study import Claim, LeaseLost, Study
 from badger_sweeps.sweeps.trial import Trial, at_work
-from hydra_plugins.badger_sweeper._grammar import Typed
+from hydra_plugins.badger_sweeper._search import Search
 
 ERROR = "error.txt"
 """The traceback of a failed trial, in its folder."""
 WORKERS = ".workers"
 """Where the workers' own jobs live, below the study's folder; empty unless the application logs to files."""
-ONE_SEED = ("QMCSampler",)
-"""Samplers whose draws are one sequence, which another seed for each draw would tear apart."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """All that a worker must know, in a form that can be sent to it.
-
-    Attributes:
-        place: where the study is kept.
-        name: its name there.
-        folder: where trials leave their files.
-        parameters: what is searched, and what is fixed.
-        settings: how.
-        sampler: configuration of what draws new points.
-        pruner: configuration of what stops trials early.
-        race: configuration of seed racing; None trains all seeds at once.
-        constraints: the most that each quantity may be.
-        extend: dotted name of `hydra.sweeper.custom_search_space`.
-        further: overrides that every trial is given beside its parameters.
-        controller: who started the workers.
-    """
-
-    place: Place
-    name: str
-    folder: Path
-    parameters: Typed
-    settings: Settings
-    sampler: Mapping[str, Any]
-    pruner: Mapping[str, Any] | None
-    race: Mapping[str, Any] | None
-    constraints: Mapping[str, float]
-    extend: str | None
-    further: Sequence[str] = ()
-    controller: str = ""
-
-    def study(self, config: DictConfig) -> Study:
-        """The study, opened."""
-        extend = partial(get_method(self.extend), config) if self.extend else None
-        space = self.parameters.space
-        return Study(self.place, self.name, space, self.settings, self.build_sampler, self.folder, extend)
-
-    def build_sampler(self, seed: int | None) -> BaseSampler:
-        """The sampler, with this seed; None leaves it the configured one."""
-        if self.settings.grid:
-            return RandomSampler(seed)  # draws only what an extended space adds
-        given = dict(self.sampler)
-        if seed is not None and "seed" in given and str(given["_target_"]).rsplit(".", 1)[-1] not in ONE_SEED:
-            given["seed"] = seed
-        elif seed is not None and "seed" in given:  # what the sequence leaves out is drawn anew for each trial
-            given.setdefault("independent_sampler", RandomSampler(seed))
-        built = instantiate(given, _convert_="all")
-        if not isinstance(built, BaseSampler):
-            raise UsageError(f"`hydra.sweeper.sampler` must build one of Optuna's samplers; found {given['_target_']}.")
-        return built
 
 
 @dataclass
@@ -299,8 +240,3 @@ def _one_line(error: BaseException) -> str:
 def worker_overrides(number: int) -> list[str]:
     """Overrides of a worker's own job, which leaves no configuration behind and stays where it is."""
     return ["hydra.output_subdir=null", "hydra.job.chdir=false", f"hydra.sweep.subdir={WORKERS}/{number}"]
-
-
-def plain(node: Any) -> Any:
-    """A configuration node as plain containers; None stays None."""
-    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node

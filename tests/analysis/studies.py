@@ -13,8 +13,9 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.source import Source
 from analysis.sweep import Sweep, read
+from badger_sweeps.sweeps.outcome import OUTCOME
 from badger_sweeps.sweeps.storage import Place
-from badger_sweeps.sweeps.study import DEFINITION, OUTCOME
+from badger_sweeps.sweeps.study import DEFINITION
 
 SPACE = {"lr": FloatDistribution(0.001, 1.0, log=True), "kind": CategoricalDistribution(["gru", "<b>tcnn</b>"])}
 BUDGET = 300

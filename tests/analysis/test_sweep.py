@@ -19,9 +19,9 @@ from analysis import sweep_words
 from analysis.gather import gather
 from analysis.source import UnreadableError, find
 from analysis.sweep import Sweep, effort
+from badger_sweeps.sweeps.outcome import State
 from badger_sweeps.sweeps.racing import Race
 from badger_sweeps.sweeps.storage import Place
-from badger_sweeps.sweeps.study import State
 from badger_sweeps.sweeps.view import StudyView, TrialView
 from tests.analysis.studies import (
     BUDGET,

@@ -196,8 +196,18 @@ def parameters(trials: list[FrozenTrial]) -> dict[int, Mapping[str, Any]]:
 
 
 def in_child(work: Callable[[], object]) -> int:
-    """Do something in a process of its own, forked from this one; gives its exit status, minus the signal that
-    ended it. Forking makes a process in milliseconds that has everything imported."""
+    """Do something in a process of its own; gives its exit status, minus the signal that ended it."""
+    return _ended(_forked(work))
+
+
+def at_once(processes: int, work: Callable[[], object]) -> None:
+    """Do something in so many processes at the same time; all must succeed."""
+    children = [_forked(work) for _ in range(processes)]
+    assert [_ended(child) for child in children] == [0] * processes
+
+
+def _forked(work: Callable[[], object]) -> int:
+    """Forking makes a process in milliseconds that has everything imported."""
     child = os.fork()
     if child == 0:
         try:
@@ -206,6 +216,10 @@ def in_child(work: Callable[[], object]) -> int:
         except BaseException as error:
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
         os._exit(1)
+    return child
+
+
+def _ended(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 

@@ -17,11 +17,12 @@ from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import Plan
+from badger_sweeps.sweeps.outcome import Outcome
 from badger_sweeps.sweeps.pruning import Pruning, Standing
 from badger_sweeps.sweeps.racing import Race
 from badger_sweeps.sweeps.space import Space
 from badger_sweeps.sweeps.storage import Place
-from badger_sweeps.sweeps.study import Outcome, Settings, Study
+from badger_sweeps.sweeps.study import Settings, Study
 from badger_sweeps.sweeps.trial import Trial
 from badger_sweeps.sweeps.work import run_trial
 from badger_sweeps.tasks.guessing_game import GuessingGame

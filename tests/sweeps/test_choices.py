@@ -19,11 +19,12 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.pruners import BasePruner
 from optuna.trial import TrialState, create_trial
 
+from badger_sweeps.sweeps.outcome import Outcome, State
 from badger_sweeps.sweeps.pruning import ByOptuna, CensoredBound, Standing
 from badger_sweeps.sweeps.sampling import seed_of
 from badger_sweeps.sweeps.space import Space
-from badger_sweeps.sweeps.study import Outcome, State, Study
-from hydra_plugins.badger_sweeper._worker import plain
+from badger_sweeps.sweeps.study import Study
+from hydra_plugins.badger_sweeper._search import plain
 from hydra_plugins.badger_sweeper.config import PRUNERS, SAMPLERS, SWEEPER
 from tests.sweeps.apps import Ended, sweep
 from tests.sweeps.apps.searching import begin, search, told

@@ -26,8 +26,8 @@ from pydantic import ValidationError
 
 from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.runs.checkpoint import read_checkpoint
+from badger_sweeps.sweeps.outcome import OUTCOME, Outcome, State
 from badger_sweeps.sweeps.pruning import ByBound, CensoredBound, Standing, pruning
-from badger_sweeps.sweeps.study import OUTCOME, Outcome, State
 from benchmarks.replaying import TIMES, Search, pruned
 from tests.sweeps.commands import Controller, Records, command, iterations_done, sweep, wait_until
 from tests.sweeps.planned import begin, rows, study

@@ -26,8 +26,8 @@ from badger_sweeps.runs.graphs import NAME as GRAPHS
 from badger_sweeps.runs.graphs import read_connectivity
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import read_summary
+from badger_sweeps.sweeps.outcome import OUTCOME, Outcome, State, state_of
 from badger_sweeps.sweeps.racing import Race
-from badger_sweeps.sweeps.study import OUTCOME, Outcome, State, state_of
 from badger_sweeps.sweeps.work import run_trial
 from tests.sweeps.commands import Controller, Records, command, iterations_done, sweep, wait_until
 from tests.sweeps.planned import ITERATIONS, TRAINING, Recorder, begin, finish, plan, rows, study

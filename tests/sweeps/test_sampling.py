@@ -13,9 +13,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
+from badger_sweeps.sweeps.outcome import Outcome, State
 from badger_sweeps.sweeps.sampling import key, seed_of
 from badger_sweeps.sweeps.space import Space
-from badger_sweeps.sweeps.study import Outcome, State, Study
+from badger_sweeps.sweeps.study import Study
 from hydra_plugins.badger_sweeper.config import SAMPLERS
 from tests.sweeps.apps.searching import begin, search, told, work
 

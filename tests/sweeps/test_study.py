@@ -3,95 +3,42 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
 import yaml
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
+from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import TrialState
 
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.sweeps.leases import ATTRIBUTE, Lease
 from badger_sweeps.sweeps.observing import look
+from badger_sweeps.sweeps.outcome import Outcome, State, state_of
 from badger_sweeps.sweeps.results import write_results
 from badger_sweeps.sweeps.sampling import key
 from badger_sweeps.sweeps.space import Space
 from badger_sweeps.sweeps.storage import Place
-from badger_sweeps.sweeps.study import Claim, LeaseLost, Outcome, Settings, State, Study, state_of
-from tests.sweeps.commands import in_child
-
-SPACE = Space(
-    {"x": FloatDistribution(0, 1), "n": IntDistribution(1, 1000), "kind": CategoricalDistribution(["a", "b"])}
+from badger_sweeps.sweeps.study import Claim, LeaseLost, Settings, Study
+from tests.sweeps.claiming import (
+    DEFINITION,
+    DONE,
+    NAME,
+    SPACE,
+    abandoned,
+    by_number,
+    claimed,
+    finish,
+    opened,
+    random_sampler,
+    tpe,
+    undisturbed,
 )
-DEFINITION = {"what": "this"}
-DONE = Outcome(State.COMPLETED, (1.0,))
-NAME = "study"
-
-
-def random_sampler(seed: int | None) -> BaseSampler:
-    return RandomSampler(seed)
-
-
-def tpe(seed: int | None) -> BaseSampler:
-    return TPESampler(seed=seed, n_startup_trials=2)
-
-
-def opened(
-    folder: Path,
-    address: str | None = None,
-    *,
-    space: Space = SPACE,
-    first: Sequence[dict[str, Any]] = (),
-    sampler: Callable[[int | None], BaseSampler] = random_sampler,
-    **settings: Any,
-) -> Study:
-    """The study as one more process that works on it sees it."""
-    chosen = Settings(**{"n_trials": 8, "seed": 5, "heartbeat": 0.05, **settings})
-    study = Study(Place.of(address, folder), NAME, space, chosen, sampler, folder)
-    study.begin(DEFINITION, first)
-    return study
-
-
-def claimed(study: Study) -> Claim:
-    claim = study.claim()
-    assert claim is not None
-    return claim
-
-
-def finish(study: Study) -> list[Claim]:
-    """Do all that is left."""
-    claims = []
-    while (claim := study.claim()) is not None:
-        study.tell(claim, DONE)
-        claims.append(claim)
-    return claims
-
-
-def undisturbed(folder: Path, **given: Any) -> dict[int, dict[str, Any]]:
-    """The parameters of each trial where nobody dies."""
-    return {claim.number: dict(claim.params) for claim in finish(opened(folder / "undisturbed", **given))}
-
-
-def by_number(trials: list[FrozenTrial]) -> dict[int, dict[str, Any]]:
-    return {trial.number: trial.params for trial in trials}
-
-
-def abandoned(study_of: Callable[[], Study]) -> None:
-    """A process claims a trial and is killed."""
-
-    def work() -> None:
-        claimed(study_of())
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    assert in_child(work) == -signal.SIGKILL
+from tests.sweeps.commands import at_once
 
 
 @pytest.fixture(params=["journal", "sqlite", "postgresql"])
@@ -330,22 +277,6 @@ def test_all_points_of_a_small_space_are_tried_once_and_then_it_is_done(tmp_path
 # Four processes at once
 
 
-def at_once(processes: int, work: Callable[[], object]) -> None:
-    """Do something in so many processes at the same time; all must succeed."""
-    children = []
-    for _ in range(processes):
-        child = os.fork()
-        if child == 0:
-            try:
-                work()
-                os._exit(0)
-            except BaseException as error:
-                os.write(2, f"{type(error).__name__}: {error}\n".encode())
-            os._exit(1)
-        children.append(child)
-    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * processes
-
-
 def work_until_done(folder: Path, address: str | None, total: int) -> None:
     study = opened(folder, address, n_trials=total)
     while (claim := study.claim()) is not None:
@@ -377,119 +308,6 @@ def test_controllers_that_share_a_folder_may_write_their_results_at_once(tmp_pat
     at_once(4, write)
     assert yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())["best_value"] == 1
     assert not list(tmp_path.glob(".*.tmp"))
-
-
-# Death at every write
-
-
-class Dying(JournalFileBackend):
-    """A journal whose writer is killed at its `left`-th write from now, when a share of it is in the file."""
-
-    left = 0
-    share = 0.0
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        Dying.left -= 1
-        if Dying.left >= 0:
-            super().append_logs(logs)
-            return
-        with Path(self._file_path).open("rb+") as file:
-            before = file.seek(0, os.SEEK_END)
-            super().append_logs(logs)
-            after = file.seek(0, os.SEEK_END)
-            file.truncate(before + int(Dying.share * (after - before)))
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def die_at(write: int, share: float, work: Callable[[], object]) -> int:
-    """Do something in a process that is killed at one of its writes; gives its exit status."""
-
-    def doomed() -> None:
-        Dying.left, Dying.share = write, share
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("badger_sweeps.sweeps.storage.JournalFileBackend", Dying)
-            work()
-
-    return in_child(doomed)
-
-
-@pytest.mark.parametrize("share", [0.5, 1.0])
-def test_a_process_may_be_killed_at_any_write_and_all_trials_come_out_as_if_it_had_not_been(
-    share: float, tmp_path: Path
-) -> None:
-    first = [{"x": 0.25, "n": 7, "kind": "b"}]
-    expected = undisturbed(tmp_path, first=first, n_trials=4)
-
-    def life(folder: Path) -> None:
-        """Everything that a worker writes: begin, claim, beat, tell, and claim what waits or died."""
-        study = opened(folder, first=first, n_trials=4)
-        for _ in range(2):
-            claim = claimed(study)
-            study.beat(claim, "1/2")
-            study.tell(claim, DONE)
-        study.put_back(claimed(study))
-        study.put_back(claimed(study), died=True)
-        study.tell(claimed(study), DONE)
-
-    write, died = 0, -signal.SIGKILL
-    while died:
-        folder = tmp_path / str(write)
-        died = die_at(write, share, lambda folder=folder: life(folder))  # type: ignore[misc]
-        assert died in (0, -signal.SIGKILL)
-        study = opened(folder, first=first, n_trials=4)
-        finish(study)
-        trials = study.trials()
-        assert by_number(trials) == expected, f"killed at write {write}"
-        assert {state_of(trial) for trial in trials} == {State.COMPLETED}
-        assert study.finished
-        write += 1
-    assert write > 25  # a life is some thirty writes long, and it was killed at each
-
-
-def test_whoever_is_killed_while_it_puts_back_a_dead_processs_trial_does_not_count_its_death_twice(
-    tmp_path: Path,
-) -> None:
-    abandoned(lambda: opened(tmp_path, max_retries=1))
-    opening = die_at(1000, 0.0, lambda: opened(tmp_path, max_retries=1))
-    assert opening == 0
-    write, died = 0, -signal.SIGKILL
-    while died:  # each finds what the one before it left half done
-        died = die_at(write, 0.0, lambda: opened(tmp_path, max_retries=1).recover())
-        write += 1
-    study = opened(tmp_path, max_retries=1)
-    study.recover()
-    assert [state_of(trial) for trial in study.trials()] == [State.INTERRUPTED]
-    study.tell(claimed(study), DONE)
-    lease = Lease.read(study.trials()[0].system_attrs)
-    assert lease is not None
-    assert lease.deaths == 1
-
-
-def test_a_claimer_that_died_between_making_a_trial_and_leasing_it_leaves_its_number_to_the_next(
-    address: str | None, tmp_path: Path
-) -> None:
-    study = opened(tmp_path, address)
-    study.tell(claimed(study), DONE)
-    storage = study.storage
-    storage.create_new_trial(storage.get_study_id_from_name(NAME))
-    bare = study.trials()[1]
-    assert bare.state == TrialState.RUNNING
-    assert ATTRIBUTE not in bare.system_attrs
-    assert not bare.params
-    claims = finish(opened(tmp_path, address))
-    assert [claim.number for claim in claims] == list(range(1, 8))
-    assert by_number(study.trials()) == undisturbed(tmp_path)
-
-
-def test_a_claimer_that_died_between_two_parameters_leaves_the_one_it_had_drawn(tmp_path: Path) -> None:
-    expected = undisturbed(tmp_path)
-    study = opened(tmp_path)
-    storage = study.storage
-    trial_id = storage.create_new_trial(storage.get_study_id_from_name(NAME))
-    storage.set_trial_param(trial_id, "x", expected[0]["x"], SPACE.distributions["x"])
-    claim = claimed(study)
-    assert claim.number == 0
-    assert dict(claim.params) == expected[0]
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -18,10 +18,11 @@ from badger_sweeps.optimizers.sgd import SGD
 from badger_sweeps.runs.checkpoint import read_checkpoint
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import read_summary
+from badger_sweeps.sweeps.outcome import OUTCOME, State
 from badger_sweeps.sweeps.pruning import Standing
 from badger_sweeps.sweeps.racing import Race
 from badger_sweeps.sweeps.storage import Place
-from badger_sweeps.sweeps.study import OUTCOME, LeaseLost, State
+from badger_sweeps.sweeps.study import LeaseLost
 from badger_sweeps.sweeps.work import OBJECTIVES, VERDICTS, run_trial
 from benchmarks.bench_sweeper import SPACE, tpe, value
 from benchmarks.bench_sweeper import ours as one_trial

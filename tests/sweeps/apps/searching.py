@@ -8,11 +8,12 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from badger_sweeps.sweeps.outcome import Outcome, State
 from badger_sweeps.sweeps.space import Space
 from badger_sweeps.sweeps.storage import Place
-from badger_sweeps.sweeps.study import Claim, Outcome, Settings, State, Study
+from badger_sweeps.sweeps.study import Claim, Settings, Study
 from hydra_plugins.badger_sweeper._grammar import Typed
-from hydra_plugins.badger_sweeper._worker import Search
+from hydra_plugins.badger_sweeper._search import Search
 from hydra_plugins.badger_sweeper.config import SAMPLERS
 
 Objective = Callable[[Mapping[str, Any]], float | Sequence[float]]
