@@ -131,6 +131,7 @@ def endure(tmp_path: Path, address: str | None, trials: int, kills: int, iterati
         assert all(0 <= start["first_iteration"] < iterations for start in sessions(own))
 
 
+@pytest.mark.slow
 def test_a_few_kills(tmp_path: Path) -> None:
     endure(tmp_path, None, trials=8, kills=5, iterations=500)
 

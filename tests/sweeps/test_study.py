@@ -41,14 +41,6 @@ from tests.sweeps.claiming import (
 from tests.sweeps.commands import at_once
 
 
-@pytest.fixture(params=["journal", "sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
-    """One address for each kind of storage; only PostgreSQL's needs a server."""
-    if request.param == "postgresql":
-        return str(request.getfixturevalue("postgresql"))
-    return {"journal": None, "sqlite": f"sqlite:///{tmp_path}/study.db"}[request.param]
-
-
 def test_a_dead_workers_trial_goes_back_with_its_number_and_parameters(address: str | None, tmp_path: Path) -> None:
     abandoned(lambda: opened(tmp_path, address))
     study = opened(tmp_path, address)
