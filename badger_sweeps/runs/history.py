@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.files import replacing
 from badger_sweeps.training.loop import Record
+
+if TYPE_CHECKING:  # half a second, which a start does without
+    import pandas
 
 NAME = "history.parquet"
 ROWS_PER_PART = 32768
@@ -135,12 +138,13 @@ def _kept(path: Path, metrics: Sequence[str], measures: Shapes, keep: int) -> pa
     raise UsageError(f"`{path}` {rule}; found {found}. Delete checkpoint.pt to start anew.")
 
 
-def read_history(folder: Path) -> pd.DataFrame:
+def read_history(folder: Path) -> pandas.DataFrame:
     """The history of the run in `folder`: ``seed``, ``iteration``, then the metrics; in order of iterations."""
-    return pd.read_parquet(folder / NAME)
+    history: pandas.DataFrame = pq.read_table(folder / NAME).to_pandas()
+    return history
 
 
-def columns_by_seed(history: pd.DataFrame) -> dict[int, dict[str, NDArray[np.float32]]]:
+def columns_by_seed(history: pandas.DataFrame) -> dict[int, dict[str, NDArray[np.float32]]]:
     """Each member's metrics by name, one value for each of its iterations."""
     return {
         int(str(seed)): {str(name): rows[name].to_numpy() for name in rows.columns[2:]}
@@ -149,7 +153,7 @@ def columns_by_seed(history: pd.DataFrame) -> dict[int, dict[str, NDArray[np.flo
 
 
 def iterations(
-    history: pd.DataFrame, names: Sequence[str]
+    history: pandas.DataFrame, names: Sequence[str]
 ) -> Iterator[tuple[int, list[int], dict[str, NDArray[np.float32]]]]:
     """Number, seeds and these columns of each recorded iteration, in order."""
     numbers = history["iteration"].to_numpy()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from badger_sweeps.evaluation.course import EVALUATION_LOSS, Course
 from badger_sweeps.runs.history import iterations
 from badger_sweeps.training.experiment import Experiment
 from badger_sweeps.training.loop import Record
 
+if TYPE_CHECKING:  # half a second, which a start does without
+    import pandas
 
-def recorded_course(experiment: Experiment, history: pd.DataFrame) -> Course:
+
+def recorded_course(experiment: Experiment, history: pandas.DataFrame) -> Course:
     """The losses in a history, as they were known when its last iteration was done."""
     course = Course(experiment)
     measured = [EVALUATION_LOSS] if EVALUATION_LOSS in history else []

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.console import Console
 
 from badger_sweeps.evaluation.course import Course
@@ -32,6 +31,9 @@ from badger_sweeps.tracking.progress import TerminalProgress
 from badger_sweeps.training.experiment import Experiment
 from badger_sweeps.training.loop import Record, metric_names, train
 from badger_sweeps.training.population import Population
+
+if TYPE_CHECKING:  # half a second, which a start does without
+    import pandas
 
 LADDER_METRICS = ("plateau/rung", "plateau/index")
 
@@ -219,7 +221,7 @@ def _closing(tracker: Tracker) -> Iterator[Tracker]:
         tracker.close(status)
 
 
-def _with_ladder(records: Iterator[Record], plan: Plan, past: pd.DataFrame | None) -> Iterator[Record]:
+def _with_ladder(records: Iterator[Record], plan: Plan, past: pandas.DataFrame | None) -> Iterator[Record]:
     """Add to each record where its members stand on the ladder."""
     ladder = LadderTracker(plan.experiment.seeds, plan.ladder)
     if past is not None:  # what it knew when the run stopped follows from what was recorded

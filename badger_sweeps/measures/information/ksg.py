@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy  # which imports `scipy.spatial` where it is first used
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 from scipy.special import digamma
 from torch import Tensor
 
@@ -67,8 +67,8 @@ def _standardised(states: Float[Tensor, "population game expert component"]) -> 
 def _bits(x: NDArray[np.float64], y: NDArray[np.float64], neighbours: int) -> float:
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return math.nan
-    distances, _ = KDTree(np.hstack([x, y])).query(np.hstack([x, y]), k=neighbours + 1, p=np.inf)
+    distances, _ = scipy.spatial.KDTree(np.hstack([x, y])).query(np.hstack([x, y]), k=neighbours + 1, p=np.inf)
     radii = np.nextafter(distances[:, -1], 0)  # strictly closer; each point counts itself, which is the + 1
-    counts = [KDTree(z).query_ball_point(z, radii, p=np.inf, return_length=True) for z in (x, y)]
+    counts = [scipy.spatial.KDTree(z).query_ball_point(z, radii, p=np.inf, return_length=True) for z in (x, y)]
     nats = digamma(neighbours) + digamma(len(x)) - sum(digamma(count).mean() for count in counts)
     return float(nats / math.log(2))
