@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from badger_sweeps.sweeps.storage import NO_ANSWER
 from badger_sweeps.sweeps.study import Study
 from badger_sweeps.sweeps.view import StudyView
 
@@ -46,8 +45,8 @@ class Observer:
         while not self._done.wait(SECONDS):
             try:
                 self._look()
-            except (OSError, SQLAlchemyError):
-                continue  # a server that does not answer: it may the next time
+            except (OSError, *NO_ANSWER):
+                continue  # it may answer the next time
 
     def _look(self) -> None:
         self._tick()

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from badger_sweeps.foundations.addresses import without_passwords
 from badger_sweeps.foundations.errors import UsageError
@@ -24,6 +25,12 @@ JOURNAL = "study.journal"
 BEGINNING = b'{"op_code":'
 """How Optuna's journals begin."""
 KEY = "hydra.sweeper.storage"
+NO_ANSWER = (SQLAlchemyError, StorageInternalError)
+"""What is raised when a database does not answer."""
+
+
+class StorageLost(Exception):
+    """The study cannot be read or written in the middle of a trial, which has not failed for that."""
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ class Study:
         with self._alone():
             self._put_back_abandoned()
             trials = self.trials()
-            waiting = [trial for trial in trials if trial.state == TrialState.WAITING]
+            waiting = self._startable(trials)
             if waiting:
                 trial = min(waiting, key=lambda own: (not (self.folder / str(own.number)).exists(), own.number))
                 self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
@@ -236,7 +236,7 @@ class Study:
     def claimable(self) -> bool:
         """Whether a claim would find something now."""
         trials = self.trials()
-        if any(trial.state == TrialState.WAITING or self._abandoned(trial) for trial in trials):
+        if self._startable(trials) or any(map(self._abandoned, trials)):
             return True
         return not self._complete(trials) and not self._given_up(trials)
 
@@ -282,6 +282,26 @@ class Study:
         if lease is None or lease.token != claim.token or trial.state != TrialState.RUNNING:
             raise LeaseLost(claim.number)
         return lease
+
+    def _startable(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """The waiting trials that may be begun now.
+
+        Launchers such as joblib's end all workers when one of them dies. A trial that kills its process would so take
+        those beside it along until they have no retries left either. So of the trials that have died all but too often
+        a machine works on one at a time.
+        """
+        waiting = [trial for trial in trials if trial.state == TrialState.WAITING]
+        if not any(map(self._dies_often, waiting)):
+            return waiting
+        running = [trial for trial in trials if trial.state == TrialState.RUNNING and self._dies_often(trial)]
+        leases = [Lease.read(trial.system_attrs) for trial in running]
+        if not any(lease is not None and lease.owner.alive for lease in leases):
+            return waiting
+        return [trial for trial in waiting if not self._dies_often(trial)]
+
+    def _dies_often(self, trial: FrozenTrial) -> bool:
+        lease = Lease.read(trial.system_attrs)
+        return lease is not None and lease.deaths >= max(1, self.settings.max_retries - 1)
 
     def _abandoned(self, trial: FrozenTrial) -> bool:
         return trial.state == TrialState.RUNNING and self._watch.dead(Lease.read(trial.system_attrs))

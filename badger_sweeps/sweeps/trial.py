@@ -9,11 +9,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from badger_sweeps.sweeps.outcome import State
 from badger_sweeps.sweeps.pruning import Pruning, Standing
 from badger_sweeps.sweeps.racing import Race
+from badger_sweeps.sweeps.storage import NO_ANSWER
 from badger_sweeps.sweeps.study import Claim, LeaseLost, Study
 
 _current: ContextVar[Trial | None] = ContextVar("trial", default=None)
@@ -57,10 +56,13 @@ class Trial:
             raise LeaseLost(self.claim.number)
 
     def verdict(self, standing: Standing) -> str | None:
-        """Why it is to be stopped now; None if it goes on."""
+        """Why it is to be stopped now; None if it goes on, as it does while the study cannot be read."""
         if self.pruning is None:
             return None
-        return self.pruning.verdict(self.study.optuna, self.study.storage, self.claim.trial_id, standing)
+        try:
+            return self.pruning.verdict(self.study.optuna, self.study.storage, self.claim.trial_id, standing)
+        except NO_ANSWER:
+            return None
 
 
 def in_progress() -> Trial | None:
@@ -89,8 +91,8 @@ def at_work(trial: Trial, stop_requested: Callable[[], bool], stop: Callable[[],
             except LeaseLost:
                 trial.lost.set()
                 return
-            except (OSError, SQLAlchemyError):
-                continue  # a server that does not answer: it may at the next beat
+            except (OSError, *NO_ANSWER):
+                continue  # it may answer at the next beat
 
     heart = threading.Thread(target=beat, name=f"trial {trial.claim.number}", daemon=True)
     token = _current.set(trial)

@@ -18,6 +18,7 @@ from badger_sweeps.runs.merge import merge
 from badger_sweeps.runs.run import Plan, Stopped, Watcher, run
 from badger_sweeps.sweeps.outcome import OUTCOME, State
 from badger_sweeps.sweeps.pruning import Standing, feasible
+from badger_sweeps.sweeps.storage import NO_ANSWER, StorageLost
 from badger_sweeps.sweeps.study import Study
 from badger_sweeps.sweeps.trial import Trial
 from badger_sweeps.training.loop import Record
@@ -33,12 +34,15 @@ def run_trial(plan: Plan, trial: Trial) -> tuple[float, ...]:
     Raises:
         Interrupted: a signal came.
         LeaseLost: another process has taken the trial over.
+        StorageLost: the study does not answer.
         UsageError: the plan's folder cannot be used.
     """
     plan = replace(plan, group=trial.name)
     watcher = _Spectator(plan, trial)
     try:
         outcomes = _race(plan, trial, watcher) if trial.race else _train(plan, watcher)
+    except NO_ANSWER as error:
+        raise StorageLost from error
     except Stopped as stopped:
         trial.state, trial.reason = State.PRUNED, stopped.reason
         trial.details = {"iterations": watcher.iteration, "seeds": watcher.seeds}

@@ -22,7 +22,6 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.trial import TrialState
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError
 
 from badger_sweeps.foundations.addresses import without_passwords
 from badger_sweeps.foundations.errors import UsageError
@@ -30,7 +29,7 @@ from badger_sweeps.sweeps.confirmation import baseline_and_best
 from badger_sweeps.sweeps.observing import Observer, look
 from badger_sweeps.sweeps.outcome import State
 from badger_sweeps.sweeps.results import write_results
-from badger_sweeps.sweeps.storage import Place
+from badger_sweeps.sweeps.storage import NO_ANSWER, Place
 from badger_sweeps.sweeps.study import Study
 from badger_sweeps.sweeps.table import SweepTable, summary, where
 from badger_sweeps.sweeps.telling import Teller
@@ -79,8 +78,8 @@ class Controller:
         self._say(f"{study.name}: {study.settings.n_trials} trials in {where(folder)}, kept in {search.place.address}")
         try:
             returns = self._work(search, study, self._tracking())
-        except DBAPIError as error:
-            reason = without_passwords(str(error.orig)).splitlines()[0]
+        except NO_ANSWER as error:
+            reason = without_passwords(_innermost(error)).splitlines()[0]
             rule = f"must keep answering; found {search.place.address}: {reason}; the same command goes on"
             raise UsageError(f"`hydra.sweeper.storage` {rule}.") from None
         view = look(study)
@@ -179,7 +178,9 @@ class Controller:
         jobs = launcher.launch(own, initial_job_idx=0)
         found: list[tuple[int, JobReturn]] = []
         for job in jobs:
-            found += job.return_value  # raises what the worker raised
+            shift = job.return_value  # raises what the worker raised
+            found += shift.returns
+            self._signal = self._signal or shift.signal
         return found
 
     def _check(self, search: Search, view: StudyView, returns: Sequence[tuple[int, JobReturn]]) -> None:
@@ -269,6 +270,13 @@ def _with_address(override: str, place: Place) -> str:
 def _signal_of(leaving: BaseException) -> int:
     code = leaving.code if isinstance(leaving, SystemExit) else None
     return code - 128 if isinstance(code, int) and code > 128 else int(signal.SIGINT)
+
+
+def _innermost(error: BaseException) -> str:
+    """What a database's own client says."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error)
 
 
 def _first_line(error: Exception) -> str:

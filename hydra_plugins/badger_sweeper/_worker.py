@@ -9,7 +9,7 @@ import math
 import os
 import signal
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +25,7 @@ from badger_sweeps.runs.run import Interrupted
 from badger_sweeps.sweeps.outcome import Outcome, State
 from badger_sweeps.sweeps.pruning import pruning
 from badger_sweeps.sweeps.racing import Race
+from badger_sweeps.sweeps.storage import StorageLost
 from badger_sweeps.sweeps.study import Claim, LeaseLost, Study
 from badger_sweeps.sweeps.trial import Trial, at_work
 from hydra_plugins.badger_sweeper._search import Search
@@ -33,6 +34,20 @@ ERROR = "error.txt"
 """The traceback of a failed trial, in its folder."""
 WORKERS = ".workers"
 """Where the workers' own jobs live, below the study's folder; empty unless the application logs to files."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What a worker has done. It comes back with this also when a signal ends its work: a worker that left with an
+    exception would have launchers end the others at once, before they have saved theirs.
+
+    Attributes:
+        returns: the finished trials' numbers and what their jobs returned.
+        signal: what ended it; 0 if nothing was left to do.
+    """
+
+    returns: Sequence[tuple[int, JobReturn]]
+    signal: int
 
 
 @dataclass
@@ -52,12 +67,8 @@ class Worker:
     config: DictConfig
     returns: list[tuple[int, JobReturn]] = field(default_factory=list)
 
-    def __call__(self, _: Any) -> list[tuple[int, JobReturn]]:
-        """Work; gives the finished trials' numbers and what their jobs returned.
-
-        Raises:
-            SystemExit: a signal came; the trial at hand is saved and put back.
-        """
+    def __call__(self, _: Any) -> Shift:
+        """Work until nothing is left, or a signal comes: then the trial at hand is saved and put back."""
         study = self.search.study(self.config)
         self.returns = []
         with Signals() as signals:
@@ -78,9 +89,7 @@ class Worker:
                 except BaseException:
                     study.put_back(claim, died=True)
                     raise
-        if signals.came:
-            raise SystemExit(128 + signals.came)
-        return self.returns
+        return Shift(self.returns, signals.came)
 
     def _work(self, study: Study, claim: Claim, signals: Signals) -> None:
         trial = Trial(study, claim, self._pruning(), Race(**self.search.race) if self.search.race else None)
@@ -93,7 +102,7 @@ class Worker:
         answer = job._return_value
         if isinstance(answer, Interrupted):
             raise _Signalled
-        if isinstance(answer, LeaseLost | InUse):
+        if isinstance(answer, LeaseLost | InUse | StorageLost):
             raise answer
         study.tell(claim, self._outcome(trial, job))
         self.returns.append((claim.number, job))

