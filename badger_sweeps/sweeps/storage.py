@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 from optuna.exceptions import StorageInternalError
@@ -25,6 +26,9 @@ JOURNAL = "study.journal"
 BEGINNING = b'{"op_code":'
 """How Optuna's journals begin."""
 KEY = "hydra.sweeper.storage"
+FROZEN = 60
+"""Seconds in the middle of a claim after which a process that does nothing, stopped or on a machine that sleeps, is cut
+off from a PostgreSQL server, so that it does not hold up the others for ever."""
 NO_ANSWER = (SQLAlchemyError, StorageInternalError)
 """What is raised when a database does not answer."""
 
@@ -97,7 +101,7 @@ class Place:
                 lock.acquire()
                 lock.release()
                 return JournalStorage(JournalFileBackend(self.address, lock_obj=lock))
-            options = {"connect_args": {"timeout": 60}} if self.file else {"pool_pre_ping": True}
+            options = {"connect_args": {"timeout": 60}} if self.file else {"pool_pre_ping": True, **_cut_off()}
             with self.exclusive("tables"):  # two that make the tables at once would trip over each other
                 return get_storage(RDBStorage(self.address, engine_kwargs=options))
         except (DBAPIError, NoSuchModuleError, ImportError) as error:
@@ -107,17 +111,24 @@ class Place:
             raise UsageError(f"`{KEY}` must be a study's file; found {self.address}: {error}") from None
 
     @contextmanager
-    def exclusive(self, name: str) -> Iterator[None]:
-        """Hold the study `name` of this storage alone; the system frees it when the holder dies, however it does."""
+    def exclusive(self, name: str) -> Iterator[Callable[[], object]]:
+        """Hold the study `name` of this storage alone; the system frees it when the holder dies, however it does.
+
+        Gives what is to be called before each word that is written: it raises one of `NO_ANSWER` if this process was
+        frozen and cut off, and others may hold the study by now.
+        """
         if self.file is not None:
             with FileLock(self.file.with_name(f".{self.file.name}.claims")):
-                yield
+                yield lambda: None
             return
         key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
-        engine = create_engine(self.address, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:  # closing it frees the lock
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
-            yield
+        with create_engine(self.address, poolclass=NullPool, **_cut_off()).begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+            yield lambda: connection.execute(text("SELECT 1"))
+
+
+def _cut_off() -> dict[str, Any]:
+    return {"connect_args": {"options": f"-c idle_in_transaction_session_timeout={FROZEN}s"}}
 
 
 def _refused(address: str) -> UsageError:

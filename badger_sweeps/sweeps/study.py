@@ -6,6 +6,7 @@ import math
 import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -148,17 +149,19 @@ class Study:
 
     def claim(self) -> Claim | None:
         """A trial to work on: one that waits, rather one whose files are here; else a new one. None: nothing to do."""
-        with self._alone():
-            self._put_back_abandoned()
+        with self._alone() as still:
+            self._put_back_abandoned(still)
             trials = self.trials()
             waiting = self._startable(trials)
             if waiting:
                 trial = min(waiting, key=lambda own: (not (self.folder / str(own.number)).exists(), own.number))
+                still()
                 self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
                 lease = Lease.read(trial.system_attrs)
                 return self._take(trial, 0 if lease is None else lease.deaths, trials)
             if self._complete(trials) or self._given_up(trials):
                 return None
+            still()
             trial_id = self._storage.create_new_trial(self._study_id)
             return self._take(self._storage.get_trial(trial_id), 0, trials)
 
@@ -177,10 +180,11 @@ class Study:
         Raises:
             LeaseLost: the trial is not this process's any more; nothing is changed.
         """
-        with self._alone():
-            self._held(claim)
+        with self._alone() as still:
             study = self.optuna
             study.sampler = self._sampler(None)
+            self._held(claim)
+            still()
             told = {"state": str(outcome.state), "reason": outcome.reason, **outcome.details}
             self._storage.set_trial_user_attr(claim.trial_id, OUTCOME, told)
             if outcome.constraints:
@@ -202,17 +206,17 @@ class Study:
 
     def put_back(self, claim: Claim, died: bool = False) -> None:
         """Leave a trial to whoever claims it next; it goes on from its files."""
-        with self._alone():
+        with self._alone() as still:
             try:
                 self._held(claim)
             except LeaseLost:
                 return
-            self._requeue(self._storage.get_trial(claim.trial_id), died)
+            self._requeue(self._storage.get_trial(claim.trial_id), still, died)
 
     def recover(self) -> None:
         """Put back the trials of dead processes."""
-        with self._alone():
-            self._put_back_abandoned()
+        with self._alone() as still:
+            self._put_back_abandoned(still)
 
     def trials(self) -> list[FrozenTrial]:
         """All trials, in order of their numbers; not to be changed."""
@@ -273,7 +277,7 @@ class Study:
         own = {name: declared.get(name, CategoricalDistribution([value])) for name, value in point.items()}
         self.optuna.add_trial(create_trial(state=TrialState.WAITING, params=dict(point), distributions=own))
 
-    def _alone(self) -> Any:
+    def _alone(self) -> AbstractContextManager[Callable[[], object]]:
         return self._place.exclusive(self.name)
 
     def _held(self, claim: Claim) -> Lease:
@@ -306,13 +310,14 @@ class Study:
     def _abandoned(self, trial: FrozenTrial) -> bool:
         return trial.state == TrialState.RUNNING and self._watch.dead(Lease.read(trial.system_attrs))
 
-    def _put_back_abandoned(self) -> None:
+    def _put_back_abandoned(self, still: Callable[[], object]) -> None:
         for trial in filter(self._abandoned, self.trials()):
-            self._requeue(trial)
+            self._requeue(trial, still)
 
-    def _requeue(self, trial: FrozenTrial, died: bool = True) -> None:
+    def _requeue(self, trial: FrozenTrial, still: Callable[[], object], died: bool = True) -> None:
         """Back to waiting, in its place and with its parameters; or failed, after too many deaths."""
         lease = Lease.read(trial.system_attrs)
+        still()
         if lease is not None:
             # A lease that is released already was so by one that died here: that death is counted.
             lease = lease.released(died and lease.token is not None)

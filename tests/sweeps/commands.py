@@ -197,17 +197,20 @@ def parameters(trials: list[FrozenTrial]) -> dict[int, Mapping[str, Any]]:
 
 def in_child(work: Callable[[], object]) -> int:
     """Do something in a process of its own; gives its exit status, minus the signal that ended it."""
-    return _ended(_forked(work))
+    return ended(forked(work))
 
 
 def at_once(processes: int, work: Callable[[], object]) -> None:
     """Do something in so many processes at the same time; all must succeed."""
-    children = [_forked(work) for _ in range(processes)]
-    assert [_ended(child) for child in children] == [0] * processes
+    children = [forked(work) for _ in range(processes)]
+    assert [ended(child) for child in children] == [0] * processes
 
 
-def _forked(work: Callable[[], object]) -> int:
-    """Forking makes a process in milliseconds that has everything imported."""
+def forked(work: Callable[[], object]) -> int:
+    """Begin something in a process of its own; gives its id.
+
+    Forking makes a process in milliseconds that has everything imported.
+    """
     child = os.fork()
     if child == 0:
         try:
@@ -219,7 +222,8 @@ def _forked(work: Callable[[], object]) -> int:
     return child
 
 
-def _ended(child: int) -> int:
+def ended(child: int) -> int:
+    """Wait for its end; gives its exit status, minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,9 +14,10 @@ import pytest
 import yaml
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.sweeps import storage
 from badger_sweeps.sweeps.leases import ATTRIBUTE, Lease
 from badger_sweeps.sweeps.observing import look
 from badger_sweeps.sweeps.outcome import Outcome, State, state_of
@@ -38,7 +40,7 @@ from tests.sweeps.claiming import (
     tpe,
     undisturbed,
 )
-from tests.sweeps.commands import at_once
+from tests.sweeps.commands import at_once, ended, forked
 
 
 def test_a_dead_workers_trial_goes_back_with_its_number_and_parameters(address: str | None, tmp_path: Path) -> None:
@@ -173,7 +175,7 @@ def test_two_folders_go_on_with_the_trials_that_each_began(tmp_path: Path) -> No
     for study in (here, there):  # as after a reboot of both
         for trial in study.trials():
             if trial.state == TrialState.RUNNING:
-                study._requeue(trial, died=False)
+                study._requeue(trial, lambda: None, died=False)
     assert [claimed(there).number, claimed(here).number, claimed(there).number, claimed(here).number] == [1, 0, 3, 2]
 
 
@@ -384,3 +386,33 @@ def test_of_trials_that_die_often_a_machine_begins_one_at_a_time(tmp_path: Path)
     study.tell(new, DONE)
     study.tell(first, DONE)
     assert claimed(study).number == 1
+
+
+def test_a_claimer_that_is_frozen_does_not_hold_up_the_others_and_claims_nothing_when_it_thaws(
+    postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stopped process, or a machine that sleeps, in the middle of a claim."""
+    monkeypatch.setattr(storage, "FROZEN", 1)
+    study = opened(tmp_path, postgresql, n_trials=2)
+
+    def freeze() -> None:
+        own = opened(tmp_path, postgresql, n_trials=3)
+        read = own.trials
+
+        def trials() -> list[FrozenTrial]:
+            found = read()
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return found
+
+        monkeypatch.setattr(own, "trials", trials)
+        with pytest.raises(storage.NO_ANSWER):
+            own.claim()
+
+    child = forked(freeze)
+    os.waitpid(child, os.WUNTRACED)
+    assert [claim.number for claim in finish(study)] == [0, 1]
+    os.kill(child, signal.SIGCONT)
+    os.waitpid(child, os.WUNTRACED)  # the trials are read twice in a claim
+    os.kill(child, signal.SIGCONT)
+    assert ended(child) == 0
+    assert len(study.trials()) == 2
