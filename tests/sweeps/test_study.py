@@ -392,7 +392,6 @@ def test_a_claimer_that_is_frozen_does_not_hold_up_the_others_and_claims_nothing
     postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stopped process, or a machine that sleeps, in the middle of a claim."""
-    monkeypatch.setattr(storage, "FROZEN", 1)
     study = opened(tmp_path, postgresql, n_trials=2)
 
     def freeze() -> None:
@@ -405,6 +404,7 @@ def test_a_claimer_that_is_frozen_does_not_hold_up_the_others_and_claims_nothing
             return found
 
         monkeypatch.setattr(own, "trials", trials)
+        monkeypatch.setattr(storage, "FROZEN", 1)  # of the claim alone: all else may take its time
         with pytest.raises(storage.NO_ANSWER):
             own.claim()
 
