@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from omegaconf import OmegaConf
 
 from analysis.source import CONFIRMATION, Source, UnreadableError, find
 from analysis.sweep import Sweep, belongs, read, runs_shown
+from badger_sweeps.loading import configuration
 from badger_sweeps.runs.history import NAME as HISTORY
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.provenance import NAME as PROVENANCE
@@ -124,9 +124,8 @@ def _shown(sources: Sequence[Source], searches: Sequence[Sweep], folder: Path) -
 
 def _read(run: Path) -> FinishedRun:
     summary = read_summary(run)
-    config = _flat(OmegaConf.to_container(OmegaConf.load(run / ".hydra" / "config.yaml")))
     started(run)  # refuses a damaged provenance here, where it leaves out this run alone
-    return FinishedRun(run, summary.name, summary, config, read_history(run))
+    return FinishedRun(run, summary.name, summary, configuration(run), read_history(run))
 
 
 def _labels(names: Sequence[str], folders: Sequence[str]) -> Sequence[str]:
@@ -141,14 +140,3 @@ def differing_keys(runs: tuple[FinishedRun, ...]) -> list[str]:
     """The configuration keys in which the runs are not all alike."""
     keys = sorted({key for run in runs for key in run.config})
     return [key for key in keys if len({repr(run.config.get(key, "-")) for run in runs}) > 1]
-
-
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(node, dict):
-        return {prefix: node}
-    if "_target_" in node:  # a choice: its class is worth more than where the class lies
-        node = {**node, "": node["_target_"].rsplit(".", 1)[-1]}
-        del node["_target_"]
-    return {
-        key: value for name, child in node.items() for key, value in _flat(child, f"{prefix}.{name}".strip(".")).items()
-    }

@@ -19,10 +19,11 @@ def warn_unmeasurable(measure: str, rule: str, found: str) -> None:
 
 
 def tell_in_one_line() -> None:
-    """Have Python print these warnings, and no others, as one line without its place in the code."""
+    """Have Python print the package's own warnings, and no others, as one line without their place in the code."""
     usual = warnings.formatwarning
 
     def formatted(message: Warning | str, category: type[Warning], *where: Any, **line: Any) -> str:
-        return f"{message}\n" if issubclass(category, Unmeasurable) else usual(message, category, *where, **line)
+        own = category.__module__.partition(".")[0] == __name__.partition(".")[0]
+        return f"{message}\n" if own else usual(message, category, *where, **line)
 
     warnings.formatwarning = formatted

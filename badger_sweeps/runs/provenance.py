@@ -31,10 +31,11 @@ class Provenance:
         run_id: drawn when the run first started; the same after a restart.
     """
 
-    def __init__(self, folder: Path, first_iteration: int, engine: str) -> None:
+    def __init__(self, folder: Path, first_iteration: int, engine: str, group: str) -> None:
         self._path = folder / NAME
         self._content = _read(self._path) if self._path.exists() else {}
         self.run_id: str = self._content.setdefault("run_id", secrets.token_hex(4))
+        self._content["group"] = group
         self._session: dict[str, Any] = {
             "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "first_iteration": first_iteration,
@@ -58,6 +59,12 @@ class Provenance:
         self._session["measuring_seconds"] = round(measuring, 3)
         self._session["iterations_done"] = iterations
         write_json(self._path, self._content)
+
+
+def identity(folder: Path) -> tuple[str, str]:
+    """The id of the run in `folder`, and the group that trackers are told."""
+    content = _read(folder / NAME)
+    return str(content["run_id"]), str(content["group"])
 
 
 def started(folder: Path) -> str:

@@ -22,7 +22,7 @@ from badger_sweeps.runs.graphs import read_connectivity, write_graphs
 from badger_sweeps.runs.history import History, check_history, iterations, read_history
 from badger_sweeps.runs.interruption import Interruption
 from badger_sweeps.runs.lock import exclusive
-from badger_sweeps.runs.provenance import Provenance
+from badger_sweeps.runs.provenance import Provenance, identity
 from badger_sweeps.runs.replay import recorded_course
 from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import Summary, summarize
@@ -152,24 +152,13 @@ def _conclude(plan: Plan) -> Summary:
 def _train(plan: Plan, population: Population, history: History, console: Console, watcher: Watcher | None) -> Summary:
     training, first = plan.experiment.training, population.iteration
     (plan.folder / SUMMARY).unlink(missing_ok=True)  # of a smaller budget, or of what was computed here before
-    provenance = Provenance(plan.folder, first, population.engine_words)
+    provenance = Provenance(plan.folder, first, population.engine_words, plan.group or plan.name)
     console.print(f"{plan.name}: {population.engine_words}", markup=False, highlight=False, soft_wrap=True)
     checkpointer = Checkpointer(plan.folder, population, before=history.flush)
     past = read_history(plan.folder) if first else None
     course = Course(plan.experiment) if past is None else recorded_course(plan.experiment, past)
     measuring = Measuring(plan.measures, population, course)
-    description = RunDescription(
-        folder=plan.folder,
-        run_id=provenance.run_id,
-        name=plan.name,
-        group=plan.group or plan.name,
-        tags=plan.tags,
-        config=plan.config,
-        seeds=plan.experiment.seeds,
-        first_iteration=first,
-        graphs=read_connectivity(plan.folder),
-        metrics=[*plan.metrics, *plan.measures.columns(plan.experiment)],
-    )
+    description = describe(plan, first)
     if watcher is not None and past is not None:
         for iteration, seeds, metrics in iterations(past, ["loss", "grad_norm"]):
             watcher.recall(Record(iteration, tuple(seeds), metrics))
@@ -202,6 +191,23 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
         if interruption.signal is not None:  # too late for this run, but not for the next of a multirun
             raise Interrupted(interruption.exit_status, population.iteration)
     return summary
+
+
+def describe(plan: Plan, first_iteration: int) -> RunDescription:
+    """What trackers are told of a run that has its provenance and its graphs."""
+    run_id, group = identity(plan.folder)
+    return RunDescription(
+        folder=plan.folder,
+        run_id=run_id,
+        name=plan.name,
+        group=group,
+        tags=plan.tags,
+        config=plan.config,
+        seeds=plan.experiment.seeds,
+        first_iteration=first_iteration,
+        graphs=read_connectivity(plan.folder),
+        metrics=[*plan.metrics, *plan.measures.columns(plan.experiment)],
+    )
 
 
 @contextmanager

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
+import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Annotated, Any, Literal
 
-import wandb
+import numpy as np
+from PIL import Image, ImageOps
 from pydantic import Field
+from wandb.errors import CommError
 
+import wandb
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.names import shortened
 from badger_sweeps.foundations.settings import Count, settings
@@ -15,8 +23,27 @@ from badger_sweeps.measures.outcome import Outcome
 from badger_sweeps.tracking.base import RunDescription, SearchDescription, SearchTracker, Tracker, Tracking
 from badger_sweeps.training.loop import Record
 
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # W&B reports on its own use even of offline runs
+
 LONGEST = 128
 """Characters that W&B takes for a name or a group."""
+PATIENCE = 10
+"""Seconds that a start waits for the server."""
+LAST_PATIENCE = 30
+"""Seconds that the end of a run waits for what the server has not taken yet."""
+PAIR = re.compile(r"mi/(\d\d)__(\d\d)$")
+INNER = frozenset(["binding/inner", "binding/inner_given_target"])
+"""Vectors over inner steps."""
+STRIDE = 100
+"""W&B's own steps to an iteration: room for rows of inner steps, since a step that was passed cannot be logged."""
+CELL = 16
+"""Pixels of a pair of experts in the picture of all."""
+
+Mode = Literal["offline", "online"]
+
+
+class Undelivered(RuntimeWarning):
+    """W&B's server does not answer; what it would have been told is kept."""
 
 
 @settings
@@ -29,12 +56,14 @@ class WandB(Tracking):
         project: the W&B project.
         entity: the W&B user or team; null for the key's default.
         every: iterations between logged rows, beside those with measures. `history.parquet` has them all.
+        pairs_every: iterations between rows with a column for each pair of experts, and their picture.
     """
 
-    mode: Literal["offline", "online"] = "offline"
+    mode: Mode = "offline"
     project: Annotated[str, Field(pattern=r"^[^/\\#?%:]{1,128}$")] = "badger_sweeps"
     entity: str | None = None
     every: Count = 10
+    pairs_every: Count = 500
 
     def start(self, run: RunDescription) -> Tracker:
         return _Runs(self, run)
@@ -45,25 +74,48 @@ class WandB(Tracking):
 
 class _Runs(Tracker):
     def __init__(self, tracking: WandB, run: RunDescription) -> None:
-        self._every = tracking.every
+        self._every, self._pairs_every = tracking.every, tracking.pairs_every
+        self._pairs = [name for name in run.metrics if PAIR.match(name)]
+        self._pictured = (run.first_iteration - 1) // self._pairs_every
+        self._inner: dict[int, dict[str, list[float]]] = {}
+        self._last = run.first_iteration
         self._runs: dict[int, wandb.Run] = {}
+        mode = _mode(tracking)
         try:
             for seed in run.seeds:
-                self._runs[seed] = _start(tracking, run, seed)
+                self._runs[seed] = _start(tracking, mode, run, seed)
         except wandb.Error as error:
             self.close(exit_status=1)
             raise _cannot_start(tracking, error) from error
 
     def observe(self, record: Record) -> None:
+        self._last = record.iteration
         if record.iteration % self._every and not record.measures:
             return
+        values = {**record.metrics, **record.measures}
+        inner = values.keys() & INNER
+        pictured = self._pairs and self._pairs[0] in values and self._is_due(record.iteration)
+        kept = values.keys() if pictured else values.keys() - set(self._pairs)
         for position, seed in enumerate(record.seeds):
+            step = STRIDE * record.iteration
+            if step < self._runs[seed].starting_step:  # the server has it: of a session that was killed
+                continue
             # A vector becomes a list of numbers.
-            row = {name: values[position].tolist() for name, values in {**record.metrics, **record.measures}.items()}
+            row = {name: values[name][position].tolist() for name in values if name in kept}
+            if inner:
+                self._inner[seed] = {f"inner/{name.replace('/inner', '')}": row[name] for name in sorted(inner)}
+            if pictured:
+                row["mi_pairs"] = _picture({name: float(values[name][position]) for name in self._pairs})
             # The step is given, since after a restart offline W&B would count from 0 again.
-            self._runs[seed].log({"iteration": record.iteration, **row}, step=record.iteration)
+            self._runs[seed].log({"iteration": record.iteration, **row}, step=step)
+
+    def _is_due(self, iteration: int) -> bool:
+        """Whether this is the first measurement of so many iterations."""
+        before, self._pictured = self._pictured, iteration // self._pairs_every
+        return self._pictured > before
 
     def conclude(self, outcomes: Sequence[Outcome], objective: str, values: Sequence[float]) -> None:
+        self._show_inner_loop([outcome.seed for outcome in outcomes])
         for outcome, value in zip(outcomes, values, strict=True):
             self._runs[outcome.seed].summary.update(
                 {
@@ -78,22 +130,32 @@ class _Runs(Tracker):
                 }
             )
 
+    def _show_inner_loop(self, seeds: Sequence[int]) -> None:
+        """The last vectors over inner steps, as rows of their own with the inner step as their axis."""
+        for seed in seeds:
+            columns = self._inner.get(seed, {})
+            for inner_step, row in enumerate(islice(zip(*columns.values(), strict=True), STRIDE - 1), start=1):
+                named = dict(zip(columns, row, strict=True))
+                if (step := STRIDE * self._last + inner_step) >= self._runs[seed].starting_step:
+                    self._runs[seed].log({"inner_step": inner_step, **named}, step=step)
+
     def close(self, exit_status: int) -> None:
-        for run in self._runs.values():
-            run.finish(exit_code=exit_status)
+        with ThreadPoolExecutor(max(1, len(self._runs))) as pool:  # each may wait for a server that has died
+            list(pool.map(lambda run: _finish(run, exit_status), self._runs.values()))
 
 
 class _Search(SearchTracker):
     def __init__(self, tracking: WandB, search: SearchDescription) -> None:
+        mode = _mode(tracking)
         try:
             self._run = wandb.init(
                 reinit="create_new",
-                mode=tracking.mode,
+                mode=mode,
                 project=tracking.project,
                 entity=tracking.entity,
                 dir=search.folder,
                 id=search.search_id,
-                resume="allow" if tracking.mode == "online" else None,
+                resume="allow" if mode == "online" else None,
                 group=shortened(search.name, LONGEST),
                 name=shortened(f"search {search.name}", LONGEST),
                 job_type="search",
@@ -109,7 +171,50 @@ class _Search(SearchTracker):
 
     def close(self, exit_status: int, summary: Mapping[str, Any]) -> None:
         self._run.summary.update(dict(summary))
-        self._run.finish(exit_code=exit_status)
+        _finish(self._run, exit_status)
+
+
+def _mode(tracking: WandB) -> Mode:
+    """The mode that can be had: without a server, or with one that refuses the key, what was to be online is offline.
+
+    Asking before a run is started, since a start that fails leaves its id taken.
+    """
+    if tracking.mode == "online":
+        try:
+            wandb.Api(timeout=PATIENCE)
+        except CommError as error:
+            _warn(f"W&B: going on offline: {str(error).splitlines()[0]}")
+            return "offline"
+        except wandb.Error as error:
+            raise _cannot_start(tracking, error) from error
+    return tracking.mode
+
+
+def _finish(run: wandb.Run, exit_status: int) -> None:
+    """End the run; what the server has not taken stays for `make sync`."""
+    try:
+        run.finish(exit_code=exit_status)
+    except TimeoutError:
+        _warn("W&B: the server has not taken everything yet.")
+
+
+def _warn(reason: str) -> None:
+    words = f"{reason} `make sync RUNS=DIR` delivers what is below a folder."
+    warnings.warn(words, Undelivered, stacklevel=2)
+
+
+def _picture(pairs: Mapping[str, float]) -> wandb.Image:
+    """Mutual information of all pairs of experts, from dark (0) to light (the most there is)."""
+    places = [tuple(map(int, PAIR.match(name).groups())) for name in pairs]  # type: ignore[union-attr]
+    experts = 1 + max(second for _, second in places)
+    matrix = np.zeros((experts, experts))
+    for (first, second), value in zip(places, pairs.values(), strict=True):
+        matrix[first, second] = matrix[second, first] = value
+    most = float(np.nanmax(matrix))
+    grey = Image.fromarray(np.nan_to_num(255 * matrix / (most or 1)).clip(0, 255).astype(np.uint8))
+    picture = ImageOps.colorize(grey, "#440154", "#fde725", mid="#21918c")
+    large = picture.resize((CELL * experts, CELL * experts), Image.Resampling.NEAREST)
+    return wandb.Image(large, caption=f"pairs of experts, 0 to {most:.3g} bits")
 
 
 def _cannot_start(tracking: WandB, error: wandb.Error) -> UsageError:
@@ -125,20 +230,21 @@ def _settings() -> wandb.Settings:
         x_disable_stats=True,
         x_save_requirements=False,
         x_transaction_log_flush_interval=1,  # by default a killed run loses 15 seconds
-        init_timeout=30,
-        finish_timeout=60,
+        init_timeout=PATIENCE,
+        finish_timeout=LAST_PATIENCE,
+        finish_timeout_raises=True,
     )
 
 
-def _start(tracking: WandB, run: RunDescription, seed: int) -> wandb.Run:
+def _start(tracking: WandB, mode: Mode, run: RunDescription, seed: int) -> wandb.Run:
     started = wandb.init(
         reinit="create_new",
-        mode=tracking.mode,
+        mode=mode,
         project=tracking.project,
         entity=tracking.entity,
         dir=run.folder,
         id=f"{run.run_id}-{seed}",
-        resume="allow" if tracking.mode == "online" else None,
+        resume="allow" if mode == "online" else None,
         group=shortened(run.group, LONGEST),
         name=f"{shortened(run.name, LONGEST - 20)} seed {seed}",
         job_type="train",
@@ -147,6 +253,8 @@ def _start(tracking: WandB, run: RunDescription, seed: int) -> wandb.Run:
         settings=_settings(),
     )
     started.define_metric("iteration", hidden=True)
+    started.define_metric("inner_step", hidden=True)
+    started.define_metric("inner/*", step_metric="inner_step", summary="none")
     for name in sorted({_pattern(name) for name in run.metrics}):
         started.define_metric(name, step_metric="iteration", summary="none")
     started.summary.update(run.graphs[seed]._asdict())

@@ -15,7 +15,7 @@ import pytest
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.tracking.base import RunDescription
-from badger_sweeps.tracking.wandb import WandB
+from badger_sweeps.tracking.wandb import STRIDE, WandB
 from tests.runs.commands import SMALL, run
 
 LOGGED = sorted({*range(0, 60, 7), 20, 40})
@@ -31,7 +31,7 @@ def records(folder: Path) -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tracked") / "run"
-    cadences = ("tracking.every=7", "measures.every=20", "measures.inner_binding.every=20")
+    cadences = ("tracking.every=7", "measures.every=20", "measures.inner_binding.every=20", "tracking.pairs_every=40")
     done = run(folder, "training.iterations=60", "architecture=exponential", *cadences, tracking="wandb")
     assert done.returncode == 0, done.stderr
     return folder
@@ -62,7 +62,8 @@ def test_rows_are_those_of_the_history(finished: Path) -> None:
     history = read_history(finished)
     for seed in range(3):
         rows = [row["item"] for row in of_seed(finished, seed)["history"]]
-        assert [row["iteration"] for row in rows] == [row["_step"] for row in rows] == LOGGED
+        rows = [row for row in rows if "iteration" in row]
+        assert [row["iteration"] for row in rows] == [row["_step"] / STRIDE for row in rows] == LOGGED
         expected = history[history["seed"] == seed].set_index("iteration")
         for row in rows:
             for name in ("loss", "loss_dim/3", "grad_norm", "plateau/index"):
@@ -73,16 +74,25 @@ def test_what_is_measured_is_logged_when_it_is_measured(finished: Path) -> None:
     """Whatever the cadence of other rows; a vector as a list of numbers."""
     history = read_history(finished)
     for seed in range(3):
-        rows = {row["item"]["iteration"]: row["item"] for row in of_seed(finished, seed)["history"]}
+        told = [row["item"] for row in of_seed(finished, seed)["history"]]
+        rows = {row["iteration"]: row for row in told if "iteration" in row}
         own = history[history["seed"] == seed].set_index("iteration")
         for iteration in LOGGED:
             assert ("mi/mean" in rows[iteration]) == (iteration in (0, 20, 40))
         for iteration in (0, 20, 40):
-            for name in ("mi/mean", "mi/03__04", "mi_given_target/mean", "binding/outer_given_target"):
+            for name in ("mi/mean", "mi_given_target/mean", "binding/outer_given_target"):
                 assert rows[iteration][name] == pytest.approx(float(own.loc[iteration, name]))
             inner = list(own.loc[iteration, "binding/inner"])
             assert rows[iteration]["binding/inner"] == pytest.approx(inner)
             assert len(inner) == 4
+        shown = [iteration for iteration in rows if "mi/03__04" in rows[iteration]]
+        pictured = [iteration for iteration, row in rows.items() if any(name.startswith("mi_pairs") for name in row)]
+        assert shown == pictured == [0, 40]
+        for iteration in shown:
+            assert rows[iteration]["mi/03__04"] == pytest.approx(float(own.loc[iteration, "mi/03__04"]))
+        steps = [row for row in told if "inner_step" in row]
+        assert [row["inner_step"] for row in steps] == [1, 2, 3, 4]
+        assert [row["inner/binding"] for row in steps] == pytest.approx(list(own.loc[40, "binding/inner"]))
 
 
 def test_metrics_have_the_outer_iteration_as_their_axis(finished: Path) -> None:
@@ -115,10 +125,10 @@ def test_a_restart_counts_on(tmp_path: Path) -> None:
     first, second = sorted(folder.glob("wandb/offline-run-*-0"))
     ids = {path.name.split("-", 3)[-1] for path in (first, second)}
     assert len(ids) == 1
-    steps = [
-        [r["history"]["item"]["_step"] for r in records(path) if r["type"] == "history"] for path in (first, second)
-    ]
-    assert steps == [[0, 10], [20, 30]]
+    for path, iterations in ((first, [0, 10]), (second, [20, 30])):
+        rows = [r["history"]["item"] for r in records(path) if r["type"] == "history"]
+        outer = [row for row in rows if "iteration" in row]
+        assert [row["iteration"] for row in outer] == [row["_step"] / STRIDE for row in outer] == iterations
 
 
 def test_a_search_is_a_run_of_its_own_told_once(tmp_path: Path) -> None:

@@ -1,0 +1,126 @@
+"""``badger_sweeps.load(DIR)``: what runs left behind, as tidy frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from omegaconf import OmegaConf
+
+from badger_sweeps.foundations.errors import UsageError, nearest
+from badger_sweeps.runs.history import NAME as HISTORY
+from badger_sweeps.runs.summary import NAME as SUMMARY
+from badger_sweeps.runs.summary import read_summary
+
+if TYPE_CHECKING:
+    import pandas
+
+CONFIG = Path(".hydra") / "config.yaml"
+KEYS = ("run", "seed", "iteration")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs below a folder. Nothing of them is read before it is asked for.
+
+    Attributes:
+        folder: it.
+        names: their folders, relative to it; "." for itself.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+
+    def histories(self, columns: Sequence[str] | None = None) -> pandas.DataFrame:
+        """A row for each run, seed and iteration: ``run``, ``seed``, ``iteration``, then these columns; null for all.
+
+        A run that lacks a column has null there; that a run goes on does not matter.
+
+        Raises:
+            UsageError: no run has such a column.
+        """
+        frame: pandas.DataFrame = self.table(columns).to_pandas()
+        return frame
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The same as an Arrow table, of which `polars.from_arrow` makes a Polars frame without copying it."""
+        parts = []
+        found: dict[str, None] = {}  # in order
+        for name in self.names:
+            path = self.folder / name / HISTORY
+            if not path.exists():
+                continue
+            known = pq.read_schema(next(iter(sorted(path.glob("part-*"))), path)).names
+            found |= dict.fromkeys(known)
+            wanted = None if columns is None else [own for own in (*KEYS[1:], *columns) if own in known]
+            part = pq.read_table(path, columns=wanted)
+            run = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(part)), [name])
+            parts.append(part.add_column(0, "run", run))
+        table = pa.concat_tables(parts, promote_options="default").unify_dictionaries()
+        missing = [own for own in columns or [] if own not in found]
+        if missing:
+            raise UsageError(f"`columns` must be in a history; found {missing[0]!r}.{nearest(missing[0], list(found))}")
+        return table
+
+    def summaries(self) -> pandas.DataFrame:
+        """A row for each seed of each finished run: ``run``, ``name``, ``seed``, its outcome, its graph's measures
+        as ``topology/...``, the iterations at which its times are censored, and the run's configuration by key."""
+        import pandas
+
+        return pandas.DataFrame([row for name in self.names for row in self._seeds(name)])
+
+    def _seeds(self, name: str) -> list[dict[str, Any]]:
+        folder = self.folder / name
+        if not (folder / SUMMARY).exists():
+            return []
+        summary = read_summary(folder)
+        config = configuration(folder)
+        return [
+            {
+                "run": name,
+                "name": summary.name,
+                "seed": own.seed,
+                "budget": summary.budget,
+                "escape_iteration": own.escape_iteration,
+                "solved_iteration": own.solved_iteration,
+                "plateau_iterations": own.plateau_iterations,
+                "plateaus": len(own.rests),
+                "final_loss": own.final_loss,
+                "diverged": own.diverged,
+                **{f"topology/{key}": value for key, value in summary.graphs[own.seed]._asdict().items()},
+                **config,
+            }
+            for own in summary.outcomes
+        ]
+
+
+def configuration(run: Path) -> dict[str, Any]:
+    """A run's configuration by key; a choice of a group is the name of its class, by the group's own key."""
+    return _flat(OmegaConf.to_container(OmegaConf.load(run / CONFIG)))
+
+
+def runs_below(folder: Path) -> Runs:
+    """The runs below a folder, finished or not, in the order of their names.
+
+    Raises:
+        UsageError: there are none.
+    """
+    found = sorted(path.parent.parent for path in folder.rglob(str(CONFIG)) if (path.parent.parent / HISTORY).exists())
+    if not found:
+        raise UsageError(f"`{folder}` must have runs below it; found none.")
+    return Runs(folder, tuple(str(run.relative_to(folder)) for run in found))
+
+
+def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(node, dict):
+        return {prefix: node}
+    if "_target_" in node:  # a choice: its class is worth more than where the class lies
+        node = {**node, "": node["_target_"].rsplit(".", 1)[-1]}
+        del node["_target_"]
+    return {
+        key: value for name, child in node.items() for key, value in _flat(child, f"{prefix}.{name}".strip(".")).items()
+    }

@@ -1,0 +1,56 @@
+"""Telling a tracker afterwards what a run has left behind, as it would have been told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from badger_sweeps.measures.objectives import per_seed
+from badger_sweeps.runs.history import iterations, read_history
+from badger_sweeps.runs.run import Plan, describe
+from badger_sweeps.runs.summary import NAME as SUMMARY
+from badger_sweeps.runs.summary import read_summary
+from badger_sweeps.training.loop import Record
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def deliver(plan: Plan) -> None:
+    """Tell `plan.tracking` of all records in the run's folder, and of its outcome if it is finished.
+
+    Trackers leave out what they were told before.
+    """
+    tracker = plan.tracking.start(describe(plan, 0))
+    status = 1
+    try:
+        for record in records(plan, read_history(plan.folder)):
+            tracker.observe(record)
+        if (plan.folder / SUMMARY).exists():
+            summary = read_summary(plan.folder)
+            values = per_seed(plan.objective, summary.outcomes, summary.budget)
+            tracker.conclude(summary.outcomes, plan.objective, values.tolist())
+        status = 0
+    finally:
+        tracker.close(status)
+
+
+def records(plan: Plan, history: pandas.DataFrame) -> Iterator[Record]:
+    """The records from which a history was made."""
+    names = [name for name in plan.metrics if name in history]
+    measured = [name for name in plan.measures.columns(plan.experiment) if name in history]
+    for iteration, seeds, values in iterations(history, [*names, *measured]):
+        metrics = {name: values[name] for name in names}
+        measures = {name: _whole(values[name]) for name in measured if not _missing(values[name])}
+        yield Record(iteration, tuple(seeds), metrics, measures)
+
+
+def _missing(column: np.ndarray) -> bool:
+    """Whether nothing was measured then: vectors are None, numbers NaN."""
+    return all(value is None for value in column) if column.dtype == object else bool(np.isnan(column).all())
+
+
+def _whole(column: np.ndarray) -> np.ndarray:
+    return np.stack(column.tolist()) if column.dtype == object else column

@@ -1,0 +1,150 @@
+"""The real W&B client against a server of our own: what arrives is what the history has, whatever the server does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from badger_sweeps.runs.history import read_history
+from tests.runs.commands import command
+from tests.tracking.servers import KEY, Server
+
+OVERRIDES = ("training.iterations=60", "tracking.every=7", "measures.every=20", "measures.inner_binding.every=20")
+LOGGED = sorted({*range(0, 60, 7), 20, 40})
+SYNC = [sys.executable, "-m", "badger_sweeps.commands.sync"]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    started = Server()
+    yield started
+    started.stop()
+
+
+def environment(server: Server, key: str = KEY) -> dict[str, str]:
+    return {**os.environ, "WANDB_BASE_URL": server.address, "WANDB_API_KEY": key}
+
+
+def run(server: Server, folder: Path, *overrides: str, key: str = KEY) -> subprocess.CompletedProcess[str]:
+    words = command(folder, *OVERRIDES, *overrides, tracking="wandb")
+    return subprocess.run(words, capture_output=True, text=True, check=False, env=environment(server, key))
+
+
+def sync(server: Server, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*SYNC, str(folder)], capture_output=True, text=True, check=False, env=environment(server), timeout=300
+    )
+
+
+def check(server: Server, folder: Path, logged: list[int] = LOGGED) -> None:
+    """Value by value: a run for each seed, its rows those of the history, and none of them twice."""
+    history = read_history(folder)
+    assert len(server.runs) == 3
+    for name, arrived in server.runs.items():
+        seed = int(name.rsplit("-", 1)[1])
+        own = history[history["seed"] == seed].set_index("iteration")
+        rows = [row for row in arrived.rows if "iteration" in row]
+        assert [row["iteration"] for row in rows] == logged
+        for row in rows:
+            expected = own.loc[row["iteration"]]
+            told = {key: value for key, value in row.items() if key in own.columns}
+            assert {"loss", "loss_dim/0", "grad_norm", "plateau/index"} <= told.keys()
+            for key, value in told.items():
+                assert_same(value, expected[key])
+
+
+def assert_same(told: Any, expected: Any) -> None:
+    if isinstance(told, list):
+        assert told == pytest.approx(list(expected))
+    elif told in ("NaN", None) or pd.isna(expected):  # JSON has no word for it
+        assert pd.isna(expected)
+    else:
+        assert told == pytest.approx(float(expected))
+
+
+def test_online_what_arrives_is_what_the_history_has(server: Server, tmp_path: Path) -> None:
+    done = run(server, tmp_path / "run", "tracking.mode=online")
+    assert done.returncode == 0, done.stderr
+    check(server, tmp_path / "run")
+    for arrived in server.runs.values():
+        assert arrived.exit_code == 0
+        assert {"final_loss", "plateau_iterations", "objective", "consensus_rate"} <= arrived.summary.keys()
+    assert sync(server, tmp_path / "run").returncode == 0
+    check(server, tmp_path / "run")
+
+
+def test_offline_then_sync_and_sync_again(server: Server, tmp_path: Path) -> None:
+    assert run(server, tmp_path / "run").returncode == 0
+    assert server.requests == 0
+    for _ in range(2):
+        assert sync(server, tmp_path).returncode == 0
+        check(server, tmp_path / "run")
+
+
+def test_a_run_in_two_parts_arrives_as_one(server: Server, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert run(server, folder, "training.iterations=40").returncode == 0
+    assert sync(server, tmp_path).returncode == 0
+    assert run(server, folder).returncode == 0
+    assert sync(server, tmp_path).returncode == 0
+    check(server, folder)
+
+
+@pytest.mark.parametrize("trouble", ["no server", "a server that answers 500", "a key that it refuses"])
+def test_training_goes_on_and_nothing_is_lost(trouble: str, server: Server, tmp_path: Path) -> None:
+    if trouble == "no server":
+        server.stop()
+    server.status = {"no server": 200, "a server that answers 500": 500, "a key that it refuses": 401}[trouble]
+    done = run(server, tmp_path / "run", "tracking.mode=online")
+    assert done.returncode == 0, done.stderr
+    warnings = [line for line in done.stderr.splitlines() if line.strip()]
+    assert len(warnings) == 1, done.stderr
+    assert warnings[0].startswith("W&B: ")
+    assert "make sync" in warnings[0]
+    if trouble == "no server":
+        server.start(server.port)
+    server.status = 200
+    assert sync(server, tmp_path).returncode == 0
+    check(server, tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("death", ["stops", "answers 500"])
+def test_a_server_that_dies_under_a_run_costs_nothing(death: str, server: Server, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    words = command(folder, *OVERRIDES, "training.iterations=4000", "tracking.mode=online", tracking="wandb")
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=log, env=environment(server))
+    deadline = time.monotonic() + 120
+    while not any(own.lines for own in server.runs.values()):  # some rows have arrived already
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    if death == "stops":
+        server.stop()
+    else:
+        server.status = 500
+    assert process.wait(timeout=180) == 0
+    if death == "stops":
+        server.start(server.port)
+    server.status = 200
+    assert sync(server, tmp_path).returncode == 0
+    check(server, folder, sorted({*range(0, 4000, 7), *range(0, 4000, 20)}))
+
+
+def test_the_key_is_in_no_file(server: Server, tmp_path: Path) -> None:
+    done = run(server, tmp_path / "run", "tracking.mode=online")
+    assert KEY not in done.stdout + done.stderr
+    for path in (tmp_path / "run").rglob("*"):
+        if path.is_file():
+            assert KEY.encode() not in path.read_bytes(), path
+    for content in server.files.values():
+        assert KEY.encode() not in content
