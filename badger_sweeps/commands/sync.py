@@ -71,7 +71,8 @@ def sync(folder: Path, console: Console) -> None:
     if searches:  # of these W&B's own tool sends those that it has not sent
         tool = [sys.executable, "-m", "wandb", "sync", "--yes", *map(str, searches)]
         with TemporaryDirectory() as logs:  # which it would leave in the current folder
-            subprocess.run(tool, check=True, env={**os.environ, "WANDB_DIR": logs})
+            if subprocess.run(tool, check=False, env={**os.environ, "WANDB_DIR": logs}).returncode:
+                raise Undelivered("W&B: the server has not taken the runs of searches.")
     if not told:
         raise UsageError(f"`{folder}` must have runs with tracking=wandb below it; found none.")
 

@@ -61,10 +61,10 @@ class Provenance:
         write_json(self._path, self._content)
 
 
-def identity(folder: Path) -> tuple[str, str]:
-    """The id of the run in `folder`, and the group that trackers are told."""
+def identity(folder: Path) -> tuple[str, str | None]:
+    """The id of the run in `folder`, and the group that trackers are told; None if it was not noted."""
     content = _read(folder / NAME)
-    return str(content["run_id"]), str(content["group"])
+    return str(content["run_id"]), content.get("group")
 
 
 def started(folder: Path) -> str:

@@ -200,7 +200,7 @@ def describe(plan: Plan, first_iteration: int) -> RunDescription:
         folder=plan.folder,
         run_id=run_id,
         name=plan.name,
-        group=group,
+        group=group or plan.name,
         tags=plan.tags,
         config=plan.config,
         seeds=plan.experiment.seeds,
