@@ -25,16 +25,12 @@ LIBRARIES = ("torch", "numpy", "scipy", "pandas", "networkx", "ruptures", "hydra
 
 
 class Provenance:
-    """The record of one run, kept through its stops and restarts.
-
-    Attributes:
-        run_id: drawn when the run first started; the same after a restart.
-    """
+    """The record of one run, kept through its stops and restarts."""
 
     def __init__(self, folder: Path, first_iteration: int, engine: str, group: str) -> None:
         self._path = folder / NAME
         self._content = _read(self._path) if self._path.exists() else {}
-        self.run_id: str = self._content.setdefault("run_id", secrets.token_hex(4))
+        self._content.setdefault("run_id", secrets.token_hex(4))  # drawn once: the same after a restart
         self._content["group"] = group
         self._session: dict[str, Any] = {
             "started": datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -11,11 +11,11 @@ from itertools import islice
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import wandb
 from PIL import Image, ImageOps
 from pydantic import Field
 from wandb.errors import CommError
 
-import wandb
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.names import shortened
 from badger_sweeps.foundations.settings import Count, settings
@@ -31,7 +31,7 @@ PATIENCE = 10
 """Seconds that a start waits for the server."""
 LAST_PATIENCE = 30
 """Seconds that the end of a run waits for what the server has not taken yet."""
-PAIR = re.compile(r"mi/(\d\d)__(\d\d)$")
+PAIR = re.compile(r"mi/\d\d__\d\d$")
 INNER = frozenset(["binding/inner", "binding/inner_given_target"])
 """Vectors over inner steps."""
 STRIDE = 100
@@ -205,7 +205,7 @@ def _warn(reason: str) -> None:
 
 def _picture(pairs: Mapping[str, float]) -> wandb.Image:
     """Mutual information of all pairs of experts, from dark (0) to light (the most there is)."""
-    places = [tuple(map(int, PAIR.match(name).groups())) for name in pairs]  # type: ignore[union-attr]
+    places = [tuple(map(int, name.removeprefix("mi/").split("__"))) for name in pairs]
     experts = 1 + max(second for _, second in places)
     matrix = np.zeros((experts, experts))
     for (first, second), value in zip(places, pairs.values(), strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def test_a_process_may_be_killed_at_any_write_and_all_trials_come_out_as_if_it_h
     write, died = 0, -signal.SIGKILL
     while died:
         folder = tmp_path / str(write)
-        died = die_at(write, share, lambda folder=folder: life(folder))  # type: ignore[misc]
+        died = die_at(write, share, partial(life, folder))
         assert died in (0, -signal.SIGKILL)
         study = opened(folder, first=first, n_trials=4)
         finish(study)
