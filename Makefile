@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint
 PYTEST := $(BIN)/python -m pytest --numprocesses auto
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart report dashboard sync bench test test-all lint format browser
+.PHONY: help quickstart report watch dashboard sync bench test test-all lint format browser
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ dashboard: .venv/installed ## open the local views of a study, on 127.0.0.1: mak
 report: .venv/installed ## print the result table of the runs below a folder and build its report.html: make report RUNS=DIR
 	@test -n "$(RUNS)" || { echo "make report: RUNS must be a folder with runs below it; found nothing. Example: make report RUNS=runs/quickstart" >&2; exit 2; }
 	@$(BIN)/python -m analysis.report "$(RUNS)"
+
+watch: .venv/installed ## show the report of runs while they are going, on 127.0.0.1: make watch RUNS=DIR
+	@test -n "$(RUNS)" || { echo "make watch: RUNS must be a folder with runs below it; found nothing. Example: make watch RUNS=runs/quickstart" >&2; exit 2; }
+	@$(BIN)/python -m analysis.watch "$(RUNS)"
 
 sync: .venv/installed ## deliver to W&B what is kept below a folder, once: make sync RUNS=DIR
 	@test -n "$(RUNS)" || { echo "make sync: RUNS must be a folder with runs below it; found nothing. Example: make sync RUNS=runs/quickstart" >&2; exit 2; }

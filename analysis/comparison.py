@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.gather import FinishedRun
+from analysis.gather import Run
 from badger_sweeps.measures.estimates import Estimate, PairedDifference, mean, paired_difference, share
 from badger_sweeps.measures.objectives import Objective, per_seed
 from badger_sweeps.measures.survival import kaplan_meier
@@ -47,7 +47,7 @@ class Row:
     measurable: bool
 
 
-def row(run: FinishedRun) -> Row:
+def row(run: Run) -> Row:
     """The table's row of a run."""
     outcomes, budget = run.summary.outcomes, run.summary.budget
     times = [outcome.escape_iteration for outcome in outcomes]
@@ -71,11 +71,13 @@ def row(run: FinishedRun) -> Row:
 
 QUANTITIES: tuple[Objective, ...] = ("escape_iteration", "plateau_iterations", "solved_iteration")
 """What configurations are compared in, in iterations."""
+OF_THE_WHOLE = ("plateau_iterations", "final_loss")
+"""What cannot be told of a part of a run: plateaus were found in the whole of it."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How many iterations more another configuration takes than the first, on the seeds both were trained on.
+    """How many iterations (or how much loss) more another configuration takes than the first, on the seeds of both.
 
     Attributes:
         quantity: what is compared (`objectives.per_seed`).
@@ -94,31 +96,34 @@ class Difference:
     holm_p_value: float | None
 
 
-def differences(runs: Sequence[FinishedRun]) -> list[Difference]:
+def differences(runs: Sequence[Run], quantities: Sequence[Objective] = QUANTITIES) -> list[Difference]:
     """Compare every run with the first, in every quantity.
 
     Runs too short to see an escape in, and runs that share no seed with it, are left out; so are times that no seed
-    of either reached, and times on plateaus under another budget, since plateaus were found in the whole run.
+    of either reached, and, under another budget, what is of the whole run.
     """
     found = []
     runs = [run for run in runs if run.summary.measurable]
     for second in runs[1:]:
         budgets = {runs[0].summary.budget, second.summary.budget}
-        for quantity in QUANTITIES:
-            pair = _paired(quantity, runs[0], second, min(budgets))
-            if quantity != "plateau_iterations" and all((values == min(budgets)).all() for values in pair):
+        for quantity in quantities:
+            _, pair = paired_values(quantity, runs[0], second, min(budgets))
+            whole = quantity in OF_THE_WHOLE
+            if not whole and all((values == min(budgets)).all() for values in pair):
                 continue  # nobody got there
-            if len(pair[0]) and (quantity != "plateau_iterations" or len(budgets) == 1):
+            if len(pair[0]) and (not whole or len(budgets) == 1):
                 found.append((quantity, runs[0].label, second.label, min(budgets), paired_difference(*pair)))
     adjusted = holm([comparison[-1].p_value for comparison in found])
     return [Difference(*comparison, p_value) for comparison, p_value in zip(found, adjusted, strict=True)]
 
 
-def _paired(quantity: Objective, first: FinishedRun, second: FinishedRun, budget: int) -> list[NDArray[np.float64]]:
-    """The values of both runs on the seeds they share, in the same order."""
+def paired_values(
+    quantity: Objective, first: Run, second: Run, budget: int
+) -> tuple[tuple[int, ...], list[NDArray[np.float64]]]:
+    """The seeds that both runs have, and the values of both on them (`objectives.per_seed`)."""
     outcomes = [{outcome.seed: outcome for outcome in run.summary.outcomes} for run in (first, second)]
-    shared = [seed for seed in outcomes[0] if seed in outcomes[1]]
-    return [per_seed(quantity, [own[seed] for seed in shared], budget) for own in outcomes]
+    shared = tuple(seed for seed in outcomes[0] if seed in outcomes[1])
+    return shared, [per_seed(quantity, [own[seed] for seed in shared], budget) for own in outcomes]
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

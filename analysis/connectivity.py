@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.gather import FinishedRun
+from analysis.gather import Run
 
 COLUMNS = (
     "configuration",
@@ -19,7 +19,7 @@ COLUMNS = (
 )
 
 
-def cells(run: FinishedRun) -> list[str]:
+def cells(run: Run) -> list[str]:
     """A row of the table, one text for each of `COLUMNS`: the median over seeds and, where they differ, the range."""
     graphs = [run.summary.graphs[outcome.seed] for outcome in run.summary.outcomes]
     return [

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import torch
 
-from analysis.gather import FinishedRun
+from analysis.gather import Run
 from analysis.measured import all_measured, read_measures
 from badger_sweeps.measures.solve_order import SolveIterations, page_trend, solve_iterations, solve_order
 
@@ -24,7 +24,7 @@ COLUMNS = (
 )
 
 
-def solved(run: FinishedRun) -> SolveIterations | None:
+def solved(run: Run) -> SolveIterations | None:
     """When each seed solved each frequency, from the coherent ratios measured on it; None where there are none."""
     known = all_measured(run.history, read_measures(run.folder))
     names = sorted(name for name in map(str, known) if re.fullmatch(r"frequency/coherent/\d+", name))
@@ -37,7 +37,7 @@ def solved(run: FinishedRun) -> SolveIterations | None:
     return solve_iterations(torch.from_numpy(curves), iterations, run.summary.budget)
 
 
-def cells(run: FinishedRun) -> list[str] | None:
+def cells(run: Run) -> list[str] | None:
     """A row of the table, one text for each of `COLUMNS`; None where no frequencies were measured."""
     times = solved(run)
     if times is None:

@@ -11,7 +11,8 @@ import pandas as pd
 
 from analysis.source import CONFIRMATION, Source, UnreadableError, find
 from analysis.sweep import Sweep, belongs, read, runs_shown
-from badger_sweeps.loading import configuration
+from analysis.unfinished import iterations_done, standing, summarize_so_far
+from badger_sweeps.loading import configuration, run_folders
 from badger_sweeps.runs.history import NAME as HISTORY
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.provenance import NAME as PROVENANCE
@@ -21,8 +22,8 @@ from badger_sweeps.runs.summary import Summary, read_summary
 
 
 @dataclass(frozen=True)
-class FinishedRun:
-    """A run with a summary.
+class Run:
+    """A run with a summary: its own, or what one would be if it had ended now.
 
     Attributes:
         folder: where it lies.
@@ -31,6 +32,7 @@ class FinishedRun:
         config: its resolved configuration, flat.
         history: all its metrics.
         searched: whether it is a trial of a search, on the seeds on which the search chose between trials.
+        standing: of one that is not finished, how far it is, in words; else empty.
     """
 
     folder: Path
@@ -39,6 +41,7 @@ class FinishedRun:
     config: Mapping[str, Any]
     history: pd.DataFrame
     searched: bool = False
+    standing: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,13 @@ class Collection:
 
     Attributes:
         folder: it.
-        runs: the finished ones.
+        runs: the finished ones; where it was asked for, unfinished ones as well.
         left_out: folder and reason.
         searches: those that could be read; that of `folder` itself, if there is one, comes first.
     """
 
     folder: Path
-    runs: tuple[FinishedRun, ...]
+    runs: tuple[Run, ...]
     left_out: tuple[tuple[str, str], ...]
     searches: tuple[Sweep, ...] = ()
 
@@ -65,30 +68,35 @@ class Collection:
         return next((own for own in self.searches if own.folder == self.folder), None)
 
 
-def gather(folder: Path) -> Collection:
-    """Read the finished runs below `folder`, in the order in which they were started."""
-    found: list[FinishedRun] = []
+def gather(folder: Path, unfinished: bool = False) -> Collection:
+    """Read the finished runs below `folder`, in the order in which they were started.
+
+    Args:
+        folder: it.
+        unfinished: whether to read those as well that are not, as they are at this moment.
+    """
+    found: list[Run] = []
     sources = find(folder)
     searches, left_out = _searches(sources, folder)
     shown = _shown(sources, searches, folder)
-    for config_file in sorted(folder.rglob(".hydra/config.yaml")):
-        run = config_file.parent.parent
+    for run in run_folders(folder):
         name = str(run.relative_to(folder))
         if any(belongs(run, source.folder) for source in sources) and (
             run not in shown or not (run / SUMMARY).exists()
         ):
             continue
-        missing = [file for file in (SUMMARY, HISTORY, PROVENANCE) if not (run / file).exists()]
-        if missing:
-            left_out.append((name, f"not finished: it has no {missing[0]}"))
-            continue
         try:
-            found.append(_read(run))
+            if all((run / file).exists() for file in (SUMMARY, HISTORY, PROVENANCE)):
+                found.append(_read(run))
+            elif unfinished and iterations_done(run):
+                found.append(_read_so_far(run))
+            else:
+                left_out.append((name, f"not finished: {standing(run)}"))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            left_out.append((name, f"damaged: {error}"))
+            left_out.append((name, f"damaged: {' '.join(str(error).split())}"))
     found.sort(key=lambda run: started(run.folder))
     others = [run for run in found if run.folder not in shown]
-    labels = _labels([run.summary.name for run in others], [str(run.folder.relative_to(folder)) for run in others])
+    labels = labels_of([run.summary.name for run in others], [str(run.folder.relative_to(folder)) for run in others])
     called = shown | {run.folder: label for run, label in zip(others, labels, strict=True)}
     labelled = [
         replace(run, label=called[run.folder], searched=run.folder in shown and run.folder.parent.name != CONFIRMATION)
@@ -122,13 +130,19 @@ def _shown(sources: Sequence[Source], searches: Sequence[Sweep], folder: Path) -
     return shown
 
 
-def _read(run: Path) -> FinishedRun:
+def _read(run: Path) -> Run:
     summary = read_summary(run)
     started(run)  # refuses a damaged provenance here, where it leaves out this run alone
-    return FinishedRun(run, summary.name, summary, configuration(run), read_history(run))
+    return Run(run, summary.name, summary, configuration(run), read_history(run))
 
 
-def _labels(names: Sequence[str], folders: Sequence[str]) -> Sequence[str]:
+def _read_so_far(run: Path) -> Run:
+    summary = summarize_so_far(run)
+    started(run)
+    return Run(run, summary.name, summary, configuration(run), read_history(run), standing=standing(run))
+
+
+def labels_of(names: Sequence[str], folders: Sequence[str]) -> Sequence[str]:
     """The parts of the runs' names in which they differ; their folders where that does not tell them apart."""
     parts = [name.split(",") for name in names]
     common = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set(parts[0][1:] if parts else ())
@@ -136,7 +150,7 @@ def _labels(names: Sequence[str], folders: Sequence[str]) -> Sequence[str]:
     return short if len(set(short)) == len(short) else folders
 
 
-def differing_keys(runs: tuple[FinishedRun, ...]) -> list[str]:
+def differing_keys(runs: Sequence[Run]) -> list[str]:
     """The configuration keys in which the runs are not all alike."""
     keys = sorted({key for run in runs for key in run.config})
     return [key for key in keys if len({repr(run.config.get(key, "-")) for run in runs}) > 1]

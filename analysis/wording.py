@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from analysis.comparison import Difference, Row
 from badger_sweeps.measures.estimates import FEWEST, FEWEST_PAIRS, Estimate
 
@@ -38,6 +42,15 @@ def cells(row: Row) -> list[str]:
     ]
 
 
+def order(row: Row) -> list[float | str | None]:
+    """What the rows are sorted by in each of `COLUMNS`; None, which comes last, where there is no value."""
+    last = None if row.final_loss is None else row.final_loss.value
+    if not row.measurable:
+        return [row.label, None, None, None, last, None, None, None]
+    share, spent = row.escaped_share.value, row.plateau_iterations.value
+    return [row.label, share, row.median_escape, row.mean_escape.value, last, row.solved / row.seeds, spent, share]
+
+
 def iterations(estimate: Estimate) -> str:
     """``94 [80, 110]``."""
     return _with_interval(estimate, ".0f")
@@ -48,30 +61,103 @@ def loss(estimate: Estimate) -> str:
     return _with_interval(estimate, ".2g")
 
 
-SENTENCES: dict[str, str] = {
-    "escape_iteration": "{second} leaves chance {size} iterations {earlier} than {first}",
-    "plateau_iterations": "{second} rests on plateaus {size} iterations {shorter} than {first}",
-    "solved_iteration": "{second} solves the task {size} iterations {earlier} than {first}",
+SENTENCES: dict[str, tuple[str, str]] = {
+    "escape_iteration": ("{second} leaves chance {size} iterations {way} than {first}", "earlier later"),
+    "plateau_iterations": ("{second} rests on plateaus {size} iterations {way} than {first}", "shorter longer"),
+    "solved_iteration": ("{second} solves the task {size} iterations {way} than {first}", "earlier later"),
+    "final_loss": ("{second} ends with a loss {size} {way} than {first}", "lower higher"),
 }
 
 
 def sentence(difference: Difference) -> str:
     """A difference in words that say how sure it is."""
-    mean = difference.paired.difference
-    less = mean.value < 0
-    text = SENTENCES[difference.quantity].format(
-        first=difference.first,
-        second=difference.second,
-        size=f"{abs(mean.value):.0f}",
-        earlier="earlier" if less else "later" if mean.value else "earlier or later",
-        shorter="shorter" if less else "longer" if mean.value else "shorter or longer",
-    )
+    mean, style = difference.paired.difference, _style(difference.quantity)
+    text, ways = SENTENCES[difference.quantity]
+    below, above = ways.split()
+    way = below if mean.value < 0 else above if mean.value else f"{below} or {above}"
+    text = text.format(first=difference.first, second=difference.second, size=f"{abs(mean.value):{style}}", way=way)
     if mean.low is not None and mean.high is not None:
-        text += f" [{mean.low:+.0f}, {mean.high:+.0f}]"
+        text += f" [{mean.low:+{style}}, {mean.high:+{style}}]"
     text += f", in the mean over the {difference.paired.pairs} seeds of both within {difference.budget} iterations; "
     if difference.holm_p_value is None:
         return f"{text}fewer than {FEWEST_PAIRS} seeds, too few for a test."
     return f"{text}p = {difference.holm_p_value:.2g}."
+
+
+def _style(quantity: str) -> str:
+    """How values of a quantity are formatted."""
+    return ".2g" if quantity == "final_loss" else ".0f"
+
+
+DIFFERENCE_COLUMNS = ("configuration", "mean difference", "effect", "better in", "p")
+
+
+def difference_cells(difference: Difference) -> list[tuple[str, float | str | None]]:
+    """A difference's row, one text for each of `DIFFERENCE_COLUMNS`, and what rows are sorted by there."""
+    paired, p_value = difference.paired, difference.holm_p_value
+    effect = paired.effect
+    return [
+        (difference.second, difference.second),
+        (_with_interval(paired.difference, f"+{_style(difference.quantity)}"), paired.difference.value),
+        ("-" if effect is None else _with_interval(effect, "+.2f"), None if effect is None else effect.value),
+        (f"{paired.lower}/{paired.pairs} seeds", paired.lower / paired.pairs),
+        ("-" if p_value is None else f"{p_value:.2g}", p_value),
+    ]
+
+
+LEVEL = 0.05
+"""The p-value below which a difference is called established."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found for one quantity.
+
+    Attributes:
+        goal: what is to be short.
+        established: whether that is more than chance, at the level that is usual.
+        words: the largest lead, and how sure it is.
+    """
+
+    goal: str
+    established: bool
+    words: str
+
+
+GOALS: dict[str, str] = {
+    "escape_iteration": "First plateau",
+    "plateau_iterations": "All plateaus",
+    "solved_iteration": "Way to the solution",
+}
+
+
+def answers(differences: Sequence[Difference]) -> list[Answer]:
+    """Which configuration shortens the plateaus the most, by how much, and how sure that is, for each quantity."""
+    told = []
+    for quantity, goal in GOALS.items():
+        own = [difference for difference in differences if difference.quantity == quantity]
+        if not own:
+            continue
+        best = min(own, key=lambda difference: difference.paired.difference.value)
+        if best.paired.difference.value >= 0:
+            told.append(Answer(goal, False, f"Nothing is better than {best.first}, the first."))
+            continue
+        established = best.holm_p_value is not None and best.holm_p_value < LEVEL
+        chosen = f"The largest of {len(own)} differences is partly luck." if len(own) > 1 else ""
+        words = [sentence(best), "" if established else _doubt(best, len(differences)), chosen]
+        told.append(Answer(goal, established, " ".join(filter(None, words))))
+    return told
+
+
+def _doubt(difference: Difference, comparisons: int) -> str:
+    """Why it is not established: by chance, or because so few seeds cannot do it however well they agree."""
+    paired = difference.paired
+    if paired.lower < paired.pairs:
+        return "That may be chance."
+    # Of n pairs the sign-flip test gives 2/2^n at least, which the adjustment multiplies by the comparisons.
+    needed = max(FEWEST_PAIRS, math.floor(1 + math.log2(comparisons / LEVEL)) + 1)
+    among = f" among {comparisons} comparisons" if comparisons > 1 else ""
+    return f"All seeds agree, but {paired.pairs} are too few{among}: it takes {needed}."
 
 
 NOTES = (

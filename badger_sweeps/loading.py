@@ -103,13 +103,18 @@ def configuration(run: Path) -> dict[str, Any]:
     return _flat(OmegaConf.to_container(OmegaConf.load(run / CONFIG)))
 
 
+def run_folders(folder: Path) -> list[Path]:
+    """The folders of all runs below a folder, whatever is left of them, in the order of their names."""
+    return sorted(path.parent.parent for path in folder.rglob(str(CONFIG)))
+
+
 def runs_below(folder: Path) -> Runs:
     """The runs below a folder, finished or not, in the order of their names.
 
     Raises:
         UsageError: there are none.
     """
-    found = sorted(path.parent.parent for path in folder.rglob(str(CONFIG)) if (path.parent.parent / HISTORY).exists())
+    found = [run for run in run_folders(folder) if (run / HISTORY).exists()]
     if not found:
         raise UsageError(f"`{folder}` must have runs below it; found none.")
     return Runs(folder, tuple(str(run.relative_to(folder)) for run in found))

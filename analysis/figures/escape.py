@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import plotly.graph_objects as go
-
-from analysis.figures.style import apply_to, configuration_color, translucent
-from analysis.gather import FinishedRun
+from analysis.figures.style import Spec, configuration_color, figure_of, packed, plain, translucent
+from analysis.gather import Run
 from badger_sweeps.measures.survival import SurvivalCurve, kaplan_meier
 
 
@@ -19,7 +17,7 @@ class EscapeInfo(NamedTuple):
     curve: SurvivalCurve
 
 
-def compute(runs: Sequence[FinishedRun]) -> list[EscapeInfo]:
+def compute(runs: Sequence[Run]) -> list[EscapeInfo]:
     """The curve of every run."""
     return [
         EscapeInfo(run.label, kaplan_meier([o.escape_iteration for o in run.summary.outcomes], run.summary.budget))
@@ -27,27 +25,23 @@ def compute(runs: Sequence[FinishedRun]) -> list[EscapeInfo]:
     ]
 
 
-def draw(infos: Sequence[EscapeInfo]) -> go.Figure:
+def draw(infos: Sequence[EscapeInfo]) -> Spec:
     """Share of seeds still at chance against iterations, with 95 % bands."""
-    figure = go.Figure()
+    traces: list[Spec] = []
     for position, (label, curve) in enumerate(infos):
-        color = configuration_color(position)
-        step = {"shape": "hv", "color": color}
-        hidden = {"mode": "lines", "hoverinfo": "skip", "showlegend": False, "legendgroup": label}
-        no_line = {"shape": "hv", "width": 0}
-        figure.add_scatter(x=curve.time, y=curve.high, line=no_line, **hidden)
-        figure.add_scatter(
-            x=curve.time, y=curve.low, line=no_line, fill="tonexty", fillcolor=translucent(color, 0.15), **hidden
-        )
-        figure.add_scatter(
-            x=curve.time,
-            y=curve.surviving,
-            mode="lines",
-            line={**step, "width": 2.5},
-            name=label,
-            legendgroup=label,
-            hovertemplate="%{y:.0%} still at chance from iteration %{x}<extra>" + label.replace("%", "%%") + "</extra>",
-        )
-    figure.update_yaxes(title="share of seeds still at chance", range=[0, 1.03], tickformat=".0%")
-    figure.update_xaxes(title="iteration", rangemode="tozero")
-    return apply_to(figure, height=380)
+        color, label = configuration_color(position), plain(label)
+        common = {"type": "scatter", "mode": "lines", "legendgroup": label, "meta": {"run": position}}
+        common |= {"x": packed(curve.time), "name": label}
+        hidden = {**common, "hoverinfo": "skip", "showlegend": False, "line": {"shape": "hv", "width": 0}}
+        traces.append({**hidden, "y": packed(curve.high)})
+        traces.append({**hidden, "y": packed(curve.low), "fill": "tonexty", "fillcolor": translucent(color, 0.15)})
+        words = f"%{{y:.0%}} still at chance from iteration %{{x}}<extra>{label}</extra>"
+        line = {"shape": "hv", "color": color, "width": 2.5}
+        traces.append({**common, "y": packed(curve.surviving), "line": line, "hovertemplate": words})
+    return figure_of(
+        traces,
+        380,
+        showlegend=True,
+        xaxis={"title": {"text": "iteration"}, "rangemode": "tozero"},
+        yaxis={"title": {"text": "share of seeds still at chance"}, "range": [0, 1.03], "tickformat": ".0%"},
+    )

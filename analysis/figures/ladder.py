@@ -6,120 +6,114 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
-from analysis.figures.style import apply_to, configuration_color, rung_color
-from analysis.gather import FinishedRun
+from analysis.figures.curves import LOSS_POINTS
+from analysis.figures.style import Spec, along, configuration_color, figure_of, packed, rung_color
+from analysis.gather import Run
 from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.outcome import Outcome
 from badger_sweeps.runs.history import columns_by_seed
 
 COLUMNS = 4
 PANEL_HEIGHT = 210
-RUNG_LINE = {"width": 0.6, "dash": "dot", "color": "gray"}
+SPACE = 0.02
+"""Between columns, as a share of the figure."""
 
 
 class LadderInfo(NamedTuple):
     """One configuration's curves.
 
     Attributes:
-        label: its run.
+        run: the run's place among the runs.
         ladder: rungs, and the iterations per block.
         outcomes: one for each seed, with its plateaus.
         budget: the run's iterations.
-        iteration: the middle of each block; there is none in a run shorter than a block.
-        loss: block means of each seed's loss; a diverged seed's are fewer.
+        width: iterations that each point is the mean of: a block, or several.
+        iteration: the middle of each point's iterations; there is none in a run shorter than a block.
+        loss: the means of each seed's loss; a diverged seed's are fewer.
     """
 
-    label: str
+    run: int
     ladder: Ladder
     outcomes: tuple[Outcome, ...]
     budget: int
-    iteration: NDArray[np.floating]
+    width: int
+    iteration: NDArray[np.float64]
     loss: list[NDArray[np.float64]]
 
 
-def compute(run: FinishedRun) -> LadderInfo:
-    """Block means of every seed."""
-    ladder = run.summary.ladder
-    columns = columns_by_seed(run.history)
-    loss = [ladder.block_means(columns[outcome.seed]["loss"]) for outcome in run.summary.outcomes]
-    blocks = max(len(curve) for curve in loss)
-    middle = (np.arange(blocks) + 0.5) * ladder.block
-    return LadderInfo(run.label, ladder, run.summary.outcomes, run.summary.budget, middle, loss)
+def compute(position: int, run: Run) -> LadderInfo:
+    """Means over blocks of every seed; `position` is the run's place among the runs."""
+    ladder, budget = run.summary.ladder, run.summary.budget
+    columns = columns_by_seed(run.history[["seed", "iteration", "loss"]])
+    several = -(-max(1, budget // ladder.block) // LOSS_POINTS)
+    means = [ladder.block_means(columns[outcome.seed]["loss"]) for outcome in run.summary.outcomes]
+    loss = [_merged(own, several) for own in means]
+    middle = np.asarray((np.arange(max(map(len, loss))) + 0.5) * ladder.block * several, dtype=float)
+    return LadderInfo(position, ladder, run.summary.outcomes, budget, ladder.block * several, middle, loss)
 
 
-def draw(info: LadderInfo) -> go.Figure:
+def draw(info: LadderInfo) -> Spec:
     """A small panel for each seed; plateaus are shaded in the colour of their rung."""
     rows = -(-len(info.outcomes) // COLUMNS)
-    figure = make_subplots(
-        rows, COLUMNS, shared_xaxes=True, shared_yaxes=True, horizontal_spacing=0.02,
-        vertical_spacing=min(0.12, 0.3 / rows), subplot_titles=[_title(outcome) for outcome in info.outcomes],
-    )  # fmt: skip
+    gap = min(0.12, 0.3 / rows)
+    height, width = (1 - gap * (rows - 1)) / rows, (1 - SPACE * (COLUMNS - 1)) / COLUMNS
+    highest = max(1.0, *(float(np.nanmax(loss, initial=0)) for loss in info.loss))
+    color = configuration_color(info.run)
+    traces: list[Spec] = []
+    shapes: list[Spec] = []
+    titles: list[Spec] = []
+    axes: Spec = {}
     for position, (outcome, loss) in enumerate(zip(info.outcomes, info.loss, strict=True)):
-        place = {"row": position // COLUMNS + 1, "col": position % COLUMNS + 1}
-        figure.add_scatter(
-            x=info.iteration[: len(loss)],
-            y=loss,
-            mode="lines",
-            line={"color": "#222", "width": 1.3},
-            hovertemplate="iteration %{x:.0f}: loss %{y:.3f}<extra></extra>",
-            showlegend=False,
-            **place,
-        )
+        row, column = divmod(position, COLUMNS)
+        number = str(position + 1) if position else ""
+        place = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+        left, top = column * (width + SPACE), 1 - row * (height + gap)
+        last = position + COLUMNS >= len(info.outcomes)
+        axes[f"xaxis{number}"] = {
+            "anchor": place["yaxis"], "domain": [left, left + width], "range": [0, info.budget], "matches": "x",
+            "nticks": 5, "showticklabels": last, "title": {"text": "iteration" if last else ""},
+        }  # fmt: skip
+        axes[f"yaxis{number}"] = {
+            "anchor": place["xaxis"], "domain": [max(0.0, top - height), top], "range": [0, 1.05 * highest],
+            "matches": "y", "showticklabels": column == 0, "title": {"text": "" if column else "loss"},
+        }  # fmt: skip
+        if not position:
+            axes["xaxis"].pop("matches"), axes["yaxis"].pop("matches")
+        titles.append(
+            {"text": _title(outcome), "x": left + width / 2, "y": top, "xref": "paper", "yref": "paper",
+             "xanchor": "center", "yanchor": "bottom", "showarrow": False}
+        )  # fmt: skip
+        traces.append(
+            {"type": "scatter", "mode": "lines", **along(info.iteration[: len(loss)]), "y": packed(loss),
+             "line": {"color": color, "width": 1.5}, "showlegend": False, **place,
+             "hovertemplate": "iteration %{x:.0f}: loss %{y:.3f}<extra></extra>"}
+        )  # fmt: skip
         for rest in outcome.rests:
             plateau = rest.plateau
-            figure.add_vrect(
-                x0=plateau.start,
-                x1=plateau.end,
-                fillcolor=rung_color(plateau.rung),
-                opacity=0.3,
-                line_width=0,
-                layer="below",
-                **place,
-            )
-            figure.add_scatter(
-                x=[(plateau.start + plateau.end) / 2],
-                y=[plateau.level],
-                mode="markers",
-                marker={"size": 9, "opacity": 0},
-                hovertemplate=_plateau_words(rest.loss_dim, plateau.rung, plateau.start, plateau.end, plateau.level),
-                showlegend=False,
-                **place,
-            )
-        for rung in info.ladder.rungs:
-            figure.add_hline(y=rung, line=RUNG_LINE, layer="below", **place)
-    highest = max(1.0, *(float(np.nanmax(loss, initial=0)) for loss in info.loss))
-    figure.update_yaxes(range=[0, 1.05 * highest])
-    figure.update_yaxes(title="loss", col=1)
-    figure.update_xaxes(range=[0, info.budget])
-    figure.update_xaxes(title="iteration", row=rows)
-    return apply_to(figure, height=90 + PANEL_HEIGHT * rows)
+            shapes.append(
+                {"type": "rect", "xref": place["xaxis"], "yref": f"{place['yaxis']} domain", "x0": plateau.start,
+                 "x1": plateau.end, "y0": 0, "y1": 1, "fillcolor": rung_color(plateau.rung), "opacity": 0.3,
+                 "line": {"width": 0}, "layer": "below"}
+            )  # fmt: skip
+            traces.append(
+                {"type": "scatter", "mode": "markers", "x": [(plateau.start + plateau.end) / 2], "y": [plateau.level],
+                 "marker": {"size": 9, "opacity": 0}, "showlegend": False, **place, "hovertemplate":
+                 _plateau_words(rest.loss_dim, plateau.rung, plateau.start, plateau.end, plateau.level)}
+            )  # fmt: skip
+        shapes += [
+            {"type": "line", "xref": f"{place['xaxis']} domain", "yref": place["yaxis"], "x0": 0, "x1": 1, "y0": rung,
+             "y1": rung, "line": {"width": 0.6, "dash": "dot", "color": "gray"}, "layer": "below"}
+            for rung in info.ladder.rungs.tolist()
+        ]  # fmt: skip
+    return figure_of(traces, 90 + PANEL_HEIGHT * rows, shapes=shapes, annotations=titles, **axes)
 
 
-def draw_all(infos: Sequence[LadderInfo]) -> go.Figure:
-    """All seeds of all configurations in one panel."""
-    figure = go.Figure()
-    for position, info in enumerate(infos):
-        for number, (outcome, loss) in enumerate(zip(info.outcomes, info.loss, strict=True)):
-            figure.add_scatter(
-                x=info.iteration[: len(loss)],
-                y=loss,
-                mode="lines",
-                line={"color": configuration_color(position), "width": 1.2},
-                opacity=0.75,
-                name=info.label,
-                legendgroup=info.label,
-                showlegend=number == 0,
-                hovertemplate=f"seed {outcome.seed}, iteration %{{x:.0f}}: loss %{{y:.3f}}",
-            )
-    for rung in sorted({rung for info in infos for rung in info.ladder.rungs.tolist()}):
-        figure.add_hline(y=rung, line=RUNG_LINE, layer="below")
-    figure.update_yaxes(title="loss (chance = 1)", rangemode="tozero")
-    figure.update_xaxes(title="iteration")
-    return apply_to(figure, height=420)
+def _merged(means: NDArray[np.float64], several: int) -> NDArray[np.float64]:
+    """Means of so many blocks each; what is left over at the end is left out, as it is from blocks."""
+    whole = len(means) // several * several
+    return np.asarray(means[:whole].reshape(-1, several).mean(axis=1))
 
 
 def _title(outcome: Outcome) -> str:

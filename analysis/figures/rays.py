@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from analysis.figures.style import apply_to, configuration_color
-from analysis.gather import FinishedRun
+from analysis.gather import Run
 from badger_sweeps.measures.landscape.rays import Field, Learning, Trajectory, field, trajectory
 from badger_sweeps.runs.history import columns_by_seed
 
@@ -48,7 +48,7 @@ def compute() -> list[Rays]:
     ]
 
 
-def paths(runs: tuple[FinishedRun, ...]) -> list[Path]:
+def paths(runs: tuple[Run, ...]) -> list[Path]:
     """Every seed of the runs that have two dimensions."""
     found = []
     for run in runs:

@@ -68,6 +68,13 @@ def started(folder: Path) -> str:
     return str(_read(folder / NAME)["sessions"][0]["started"])
 
 
+def code_version(folder: Path) -> str:
+    """The code that computed the run in `folder` last: its commit, and the hash of what differed from it."""
+    last = _read(folder / NAME)["sessions"][-1]
+    commit, changes = last.get("git_commit"), last.get("git_diff_sha256")
+    return f"{(commit or last['badger_sweeps'])[:12]}{f' with changes {changes[:12]}' if changes else ''}"
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text()))

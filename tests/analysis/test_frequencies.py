@@ -9,19 +9,19 @@ import pandas as pd
 import pytest
 
 from analysis import frequencies
-from analysis.gather import FinishedRun, gather
+from analysis.gather import Run, gather
 from tests.runs.commands import run
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("frequencies")
     done = run(folder / "run", "task=frequency", "task.dims=11", "training.iterations=40", "measures.every=10")
     assert done.returncode == 0, done.stderr
     return gather(folder).runs[0]
 
 
-def solving_at(finished: FinishedRun, times: list[list[int]], budget: int = 200) -> FinishedRun:
+def solving_at(finished: Run, times: list[list[int]], budget: int = 200) -> Run:
     """Seed s solves frequency k at times[s][k - 1]; measured every 10 iterations."""
     rows = [
         {"seed": seed, "iteration": iteration, "loss": 1.0}
@@ -32,7 +32,7 @@ def solving_at(finished: FinishedRun, times: list[list[int]], budget: int = 200)
     return replace(finished, history=pd.DataFrame(rows), summary=replace(finished.summary, budget=budget))
 
 
-def test_low_frequencies_first(finished: FinishedRun) -> None:
+def test_low_frequencies_first(finished: Run) -> None:
     """Three seeds in perfect order: L = 165, expected 135, p = 5.8e-7 by the normal approximation, here exact."""
     found = solving_at(finished, [[10, 30, 50, 70, 90], [20, 30, 40, 50, 60], [10, 20, 40, 80, 160]])
     times = frequencies.solved(found)
@@ -47,14 +47,14 @@ def test_low_frequencies_first(finished: FinishedRun) -> None:
     assert row["simultaneity"] == "1.60"  # of 80/50, 40/40 and 150/40
 
 
-def test_nothing_solved_is_no_order(finished: FinishedRun) -> None:
+def test_nothing_solved_is_no_order(finished: Run) -> None:
     with pytest.warns(RuntimeWarning):
         row = frequencies.cells(solving_at(finished, [[999] * 5] * 3))
     assert row is not None
     assert row[1:] == ["0, 0, 0 of 5", "-", "-", "-", "-", "-", "-"]
 
 
-def test_a_real_run_has_a_row_and_other_tasks_have_none(finished: FinishedRun, tmp_path: Path) -> None:
+def test_a_real_run_has_a_row_and_other_tasks_have_none(finished: Run, tmp_path: Path) -> None:
     with pytest.warns(RuntimeWarning):
         row = frequencies.cells(finished)
     assert row is not None

@@ -6,13 +6,14 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.figures import measures as figure
+from analysis.figures import curves
 from analysis.gather import gather
 from analysis.measured import all_measured, read_measures, write_measures
 from badger_sweeps.measures.dynamics.hurst import hurst
@@ -165,27 +166,23 @@ def test_columns_measured_again_replace_those_of_before_and_others_stay(tmp_path
 def test_figures_show_what_was_measured(copy: Path) -> None:
     assert measure(copy, "binding").returncode == 0
     (only,) = gather(copy).runs
-    panels = figure.compute(only)
-    titles = [panel.title for panel in panels]
-    assert titles == [
-        "Mutual information between experts",
-        "Binding information of the outputs",
-        "Loss on the evaluation games",
-        "Binding information within a rollout, iteration 40",
-    ]
+    panels = {panel.name: panel for panel in curves.compute([only])}
+    assert panels["binding/inner"].x_title == "inner step, at iteration 40,"
     known = all_measured(only.history, read_measures(copy))
-    binding = panels[1].curves[0]
+    (binding,) = panels["binding/outer"].curves
     assert binding.x.tolist() == [0, 20, 40, 60]  # from snapshots alone: never two ways of measuring in one curve
-    assert panels[0].curves[0].x.tolist() == [0, 10, 20, 30, 40, 50]
+    assert panels["mi/mean"].curves[0].x.tolist() == [0, 10, 20, 30, 40, 50]
     assert binding.seeds.shape == (3, 4)
     assert binding.seeds[1, 2] == known.loc[(1, 40), "binding/outer"]
-    assert [curve.seeds.shape for curve in panels[3].curves] == [(3, 4), (3, 4)]
-    assert len(figure.draw(panels).data) == 7 * 4  # seven curves, each of three seeds and their mean
+    for name in curves.INNER:
+        (inner,) = panels[name].curves
+        assert (inner.x.tolist(), inner.seeds.shape) == ([1, 2, 3, 4], (3, 4))
+        assert inner.seeds[2].tolist() == pytest.approx(list(known.loc[(2, 40), name]))
+    drawn = curves.draw(panels["binding/outer"])["data"]
+    assert len(drawn) == 4  # three seeds and their median
 
 
-def test_a_run_without_measures_has_no_figure(finished: Path) -> None:
+def test_a_run_without_measures_shows_its_loss(finished: Path) -> None:
     (only,) = gather(finished).runs
     bare = only.history[["seed", "iteration", "loss"]]
-    from dataclasses import replace
-
-    assert figure.compute(replace(only, history=bare)) == []
+    assert [panel.name for panel in curves.compute([replace(only, history=bare)])] == ["loss"]

@@ -1,113 +1,24 @@
-"""The report of a real multirun, in a real browser, and the numbers in it."""
+"""What a report tells of a real multirun: its numbers and words."""
 
 from __future__ import annotations
 
-import json
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Page, sync_playwright
 
 from analysis import connectivity, wording
 from analysis.comparison import Difference, differences, holm, row
-from analysis.figures import escape, ladder
-from analysis.gather import FinishedRun, differing_keys, gather
+from analysis.gather import Run, differing_keys, gather
 from badger_sweeps.measures.estimates import Estimate, PairedDifference
 from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.outcome import Outcome
 from badger_sweeps.runs.summary import Summary
 from badger_sweeps.topologies.connectivity import Connectivity
-from tests.runs.commands import SMALL
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two configurations that are finished, one that is not, one that is damaged; and their report."""
-    folder = tmp_path_factory.mktemp("study")
-    multirun = [
-        sys.executable,
-        "-m",
-        "badger_sweeps",
-        "-m",
-        "architecture=gru,exponential",
-        f"hydra.sweep.dir={folder}",
-    ]
-    settings = [*SMALL, "training.iterations=240", "training.batch_size=64", "tracking=disabled", "seeds=5"]
-    done = subprocess.run([*multirun, *settings], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    first = next(path for path in folder.iterdir() if path.name.startswith("gru"))
-    unfinished, damaged = folder / "unfinished", folder / "<b>damaged</b>"
-    for copy in (unfinished, damaged):
-        shutil.copytree(first, copy)
-    (unfinished / "summary.json").unlink()
-    (damaged / "summary.json").write_text("{")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def printed(study: Path) -> str:
-    shown = subprocess.run(
-        [sys.executable, "-m", "analysis.report", study], capture_output=True, text=True, check=False
-    )
-    assert shown.returncode == 0, shown.stderr
-    return shown.stdout
-
-
-@pytest.fixture
-def page(study: Path, printed: str) -> Iterator[Page]:
-    """The report in Chromium; any request to a network and any script error fails the test."""
-    wrong: list[str] = []
-    browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=browser_path, args=flags)
-        shown = browser.new_page()
-        shown.on("pageerror", lambda error: wrong.append(str(error)))
-        shown.on("request", lambda request: None if request.url.startswith("file:") else wrong.append(request.url))
-        shown.goto((study / "report.html").as_uri())
-        shown.wait_for_selector("figure.ladder .main-svg")
-        yield shown
-        browser.close()
-    assert wrong == []
-
-
-def test_the_page_shows_table_curves_plateaus_and_rungs(page: Page, study: Path) -> None:
-    rows = page.locator("#results tbody tr")
-    assert [rows.nth(i).locator("td").first.inner_text() for i in range(2)] == ["gru", "exponential"]
-    assert re.fullmatch(r"\d/5", rows.first.locator("td").nth(1).inner_text())
-    runs = gather(study).runs
-    plateaus = [sum(len(outcome.rests) for outcome in run.summary.outcomes) for run in runs]
-    for number, run in enumerate(runs):
-        panel = page.locator("figure.ladder").nth(number)
-        shapes = panel.locator(".shapelayer path")
-        assert shapes.count() == plateaus[number] + 5 * len(run.summary.ladder.rungs)
-        assert panel.locator(".scatterlayer .trace.scatter").count() == 5 + plateaus[number]
-    assert sum(plateaus) > 0
-    assert page.locator("#escape .scatterlayer .trace.scatter").count() == 6
-    assert page.locator("#overview .scatterlayer .trace.scatter").count() == 10
-
-
-def test_the_page_reacts(page: Page) -> None:
-    """A click on a configuration in the legend hides its curve."""
-    before = page.locator("#escape .scatterlayer .trace.scatter").count()
-    page.locator("#escape .legendtoggle").first.click()
-    page.wait_for_function(f"document.querySelectorAll('#escape .scatterlayer .trace.scatter').length < {before}")
-
-
-def test_the_page_tells_what_differs_and_what_is_missing(page: Page) -> None:
-    keys = page.locator("#configurations tbody tr td:first-child")
-    assert keys.all_inner_texts() == ["architecture", "architecture.a", "architecture.b"]
-    left_out = page.locator("#left-out li")
-    assert left_out.count() == 2
-    assert "unfinished: not finished" in left_out.all_inner_texts()[1]
-    assert "<b>damaged</b>: damaged" in left_out.all_inner_texts()[0]  # escaped, not bold
 
 
 def test_the_terminal_says_the_same(printed: str, study: Path) -> None:
@@ -133,9 +44,9 @@ def outcome(seed: int, escaped: int | None, final_loss: float | None = 0.5) -> O
     return Outcome(seed, 100, escaped, None, (), final_loss, diverged=final_loss is None)
 
 
-def finished(label: str, outcomes: list[Outcome], budget: int = 100) -> FinishedRun:
+def finished(label: str, outcomes: list[Outcome], budget: int = 100) -> Run:
     summary = Summary(label, budget, Ladder(4, 5), tuple(outcomes), "escape_iteration", Estimate(0.0, None, None), {})
-    return FinishedRun(Path(label), label, summary, {"lr": 1, "same": 2, "label": label}, pd.DataFrame())
+    return Run(Path(label), label, summary, {"lr": 1, "same": 2, "label": label}, pd.DataFrame())
 
 
 def test_a_row_counts_what_it_should() -> None:
@@ -167,14 +78,6 @@ def test_a_budget_too_short_for_the_rule_is_no_result() -> None:
     short = finished("short", [outcome(seed, None) for seed in range(8)], budget=14)
     assert wording.cells(row(short)) == ["short", "budget too short", "-", "-", "0.5", "-", "-", "-"]
     assert differences([short, short]) == []
-
-
-def test_a_run_shorter_than_a_block_is_drawn(study: Path) -> None:
-    run = gather(study).runs[0]
-    long_block = replace(run, summary=replace(run.summary, ladder=Ladder(4, 1000)))
-    figure = ladder.draw(ladder.compute(long_block))
-    assert figure.layout.xaxis.range == (0, 240)
-    assert ladder.draw_all([ladder.compute(long_block)])
 
 
 def test_one_bad_folder_does_not_cost_the_others(study: Path, tmp_path: Path) -> None:
@@ -237,22 +140,3 @@ def test_a_difference_in_words() -> None:
 
 def test_keys_that_differ() -> None:
     assert differing_keys((finished("a", []), finished("b", []))) == ["label"]
-
-
-def test_what_the_figures_show(study: Path) -> None:
-    run = gather(study).runs[0]
-    info = ladder.compute(run)
-    loss = run.history.loc[run.history["seed"] == 0, "loss"].to_numpy(dtype=float)
-    block = run.summary.ladder.block
-    assert info.iteration[:2].tolist() == [block / 2, 3 * block / 2]
-    assert info.loss[0][1] == pytest.approx(loss[block : 2 * block].mean())
-    (curve, *_) = escape.compute([run])
-    escaped = sum(outcome.escape_iteration is not None for outcome in run.summary.outcomes)
-    assert curve.curve.surviving[-1] == pytest.approx(1 - escaped / 5)
-
-
-def test_the_report_is_one_file_that_needs_no_other(study: Path, printed: str) -> None:
-    text = (study / "report.html").read_text()
-    assert not re.search(r'<(script|link|img)[^>]+(src|href)="', text)
-    summary = json.loads((gather(study).runs[0].folder / "summary.json").read_text())
-    assert f"{summary['seeds'][0]['seed']}" in text

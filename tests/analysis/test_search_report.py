@@ -6,18 +6,17 @@ import io
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from optuna.trial import TrialState
-from playwright.sync_api import Page, sync_playwright
 from rich.console import Console
 
-from analysis import report, sweep_words
+from analysis import page, report, sweep_words
+from analysis.comparison import row
 from analysis.gather import gather
 from analysis.verdict import verdict
+from tests.analysis.conftest import Show
 from tests.analysis.studies import (
     SPACE,
     complete,
@@ -35,19 +34,21 @@ def made(folder: Path) -> tuple[str, str]:
     """The page and what the terminal shows."""
     collection, console = gather(folder), Console(width=80, file=io.StringIO())
     assert collection.search is not None
+    rows, compared = [row(run) for run in collection.runs], report.compare(collection)
     report.print_search(collection.search, console)
-    report.print_table(collection, console)
+    report.print_table(collection, rows, compared, console)
+    page.build(collection, rows, compared, folder / page.NAME)
     assert isinstance(console.file, io.StringIO)
-    return report.build(collection).read_text(), console.file.getvalue()
+    return (folder / page.NAME).read_text(), console.file.getvalue()
 
 
 def test_a_search_that_runs_has_a_report(tmp_path: Path) -> None:
     trials = [open_trial(TrialState.RUNNING, 0.1), open_trial(TrialState.WAITING, 0.2, told="interrupted")]
-    page, shown = made(study(tmp_path / "s", trials, n_trials=9, confirm=["seeds=[9]"]))
+    text, shown = made(study(tmp_path / "s", trials, n_trials=9, confirm=["seeds=[9]"]))
     assert "0 of 9 trials have ended; 1 running, 1 interrupted; 7 not begun." in shown
-    assert "No trial is complete yet." in page
-    assert "There is no history before a trial is complete." in page
-    assert 'id="results"' not in page
+    assert "No trial is complete yet." in text
+    assert "There is no history before a trial is complete." in text
+    assert 'id="results"' not in text
 
 
 def test_an_empty_study_has_a_report(
@@ -95,46 +96,23 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    """Opens reports in Chromium; any request to a network, script error or word on the console fails the test."""
-    wrong: list[str] = []
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        chromium = playwright.chromium.launch(executable_path=path, args=flags)
-
-        def show(folder: Path, width: int = 1200) -> Page:
-            page = chromium.new_page(viewport={"width": width, "height": 900})
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-            page.on("request", lambda request: None if request.url.startswith("file:") else wrong.append(request.url))
-            page.goto((folder / "report.html").as_uri())
-            page.wait_for_selector("#history .main-svg")
-            return page
-
-        yield show
-        chromium.close()
-    assert wrong == []
-
-
-def test_a_real_search_is_told_on_the_page_and_on_the_terminal(real: Path, browser: Any) -> None:
+def test_a_real_search_is_told_on_the_page_and_on_the_terminal(real: Path, browser: Show) -> None:
     command = [sys.executable, "-m", "analysis.report", real]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    shown, found, page = done.stdout, swept(real), browser(real)
+    shown, found, opened = done.stdout, swept(real), browser(real)
     flat = " ".join(shown.split())
     for sentence in [*verdict(found).sentences, *sweep_words.how_many(found)]:
         assert sentence in flat.replace("search: ", "")
-        assert sentence in page.locator("#search").inner_text()
+        assert sentence in opened.locator("#search").inner_text()
     assert max(map(len, shown.splitlines()[:-1])) <= 80
-    assert page.locator("#trials tbody tr").count() == 5
+    assert opened.locator("#trials tbody tr").count() == 5
     best = found.view.best
     assert best is not None
-    first_row = page.locator("#trials tbody tr").first
+    first_row = opened.locator("#trials tbody tr").first
     assert first_row.locator("td").first.inner_text().split() == [str(best.number), "best"]
-    assert page.locator("#history .scatterlayer .trace").count() >= 2
-    assert page.locator("#slice .main-svg").count() > 0
+    assert opened.locator("#history .scatterlayer .trace").count() >= 2
+    assert opened.locator("#slice .main-svg").count() > 0
 
 
 def test_a_real_search_is_confirmed_by_what_its_confirming_runs_did(real: Path) -> None:
@@ -167,7 +145,7 @@ def test_of_a_search_only_some_runs_are_looked_at(real: Path) -> None:
     }
     assert [run.label for run in collection.runs if run.searched] == ["first (trial 0)", f"best (trial {best.number})"]
     assert collection.left_out == ()
-    told = [difference.first for difference in report._differences(collection)]
+    told = [difference.first for difference in report.compare(collection)]
     assert not any("trial" in name for name in told)  # a difference by which the best was chosen is not tested
 
 
@@ -179,20 +157,20 @@ def test_a_search_below_the_folder_shows_the_same_runs(real: Path) -> None:
 
 
 def test_the_same_search_gives_the_same_page(real: Path) -> None:
-    assert report.build(gather(real)).read_text() == report.build(gather(real)).read_text()
+    assert made(real) == made(real)
 
 
-def test_names_and_reasons_are_text_on_the_page(evil: Path, browser: Any) -> None:
+def test_names_and_reasons_are_text_on_the_page(evil: Path, browser: Show) -> None:
     made(evil)
-    page = browser(evil)
-    assert page.title() == f"Plateaus of {evil.name}"
-    assert page.locator("#search b, #trials b, #trials script").count() == 0
-    assert EVIL in page.locator("#search").inner_text()
-    assert page.locator("#trials td.words").all_inner_texts().count(EVIL) == 2
-    assert page.locator("#trials td", has_text="<b>tcnn</b>").count() == 6
+    opened = browser(evil)
+    assert opened.title() == f"Plateaus of {evil.name}"
+    assert opened.locator("#search b, #trials b, #trials script").count() == 0
+    assert EVIL in opened.locator("#search").inner_text()
+    assert opened.locator("#trials td.words").all_inner_texts().count(EVIL) == 2
+    assert opened.locator("#trials td", has_text="<b>tcnn</b>").count() == 6
 
 
-def test_a_phone_shows_the_page_without_scrolling_it_sideways(evil: Path, browser: Any) -> None:
+def test_a_phone_shows_the_page_without_scrolling_it_sideways(evil: Path, browser: Show) -> None:
     made(evil)
-    page = browser(evil, width=390)
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    opened = browser(evil, width=390)
+    assert opened.evaluate("document.documentElement.scrollWidth") == 390

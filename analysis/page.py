@@ -1,0 +1,194 @@
+"""Build `report.html`: one file with everything in it, which needs no network."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import plotly.graph_objects as go
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from analysis import connectivity, frequencies, sweep_words, verdict, wording
+from analysis.comparison import Difference, Row
+from analysis.figures import curves, differences, escape, graph, ladder, pairs, search, sparkline
+from analysis.figures.style import Spec, configuration_color, rung_color, to_json
+from analysis.gather import Collection, Run, differing_keys
+from analysis.sweep import Sweep, runs_shown
+from badger_sweeps.foundations.files import replacing
+
+NAME = "report.html"
+WEB = Path(__file__).parent / "web"
+ALL_SHOWN = 6
+"""Configurations up to which all are drawn at first."""
+SHOWN_OF_MORE = 4
+"""Of more, the first and those with the earliest escapes."""
+QUANTITIES = {
+    "escape_iteration": ("Iterations to leave chance", "iterations"),
+    "plateau_iterations": ("Iterations on plateaus", "iterations"),
+    "solved_iteration": ("Iterations to solve the task", "iterations"),
+    "final_loss": ("Final loss", "loss"),
+}
+"""Headings and units."""
+
+
+def build(
+    collection: Collection,
+    rows: Sequence[Row],
+    compared: Sequence[Difference],
+    path: Path,
+    heading: str | None = None,
+    live: bool = False,
+    home: Path | None = None,
+) -> None:
+    """Write the page.
+
+    Args:
+        collection: what it is of.
+        rows: the table's, one for each run.
+        compared: the differences between them.
+        path: the file to write.
+        heading: what stands on top; the folder's name if None.
+        live: whether the page asks its server for a newer one.
+        home: the folder that links are relative to; None for that of `path`.
+    """
+    home = home or path.parent
+    page = _template().render(
+        title=heading or f"Plateaus of {collection.folder.resolve().name}",
+        live=live,
+        style=Markup((WEB / "page.css").read_text()),
+        behaviour=Markup((WEB / "page.js").read_text()),
+        plotly_js=Markup(get_plotlyjs()),
+        search=_search(collection, home),
+        left_out=collection.left_out,
+        notes=wording.NOTES,
+        **(_runs(collection.runs, rows, compared, home) if collection.runs else {"rows": []}),
+    )
+    with replacing(path) as file:
+        file.write(page.encode())
+
+
+def _template() -> Any:
+    templates = Environment(
+        loader=FileSystemLoader(WEB), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
+    templates.filters["figure"] = _figure
+    return templates.get_template("page.html")
+
+
+def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Difference], home: Path) -> dict[str, Any]:
+    """What the page tells of the runs."""
+    infos = [ladder.compute(place, run) for place, run in enumerate(runs)]
+    panels = curves.compute(runs)
+    rungs = sorted({rung for info in infos for rung in info.ladder.rungs.tolist()})
+    shown = _shown_first(rows)
+    pairs_found = pairs.compute(runs)
+    return {
+        "rows": [_row(place, run, rows[place], place in shown, home) for place, run in enumerate(runs)],
+        "columns": wording.COLUMNS,
+        "all_shown": len(shown) == len(runs),
+        "answers": wording.answers(compared),
+        "first": runs[0].label,
+        "difference_columns": wording.DIFFERENCE_COLUMNS,
+        "differences": [
+            {"heading": QUANTITIES[name][0], "name": name, "figure": differences.draw(found, QUANTITIES[name][1]),
+             "rows": [wording.difference_cells(own.difference) for own in found]}
+            for name, found in differences.compute(runs, compared).items()
+        ],
+        "escape": escape.draw(escape.compute(runs)),
+        "panels": [
+            {"name": panel.name, "title": panel.title, "first": panel.first, "merged": panel.merged,
+             "figure": curves.draw(panel, rungs if panel.name.endswith("loss") else ())}
+            for panel in panels
+        ],
+        "pairs": pairs.pictures(pairs_found) if pairs_found else None,
+        "graphs": graph.pictures(graph.compute(runs)),
+        "graph_columns": connectivity.COLUMNS,
+        "graph_rows": [connectivity.cells(run) for run in runs],
+        "frequency_columns": frequencies.COLUMNS,
+        "frequencies": [row for row in map(frequencies.cells, runs) if row],
+        "ladders": [
+            {"figure": ladder.draw(info), "width": info.width, "rungs":
+             [{"name": f"{rung:.3g}", "color": rung_color(rung)} for rung in info.ladder.rungs]}
+            for info in infos
+        ],
+        "keys": [(key, [run.config.get(key, "-") for run in runs]) for key in differing_keys(runs)],
+        "configurations": [
+            {"label": run.label, "config": {key: str(value) for key, value in run.config.items()}} for run in runs
+        ],
+    }  # fmt: skip
+
+
+def _row(place: int, run: Run, row: Row, shown: bool, home: Path) -> dict[str, Any]:
+    summary = run.summary
+    judged = wording.loss if summary.objective == "final_loss" else wording.iterations
+    return {
+        "cells": list(zip(wording.cells(row), wording.order(row), strict=True)),
+        "objective": (f"{judged(summary.value)} ({summary.objective})", summary.value.value),
+        "sparkline": sparkline.draw(sparkline.compute(run.history)),
+        "color": configuration_color(place),
+        "shown": shown,
+        "standing": run.standing,
+        "folder": os.path.relpath(run.folder, home),
+        "link": quote(os.path.relpath(run.folder, home)) + "/",
+    }
+
+
+def _shown_first(rows: Sequence[Row]) -> set[int]:
+    """The places of the runs that are drawn before anything is chosen."""
+    if len(rows) <= ALL_SHOWN:
+        return set(range(len(rows)))
+    places = [place for place, row in enumerate(rows) if row.measurable]
+    earliest = sorted(places, key=lambda place: rows[place].mean_escape.value)
+    return {0, *[place for place in earliest if place][: SHOWN_OF_MORE - 1]}
+
+
+def _search(collection: Collection, home: Path) -> dict[str, Any] | None:
+    """What the page tells of the search in its folder; None if there is none."""
+    sweep = collection.search
+    if sweep is None:
+        return None
+    shown = {run.folder: run.label for run in collection.runs}
+    missing = [label for folder, label in runs_shown(sweep).items() if folder not in shown]
+    table = sweep_words.table(sweep)
+    return {
+        "how_many": sweep_words.how_many(sweep),
+        "verdict": verdict.verdict(sweep),
+        "comparison_columns": verdict.COMPARISON_COLUMNS,
+        "comparison_note": verdict.COMPARISON_NOTE,
+        "table": table,
+        "trials": [_trial(sweep, row, home) for row in table.rows],
+        "table_note": sweep_words.TABLE_NOTE,
+        "pictures": search.draw(sweep),
+        "shown": sweep_words.shown([shown[folder] for folder in runs_shown(sweep) if folder in shown], missing),
+    }
+
+
+def _trial(sweep: Sweep, row: sweep_words.TrialRow, home: Path) -> dict[str, Any]:
+    folder = sweep.folder / row.cells[0]
+    return {
+        "row": row,
+        "sparkline": sparkline.draw(sparkline.of_run(folder)),
+        "link": quote(os.path.relpath(folder, home)) + "/" if folder.is_dir() else "",
+    }
+
+
+def _figure(figure: go.Figure | Spec, name: str, words: str) -> Markup:
+    """A place on the page in which a figure is drawn when it is seen, and the figure.
+
+    Args:
+        figure: it.
+        name: unique on the page; given, so that the same runs make the same page.
+        words: what is seen, for those who do not.
+    """
+    content = to_json(figure).replace("<", "\\u003c")
+    height = json.loads(content)["layout"].get("height", 400)
+    return Markup(
+        '<div class="plot" id="figure-{0}" role="img" aria-label="{1}" style="height:{2}px"></div>'
+        '<script type="application/json" id="figure-{0}-data">{3}</script>'
+    ).format(name, words, height, Markup(content))

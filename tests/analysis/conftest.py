@@ -1,0 +1,78 @@
+"""A browser that lets nothing pass, and a study that it looks at."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.runs.commands import SMALL
+
+Show = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Show]:
+    """Opens pages; any request to a network, script error or word on the console fails the test."""
+    wrong: list[str] = []
+    pages: list[Page] = []
+
+    def show(address: Path | str, width: int = 1200, **options: Any) -> Page:
+        """Open a folder's report, or a local server's page."""
+        url = address if isinstance(address, str) else (address / "report.html").as_uri()
+        page = chromium.new_page(viewport={"width": width, "height": 900}, **options)
+        pages.append(page)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        allowed = ("file:", "data:", "blob:", "http://127.0.0.1:")
+        page.on("request", lambda asked: None if asked.url.startswith(allowed) else wrong.append(asked.url))
+        page.goto(url)
+        return page
+
+    yield show
+    for page in pages:
+        page.close()
+    assert wrong == []
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two configurations that are finished, one that is not, one that is damaged, one of which nothing is left."""
+    folder = tmp_path_factory.mktemp("study")
+    command = [sys.executable, "-m", "badger_sweeps", "-m", "architecture=gru,exponential", f"hydra.sweep.dir={folder}"]
+    settings = [*SMALL, "training.iterations=240", "training.batch_size=64", "tracking=disabled", "seeds=8"]
+    done = subprocess.run([*command, *settings], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    first = next(path for path in folder.iterdir() if path.name.startswith("gru"))
+    unfinished, damaged, empty = folder / "unfinished", folder / "<b>damaged</b>", folder / "empty"
+    for copy in (unfinished, damaged):
+        shutil.copytree(first, copy)
+    (unfinished / "summary.json").unlink()
+    (damaged / "summary.json").write_text("{")
+    shutil.copytree(first / ".hydra", empty / ".hydra")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def printed(study: Path) -> str:
+    """What the terminal shows when the study's report is made."""
+    command = [sys.executable, "-m", "analysis.report", study]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    return shown.stdout
