@@ -16,11 +16,17 @@ from rich.text import Text
 from analysis import wording
 from analysis.comparison import QUANTITIES, Difference, differences, row
 from analysis.gather import Collection, Run, differing_keys, gather, labels_of
-from analysis.page import QUANTITIES as HEADINGS
 from analysis.page import build
 from badger_sweeps.runs.provenance import code_version
 
 OUT = Path("comparison.html")
+SHORT = {
+    "escape_iteration": "escape",
+    "plateau_iterations": "on plateaus",
+    "solved_iteration": "solved",
+    "final_loss": "final loss",
+}
+"""What quantities are called in the table."""
 
 
 class NotOneRun(ValueError):
@@ -95,7 +101,7 @@ def print_differences(runs: tuple[Run, Run], compared: list[Difference], console
     table = _table(f"{len(shared)} seeds", *wording.DIFFERENCE_COLUMNS[1:])
     for difference in compared:
         cells = [text for text, _ in wording.difference_cells(difference)[1:]]
-        table.add_row(HEADINGS[difference.quantity][0], *map(Text, cells))
+        table.add_row(SHORT[difference.quantity], *map(Text, cells))
     console.print(table)
     console.print(
         "Differences: the second minus the first, paired by seed, with 95 % intervals (BCa). Effect: in standard "

@@ -189,6 +189,6 @@ def _figure(figure: go.Figure | Spec, name: str, words: str) -> Markup:
     content = to_json(figure).replace("<", "\\u003c")
     height = json.loads(content)["layout"].get("height", 400)
     return Markup(
-        '<div class="plot" id="figure-{0}" role="img" aria-label="{1}" style="height:{2}px"></div>'
+        '<div class="plot" id="figure-{0}" role="group" aria-label="{1}" style="height:{2}px"></div>'
         '<script type="application/json" id="figure-{0}-data">{3}</script>'
     ).format(name, words, height, Markup(content))

@@ -107,7 +107,7 @@ def bind(view: View, port: int | None) -> ThreadingHTTPServer:
     handler = partial(_Handler, view=view, directory=str(view.folder))
     for own in (PORT, 0) if port is None else (port,):
         try:
-            return ThreadingHTTPServer((HOST, own), handler)
+            return _Server((HOST, own), handler)
         except (OSError, OverflowError) as error:
             reason = error
     raise OSError(str(reason))
@@ -119,6 +119,13 @@ def leet(folder: Path) -> str:
     wandb = Path(sys.executable).with_name("wandb")
     command = os.path.relpath(wandb) if wandb.exists() else "wandb"
     return shlex.join([command, "leet", os.path.relpath(found.parents[1] if found else folder / "wandb")])
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that went away in the middle of an answer, as it does when it loads a page anew."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(SimpleHTTPRequestHandler):

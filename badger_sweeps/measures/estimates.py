@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -96,12 +97,13 @@ def _hedges(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
         return np.asarray(correction * values.mean(axis) / values.std(axis, ddof=1))
 
 
-def _bca(
-    values: NDArray[np.float64], statistic: Callable[..., Any] = np.mean
-) -> tuple[float | None, float | None]:
+def _bca(values: NDArray[np.float64], statistic: Callable[..., Any] = np.mean) -> tuple[float | None, float | None]:
     if len(values) < FEWEST or np.ptp(values) == 0:
         return None, None
     rng = np.random.default_rng(0)
-    result = scipy.stats.bootstrap((values,), statistic, method="BCa", n_resamples=9999, rng=rng)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", scipy.stats.DegenerateDataWarning)  # of what None says
+        warnings.simplefilter("ignore", RuntimeWarning)  # resamples of one value alone, again
+        result = scipy.stats.bootstrap((values,), statistic, method="BCa", n_resamples=9999, rng=rng)
     low, high = float(result.confidence_interval.low), float(result.confidence_interval.high)
     return (low, high) if np.isfinite([low, high]).all() else (None, None)

@@ -33,13 +33,14 @@ def browser(chromium: Browser) -> Iterator[Show]:
     wrong: list[str] = []
     pages: list[Page] = []
 
-    def show(address: Path | str, width: int = 1200, **options: Any) -> Page:
-        """Open a folder's report, or a local server's page."""
+    def show(address: Path | str, width: int = 1200, may_fail: bool = False, **options: Any) -> Page:
+        """Open a folder's report, or a local server's page; `may_fail`: whether that server is going to end."""
         url = address if isinstance(address, str) else (address / "report.html").as_uri()
         page = chromium.new_page(viewport={"width": width, "height": 900}, **options)
         pages.append(page)
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        if not may_fail:
+            page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         allowed = ("file:", "data:", "blob:", "http://127.0.0.1:")
         page.on("request", lambda asked: None if asked.url.startswith(allowed) else wrong.append(asked.url))
         page.goto(url)

@@ -140,3 +140,40 @@ def test_a_difference_in_words() -> None:
 
 def test_keys_that_differ() -> None:
     assert differing_keys((finished("a", []), finished("b", []))) == ["label"]
+
+
+def lead(seconds: list[int], firsts: list[int], others: int = 0) -> list[wording.Answer]:
+    """The answer to one comparison beside others that were made."""
+    runs = [finished("a", [outcome(seed, time) for seed, time in enumerate(firsts)])]
+    runs += [finished("b", [outcome(seed, time) for seed, time in enumerate(seconds)])]
+    runs += [finished(f"c{number}", [outcome(seed, 99) for seed in range(len(firsts))]) for number in range(others)]
+    return [own for own in wording.answers(differences(runs, ["escape_iteration"])) if own.goal == "First plateau"]
+
+
+def test_the_answer_says_whether_a_lead_is_established() -> None:
+    """Eight seeds that agree give p = 2/256 = .0078: enough alone, but not for seven comparisons, which need ten."""
+    slow, fast = [80, 81, 82, 83, 84, 85, 86, 88], [10, 12, 14, 16, 18, 20, 22, 24]
+    (alone,) = lead(fast, slow)
+    assert alone.established
+    assert alone.words.startswith("b leaves chance 67 iterations earlier than a [")
+    assert alone.words.endswith("p = 0.0078.")
+    (among,) = lead(fast, slow, others=6)
+    assert not among.established
+    assert "All seeds agree, but 8 are too few among 7 comparisons: it takes 9." in among.words
+    assert among.words.endswith("The largest of 7 differences is partly luck.")
+    (chance,) = lead([10, 90, 20, 90, 70, 85, 90, 70], slow)
+    assert not chance.established
+    assert chance.words.endswith("That may be chance.")
+    (worse,) = lead(slow, fast)
+    assert worse == wording.Answer("First plateau", False, "Nothing is better than a, the first.")
+    (few,) = lead(fast[:4], slow[:4])
+    assert "All seeds agree, but 4 are too few: it takes 6." in few.words
+
+
+@pytest.mark.parametrize("comparisons", [1, 2, 7, 21, 87])
+def test_so_many_seeds_are_enough_and_one_fewer_is_not(comparisons: int) -> None:
+    firsts = [80 + seed for seed in range(5)]
+    (told,) = lead([10 + 2 * seed for seed in range(5)], firsts, others=comparisons - 1)
+    needed = int(told.words.split("it takes ")[1].split(".")[0])
+    assert comparisons * 2 / 2**needed < 0.05
+    assert needed == 6 or comparisons * 2 / 2 ** (needed - 1) >= 0.05
