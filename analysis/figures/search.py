@@ -13,9 +13,9 @@ import plotly.graph_objects as go
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from analysis.figures.style import apply_to
+from analysis.figures.style import apply_to, plain
 from analysis.sweep import Sweep, parameters
-from analysis.sweep_words import title
+from analysis.sweep_words import short_names, title
 
 POINT = "#4a6f8f"
 BEST = "#e06c00"
@@ -26,6 +26,7 @@ DECADES = 2.5
 """Of a logarithmic axis, up to which it has marks at 2 and 5."""
 FEWEST = 8
 """Complete trials below which importance is not computed."""
+TENTH = 10
 ENOUGH = 50
 """Complete trials of which the best tenth are the five that Optuna's documentation asks for."""
 
@@ -35,7 +36,7 @@ class Picture:
     """A figure, or a sentence in its place.
 
     Attributes:
-        name: history, front, importance or slice.
+        name: history, front, importance, slice or parallel.
         heading: what it is.
         figures: one below the other.
         caption: what is seen, or why nothing is.
@@ -48,11 +49,11 @@ class Picture:
 
 
 def draw(sweep: Sweep) -> list[Picture]:
-    """History or Pareto front, importance of parameters, slices."""
+    """History or Pareto front, importance of parameters, slices, parallel coordinates."""
     many = len(sweep.objectives) > 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what the captions say
-        return [_front(sweep) if many else _history(sweep), _importance(sweep), _slices(sweep)]
+        return [_front(sweep) if many else _history(sweep), _importance(sweep), _slices(sweep), _parallel(sweep)]
 
 
 def _complete(sweep: Sweep) -> list[FrozenTrial]:
@@ -223,6 +224,42 @@ def _row_of_slices(sweep: Sweep, position: int, name: str, params: list[str], sh
     for axis in figure.select_xaxes():  # in an order of Optuna's
         axis.update(domain=[share * end for end in axis.domain or (0, 1)])
         _as_searched(axis, bounds[axis.title.text])
+    return figure
+
+
+def _parallel(sweep: Sweep) -> Picture:
+    heading, complete = "Parallel coordinates", _complete(sweep)
+    shared = set.intersection(*(set(trial.params) for trial in complete)) if complete else set()
+    if len(complete) < 2 or len(shared) < 2:
+        return Picture("parallel", heading, [], "They take two parameters and two complete trials.")
+    figures = [_lines(sweep, position, sorted(shared)) for position in range(len(sweep.objectives))]
+    share = f"the best tenth of {len(complete)}" if len(complete) > TENTH else "the best one"
+    caption = f"A line for each complete trial. Orange: {share} by the objective on the left."
+    return Picture("parallel", heading, figures, f"{caption}{_left_out(sweep)}")
+
+
+def _lines(sweep: Sweep, position: int, params: list[str]) -> go.Figure:
+    """Trials as lines across one objective and these parameters."""
+
+    def target(trial: FrozenTrial) -> float:
+        return float(trial.values[position])
+
+    name = title(sweep.objectives[position])
+    figure = optuna.visualization.plot_parallel_coordinate(sweep.study, params, target=target, target_name=name)
+    lines = [trace for trace in figure.data if trace.mode == "lines"]
+    sign = 1 if sweep.view.directions[position] == "minimize" else -1
+    lines.sort(key=lambda trace: -sign * trace.y[0])  # the best last, on top
+    for place, trace in enumerate(reversed(lines)):
+        best = place < max(1, len(lines) // TENTH)
+        trace.update(
+            line={"color": BEST if best else POINT, "width": 2.2 if best else 1.2}, opacity=1 if best else 0.45
+        )
+    figure.data = lines
+    _finish(figure, 400)
+    figure.update_xaxes(ticktext=[name, *short_names(params)])
+    for mark in figure.layout.annotations:
+        mark.update(text=plain(str(mark.text)), font={"size": 12, "color": None})
+    figure.update_layout(margin={"l": 40, "r": 40, "t": 20, "b": 40})
     return figure
 
 

@@ -72,7 +72,8 @@ def along(x: ArrayLike) -> Spec:
 def to_json(figure: go.Figure | Spec) -> str:
     """The figure for a page, which brings its own template: one for light and one for dark surroundings."""
     content = json.loads(figure.to_json()) if isinstance(figure, go.Figure) else figure
-    content["layout"].pop("template", None)
+    for name in ("template", "plot_bgcolor", "paper_bgcolor"):
+        content["layout"].pop(name, None)
     return json.dumps({"data": content["data"], "layout": content["layout"]}, separators=(",", ":"))
 
 

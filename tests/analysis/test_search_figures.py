@@ -53,6 +53,24 @@ def test_the_history_shows_complete_trials_and_the_best_so_far(tmp_path: Path) -
     assert "80 trials without a value" in picture(found, "history").caption
 
 
+def test_parallel_coordinates_hold_every_complete_trial_and_bring_the_best_tenth_out(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    kinds = rng.choice(list(SPACE["kind"].choices), 30)
+    trials = [complete([float(value)], lr, str(kind)) for value, lr, kind in zip(
+        rng.permutation(30) + 100, rng.uniform(0.01, 0.9, 30), kinds, strict=True)]  # fmt: skip
+    shown = picture(swept(study(tmp_path / "s", [*trials, pruned(10, 0.9)])), "parallel")
+    (figure,) = shown.figures
+    assert len(figure.data) == 30
+    assert [line.line.color == search.BEST for line in figure.data] == [False] * 27 + [True] * 3
+    lowest = [float(line.y[0]) for line in figure.data]
+    assert lowest == sorted(lowest, reverse=True)  # the first axis is the objective, lower being better
+    assert list(figure.layout.xaxis.ticktext) == ["iterations to escape", "kind", "lr"]
+    assert "&lt;b&gt;tcnn&lt;/b&gt;" in {mark.text for mark in figure.layout.annotations}
+    assert "Orange: the best tenth of 30" in shown.caption
+    alone = picture(swept(study(tmp_path / "t", trials[:1])), "parallel")
+    assert alone.figures == []
+
+
 def test_slices_show_every_complete_trial_under_its_value_and_mark_the_best(tmp_path: Path) -> None:
     trials = [
         complete([100.0 + place], lr, kind) for place, (lr, kind) in enumerate([(0.1, "gru"), (0.5, "<b>tcnn</b>")])
