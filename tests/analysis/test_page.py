@@ -42,7 +42,7 @@ def traces(place: Locator) -> list[dict[str, object]]:
 def test_the_table_tells_every_configuration(page: Page, study: Path) -> None:
     rows = page.locator("#results tbody tr")
     assert [rows.nth(i).locator(".pick").inner_text().strip() for i in range(2)] == ["gru", "exponential"]
-    assert re.fullmatch(r"\d/8", rows.first.locator("td").nth(3).inner_text())
+    assert re.fullmatch(r"\d/8", rows.first.locator("td").nth(4).inner_text())
     assert rows.locator("svg.sparkline polyline").count() == 2
     folders = [rows.nth(i).locator("a", has_text="folder").get_attribute("href") for i in range(2)]
     assert [study / unquote(str(folder)).rstrip("/") for folder in folders] == [
