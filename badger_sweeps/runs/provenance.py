@@ -19,6 +19,7 @@ import badger_sweeps
 from badger_sweeps.foundations.addresses import without_passwords
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.files import write_json
+from badger_sweeps.runs.code import write_code
 
 NAME = "provenance.json"
 LIBRARIES = ("torch", "numpy", "scipy", "pandas", "networkx", "ruptures", "hydra-core", "optuna", "wandb")
@@ -43,17 +44,21 @@ class Provenance:
             "engine": engine,
             "libraries": {name: version(name) for name in LIBRARIES},
             **_code(),
+            "code": write_code(folder),
             "wall_seconds": None,
+            "exit_status": None,
         }
         self._content.setdefault("sessions", []).append(self._session)
         self._started = monotonic()
         write_json(self._path, self._content)
 
-    def close(self, iterations: int, measuring: float) -> None:
-        """Note how long this session took, how much of that went into measuring, and how many iterations are done."""
+    def close(self, iterations: int, measuring: float, exit_status: int) -> None:
+        """Note how long this session took, how much of that went into measuring, how many iterations are done, and how
+        it ended; of one that was killed nothing is noted."""
         self._session["wall_seconds"] = round(monotonic() - self._started, 3)
         self._session["measuring_seconds"] = round(measuring, 3)
         self._session["iterations_done"] = iterations
+        self._session["exit_status"] = exit_status
         write_json(self._path, self._content)
 
 
@@ -61,6 +66,18 @@ def identity(folder: Path) -> tuple[str, str | None]:
     """The id of the run in `folder`, and the group that trackers are told; None if it was not noted."""
     content = _read(folder / NAME)
     return str(content["run_id"]), content.get("group")
+
+
+def kept_code(folder: Path) -> tuple[Path, ...]:
+    """The code that the run in `folder` was made with, in the order in which it was started with it."""
+    names = dict.fromkeys(session.get("code") for session in _read(folder / NAME)["sessions"])
+    return tuple(folder / name for name in names if name is not None and (folder / name).exists())
+
+
+def exit_status(folder: Path) -> int:
+    """How the last session of the run in `folder` ended; 1 if nothing was noted, since it was killed."""
+    status = _read(folder / NAME)["sessions"][-1].get("exit_status")
+    return 1 if status is None else int(status)
 
 
 def started(folder: Path) -> str:

@@ -22,7 +22,7 @@ from badger_sweeps.runs.graphs import read_connectivity, write_graphs
 from badger_sweeps.runs.history import History, check_history, iterations, read_history
 from badger_sweeps.runs.interruption import Interruption
 from badger_sweeps.runs.lock import exclusive
-from badger_sweeps.runs.provenance import Provenance, identity
+from badger_sweeps.runs.provenance import Provenance, identity, kept_code
 from badger_sweeps.runs.replay import recorded_course
 from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import Summary, summarize
@@ -180,7 +180,8 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
             finally:
                 history.flush()
             checkpointer.save()
-            provenance.close(population.iteration, measuring.seconds)
+            ended = population.finished or stop is not None
+            provenance.close(population.iteration, measuring.seconds, 0 if ended else interruption.exit_status)
             if stop is not None and not population.finished:
                 raise Stopped(population.iteration, stop)
             if not population.finished:
@@ -207,6 +208,7 @@ def describe(plan: Plan, first_iteration: int) -> RunDescription:
         first_iteration=first_iteration,
         graphs=read_connectivity(plan.folder),
         metrics=[*plan.metrics, *plan.measures.columns(plan.experiment)],
+        code=kept_code(plan.folder),
     )
 
 

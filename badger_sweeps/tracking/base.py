@@ -28,6 +28,7 @@ class RunDescription:
         first_iteration: where this session starts.
         graphs: how well connected each seed's graph is.
         metrics: the names of all that records may hold.
+        code: files that have the code it was made with.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class RunDescription:
     first_iteration: int
     graphs: Mapping[int, Connectivity]
     metrics: Sequence[str]
+    code: tuple[Path, ...] = ()
 
 
 class Tracker(ABC):

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path
+from threading import Thread
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,6 +17,7 @@ import wandb
 from PIL import Image, ImageOps
 from pydantic import Field
 from wandb.errors import CommError
+from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.names import shortened
@@ -38,6 +41,9 @@ STRIDE = 100
 """W&B's own steps to an iteration: room for rows of inner steps, since a step that was passed cannot be logged."""
 CELL = 16
 """Pixels of a pair of experts in the picture of all."""
+
+CODE = "badger_sweeps"
+"""The artifact of the package's code."""
 
 Mode = Literal["offline", "online"]
 
@@ -80,6 +86,7 @@ class _Runs(Tracker):
         self._inner: dict[int, dict[str, list[float]]] = {}
         self._last = run.first_iteration
         self._runs: dict[int, wandb.Run] = {}
+        self._code: _Code | None = None
         mode = _mode(tracking)
         try:
             for seed in run.seeds:
@@ -87,6 +94,8 @@ class _Runs(Tracker):
         except wandb.Error as error:
             self.close(exit_status=1)
             raise _cannot_start(tracking, error) from error
+        self._code = _Code(run.code, list(self._runs.values()), mode)
+        self._code.start()
 
     def observe(self, record: Record) -> None:
         self._last = record.iteration
@@ -140,8 +149,37 @@ class _Runs(Tracker):
                     self._runs[seed].log({"inner_step": inner_step, **named}, step=step)
 
     def close(self, exit_status: int) -> None:
+        if self._code is not None:
+            self._code.join(LAST_PATIENCE)
         with ThreadPoolExecutor(max(1, len(self._runs))) as pool:  # each may wait for a server that has died
             list(pool.map(lambda run: _finish(run, exit_status), self._runs.values()))
+        if self._code is not None and not self._code.taken:
+            _warn("W&B: the server has not taken the code.")
+
+
+class _Code(Thread):
+    """Gives the package's code to all runs, beside the training, since the server is asked about it.
+
+    W&B keeps it once, by its content, as an artifact of the project.
+    """
+
+    def __init__(self, files: Sequence[Path], runs: Sequence[wandb.Run], mode: Mode) -> None:
+        super().__init__(daemon=True)
+        self._files, self._runs, self._mode = files, runs, mode
+        self.taken = False
+
+    def run(self) -> None:
+        for path in self._files:
+            for place, run in enumerate(self._runs):
+                artifact = wandb.Artifact(CODE, type="code")
+                artifact.add_file(str(path), policy="immutable", skip_cache=True)  # no copy: it stays where it is
+                try:
+                    logged = run.log_artifact(artifact)
+                    if self._mode == "online" and not place:
+                        logged.wait(LAST_PATIENCE)  # then the others find it there, and do not send it again
+                except (wandb.Error, ValueError, WandbApiFailedError):
+                    return
+        self.taken = True
 
 
 class _Search(SearchTracker):

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.tracking.artifacts import Artifacts
+
 KEY = "5f" * 20
 """Forty characters, as the client demands."""
 STREAM = re.compile(r"/files/[^/]+/[^/]+/([^/]+)/file_stream$")
@@ -47,6 +49,9 @@ class Server:
     Attributes:
         runs: by the client's own names.
         files: uploaded content by path.
+        uploads: the paths, in the order in which they came.
+        views: workspaces by id.
+        artifacts: files that runs share.
         status: what all requests are answered with, where it is not 200.
         requests: how many came.
     """
@@ -54,6 +59,9 @@ class Server:
     def __init__(self, port: int = 0) -> None:
         self.runs: dict[str, Run] = defaultdict(Run)
         self.files: dict[str, bytes] = {}
+        self.views: dict[str, dict[str, Any]] = {}
+        self.artifacts = Artifacts()
+        self.uploads: list[str] = []
         self.asked: list[str] = []
         self.status = 200
         self.requests = 0
@@ -128,7 +136,8 @@ class Server:
             self._take(self.runs[stream[1]], json.loads(body))
             return 200, {"limits": {}}
         if method == "PUT":
-            self.files[path.removeprefix("/upload/")] = body
+            self.uploads.append(path.removeprefix("/upload/"))
+            self.files[self.uploads[-1]] = body
         return 200, {}
 
     def _resumed(self, name: str) -> dict[str, Any] | None:
@@ -183,6 +192,13 @@ class Server:
                 "project": {"id": "project", **project},
             }
             return {"upsertBucket": {"bucket": bucket, "inserted": inserted}}
+        if name is not None and (answer := self.artifacts.answer(name[1], variables, self.address)):
+            return answer
+        if "upsertView" in query:
+            identity = variables.get("id") or f"view-{len(self.views)}"
+            inserted = identity not in self.views
+            self.views[identity] = variables
+            return {"upsertView": {"view": {"id": identity, "name": variables["name"]}, "inserted": inserted}}
         if "createRunFiles" in query:
             files = [
                 {"name": own, "uploadUrl": f"{self.address}/upload/{variables['run']}/{own}"}

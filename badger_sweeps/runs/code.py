@@ -1,0 +1,48 @@
+"""`code-HASH.zip`: the package's own code as a run used it, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import badger_sweeps
+from badger_sweeps.foundations.files import replacing
+
+PARTS = ("badger_sweeps", "hydra_plugins/badger_sweeper")
+SUFFIXES = frozenset([".py", ".yaml", ".cpp", ".h"])
+"""Of code and configuration: what else may lie in a checkout is not ours."""
+
+
+def write_code(folder: Path) -> str:
+    """Keep the code in a run's folder; gives the file's name, which is that of its content."""
+    archive = _archive()
+    path = folder / f"code-{hashlib.sha256(archive).hexdigest()[:12]}.zip"
+    if not path.exists():
+        with replacing(path) as file:
+            file.write(archive)
+    return path.name
+
+
+def code_files() -> Iterator[tuple[str, Path]]:
+    """Each file of the package: its name beside `badger_sweeps`, and where it is."""
+    root = Path(badger_sweeps.__file__).parent.parent
+    # A wheel has its configuration within the package; what else is called conf beside it is somebody else's.
+    parts = PARTS if (root / PARTS[0] / "conf").exists() else (*PARTS, "conf")
+    for part in parts:
+        for path in sorted((root / part).rglob("*")):
+            if path.suffix in SUFFIXES and path.is_file():
+                yield path.relative_to(root).as_posix(), path
+
+
+@cache  # what a process has imported does not change, whatever becomes of the files
+def _archive() -> bytes:
+    """The same bytes for the same code: the order is that of names, and no time is noted."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, path in code_files():
+            archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return content.getvalue()
