@@ -7,23 +7,19 @@ import os
 import subprocess
 import sys
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
 
-from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from badger_sweeps.commands.complaints import complain
-from badger_sweeps.commands.door import plan
-from badger_sweeps.foundations.errors import UsageError
-from badger_sweeps.loading import CONFIG, runs_below
+from badger_sweeps.commands.tracked import tracked_below
 from badger_sweeps.measures.unmeasurable import tell_in_one_line
 from badger_sweeps.runs.delivery import deliver
 from badger_sweeps.runs.lock import InUse, exclusive
 from badger_sweeps.sweeps.telling import NAME as TOLD
-from badger_sweeps.tracking.wandb import Undelivered, WandB
+from badger_sweeps.sweeps.telling import telling
+from badger_sweeps.tracking.wandb import Undelivered
 
 
 def main() -> None:
@@ -50,31 +46,38 @@ def sync(folder: Path, console: Console) -> None:
         Undelivered: the server does not answer.
     """
     warnings.simplefilter("error", Undelivered)
-    told = 0
-    for name in runs_below(folder).names:
-        run = folder / name
-        config = cast(DictConfig, OmegaConf.load(run / CONFIG))
-        hydra = cast(DictConfig, OmegaConf.load(run / CONFIG.with_name("hydra.yaml"))).hydra
-        planned = plan(config, hydra, run)
-        if not isinstance(planned.tracking, WandB):
-            continue
-        told += 1
-        online = replace(planned, tracking=replace(planned.tracking, mode="online"))
+    progress = Console(stderr=True)
+    for name, planned, _ in tracked_below(folder, "online"):
         try:
-            with exclusive(run):
-                deliver(online)
+            with exclusive(planned.folder):
+                deliver(planned, progress)
         except InUse:
-            console.print(f"{name}: goes on, left for later", markup=False, highlight=False, soft_wrap=True)
+            _say(console, f"{name}: goes on, left for later")
             continue
-        console.print(f"{name}: delivered", markup=False, highlight=False, soft_wrap=True)
-    searches = sorted(path for own in folder.rglob(TOLD) for path in own.parent.glob("wandb/offline-run-*"))
-    if searches:  # of these W&B's own tool sends those that it has not sent
-        tool = [sys.executable, "-m", "wandb", "sync", "--yes", *map(str, searches)]
-        with TemporaryDirectory() as logs:  # which it would leave in the current folder
-            if subprocess.run(tool, check=False, env={**os.environ, "WANDB_DIR": logs}).returncode:
-                raise Undelivered("W&B: the server has not taken the runs of searches.")
-    if not told:
-        raise UsageError(f"`{folder}` must have runs with tracking=wandb below it; found none.")
+        _say(console, f"{name}: delivered")
+    for search in sorted(path.parent for path in folder.rglob(TOLD)):
+        name = f"{search.relative_to(folder)}: search"
+        try:
+            with telling(search):
+                _send(sorted(search.glob("wandb/offline-run-*")))
+        except InUse:
+            _say(console, f"{name} goes on, left for later")
+            continue
+        _say(console, f"{name} delivered")
+
+
+def _send(runs: list[Path]) -> None:
+    """Have W&B's own tool send what it has not sent."""
+    if not runs:
+        return
+    tool = [sys.executable, "-m", "wandb", "sync", "--yes", *map(str, runs)]
+    with TemporaryDirectory() as logs:  # which it would leave in the current folder
+        if subprocess.run(tool, check=False, env={**os.environ, "WANDB_DIR": logs}).returncode:
+            raise Undelivered("W&B: the server has not taken the runs of searches.")
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -6,34 +6,43 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.console import Console
 
 from badger_sweeps.measures.objectives import per_seed
 from badger_sweeps.runs.history import iterations, read_history
+from badger_sweeps.runs.provenance import exit_status
 from badger_sweeps.runs.run import Plan, describe
 from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import read_summary
+from badger_sweeps.tracking.progress import TerminalProgress
 from badger_sweeps.training.loop import Record
 
 if TYPE_CHECKING:
     import pandas
 
 
-def deliver(plan: Plan) -> None:
-    """Tell `plan.tracking` of all records in the run's folder, and of its outcome if it is finished.
+def deliver(plan: Plan, console: Console) -> None:
+    """Tell `plan.tracking` of all records in the run's folder, and of how it ended; the console shows how far it is.
 
     Trackers leave out what they were told before.
     """
-    tracker = plan.tracking.start(describe(plan, 0))
+    description = describe(plan, 0)
+    history = read_history(plan.folder)
+    finished = (plan.folder / SUMMARY).exists()
     status = 1
+    tracker = plan.tracking.start(description)
+    progress = TerminalProgress(description, int(history["iteration"].max() + 1) if len(history) else 0, console)
     try:
-        for record in records(plan, read_history(plan.folder)):
+        for record in records(plan, history):
             tracker.observe(record)
-        if (plan.folder / SUMMARY).exists():
+            progress.observe(record)
+        if finished:
             summary = read_summary(plan.folder)
             values = per_seed(plan.objective, summary.outcomes, summary.budget)
             tracker.conclude(summary.outcomes, plan.objective, values.tolist())
-        status = 0
+        status = 0 if finished else exit_status(plan.folder)
     finally:
+        progress.close(status)
         tracker.close(status)
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from badger_sweeps.foundations.files import write_json
+from badger_sweeps.runs.lock import InUse
 from badger_sweeps.sweeps.view import StudyView, TrialView
 from badger_sweeps.tracking.base import SearchDescription, SearchTracker, Tracking
 
 NAME = "search.json"
-"""How many trials the tracker was told of from this folder."""
+"""The search's name, and how many trials the tracker was told of from this folder."""
 
 
 class Teller:
@@ -30,9 +32,9 @@ class Teller:
     """
 
     def __init__(self, tracking: Tracking, folder: Path, name: str, study_id: str) -> None:
-        self._path = folder / NAME
+        self._path, self._name = folder / NAME, name
         self._view: StudyView | None = None
-        self._lock = FileLock(folder / f".{NAME}.lock", blocking=False)
+        self._lock = _lock(folder)
         self._tracker: SearchTracker | None = None
         self._told = 0
         try:
@@ -55,13 +57,36 @@ class Teller:
             if step >= self._told:
                 self._tracker.observe(step, _row(trial, best[step]))
         self._told = len(view.ended)
-        write_json(self._path, {"told": self._told})
+        write_json(self._path, {"name": self._name, "told": self._told})
 
     def close(self, exit_status: int) -> None:
         """No more is told."""
         if self._tracker is not None:
             self._tracker.close(exit_status, _summary(self._view) if self._view is not None else {})
         self._lock.release()
+
+
+@contextmanager
+def telling(folder: Path) -> Iterator[None]:
+    """Be the one that tells of the search in `folder`.
+
+    Raises:
+        InUse: another process is.
+    """
+    try:
+        with _lock(folder):
+            yield
+    except Timeout:
+        raise InUse(f"`{folder}` must be free; found another process that tells of its search.") from None
+
+
+def _lock(folder: Path) -> FileLock:
+    return FileLock(folder / f".{NAME}.lock", blocking=False)
+
+
+def told_name(folder: Path) -> str:
+    """The name of the search in `folder`, as its tracker was told."""
+    return str(json.loads((folder / NAME).read_text()).get("name", folder.resolve().name))
 
 
 def _best_so_far(view: StudyView) -> list[float | None]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import badger_sweeps
 from badger_sweeps.runs.history import read_history
-from tests.runs.commands import command
+from badger_sweeps.runs.lock import exclusive
+from tests.runs.commands import command, start, wait_for_iteration
+from tests.sweeps import commands as sweeps
 from tests.tracking.servers import KEY, Server
 
 OVERRIDES = ("training.iterations=60", "tracking.every=7", "measures.every=20", "measures.inner_binding.every=20")
+ROOT = Path(badger_sweeps.__file__).parent.parent
 LOGGED = sorted({*range(0, 60, 7), 20, 40})
 SYNC = [sys.executable, "-m", "badger_sweeps.commands.sync"]
 
@@ -85,8 +92,79 @@ def test_offline_then_sync_and_sync_again(server: Server, tmp_path: Path) -> Non
     assert run(server, tmp_path / "run").returncode == 0
     assert server.requests == 0
     for _ in range(2):
-        assert sync(server, tmp_path).returncode == 0
+        done = sync(server, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "iteration 60/60" in done.stderr
         check(server, tmp_path / "run")
+        assert {arrived.exit_code for arrived in server.runs.values()} == {0}
+
+
+@pytest.mark.slow
+def test_the_code_arrives_once_and_is_the_packages(server: Server, tmp_path: Path) -> None:
+    """Of all seeds and of both deliveries one upload, byte by byte the package, and no other file."""
+    assert run(server, tmp_path / "online", "tracking.mode=online").returncode == 0
+    assert run(server, tmp_path / "offline").returncode == 0
+    for _ in range(2):
+        assert sync(server, tmp_path).returncode == 0
+    (uploaded,) = (path for path in server.uploads if path.endswith(".zip"))
+    archive = zipfile.ZipFile(io.BytesIO(server.files[uploaded]))
+    arrived = {name: archive.read(name) for name in archive.namelist()}
+    parts = [ROOT / part for part in ("badger_sweeps", "hydra_plugins/badger_sweeper", "conf")]
+    files = [path for part in parts for path in part.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert arrived == {str(path.relative_to(ROOT)): path.read_bytes() for path in files}
+    (artifact,) = server.artifacts.by_digest.values()
+    assert artifact.committed
+    assert artifact.created["artifactTypeName"] == "code"
+    assert set(artifact.runs) == set(server.runs)
+    assert len(server.runs) == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ended_by", "status"), [(signal.SIGKILL, 1), (signal.SIGINT, 130)])
+def test_a_run_that_did_not_finish_is_none_that_did(
+    ended_by: signal.Signals, status: int, server: Server, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    process = start(folder, *OVERRIDES, "training.iterations=100000", tracking="wandb")
+    wait_for_iteration(folder, 10, process)
+    process.send_signal(ended_by)
+    process.communicate()
+    assert sync(server, tmp_path).returncode == 0
+    assert [arrived.exit_code for arrived in server.runs.values()] == [status] * 3
+
+
+def test_a_run_that_goes_on_is_left_for_later(server: Server, tmp_path: Path) -> None:
+    assert run(server, tmp_path / "run").returncode == 0
+    with exclusive(tmp_path / "run"):
+        done = sync(server, tmp_path)
+    assert done.returncode == 0
+    assert done.stdout == "run: goes on, left for later\n"
+    assert not server.runs
+
+
+@pytest.mark.slow
+def test_a_search_arrives_once_with_its_trials(server: Server, tmp_path: Path) -> None:
+    """Also what came after it was delivered first."""
+    folder = tmp_path / "search"
+    for total in (2, 2, 3):
+        search = ("training.iterations=30", "tracking.every=5", f"hydra.sweeper.n_trials={total}")
+        done = sweeps.sweep(folder, *search, tracking="wandb")
+        assert done.returncode == 0, done.stderr
+        done = sync(server, folder)
+        assert done.returncode == 0, done.stderr
+        trials = {name: own for name, own in server.runs.items() if own.upserts[0]["jobType"] == "train"}
+        (own,) = (own for name, own in server.runs.items() if name not in trials)
+        assert own.upserts[0]["jobType"] == "search"
+        assert [row["search/trial"] for row in own.rows] == list(range(total))
+        assert len(trials) == 2 * total
+        for number in range(total):
+            history = read_history(folder / str(number))
+            groups = [own for own in trials.values() if own.upserts[0]["groupName"] == f"search {number}"]
+            assert len(groups) == 2
+            for seed, arrived in enumerate(groups):
+                losses = history.loc[history["seed"] == seed].set_index("iteration")["loss"]
+                assert [row["iteration"] for row in arrived.rows] == list(range(0, 30, 5))
+                assert [row["loss"] for row in arrived.rows] == pytest.approx(list(losses[::5]))
 
 
 def test_a_run_in_two_parts_arrives_as_one(server: Server, tmp_path: Path) -> None:
