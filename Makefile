@@ -2,12 +2,13 @@
 PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 BIN := .venv/bin
 scale ?= full
+mode ?= offline
 suffix := $(if $(filter quick,$(scale)),_quick)
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest --numprocesses auto
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart report watch dashboard sync bench test test-all lint format browser
+.PHONY: help quickstart report watch dashboard sync workspace bench test test-all lint format browser
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +37,10 @@ watch: .venv/installed ## show the report of runs while they are going, on 127.0
 sync: .venv/installed ## deliver to W&B what is kept below a folder, once: make sync RUNS=DIR
 	@test -n "$(RUNS)" || { echo "make sync: RUNS must be a folder with runs below it; found nothing. Example: make sync RUNS=runs/quickstart" >&2; exit 2; }
 	@$(BIN)/python -m badger_sweeps.commands.sync "$(RUNS)"
+
+workspace: .venv/installed ## make a W&B workspace for the runs below a folder, as JSON: make workspace RUNS=DIR, and with mode=online in W&B
+	@test -n "$(RUNS)" || { echo "make workspace: RUNS must be a folder with runs below it; found nothing. Example: make workspace RUNS=runs/quickstart" >&2; exit 2; }
+	@$(BIN)/python -m badger_sweeps.commands.workspace "$(RUNS)" --mode "$(mode)"
 
 bench: .venv/installed-bench ## install peers, race them and us side by side, print tables of ratios (45 minutes)
 	$(BIN)/python -m pytest benchmarks --override-ini addopts= --override-ini 'python_files=bench_*.py' -p no:xdist -p no:jaxtyping \
