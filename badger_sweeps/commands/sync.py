@@ -18,7 +18,7 @@ from badger_sweeps.measures.unmeasurable import tell_in_one_line
 from badger_sweeps.runs.delivery import deliver
 from badger_sweeps.runs.lock import InUse, exclusive
 from badger_sweeps.sweeps.telling import NAME as TOLD
-from badger_sweeps.sweeps.telling import telling
+from badger_sweeps.sweeps.telling import telling, told_name
 from badger_sweeps.tracking.wandb import Undelivered
 
 
@@ -56,14 +56,14 @@ def sync(folder: Path, console: Console) -> None:
             continue
         _say(console, f"{name}: delivered")
     for search in sorted(path.parent for path in folder.rglob(TOLD)):
-        name = f"{search.relative_to(folder)}: search"
+        name = f"search {told_name(search)}"
         try:
             with telling(search):
                 _send(sorted(search.glob("wandb/offline-run-*")))
         except InUse:
-            _say(console, f"{name} goes on, left for later")
+            _say(console, f"{name}: goes on, left for later")
             continue
-        _say(console, f"{name} delivered")
+        _say(console, f"{name}: delivered")
 
 
 def _send(runs: list[Path]) -> None:

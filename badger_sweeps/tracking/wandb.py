@@ -172,12 +172,12 @@ class _Code(Thread):
         for path in self._files:
             for place, run in enumerate(self._runs):
                 artifact = wandb.Artifact(CODE, type="code")
-                artifact.add_file(str(path), policy="immutable", skip_cache=True)  # no copy: it stays where it is
                 try:
+                    artifact.add_file(str(path), policy="immutable", skip_cache=True)  # no copy: it stays where it is
                     logged = run.log_artifact(artifact)
                     if self._mode == "online" and not place:
                         logged.wait(LAST_PATIENCE)  # then the others find it there, and do not send it again
-                except (wandb.Error, ValueError, WandbApiFailedError):
+                except (wandb.Error, ValueError, OSError, WandbApiFailedError):
                     return
         self.taken = True
 

@@ -16,6 +16,7 @@ from badger_sweeps.measures.estimates import paired_difference
 from badger_sweeps.measures.objectives import objective, per_seed
 from badger_sweeps.optimizers.sgd import SGD
 from badger_sweeps.runs.checkpoint import read_checkpoint
+from badger_sweeps.runs.provenance import exit_status
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import read_summary
 from badger_sweeps.sweeps.outcome import OUTCOME, State
@@ -131,6 +132,7 @@ def test_a_stopped_trial_leaves_the_first_rows_and_a_checkpoint_and_no_summary(t
     _, state = read_checkpoint(planned.folder / "checkpoint.pt")
     assert state["iteration"] == stop_at
     assert not (planned.folder / "summary.json").exists()
+    assert exit_status(planned.folder) == 0  # it was meant to end there
     kept = trial.study.trials()[trial.claim.number]
     assert kept.user_attrs[OUTCOME] == {"state": "pruned", "reason": "told to", "iterations": stop_at, "seeds": 8}
     assert kept.intermediate_values == {stop_at: value}  # what samplers compare pruned trials by

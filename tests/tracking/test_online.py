@@ -19,6 +19,7 @@ import pytest
 import badger_sweeps
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.lock import exclusive
+from badger_sweeps.sweeps.telling import telling
 from tests.runs.commands import command, start, wait_for_iteration
 from tests.sweeps import commands as sweeps
 from tests.tracking.servers import KEY, Server
@@ -165,6 +166,8 @@ def test_a_search_arrives_once_with_its_trials(server: Server, tmp_path: Path) -
                 losses = history.loc[history["seed"] == seed].set_index("iteration")["loss"]
                 assert [row["iteration"] for row in arrived.rows] == list(range(0, 30, 5))
                 assert [row["loss"] for row in arrived.rows] == pytest.approx(list(losses[::5]))
+    with telling(folder):
+        assert "search search: goes on, left for later\n" in sync(server, folder).stdout
 
 
 def test_a_run_in_two_parts_arrives_as_one(server: Server, tmp_path: Path) -> None:
