@@ -27,9 +27,15 @@ def test_the_wheel_runs_without_the_checkout(tmp_path: Path) -> None:
     subprocess.run(build, capture_output=True, check=True)
     (wheel,) = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    (tmp_path / "site" / "conf").mkdir()
+    (tmp_path / "site" / "conf" / "somebody_elses.yaml").touch()
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); import badger_sweeps.commands.app as app\n"
         f"assert app.__file__.startswith({str(tmp_path)!r}), app.__file__\n"
+        "from badger_sweeps.runs.code import code_files\n"
+        "parts = {name.split('/')[0] for name, _ in code_files()}\n"
+        "assert parts == {'badger_sweeps', 'hydra_plugins'}, parts\n"
+        "assert 'badger_sweeps/conf/config.yaml' in dict(code_files())\n"
         "sys.argv = ['badger-sweeps', '--cfg', 'job']; app.main()"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)

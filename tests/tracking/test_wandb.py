@@ -58,6 +58,21 @@ def test_one_run_for_each_seed_grouped_by_configuration(finished: Path) -> None:
         assert (config["seed"], config["optimizer"]["lr"], config["topology"]["experts"]) == (seed, 0.01, 5)
 
 
+def test_each_run_carries_the_code(finished: Path) -> None:
+    """As an artifact that says where the one file of it is, which was not copied."""
+    (kept,) = finished.glob("code-*.zip")
+    for seed in range(3):
+        (artifact,) = of_seed(finished, seed)["artifact"]
+        assert artifact["type"] == "code"
+        (content,) = artifact["manifest"]["contents"]
+        assert (content["path"], content["local_path"], int(content["size"])) == (
+            kept.name,
+            str(kept),
+            kept.stat().st_size,
+        )
+    assert list(finished.rglob("*.zip")) == [kept]
+
+
 def test_rows_are_those_of_the_history(finished: Path) -> None:
     history = read_history(finished)
     for seed in range(3):
