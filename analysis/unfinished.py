@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from badger_sweeps.loading import CONFIG
 from badger_sweeps.runs.history import NAME as HISTORY
@@ -41,9 +40,7 @@ def standing(run: Path) -> str:
 
 def summarize_so_far(run: Path) -> Summary:
     """The summary it would have if it had been told to end where it is; times are censored there."""
-    from badger_sweeps.commands.door import plan  # PyTorch: for these runs alone
+    from badger_sweeps.commands.door import plan_of  # PyTorch: for these runs alone
 
-    config = cast(DictConfig, OmegaConf.load(run / CONFIG))
-    hydra = cast(DictConfig, OmegaConf.load(run / CONFIG.with_name("hydra.yaml"))).hydra
-    planned = plan(config, hydra, run)
+    planned = plan_of(run)
     return summarize(run, planned.name, iterations_done(run), planned.ladder, planned.objective)

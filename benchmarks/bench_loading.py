@@ -10,28 +10,11 @@ import pandas as pd
 import pytest
 
 import badger_sweeps
-from badger_sweeps.evaluation.measures import Measures
-from badger_sweeps.runs.history import History
-from badger_sweeps.runs.run import Plan
-from badger_sweeps.tracking.disabled import Disabled
-from badger_sweeps.training.experiment import Experiment, Training
-from benchmarks import made_up
+from benchmarks.made_up import write_run
 from benchmarks.racing import Race
 
 ROWS = 5000
 CURVES = ("loss", "plateau/rung", "mi/mean", "binding/outer", "hurst/dfa")
-
-
-def write_run(folder: Path, seeds: int) -> None:
-    """The history of a run at all defaults, with random numbers."""
-    experiment = Experiment(device="cpu", seeds=tuple(range(seeds)), training=Training(iterations=ROWS))
-    plan = Plan(experiment, Measures(), folder, "bench", (), {}, "escape_iteration", Disabled())
-    (folder / ".hydra").mkdir(parents=True)
-    (folder / ".hydra" / "config.yaml").write_text("{}\n")
-    history = History(folder, plan.metrics, plan.measures.columns(experiment))
-    for record in made_up.records(plan):
-        history.observe(record)
-    history.flush()
 
 
 def plain(folder: Path, columns: Sequence[str] | None) -> pd.DataFrame:
@@ -44,7 +27,7 @@ def plain(folder: Path, columns: Sequence[str] | None) -> pd.DataFrame:
 @pytest.mark.parametrize("columns", [None, CURVES], ids=["all columns", "curves"])
 @pytest.mark.parametrize(("runs", "seeds"), [(64, 1), (1, 64)])
 def test_histories(runs: int, seeds: int, columns: Sequence[str] | None, tmp_path: Path, benchmark, report) -> None:
-    write_run(tmp_path / "00", seeds)
+    write_run(tmp_path / "00", seeds, ROWS)
     for number in range(1, runs):
         shutil.copytree(tmp_path / "00", tmp_path / f"{number:02d}")
 

@@ -17,6 +17,7 @@ from badger_sweeps.commands.configuration import SCALES
 from badger_sweeps.commands.naming import run_name
 from badger_sweeps.foundations.errors import UsageError, nearest
 from badger_sweeps.foundations.settings import explain
+from badger_sweeps.loading import CONFIG
 from badger_sweeps.measures.objectives import Objective
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.training.experiment import Experiment, Training
@@ -70,6 +71,13 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
         further=objectives[1:],
         tracking=_build(config, "tracking"),
     )
+
+
+def plan_of(run: Path) -> Plan:
+    """The plan by which the run in a folder was made, from the configuration that lies there."""
+    config = cast(DictConfig, OmegaConf.load(run / CONFIG))
+    hydra = cast(DictConfig, OmegaConf.load(run / CONFIG.with_name("hydra.yaml"))).hydra
+    return plan(config, hydra, run)
 
 
 def _build(config: DictConfig, key: str) -> Any:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
-from omegaconf import DictConfig, OmegaConf
-
-from badger_sweeps.commands.door import plan
+from badger_sweeps.commands.door import plan_of
 from badger_sweeps.foundations.errors import UsageError
-from badger_sweeps.loading import CONFIG, runs_below
+from badger_sweeps.loading import runs_below
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.tracking.wandb import Mode, WandB
 
@@ -24,10 +21,7 @@ def tracked_below(folder: Path, mode: Mode) -> Iterator[tuple[str, Plan, WandB]]
     """
     told = False
     for name in runs_below(folder).names:
-        run = folder / name
-        config = cast(DictConfig, OmegaConf.load(run / CONFIG))
-        hydra = cast(DictConfig, OmegaConf.load(run / CONFIG.with_name("hydra.yaml"))).hydra
-        planned = plan(config, hydra, run)
+        planned = plan_of(folder / name)
         if isinstance(planned.tracking, WandB):
             told = True
             tracking = replace(planned.tracking, mode=mode)

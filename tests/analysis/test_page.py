@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page
 
 from analysis.gather import gather
+from benchmarks.made_up import write_run
 from tests.analysis.conftest import Show
 
 DRAWN = ".main-svg"
@@ -276,3 +277,22 @@ def test_names_and_values_of_users_are_text_everywhere(study: Path, tmp_path: Pa
     assert f"{EVIL}1" in page.locator("#configuration-table").inner_text()
     link = page.locator("#results a", has_text="folder").first
     assert link.evaluate("link => decodeURIComponent(link.href)").endswith("/<i>0&/")
+
+
+@pytest.mark.slow
+def test_sixty_four_seeds_of_five_thousand_iterations_are_a_page_below_ten_megabytes(
+    tmp_path: Path, browser: Show
+) -> None:
+    write_run(tmp_path / "0", 8, 5000)
+    for number in range(1, 8):
+        shutil.copytree(tmp_path / "0", tmp_path / str(number))
+    done = subprocess.run(
+        [sys.executable, "-m", "analysis.report", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "report.html").stat().st_size < 10e6
+    page = browser(tmp_path)
+    seen(page, "measure-0")
+    captions = page.locator("figure.measure figcaption").all_inner_texts()
+    assert any("Each point is the mean of" in caption for caption in captions)
+    assert page.locator(".draw:checked").count() == 4  # at first, of eight
