@@ -41,7 +41,7 @@
     if (drawn.has(place)) return;
     const data = by(`${place.id}-data`);
     if (data) draw(place, JSON.parse(data.textContent));
-    else if (place.id in choosers) choosers[place.id]();
+    else choosers[place.id]?.();
   };
 
   // Which configurations are drawn, and which one is brought out.
@@ -144,13 +144,14 @@
         layout: look(460, { xaxis: axis, yaxis: { ...axis, scaleanchor: "x", autorange: "reversed" } }),
       });
     };
-    const choose = () => {
+    const choose = (iteration = Infinity) => {
+      const later = own().iterations.findIndex((known) => known >= iteration);
       slider.max = own().iterations.length - 1;
-      slider.value = slider.max;
+      slider.value = later === -1 ? slider.max : later;
       show();
     };
     slider.addEventListener("input", show);
-    select.addEventListener("change", choose);
+    select.addEventListener("change", () => choose());
     choosers["figure-pairs"] = choose;
   }
   if (by("graphs-data")) {
@@ -246,12 +247,22 @@
   });
   dark.addEventListener("change", paint);
 
-  // What was chosen is kept while the page is loaded anew, as it is while runs go on: by the runs' folders.
+  // What was chosen is kept while the page is loaded anew, as it is while runs go on: by names, since places may change.
 
   const KEY = `badger_sweeps ${location.pathname}`;
   const names = Object.fromEntries(all("#results tbody tr").map((row) => [row.dataset.run, row.querySelector(".pick").innerText]));
+  const selects = all("select"), folded = all("details"), slider = by("pairs-iteration");
+  const text = (select) => select.selectedOptions[0]?.textContent;
   function remember() {
-    const state = { theme: document.documentElement.dataset.theme, drawn: [...shown].map((run) => names[run]), known: Object.values(names), picked: names[picked] };
+    const state = {
+      theme: document.documentElement.dataset.theme,
+      drawn: [...shown].map((run) => names[run]),
+      known: Object.values(names),
+      picked: names[picked],
+      chosen: Object.fromEntries(selects.map((select) => [select.id, text(select)])),
+      open: Object.fromEntries(folded.map((own) => [own.id, own.open])),
+      iteration: slider && slider.value !== slider.max ? by("pairs-told").textContent : null, // the last one stays the last
+    };
     try { sessionStorage.setItem(KEY, JSON.stringify(state)); } catch { /* storage is switched off: nothing is kept */ }
   }
   const recall = () => {
@@ -270,16 +281,32 @@
       row.classList.toggle("picked", Number(row.dataset.run) === picked);
       row.querySelector(".pick").setAttribute("aria-pressed", Number(row.dataset.run) === picked);
     });
+    folded.forEach((own) => { own.open = state.open[own.id] ?? own.open; });
+    selects.forEach((select) => {
+      const option = [...select.options].find(({ textContent }) => textContent === state.chosen[select.id]);
+      if (!option || option.selected) return;
+      option.selected = true;
+      select.dispatchEvent(new Event("change"));
+    });
+    if (state.iteration !== null && slider) choosers["figure-pairs"](Number(state.iteration));
   };
 
+  // A page of runs that are going asks for a newer one, and takes it when nobody is at work on this one.
+
   if ("live" in document.body.dataset) {
-    let version = null;
+    const EVERY = 10_000, QUIET = 3_000; // milliseconds
+    let version = null, touched = -QUIET;
+    ["pointermove", "pointerdown", "keydown", "wheel"].forEach((kind) => addEventListener(kind, () => { touched = performance.now(); }));
     const ask = async () => {
       try {
         const told = await (await fetch("?version", { cache: "no-store" })).text();
         by("live").textContent = "live";
-        if (version !== null && told !== version) location.reload();
-        version = told;
+        version ??= told;
+        const now = performance.now();
+        if (told !== version && now > EVERY && now - touched > QUIET) {
+          remember();
+          location.reload();
+        }
       } catch {
         by("live").textContent = "the server has ended";
       }

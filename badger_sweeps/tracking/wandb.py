@@ -57,7 +57,7 @@ class WandB(Tracking):
     """Settings of the W&B tracker.
 
     Args:
-        mode: ``offline`` writes below the run's folder and never connects (``wandb sync`` uploads later); ``online``
+        mode: ``offline`` writes below the run's folder and never connects (``make sync`` delivers later); ``online``
             needs a key.
         project: the W&B project.
         entity: the W&B user or team; null for the key's default.

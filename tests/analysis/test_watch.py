@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -50,7 +51,13 @@ def back_to(folder: Path, template: Path, iterations: int) -> None:
 def start(folder: Path) -> tuple[subprocess.Popen[str], str, list[str]]:
     """The server, its address, and what it printed."""
     command = [sys.executable, "-m", "analysis.watch", str(folder), "--port", "0"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
+    )
     assert server.stdout is not None
     lines = [server.stdout.readline(), server.stdout.readline()]
     found = re.search(r"http://127\.0\.0\.1:\d+/", lines[0])
@@ -78,10 +85,14 @@ def test_the_page_follows_a_run_and_keeps_what_was_chosen(
     assert page.locator("#results tbody tr").count() == 1
     page.locator("#theme").click()
     page.locator(".pick").click()
+    page.locator("#graph-seed").select_option(label="gru, seed 2")
+    page.locator("#run-0 summary").click()  # folds it
     back_to(runs / "a", template, 50)
     page.wait_for_selector(f"{badge} >> text=at iteration 50 of 60", timeout=WAIT)
     assert page.locator("html").get_attribute("data-theme") == "dark"
     assert page.locator("#row-0").get_attribute("class") == "picked"
+    assert page.locator("#graph-seed option:checked").inner_text() == "gru, seed 2"
+    assert page.locator("#run-0").get_attribute("open") is None
     shutil.copytree(template, runs / "b")
     page.wait_for_selector("#row-1", timeout=WAIT)
     assert page.locator(badge).count() == 1

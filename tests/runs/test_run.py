@@ -63,7 +63,8 @@ def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "summary.json").read_text())
     assert [seed["seed"] for seed in content["seeds"]] == [5, 3]
     assert content["objective"]["name"] == "escape_iteration"
-    assert {path.name for path in tmp_path.iterdir()} == {
+    (code,) = tmp_path.glob("code-*.zip")
+    assert {path.name for path in tmp_path.iterdir()} - {code.name} == {
         "history.parquet", "summary.json", "topology.json", "provenance.json", "checkpoint.pt", "snapshots", ".lock",
     }  # fmt: skip
     assert read_summary(tmp_path) == summary
