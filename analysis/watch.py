@@ -44,11 +44,11 @@ def main() -> None:
             server = bind(view, arguments.port)
         except OSError as error:
             raise _refusal(f"`--port` must be a port that is free; found {arguments.port}: {error}") from None
-        view.refresh()
-        print(f"{arguments.runs}: http://{HOST}:{server.server_port}/ (for looking only; Ctrl-C ends it)")
-        print(f"W&B, in another terminal: {leet(arguments.runs)}", flush=True)
-        threading.Thread(target=view.keep_fresh, daemon=True).start()
         try:
+            view.refresh()
+            print(f"{arguments.runs}: http://{HOST}:{server.server_port}/ (for looking only; Ctrl-C ends it)")
+            print(f"W&B, in another terminal: {leet(arguments.runs)}", flush=True)
+            threading.Thread(target=view.keep_fresh, daemon=True).start()
             server.serve_forever()
         except KeyboardInterrupt:
             print()
