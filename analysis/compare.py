@@ -44,7 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         runs = pair(arguments.a, arguments.b)
-        if not arguments.out.absolute().parent.is_dir():
+        if not arguments.out.absolute().parent.is_dir() or arguments.out.is_dir():
             raise NotOneRun(f"`--out` must be a file in a folder that exists; found `{arguments.out}`.")
     except NotOneRun as error:
         print(f"analysis.compare: {error}", file=sys.stderr)

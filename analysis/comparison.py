@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.gather import Run
+from badger_sweeps.measures.escape import CONSECUTIVE
 from badger_sweeps.measures.estimates import Estimate, PairedDifference, mean, paired_difference, share
 from badger_sweeps.measures.objectives import Objective, per_seed
+from badger_sweeps.measures.outcome import Outcome
 from badger_sweeps.measures.survival import kaplan_meier
 
 
@@ -120,10 +122,24 @@ def differences(runs: Sequence[Run], quantities: Sequence[Objective] = QUANTITIE
 def paired_values(
     quantity: Objective, first: Run, second: Run, budget: int
 ) -> tuple[tuple[int, ...], list[NDArray[np.float64]]]:
-    """The seeds that both runs have, and the values of both on them (`objectives.per_seed`)."""
-    outcomes = [{outcome.seed: outcome for outcome in run.summary.outcomes} for run in (first, second)]
+    """The seeds that both runs have, and the values of both on them (`objectives.per_seed`).
+
+    Of a run that went on for longer than `budget` there is what would have been seen of it by then: an escape is none
+    before its blocks are over.
+    """
+    outcomes = [{own.seed: _seen(own, run, budget) for own in run.summary.outcomes} for run in (first, second)]
     shared = tuple(seed for seed in outcomes[0] if seed in outcomes[1])
     return shared, [per_seed(quantity, [own[seed] for seed in shared], budget) for own in outcomes]
+
+
+def _seen(outcome: Outcome, run: Run, budget: int) -> Outcome:
+    """What is known of a seed after so many iterations, of all that its run did."""
+    if run.summary.budget <= budget:
+        return outcome
+    last = budget - CONSECUTIVE * run.summary.ladder.block
+    times = (outcome.escape_iteration, outcome.solved_iteration)
+    escape, solved = (time if time is not None and time <= last else None for time in times)
+    return replace(outcome, escape_iteration=escape, solved_iteration=solved)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from analysis.gather import Run
-from analysis.measured import all_measured, read_measures
+from analysis.measured import all_measured
 from badger_sweeps.measures.solve_order import SolveIterations, page_trend, solve_iterations, solve_order
 
 COLUMNS = (
@@ -26,7 +26,7 @@ COLUMNS = (
 
 def solved(run: Run) -> SolveIterations | None:
     """When each seed solved each frequency, from the coherent ratios measured on it; None where there are none."""
-    known = all_measured(run.history, read_measures(run.folder))
+    known = all_measured(run.history, run.measures)
     names = sorted(name for name in map(str, known) if re.fullmatch(r"frequency/coherent/\d+", name))
     if not names:
         return None
@@ -59,5 +59,5 @@ def _median(values: torch.Tensor) -> str:
     known = values[~values.isnan()]
     if not len(known):
         return "-"
-    text = f"{float(known.median()):.2f}"
+    text = f"{np.median(known.numpy()):.2f}"
     return text if len(known) == len(values) else f"{text}, {len(known)} of {len(values)} seeds"

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
+from analysis.measured import read_measures
 from analysis.source import CONFIRMATION, Source, UnreadableError, find
 from analysis.sweep import Sweep, belongs, read, runs_shown
 from analysis.unfinished import iterations_done, standing, summarize_so_far
 from badger_sweeps.loading import configuration, run_folders
+from badger_sweeps.runs.graphs import Links, read_links
 from badger_sweeps.runs.history import NAME as HISTORY
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.provenance import NAME as PROVENANCE
 from badger_sweeps.runs.provenance import started
 from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import Summary, read_summary
+
+DAMAGE = (OSError, ValueError, LookupError, TypeError, YAMLError, OmegaConfBaseException)
+"""What reading files ends with that are not whole, or were written by somebody else."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,8 @@ class Run:
         summary: what became of its seeds.
         config: its resolved configuration, flat.
         history: all its metrics.
+        links: who listens to whom, of each seed.
+        measures: what was measured from its snapshots; None where nothing was.
         searched: whether it is a trial of a search, on the seeds on which the search chose between trials.
         standing: of one that is not finished, how far it is, in words; else empty.
     """
@@ -40,6 +49,8 @@ class Run:
     summary: Summary
     config: Mapping[str, Any]
     history: pd.DataFrame
+    links: Mapping[int, Links] = field(default_factory=dict)
+    measures: pd.DataFrame | None = None
     searched: bool = False
     standing: str = ""
 
@@ -92,8 +103,8 @@ def gather(folder: Path, unfinished: bool = False) -> Collection:
                 found.append(_read_so_far(run))
             else:
                 left_out.append((name, f"not finished: {standing(run)}"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            left_out.append((name, f"damaged: {' '.join(str(error).split())}"))
+        except DAMAGE as error:
+            left_out.append((name, f"damaged: {' '.join(str(error).split()) or type(error).__name__}"))
     found.sort(key=lambda run: started(run.folder))
     others = [run for run in found if run.folder not in shown]
     labels = labels_of([run.summary.name for run in others], [str(run.folder.relative_to(folder)) for run in others])
@@ -131,15 +142,18 @@ def _shown(sources: Sequence[Source], searches: Sequence[Sweep], folder: Path) -
 
 
 def _read(run: Path) -> Run:
-    summary = read_summary(run)
-    started(run)  # refuses a damaged provenance here, where it leaves out this run alone
-    return Run(run, summary.name, summary, configuration(run), read_history(run))
+    return _whole(run, read_summary(run))
 
 
 def _read_so_far(run: Path) -> Run:
-    summary = summarize_so_far(run)
+    return replace(_whole(run, summarize_so_far(run)), standing=standing(run))
+
+
+def _whole(run: Path, summary: Summary) -> Run:
+    """All that is read of a run, so that what is damaged leaves out this one alone."""
     started(run)
-    return Run(run, summary.name, summary, configuration(run), read_history(run), standing=standing(run))
+    config, history = configuration(run), read_history(run)
+    return Run(run, summary.name, summary, config, history, read_links(run), read_measures(run))
 
 
 def labels_of(names: Sequence[str], folders: Sequence[str]) -> Sequence[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,11 +24,13 @@ from analysis.sweep import Sweep, runs_shown
 from badger_sweeps.foundations.files import replacing
 
 NAME = "report.html"
+Link = Callable[[Path], str]
+"""The address of a folder on the page."""
 WEB = Path(__file__).parent / "web"
 ALL_SHOWN = 6
 """Configurations up to which all are drawn at first."""
 SHOWN_OF_MORE = 4
-"""Of more, the first and those with the earliest escapes."""
+"""Of more, the first and those of which most seeds escaped, and earliest."""
 QUANTITIES = {
     "escape_iteration": ("Iterations to leave chance", "iterations"),
     "plateau_iterations": ("Iterations on plateaus", "iterations"),
@@ -43,8 +46,9 @@ def build(
     compared: Sequence[Difference],
     path: Path,
     heading: str | None = None,
-    live: bool = False,
+    live: str | None = None,
     home: Path | None = None,
+    files: str = "",
 ) -> None:
     """Write the page.
 
@@ -54,20 +58,21 @@ def build(
         compared: the differences between them.
         path: the file to write.
         heading: what stands on top; the folder's name if None.
-        live: whether the page asks its server for a newer one.
+        live: the page's version, if it asks its server for newer ones.
         home: the folder that links are relative to; None for that of `path`.
+        files: where the server has that folder; empty where links are files.
     """
-    home = home or path.parent
+    link = partial(_link, home=home or path.parent, files=files)
     page = _template().render(
         title=heading or f"Plateaus of {collection.folder.resolve().name}",
         live=live,
         style=Markup((WEB / "page.css").read_text()),
         behaviour=Markup((WEB / "page.js").read_text()),
         plotly_js=Markup(get_plotlyjs()),
-        search=_search(collection, home),
+        search=_search(collection, link),
         left_out=collection.left_out,
         notes=wording.NOTES,
-        **(_runs(collection.runs, rows, compared, home) if collection.runs else {"rows": []}),
+        **(_runs(collection.runs, rows, compared, link) if collection.runs else {"rows": []}),
     )
     with replacing(path) as file:
         file.write(page.encode())
@@ -81,7 +86,7 @@ def _template() -> Any:
     return templates.get_template("page.html")
 
 
-def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Difference], home: Path) -> dict[str, Any]:
+def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Difference], link: Link) -> dict[str, Any]:
     """What the page tells of the runs."""
     infos = [ladder.compute(place, run) for place, run in enumerate(runs)]
     panels = curves.compute(runs)
@@ -89,11 +94,11 @@ def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Differenc
     shown = _shown_first(rows)
     pairs_found = pairs.compute(runs)
     return {
-        "rows": [_row(place, run, rows[place], place in shown, home) for place, run in enumerate(runs)],
+        "rows": [_row(place, run, rows[place], place in shown, link) for place, run in enumerate(runs)],
         "columns": wording.COLUMNS,
         "all_shown": len(shown) == len(runs),
         "answers": wording.answers(compared),
-        "first": runs[0].label,
+        "first": compared[0].first if compared else runs[0].label,
         "difference_columns": wording.DIFFERENCE_COLUMNS,
         "differences": [
             {"heading": QUANTITIES[name][0], "name": name, "figure": differences.draw(found, QUANTITIES[name][1]),
@@ -102,7 +107,7 @@ def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Differenc
         ],
         "escape": escape.draw(escape.compute(runs)),
         "panels": [
-            {"name": panel.name, "title": panel.title, "first": panel.first, "merged": panel.merged,
+            {"name": panel.name, "title": panel.title, "first": panel.first, "noted": panel.noted,
              "figure": curves.draw(panel, rungs if panel.name.endswith("loss") else ())}
             for panel in panels
         ],
@@ -124,18 +129,21 @@ def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Differenc
     }  # fmt: skip
 
 
-def _row(place: int, run: Run, row: Row, shown: bool, home: Path) -> dict[str, Any]:
+def _row(place: int, run: Run, row: Row, shown: bool, link: Link) -> dict[str, Any]:
     summary = run.summary
-    judged = wording.loss if summary.objective == "final_loss" else wording.iterations
+    of_loss = summary.objective == "final_loss"
+    value = (wording.loss if of_loss else wording.iterations)(summary.value)
+    told = row.measurable or of_loss
     return {
         "cells": list(zip(wording.cells(row), wording.order(row), strict=True)),
-        "objective": (f"{judged(summary.value)} ({summary.objective})", summary.value.value),
+        "budget": summary.budget,
+        "objective": (f"{value} ({summary.objective})", summary.value.value) if told else ("-", None),
         "sparkline": sparkline.draw(sparkline.compute(run.history)),
         "color": configuration_color(place),
         "shown": shown,
         "standing": run.standing,
-        "folder": os.path.relpath(run.folder, home),
-        "link": quote(os.path.relpath(run.folder, home)) + "/",
+        "folder": link(run.folder),
+        "link": quote(link(run.folder)),
     }
 
 
@@ -144,11 +152,11 @@ def _shown_first(rows: Sequence[Row]) -> set[int]:
     if len(rows) <= ALL_SHOWN:
         return set(range(len(rows)))
     places = [place for place, row in enumerate(rows) if row.measurable]
-    earliest = sorted(places, key=lambda place: rows[place].mean_escape.value)
+    earliest = sorted(places, key=lambda at: (-rows[at].escaped_share.value, rows[at].mean_escape.value))
     return {0, *[place for place in earliest if place][: SHOWN_OF_MORE - 1]}
 
 
-def _search(collection: Collection, home: Path) -> dict[str, Any] | None:
+def _search(collection: Collection, link: Link) -> dict[str, Any] | None:
     """What the page tells of the search in its folder; None if there is none."""
     sweep = collection.search
     if sweep is None:
@@ -162,20 +170,24 @@ def _search(collection: Collection, home: Path) -> dict[str, Any] | None:
         "comparison_columns": verdict.COMPARISON_COLUMNS,
         "comparison_note": verdict.COMPARISON_NOTE,
         "table": table,
-        "trials": [_trial(sweep, row, home) for row in table.rows],
+        "trials": [_trial(sweep, row, link) for row in table.rows],
         "table_note": sweep_words.TABLE_NOTE,
         "pictures": search.draw(sweep),
         "shown": sweep_words.shown([shown[folder] for folder in runs_shown(sweep) if folder in shown], missing),
     }
 
 
-def _trial(sweep: Sweep, row: sweep_words.TrialRow, home: Path) -> dict[str, Any]:
+def _trial(sweep: Sweep, row: sweep_words.TrialRow, link: Link) -> dict[str, Any]:
     folder = sweep.folder / row.cells[0]
     return {
         "row": row,
         "sparkline": sparkline.draw(sparkline.of_run(folder)),
-        "link": quote(os.path.relpath(folder, home)) + "/" if folder.is_dir() else "",
+        "link": quote(link(folder)) if folder.is_dir() else "",
     }
+
+
+def _link(folder: Path, home: Path, files: str) -> str:
+    return f"{files}{os.path.relpath(folder, home)}/"
 
 
 def _figure(figure: go.Figure | Spec, name: str, words: str) -> Markup:

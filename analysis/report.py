@@ -48,7 +48,7 @@ def print_table(collection: Collection, rows: Sequence[Row], compared: Sequence[
     for number, column in enumerate(wording.COLUMNS[: wording.ON_TERMINAL]):
         table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
     for own in rows:
-        table.add_row(*wording.cells(own)[: wording.ON_TERMINAL])
+        table.add_row(*map(Text, wording.cells(own)[: wording.ON_TERMINAL]))
     lines = []
     if collection.runs:
         console.print(table)
@@ -77,7 +77,13 @@ def main() -> None:
         print_search(collection.search, console)
     rows, compared, path = [row(run) for run in collection.runs], compare(collection), folder / NAME
     print_table(collection, rows, compared, console)
-    build(collection, rows, compared, path)
+    try:
+        build(collection, rows, compared, path)
+    except OSError as error:
+        print(
+            f"analysis.report: `{path}` must be a file that can be written; found: {error.strerror}.", file=sys.stderr
+        )
+        raise SystemExit(2) from None
     console.print(f"report: {os.path.relpath(path)}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -26,6 +26,8 @@ from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.sweeps.storage import JOURNAL
 
 PORT = 8081
+FILES = "files/"
+"""Where the server has the folder, below its address."""
 PAUSE = 2.0
 """Seconds between two looks at the runs; more where building the page takes long."""
 
@@ -62,17 +64,16 @@ class View:
     Args:
         folder: with runs below it.
         path: where the page is written.
+
+    Attributes:
+        version: the page's, another one for each.
     """
 
     def __init__(self, folder: Path, path: Path) -> None:
         self.folder = folder
         self.path = path
+        self.version = ""
         self._seen: object = None
-
-    @property
-    def version(self) -> str:
-        """Another one for each page."""
-        return str(self.path.stat().st_mtime_ns)
 
     def refresh(self) -> None:
         """Build the page if anything has changed."""
@@ -81,8 +82,9 @@ class View:
             return
         collection = gather(self.folder, unfinished=True)
         rows = [row(run) for run in collection.runs]
-        build(collection, rows, compare(collection), self.path, live=True, home=self.folder)
-        self._seen = now
+        version = str(time.time_ns())
+        build(collection, rows, compare(collection), self.path, live=version, home=self.folder, files=FILES)
+        self._seen, self.version = now, version
 
     def keep_fresh(self) -> None:
         """Refresh for ever, at most half of the time."""
@@ -135,11 +137,23 @@ class _Handler(SimpleHTTPRequestHandler):
         self._view = view
         super().__init__(*arguments, **further)
 
+    def parse_request(self) -> bool:
+        """Refuse names other than this machine's: another site may lead a browser here under one of its own."""
+        if not super().parse_request():
+            return False
+        if self.headers.get("Host", "").rsplit(":", 1)[0] in (HOST, "localhost"):
+            return True
+        self.send_error(HTTPStatus.FORBIDDEN)
+        return False
+
+    def translate_path(self, path: str) -> str:
+        """The file that an address stands for; what is not below `FILES` is nowhere."""
+        return super().translate_path(
+            path.removeprefix(f"/{FILES[:-1]}") if path.startswith(f"/{FILES}") else "/nowhere"
+        )
+
     def do_GET(self) -> None:
-        # Another site may lead a browser here under a name of its own; it is not to read the runs.
-        if self.headers.get("Host", "").rsplit(":", 1)[0] not in (HOST, "localhost"):
-            self.send_error(HTTPStatus.FORBIDDEN)
-        elif self.path == "/?version":
+        if self.path == "/?version":
             self._answer(self._view.version.encode(), "text/plain")
         elif self.path == "/":
             self._answer(self._view.path.read_bytes(), "text/html; charset=utf-8")

@@ -115,12 +115,12 @@ class Answer:
 
     Attributes:
         goal: what is to be short.
-        established: whether that is more than chance, at the level that is usual.
-        words: the largest lead, and how sure it is.
+        established: whether that is more than chance, at the level that is usual; None where nothing is better.
+        words: the largest lead, of those that are established if there are any, and how sure it is.
     """
 
     goal: str
-    established: bool
+    established: bool | None
     words: str
 
 
@@ -138,14 +138,17 @@ def answers(differences: Sequence[Difference]) -> list[Answer]:
         own = [difference for difference in differences if difference.quantity == quantity]
         if not own:
             continue
-        best = min(own, key=lambda difference: difference.paired.difference.value)
-        if best.paired.difference.value >= 0:
-            told.append(Answer(goal, False, f"Nothing is better than {best.first}, the first."))
+        leads = [difference for difference in own if difference.paired.difference.value < 0]
+        if not leads:
+            told.append(Answer(goal, None, f"Nothing is better than {own[0].first}, the first."))
             continue
-        established = best.holm_p_value is not None and best.holm_p_value < LEVEL
+        sure = [lead for lead in leads if lead.holm_p_value is not None and lead.holm_p_value < LEVEL]
+        best = min(sure or leads, key=lambda difference: difference.paired.difference.value)
+        tested = best.holm_p_value is not None  # if not, more seeds would have more of them tested
+        compared = sum(difference.holm_p_value is not None or not tested for difference in differences)
         chosen = f"The largest of {len(own)} differences is partly luck." if len(own) > 1 else ""
-        words = [sentence(best), "" if established else _doubt(best, len(differences)), chosen]
-        told.append(Answer(goal, established, " ".join(filter(None, words))))
+        words = [sentence(best), "" if sure else _doubt(best, compared), chosen]
+        told.append(Answer(goal, bool(sure), " ".join(filter(None, words))))
     return told
 
 
@@ -163,10 +166,11 @@ def _doubt(difference: Difference, comparisons: int) -> str:
 NOTES = (
     "Escape: the first of three consecutive blocks whose mean loss lies below 1 - 0.25/D, with D the dimensions of the "
     "Guessing Game or the frequencies of the frequency task; chance is exactly 1. Solved: below 0.25/D. On plateaus: "
-    "iterations spent on detected plateaus above rung 0.",
+    "iterations spent on detected plateaus above rung 0; the whole budget for seeds that never escaped or diverged.",
     "Seeds that have not escaped within the budget are censored there. The restricted mean counts them, and diverged "
     "seeds, as the budget; the median is given only where more than half escaped. The final loss is the mean of the "
-    "last 50 iterations over seeds that did not diverge.",
+    "last 50 iterations over seeds that did not diverge; where runs are compared seed by seed, a diverged one counts "
+    "as 1.",
     "Brackets are 95 % BCa bootstrap intervals over seeds (9999 resamples). "
     f"None is given below {FEWEST} seeds or where all seeds agree. "
     "The share escaped has its Wilson interval. p-values: sign-flip tests of differences paired by seed, adjusted for "

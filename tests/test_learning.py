@@ -85,7 +85,7 @@ def test_the_reference_runs(tmp_path: Path, architecture: GRU) -> None:
     assert check_rungs(summary) >= 6  # two plateaus a seed
 
 
-@pytest.mark.parametrize("phases", ["common", "independent"])
+@pytest.mark.parametrize("phases", [pytest.param("common", marks=pytest.mark.slow), "independent"])
 def test_the_supervised_baseline_learns_the_frequencies(
     tmp_path: Path, phases: Literal["common", "independent"]
 ) -> None:

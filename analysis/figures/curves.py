@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.figures.style import Spec, along, configuration_color, figure_of, packed, plain, translucent
 from analysis.gather import Run
-from analysis.measured import all_measured, read_measures
+from analysis.measured import all_measured
 
 Numbers = NDArray[np.float64]
 POINTS = 150
@@ -52,6 +52,7 @@ class Curve(NamedTuple):
         numbers: of the seeds.
         seeds: a row for each of them; NaN where it was not measured.
         merged: values that each point is the mean of.
+        at: the iteration at which it was measured, of what is along inner steps.
     """
 
     run: int
@@ -60,6 +61,7 @@ class Curve(NamedTuple):
     numbers: tuple[int, ...]
     seeds: Numbers
     merged: int
+    at: int | None = None
 
 
 class Panel(NamedTuple):
@@ -82,10 +84,12 @@ class Panel(NamedTuple):
     curves: list[Curve]
 
     @property
-    def merged(self) -> str:
-        """How its points were made of the values that were recorded, in words; empty where they are these."""
+    def noted(self) -> str:
+        """How its points were made of the values that were recorded, or when these were, in words; else empty."""
         most = sorted({curve.merged for curve in self.curves} - {1})
-        return f"Each point is the mean of {' or '.join(map(str, most))} values in a row." if most else ""
+        when = sorted({curve.at for curve in self.curves if curve.at is not None})
+        notes = [f"Each point is the mean of {' or '.join(map(str, most))} values in a row."] if most else []
+        return " ".join(notes + [f"At iteration {' or '.join(map(str, when))}, the last measured."] * bool(when))
 
 
 def compute(runs: Sequence[Run]) -> list[Panel]:
@@ -117,7 +121,7 @@ def draw(panel: Panel, rungs: Sequence[float] = ()) -> Spec:
             words = f"{where}, seed {number}</extra>"
             line = {"width": 0.8, "color": translucent(color, 0.5)}
             traces.append({**common, "y": packed(values), "line": line, "showlegend": False, "hovertemplate": words})
-        words = f"{where}, median of {len(curve.seeds)} seeds</extra>"
+        words = f"{where}, median</extra>"
         median = {"y": packed(_median(curve.seeds)), "line": {"width": 2.8, "color": color}, "hovertemplate": words}
         traces.append({**common, **median})
     marks = [0.5] if panel.name.startswith("hurst/") else rungs
@@ -173,7 +177,7 @@ def _curves(position: int, run: Run) -> list[tuple[str, str, Curve]]:
         blocks = table.shape[1] // run.summary.ladder.block
         points = max(1, min(blocks, LOSS_POINTS if name == "loss" else POINTS))
         found.append((name, "iteration", _curve(position, run, table, points)))
-    known = all_measured(run.history, read_measures(run.folder))
+    known = all_measured(run.history, run.measures)
     for name in map(str, known):
         column = known[name].dropna()
         if column.empty or EVERY_ITERATION.fullmatch(name) or LEFT_OUT.fullmatch(name):
@@ -185,7 +189,7 @@ def _curves(position: int, run: Run) -> list[tuple[str, str, Curve]]:
             vectors = column.xs(last, level="iteration")
             table = pd.DataFrame(np.stack(vectors.tolist()), index=vectors.index)
             table.columns = pd.RangeIndex(1, table.shape[1] + 1)
-            found.append((name, f"inner step, at iteration {last},", _curve(position, run, table)))
+            found.append((name, "inner step", _curve(position, run, table)._replace(at=int(last))))
     return found
 
 

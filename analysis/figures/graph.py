@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.gather import Run
-from badger_sweeps.runs.graphs import NAME
+from badger_sweeps.runs.graphs import Links
 
 
 class Graph(NamedTuple):
@@ -29,7 +28,7 @@ class Graph(NamedTuple):
     label: str
     seed: int
     experts: int
-    pairs: list[tuple[int, int]]
+    pairs: Links
     spectrum: NDArray[np.complex128]
 
 
@@ -37,12 +36,10 @@ def compute(runs: Sequence[Run]) -> list[Graph]:
     """Of every seed of every run; of a run whose seeds share one graph, that one."""
     found = []
     for position, run in enumerate(runs):
-        graphs = json.loads((run.folder / NAME).read_text())
-        same = all(graph["pairs"] == graphs[0]["pairs"] for graph in graphs)
-        for graph in graphs[:1] if same else graphs:
-            pairs = [(sender, receiver) for sender, receiver in graph["pairs"]]
-            spectrum = laplacian_spectrum(graph["experts"], pairs)
-            found.append(Graph(position, run.label, graph["seed"], graph["experts"], pairs, spectrum))
+        same = len(set(run.links.values())) == 1
+        for seed, pairs in list(run.links.items())[: 1 if same else None]:
+            experts = run.summary.graphs[seed].experts
+            found.append(Graph(position, run.label, seed, experts, pairs, laplacian_spectrum(experts, pairs)))
     return found
 
 

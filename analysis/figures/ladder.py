@@ -59,7 +59,7 @@ def draw(info: LadderInfo) -> Spec:
     rows = -(-len(info.outcomes) // COLUMNS)
     gap = min(0.12, 0.3 / rows)
     height, width = (1 - gap * (rows - 1)) / rows, (1 - SPACE * (COLUMNS - 1)) / COLUMNS
-    highest = max(1.0, *(float(np.nanmax(loss, initial=0)) for loss in info.loss))
+    highest = max(1.0, *(float(loss[np.isfinite(loss)].max(initial=0)) for loss in info.loss))
     color = configuration_color(info.run)
     traces: list[Spec] = []
     shapes: list[Spec] = []

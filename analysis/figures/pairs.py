@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.gather import Run
-from analysis.measured import all_measured, read_measures
+from analysis.measured import all_measured
 
 PAIR = re.compile(r"mi/(\d\d)__(\d\d)")
 MOST = 500_000
@@ -44,7 +44,7 @@ def compute(runs: Sequence[Run]) -> list[Pairs]:
     """Of every seed for which pairs were measured."""
     found = []
     for position, run in enumerate(runs):
-        known = all_measured(run.history, read_measures(run.folder))
+        known = all_measured(run.history, run.measures)
         names = sorted(filter(PAIR.fullmatch, map(str, known)))
         measured = known[names].dropna(how="all")
         if not names or measured.empty:

@@ -74,7 +74,7 @@ def to_json(figure: go.Figure | Spec) -> str:
     content = json.loads(figure.to_json()) if isinstance(figure, go.Figure) else figure
     for name in ("template", "plot_bgcolor", "paper_bgcolor"):
         content["layout"].pop(name, None)
-    return json.dumps({"data": content["data"], "layout": content["layout"]}, separators=(",", ":"))
+    return json.dumps({"data": content["data"], "layout": content["layout"]}, separators=(",", ":"), allow_nan=False)
 
 
 def _look(height: int) -> Spec:

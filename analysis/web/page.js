@@ -261,7 +261,7 @@
       picked: names[picked],
       chosen: Object.fromEntries(selects.map((select) => [select.id, text(select)])),
       open: Object.fromEntries(folded.map((own) => [own.id, own.open])),
-      iteration: slider && slider.value !== slider.max ? by("pairs-told").textContent : null, // the last one stays the last
+      iteration: (slider && slider.value !== slider.max && by("pairs-told").textContent) || null, // the last one stays the last
     };
     try { sessionStorage.setItem(KEY, JSON.stringify(state)); } catch { /* storage is switched off: nothing is kept */ }
   }
@@ -295,13 +295,13 @@
 
   if ("live" in document.body.dataset) {
     const EVERY = 10_000, QUIET = 3_000; // milliseconds
-    let version = null, touched = -QUIET;
+    const version = document.body.dataset.live;
+    let touched = -QUIET;
     ["pointermove", "pointerdown", "keydown", "wheel"].forEach((kind) => addEventListener(kind, () => { touched = performance.now(); }));
     const ask = async () => {
       try {
         const told = await (await fetch("?version", { cache: "no-store" })).text();
         by("live").textContent = "live";
-        version ??= told;
         const now = performance.now();
         if (told !== version && now > EVERY && now - touched > QUIET) {
           remember();

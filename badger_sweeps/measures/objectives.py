@@ -23,8 +23,9 @@ def per_seed(name: Objective, outcomes: Sequence[Outcome], budget: int) -> NDArr
     """What each seed contributes.
 
     ``escape_iteration`` and ``solved_iteration``: the time, or the budget where it was not reached (their mean is the
-    restricted mean). ``plateau_iterations``: iterations on plateaus above rung 0 within the budget. ``final_loss``:
-    the final loss. A diverged seed has lost all it had: it counts as the whole budget, or as chance, 1.
+    restricted mean). ``plateau_iterations``: iterations on plateaus above rung 0 within the budget; all of it for a
+    seed that never escaped, whatever was found on its way. ``final_loss``: the final loss. A diverged seed has lost all
+    it had: it counts as the whole budget, or as chance, 1.
     """
     return _PER_SEED[name](outcomes, budget)
 
@@ -34,7 +35,9 @@ def _times(name: str) -> Callable[[Sequence[Outcome], int], NDArray[np.float64]]
 
 
 def _plateau_iterations(outcomes: Sequence[Outcome], budget: int) -> NDArray[np.float64]:
-    return np.array([budget if outcome.diverged else outcome.plateau_iterations for outcome in outcomes], dtype=float)
+    lost = [outcome.diverged or outcome.escape_iteration is None for outcome in outcomes]
+    times = [budget if own else outcome.plateau_iterations for own, outcome in zip(lost, outcomes, strict=True)]
+    return np.array(times, dtype=float)
 
 
 def _final_loss(outcomes: Sequence[Outcome], budget: int) -> NDArray[np.float64]:

@@ -11,6 +11,8 @@ from badger_sweeps.topologies.connectivity import Connectivity, connectivity
 from badger_sweeps.training.experiment import Experiment
 
 NAME = "topology.json"
+Links = tuple[tuple[int, int], ...]
+"""Pairs of sender and receiver."""
 
 
 def write_graphs(folder: Path, experiment: Experiment) -> None:
@@ -23,6 +25,12 @@ def write_graphs(folder: Path, experiment: Experiment) -> None:
         pairs = [[sender, receiver] for receiver, sender in graph.nonzero().tolist()]
         graphs.append({"seed": seed, **connectivity(graph)._asdict(), "pairs": pairs})
     write_json(folder / NAME, graphs)
+
+
+def read_links(folder: Path) -> Mapping[int, Links]:
+    """Who listens to whom in each seed's graph, as `write_graphs` left it in a run's folder."""
+    graphs = json.loads((folder / NAME).read_text())
+    return {graph["seed"]: tuple((sender, receiver) for sender, receiver in graph["pairs"]) for graph in graphs}
 
 
 def read_connectivity(folder: Path) -> Mapping[int, Connectivity]:

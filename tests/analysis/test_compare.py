@@ -67,6 +67,9 @@ def test_runs_without_a_common_seed_are_not_paired(folders: list[Path], tmp_path
     for own in summary["seeds"]:
         own["seed"] += 100
     (tmp_path / "1" / "summary.json").write_text(json.dumps(summary))
+    graphs = json.loads((tmp_path / "1" / "topology.json").read_text())
+    moved = [{**own, "seed": own["seed"] + 100} for own in graphs]
+    (tmp_path / "1" / "topology.json").write_text(json.dumps(moved))
     (tmp_path / "1" / "history.parquet").rename(tmp_path / "old")
     history = pd.read_parquet(tmp_path / "old")
     (tmp_path / "1" / "history.parquet").mkdir()
@@ -77,13 +80,14 @@ def test_runs_without_a_common_seed_are_not_paired(folders: list[Path], tmp_path
     assert (tmp_path / "comparison.html").exists()
 
 
-@pytest.mark.parametrize("case", ["several", "none", "same", "no folder for the page"])
+@pytest.mark.parametrize("case", ["several", "none", "same", "no folder for the page", "a folder for the page"])
 def test_anything_else_is_one_line(study: Path, folders: list[Path], tmp_path: Path, case: str) -> None:
     arguments: list[Path | str]
     arguments, words = {
         "several": ([study, folders[0]], "must be the folder of one run; found 2: "),
         "none": ([folders[0], study / "unfinished"], "found none (not finished: at iteration 240 of 240"),
         "same": ([folders[0], folders[0]], "A and B must be two runs; found"),
+        "a folder for the page": ([*folders, "--out", str(study)], "`--out` must be a file in a folder"),
         "no folder for the page": ([*folders, "--out", "no/where.html"], "`--out` must be a file in a folder"),
     }[case]
     done = compare(*arguments, cwd=tmp_path)

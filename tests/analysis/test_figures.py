@@ -10,12 +10,13 @@ from typing import Any
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.comparison import differences
 from analysis.figures import curves, escape, graph, ladder, pairs, sparkline
 from analysis.figures import differences as differences_figure
-from analysis.figures.style import along, packed, plain
+from analysis.figures.style import along, packed, plain, to_json
 from analysis.gather import gather
 from analysis.measured import all_measured
 from badger_sweeps.measures.ladder import Ladder
@@ -43,7 +44,7 @@ def test_a_curve_holds_the_means_of_the_history_and_a_bold_line_their_median(stu
     assert size >= runs[1].summary.ladder.block  # never finer than what tells rungs apart
     assert curve.seeds[3, 2] == pytest.approx(table[3, 2 * size : 3 * size].mean())
     assert curve.x[2] == 2 * size + (size - 1) / 2
-    assert f"mean of {size} values" in panel.merged
+    assert f"mean of {size} values" in panel.noted
     drawn = curves.draw(panel)["data"]
     assert len(drawn) == 2 * (8 + 1)
     bold = unpacked(drawn[-1]["y"])
@@ -154,6 +155,37 @@ def test_what_the_ladder_and_the_survival_curve_show(study: Path, monkeypatch: p
     (curve, *_) = escape.compute([run])
     escaped = sum(outcome.escape_iteration is not None for outcome in run.summary.outcomes)
     assert curve.curve.surviving[-1] == pytest.approx(1 - escaped / 8)
+
+
+def test_an_infinite_loss_is_drawn_as_far_as_it_can_be(study: Path) -> None:
+    """A page with Infinity in it could not be read."""
+    run = gather(study).runs[0]
+    history = run.history.copy()
+    history.loc[(history["seed"] == 2) & (history["iteration"] == 239), "loss"] = np.inf
+    wild = replace(run, history=history)
+    figure = ladder.draw(ladder.compute(0, wild))
+    assert np.isfinite(figure["layout"]["yaxis"]["range"]).all()
+    assert json.loads(to_json(figure))["layout"]["height"] > 0
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        to_json({"data": [], "layout": {"height": float("inf")}})
+
+
+def test_inner_loops_of_different_iterations_say_so(study: Path) -> None:
+    runs = gather(study).runs
+    for name in curves.INNER:
+        assert name not in {panel.name for panel in curves.compute(runs)}  # measured before training alone
+    later = runs[0].history.copy()
+    first = later["iteration"] == 0
+    vectors = later.loc[first, "binding/inner"].tolist()
+    changed = []
+    for run, last in zip(runs, (100, 200), strict=True):
+        history = run.history.copy()
+        at = history.index[history["iteration"] == last]
+        history.loc[at, "binding/inner"] = pd.Series(vectors, index=at)
+        changed.append(replace(run, history=history))
+    panel = next(panel for panel in curves.compute(changed) if panel.name == "binding/inner")
+    assert [curve.at for curve in panel.curves] == [100, 200]
+    assert panel.noted == "At iteration 100 or 200, the last measured."
 
 
 def test_points_of_paired_differences_are_the_seeds(study: Path) -> None:

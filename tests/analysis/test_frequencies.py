@@ -47,6 +47,14 @@ def test_low_frequencies_first(finished: Run) -> None:
     assert row["simultaneity"] == "1.60"  # of 80/50, 40/40 and 150/40
 
 
+def test_of_evenly_many_seeds_the_median_lies_between_the_middle_two(finished: Run) -> None:
+    """Spearman of one seed in order 1, of the other in reverse -1."""
+    found = solving_at(finished, [[10, 30, 50, 70, 90], [90, 70, 50, 30, 10], [999] * 5])
+    with pytest.warns(RuntimeWarning):
+        row = dict(zip(frequencies.COLUMNS, frequencies.cells(found) or [], strict=True))
+    assert row["Spearman"] == "0.00, 2 of 3 seeds"
+
+
 def test_nothing_solved_is_no_order(finished: Run) -> None:
     with pytest.warns(RuntimeWarning):
         row = frequencies.cells(solving_at(finished, [[999] * 5] * 3))

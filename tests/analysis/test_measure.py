@@ -167,7 +167,7 @@ def test_figures_show_what_was_measured(copy: Path) -> None:
     assert measure(copy, "binding").returncode == 0
     (only,) = gather(copy).runs
     panels = {panel.name: panel for panel in curves.compute([only])}
-    assert panels["binding/inner"].x_title == "inner step, at iteration 40,"
+    assert panels["binding/inner"].noted == "At iteration 40, the last measured."
     known = all_measured(only.history, read_measures(copy))
     (binding,) = panels["binding/outer"].curves
     assert binding.x.tolist() == [0, 20, 40, 60]  # from snapshots alone: never two ways of measuring in one curve

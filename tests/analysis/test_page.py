@@ -182,6 +182,19 @@ def test_two_configurations_are_set_side_by_side(page: Page) -> None:
     assert page.locator("#configuration-table thead th").all_inner_texts() == ["key", "gru"]
 
 
+def test_the_last_measurement_stays_the_last_when_the_page_is_loaded_anew(page: Page) -> None:
+    page.locator("#theme").click()  # before the pairs have come into view
+    page.reload()
+    last = seen(page, "pairs").evaluate("() => document.getElementById('pairs-told').innerText")
+    assert int(last) > 0
+    page.locator("#pairs-iteration").press("ArrowLeft")
+    earlier = page.locator("#pairs-told").inner_text()
+    page.locator("#theme").click()
+    page.reload()
+    seen(page, "pairs")
+    assert page.locator("#pairs-told").inner_text() == earlier != last
+
+
 def test_dark_surroundings_make_a_dark_page(study: Path, printed: str, browser: Show) -> None:
     page = browser(study, color_scheme="dark")
     background = "() => getComputedStyle(document.body).backgroundColor"

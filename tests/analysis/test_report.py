@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis import connectivity, wording
+from analysis import connectivity, report, wording
 from analysis.comparison import Difference, differences, holm, row
 from analysis.gather import Run, differing_keys, gather
 from badger_sweeps.measures.estimates import Estimate, PairedDifference
@@ -87,6 +87,10 @@ def test_one_bad_folder_does_not_cost_the_others(study: Path, tmp_path: Path) ->
         "no_provenance": lambda run: (run / "provenance.json").unlink(),
         "bad_provenance": lambda run: (run / "provenance.json").write_text("[]"),
         "empty_summary": lambda run: (run / "summary.json").write_text(""),
+        "no_sessions": lambda run: (run / "provenance.json").write_text('{"sessions": []}'),
+        "bad_config": lambda run: (run / ".hydra" / "config.yaml").write_text("a: [1, }"),
+        "no_graphs": lambda run: (run / "topology.json").unlink(),
+        "bad_measures": lambda run: (run / "measures.parquet").write_bytes(b"PAR1"),
     }
     shutil.copytree(gather(study).runs[0].folder, tmp_path / "good")
     for name, spoil in spoils.items():
@@ -99,13 +103,14 @@ def test_one_bad_folder_does_not_cost_the_others(study: Path, tmp_path: Path) ->
 
 def test_differences_are_paired_by_seed() -> None:
     first = finished("a", [outcome(seed, 10 * seed) for seed in range(8)])
-    second = finished("b", [outcome(seed, 10 * seed + 5) for seed in reversed(range(2, 10))], budget=60)
+    times = {seed: 10 * seed + 5 if seed < 6 else None for seed in reversed(range(2, 10))}
+    second = finished("b", [outcome(seed, time) for seed, time in times.items()], budget=74)
     # nobody solved it; budgets differ, so that times on plateaus cannot be compared
     (escape_difference,) = differences([first, second])
     assert escape_difference.quantity == "escape_iteration"
     assert escape_difference.paired.pairs == 6
-    assert escape_difference.budget == 60
-    # seeds 2..5: 5 later each; 60 against 60 for seeds 6 and 7, which are censored in both
+    assert escape_difference.budget == 74
+    # seeds 2..5: 5 later each; 74 against 74 for seeds 6 and 7, which are censored in both
     assert escape_difference.paired.difference.value == pytest.approx((5 * 4 + 0 + 0) / 6)
     assert differences([first, finished("c", [outcome(77, 1)])]) == []
 
@@ -165,9 +170,66 @@ def test_the_answer_says_whether_a_lead_is_established() -> None:
     assert not chance.established
     assert chance.words.endswith("That may be chance.")
     (worse,) = lead(slow, fast)
-    assert worse == wording.Answer("First plateau", False, "Nothing is better than a, the first.")
+    assert worse == wording.Answer("First plateau", None, "Nothing is better than a, the first.")
     (few,) = lead(fast[:4], slow[:4])
     assert "All seeds agree, but 4 are too few: it takes 6." in few.words
+
+
+def test_of_the_leads_one_that_is_established_is_told_rather_than_a_larger_one_by_chance() -> None:
+    firsts = [100 + seed for seed in range(8)]
+    runs = [finished("a", [outcome(seed, time) for seed, time in enumerate(firsts)], budget=900)]
+    steady = [time - 50 - seed for seed, time in enumerate(firsts)]
+    wild = [1, 2, 3, 4, 5, 150, 160, 7]
+    for label, times in (("wild", wild), ("steady", steady)):
+        runs.append(finished(label, [outcome(seed, time) for seed, time in enumerate(times)], budget=900))
+    compared = differences(runs, ["escape_iteration"])
+    assert min(compared, key=lambda own: own.paired.difference.value).second == "wild"
+    (told,) = wording.answers(compared)
+    assert told.established
+    assert told.words.startswith("steady leaves chance")
+
+
+def test_seeds_that_never_escaped_do_not_rest_the_least_on_plateaus() -> None:
+    """They may have no detected plateau at all: at a loss of 9e5 there is none."""
+    good = Outcome(0, 100, 20, None, (), 0.2, diverged=False)
+    runs = [finished("good", [replace(good, seed=seed) for seed in range(6)])]
+    runs.append(finished("lost", [outcome(seed, None, 9e5) for seed in range(6)]))
+    told = {own.goal: own for own in wording.answers(differences(runs))}
+    assert told["All plateaus"].established is None
+    assert row(runs[1]).plateau_iterations.value == 100
+
+
+def test_a_longer_run_is_compared_by_what_a_shorter_one_can_show() -> None:
+    """Blocks are of 5: an escape at 50 takes three of them, and is seen after 65 iterations."""
+    long = finished("long", [outcome(seed, 50 if seed % 2 else 40) for seed in range(6)], budget=100)
+    short = finished("short", [outcome(seed, None if seed % 2 else 40) for seed in range(6)], budget=64)
+    (same, *_) = differences([long, short])
+    assert same.paired.difference.value == 0
+    just = finished("just", [outcome(seed, 50 if seed % 2 else 40) for seed in range(6)], budget=65)
+    (also, *_) = differences([long, just])
+    assert also.paired.difference.value == 0
+
+
+def test_markup_in_names_is_text_on_the_terminal(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("[old]", "b[x"):
+        shutil.copytree(gather(study).runs[0].folder, tmp_path / name)
+    monkeypatch.setattr(sys, "argv", ["report", str(tmp_path)])
+    report.main()
+    assert "[old]" in capsys.readouterr().out
+
+
+def test_a_report_that_cannot_be_written_is_one_line(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(gather(study).runs[0].folder, tmp_path / "run")
+    (tmp_path / "report.html").mkdir()
+    monkeypatch.setattr(sys, "argv", ["report", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        report.main()
+    assert ended.value.code == 2
+    assert "report.html` must be a file that can be written; found: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("comparisons", [1, 2, 7, 21, 87])

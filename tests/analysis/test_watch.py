@@ -83,6 +83,7 @@ def test_the_page_follows_a_run_and_keeps_what_was_chosen(
     page.wait_for_selector(badge)
     assert page.locator(badge).inner_text().startswith("at iteration 40 of 60, last written ")
     assert page.locator("#results tbody tr").count() == 1
+    assert page.locator("#results a", has_text="folder").get_attribute("href") == "files/a/"
     page.locator("#theme").click()
     page.locator(".pick").click()
     page.locator("#graph-seed").select_option(label="gru, seed 2")
@@ -114,16 +115,20 @@ def test_times_of_a_run_that_is_going_are_censored_where_it_is(runs: Path, templ
 def test_only_this_machine_sees_the_page_and_nothing_but_the_runs(watched: tuple[str, list[str]]) -> None:
     address = watched[0].removeprefix("http://").rstrip("/")
 
-    def status(path: str, host: str = address) -> int:
+    def status(path: str, host: str = address, method: str = "GET") -> int:
         connection = http.client.HTTPConnection(address, timeout=30)
-        connection.request("GET", path, headers={"Host": host})
+        connection.request(method, path, headers={"Host": host})
         return connection.getresponse().status
 
     assert status("/") == 200
-    assert status("/a/topology.json") == 200
+    assert status("/files/a/topology.json") == 200
+    assert status("/a/topology.json") == 404
+    assert status("/files/../../etc/passwd") == 404
+    assert status("/files/%2e%2e/%2e%2e/etc/passwd") == 404
     assert status("/../../etc/passwd") == 404
     assert status("/%2e%2e/%2e%2e/etc/passwd") == 404
     assert status("/", host="evil.example") == 403  # a name that another site made point here
+    assert status("/files/a/topology.json", host="evil.example", method="HEAD") == 403
     assert status("/", host="localhost:1") == 200
 
 

@@ -191,6 +191,7 @@ def test_every_compiler_and_vector_width(name: str, flags: str, cache: Path) -> 
     assert "skipped" not in done.stdout
 
 
+@pytest.mark.slow
 def test_narrow_vectors(cache: Path) -> None:
     """With AVX2, where half a vector is 16 bytes: also what does not start at a multiple of a vector is read whole."""
     (wide, loss), (narrow, other) = said(start()), said(start(CXXFLAGS="-mno-avx512f"))

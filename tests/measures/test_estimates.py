@@ -149,6 +149,18 @@ def test_the_effect_is_free_of_bias_where_differences_are_normal() -> None:
     assert (factor[0] * d).mean() == pytest.approx(1, abs=0.015)
 
 
+@pytest.mark.parametrize("pairs", [8, 13, 14, 20, 40])
+def test_where_all_pairs_agree_the_sign_flip_test_is_exact(pairs: int) -> None:
+    """Of all 2^n ways to flip signs two are as extreme: none and all. Random flips alone give 2/10000 at least."""
+    differences = np.random.default_rng(1).uniform(1, 2, pairs)
+    for sign in (1, -1):
+        assert paired_difference(np.zeros(pairs), sign * differences).p_value == pytest.approx(2 / 2.0**pairs)
+    differences[0] *= -1
+    p_value = paired_difference(np.zeros(pairs), differences).p_value
+    assert p_value is not None
+    assert p_value > 2 / 2.0**pairs
+
+
 def test_an_effect_needs_differences_that_differ() -> None:
     assert paired_difference(np.zeros(8), np.ones(8)).effect is None
     assert standardized_mean([1.0, 2.0]) is None

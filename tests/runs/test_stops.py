@@ -29,6 +29,7 @@ def without_wall_time(folder: Path) -> object:
     return json.loads((folder / "summary.json").read_text())["seeds"]
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_leaves_the_same_bits(undisturbed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     for reached in (25, 130, 330, 560):  # before the first checkpoint, and at no checkpoint

@@ -27,6 +27,7 @@ def confirmed(folder: Path) -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name=f"{folder.name} confirmation", storage=storage).trials
 
 
+@pytest.mark.slow
 def test_a_new_best_is_confirmed_after_a_larger_total(tmp_path: Path) -> None:
     folder = tmp_path / "study"
     for total in (2, 2, 3):

@@ -26,6 +26,7 @@ def own_server() -> Iterator[Server]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 def test_a_database_that_dies_costs_one_line_and_no_trial(
     own_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

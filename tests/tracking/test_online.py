@@ -134,6 +134,7 @@ def test_a_run_that_did_not_finish_is_none_that_did(
     assert [arrived.exit_code for arrived in server.runs.values()] == [status] * 3
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_left_for_later(server: Server, tmp_path: Path) -> None:
     assert run(server, tmp_path / "run").returncode == 0
     with exclusive(tmp_path / "run"):
@@ -170,6 +171,7 @@ def test_a_search_arrives_once_with_its_trials(server: Server, tmp_path: Path) -
         assert "search search: goes on, left for later\n" in sync(server, folder).stdout
 
 
+@pytest.mark.slow
 def test_a_run_in_two_parts_arrives_as_one(server: Server, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert run(server, folder, "training.iterations=40").returncode == 0
@@ -179,7 +181,14 @@ def test_a_run_in_two_parts_arrives_as_one(server: Server, tmp_path: Path) -> No
     check(server, folder)
 
 
-@pytest.mark.parametrize("trouble", ["no server", "a server that answers 500", "a key that it refuses"])
+SLOW = pytest.mark.slow
+TROUBLES = [
+    "no server",
+    *(pytest.param(own, marks=SLOW) for own in ("a server that answers 500", "a key that it refuses")),
+]
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
 def test_training_goes_on_and_nothing_is_lost(trouble: str, server: Server, tmp_path: Path) -> None:
     if trouble == "no server":
         server.stop()

@@ -146,6 +146,7 @@ def test_a_restart_counts_on(tmp_path: Path) -> None:
         assert [row["iteration"] for row in outer] == [row["_step"] / STRIDE for row in outer] == iterations
 
 
+@pytest.mark.slow
 def test_a_search_is_a_run_of_its_own_told_once(tmp_path: Path) -> None:
     folder = tmp_path / "search"
     search = ("hydra/sweeper=badger", f"hydra.sweep.dir={folder}", "architecture=choice(gru,exponential)")

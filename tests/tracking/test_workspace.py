@@ -102,6 +102,7 @@ def test_the_sweeps_coordinates_are_what_differs_between_runs(folder: Path) -> N
     }
 
 
+@pytest.mark.slow
 def test_without_measures_and_with_one_configuration_there_is_less(tmp_path: Path) -> None:
     assert run(tmp_path / "run", "training.iterations=5", "measures=none", tracking="wandb").returncode == 0
     assert workspace(tmp_path).returncode == 0
@@ -128,7 +129,14 @@ def test_online_it_is_made_once_and_is_what_was_kept(folder: Path, server: Serve
     assert server.asked.count("UpsertView2") == 2
 
 
-@pytest.mark.parametrize("trouble", ["no key", "no server", "a server that answers 500", "a key that it refuses"])
+SLOW = pytest.mark.slow
+TROUBLES = [
+    "no server",
+    *(pytest.param(own, marks=SLOW) for own in ("no key", "a server that answers 500", "a key that it refuses")),
+]
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
 def test_where_w_and_b_cannot_be_reached_it_is_kept(trouble: str, folder: Path, server: Server, tmp_path: Path) -> None:
     (folder / "workspace.json").unlink(missing_ok=True)
     account = {"WANDB_BASE_URL": server.address, "WANDB_API_KEY": "" if trouble == "no key" else KEY}
@@ -143,6 +151,7 @@ def test_where_w_and_b_cannot_be_reached_it_is_kept(trouble: str, folder: Path, 
     assert "loss" in json.dumps(kept(folder))
 
 
+@pytest.mark.slow
 def test_runs_of_two_projects_are_refused(folder: Path, tmp_path: Path) -> None:
     for project in ("one", "two"):
         own = ("training.iterations=2", "measures=none", f"tracking.project={project}")
