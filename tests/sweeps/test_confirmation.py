@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import optuna
+import pytest
 
 from badger_sweeps.sweeps.storage import Place
 from tests.runs.commands import SMALL
