@@ -26,6 +26,8 @@ PARTS = ("architecture", "topology", "task", "loss", "readout", "optimizer", "sc
 """The groups whose choices make an experiment."""
 OTHERS = ("measures", "training", "seeds", "device", "objective", "tracking", "study", "scale")
 """The other keys at the top of a configuration."""
+TAGS = ("study", "architecture", "topology", "task", "loss", "readout", "optimizer")
+"""The groups whose choices are words to find a run by."""
 MOST_SEEDS = 100_000
 """The longest count: more would not fit into any machine's memory."""
 
@@ -65,7 +67,7 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
         measures=_build(config, "measures"),
         folder=folder,
         name=run_name(choices, list(hydra.overrides.task)),
-        tags=tuple(str(choices[part]) for part in ("architecture", "topology", "task", "loss", "readout", "optimizer")),
+        tags=tuple(str(choices[group]) for group in TAGS if choices.get(group) is not None),
         config=_container(config),
         objective=objectives[0],
         further=objectives[1:],

@@ -82,7 +82,9 @@ def test_every_study_composes_at_every_scale(study: str, scale: str) -> None:
     with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
         config = compose(configuration.NAME, [f"study={study}", f"scale={scale}"], return_hydra_config=True)
         HydraConfig.instance().set_config(config)
-        plan(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]), config.hydra, Path("nowhere"))
+        job = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+        planned = plan(job, config.hydra, Path("nowhere"))
+    assert planned.tags[0] == study
     assert config.hydra.mode.name == "MULTIRUN"
     folder = f"runs/{study}" + ("_quick" if scale == "quick" and "by_scale" in source(study) else "")
     assert config.hydra.sweep.dir == folder
