@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,8 @@ LONGEST = 128
 """Characters that W&B takes for a name or a group."""
 PATIENCE = 10
 """Seconds that a start waits for the server."""
+SETTLING = 1.0
+"""Seconds that W&B's service needs to be done with a request that was given up."""
 LAST_PATIENCE = 30
 """Seconds that the end of a run waits for what the server has not taken yet."""
 PAIR = re.compile(r"mi/\d\d__\d\d$")
@@ -219,13 +222,28 @@ def _mode(tracking: WandB) -> Mode:
     """
     if tracking.mode == "online":
         try:
-            wandb.Api(timeout=PATIENCE)
+            reach_server()
         except CommError as error:
             _warn(f"W&B: going on offline: {str(error).splitlines()[0]}")
             return "offline"
         except wandb.Error as error:
             raise _cannot_start(tracking, error) from error
     return tracking.mode
+
+
+def reach_server() -> wandb.Api:
+    """Ask the server whether it takes the key.
+
+    Raises:
+        CommError: it does not answer, or refuses.
+        wandb.Error: there is no key.
+    """
+    try:
+        return wandb.Api(timeout=PATIENCE)
+    except CommError:
+        # A process that ends while W&B's service still answers a request that was given up waits ten minutes for it.
+        time.sleep(SETTLING)
+        raise
 
 
 def _finish(run: wandb.Run, exit_status: int) -> None:

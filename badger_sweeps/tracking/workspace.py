@@ -15,7 +15,7 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.names import shortened
-from badger_sweeps.tracking.wandb import LONGEST, PATIENCE
+from badger_sweeps.tracking.wandb import LONGEST, reach_server
 
 MOST_CONFIGURATIONS = 100
 """Lines in a panel; W&B shows 10 of its own accord."""
@@ -97,7 +97,7 @@ def push(made: workspaces.Workspace, name: str = "", identity: str = "") -> str:
     """
     term.termsetup(wandb.Settings(silent=True), None)
     try:
-        api = wandb.Api(timeout=PATIENCE)
+        api = reach_server()
         made.entity = made.entity or api.default_entity or ""
         made._internal_name, made._internal_id = name, identity
         made.save()  # type: ignore[no-untyped-call]
