@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis import compare as compare_module
 from analysis.comparison import differences
 from analysis.gather import gather
 from tests.analysis.conftest import Show
@@ -81,7 +82,14 @@ def test_runs_without_a_common_seed_are_not_paired(folders: list[Path], tmp_path
 
 
 @pytest.mark.parametrize("case", ["several", "none", "same", "no folder for the page", "a folder for the page"])
-def test_anything_else_is_one_line(study: Path, folders: list[Path], tmp_path: Path, case: str) -> None:
+def test_anything_else_is_one_line(
+    study: Path,
+    folders: list[Path],
+    tmp_path: Path,
+    case: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     arguments: list[Path | str]
     arguments, words = {
         "several": ([study, folders[0]], "must be the folder of one run; found 2: "),
@@ -90,8 +98,12 @@ def test_anything_else_is_one_line(study: Path, folders: list[Path], tmp_path: P
         "a folder for the page": ([*folders, "--out", str(study)], "`--out` must be a file in a folder"),
         "no folder for the page": ([*folders, "--out", "no/where.html"], "`--out` must be a file in a folder"),
     }[case]
-    done = compare(*arguments, cwd=tmp_path)
-    assert done.returncode == 2
-    assert words in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["compare", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        compare_module.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert len(said.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []

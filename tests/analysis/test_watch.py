@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis import watch
 from analysis.gather import gather
 from tests.analysis.conftest import Show
 from tests.runs.commands import run
@@ -130,10 +131,7 @@ def test_only_this_machine_sees_the_page_and_nothing_but_the_runs(watched: tuple
     assert status("/", host="evil.example") == 403  # a name that another site made point here
     assert status("/files/a/topology.json", host="evil.example", method="HEAD") == 403
     assert status("/", host="localhost:1") == 200
-
-
-def test_the_terminal_names_the_viewer_of_weights_and_biases(watched: tuple[str, list[str]], runs: Path) -> None:
-    assert re.search(r"wandb leet .*a/wandb$", watched[1][1].strip())
+    assert re.search(r"wandb leet .*a/wandb$", watched[1][1].strip())  # the viewer for the terminal
 
 
 def test_a_folder_without_runs_yet_is_watched_as_well(tmp_path: Path, template: Path, browser: Show) -> None:
@@ -151,10 +149,14 @@ def test_a_folder_without_runs_yet_is_watched_as_well(tmp_path: Path, template: 
     page.close()
 
 
-def test_bad_input_is_one_line(tmp_path: Path) -> None:
+def test_bad_input_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for arguments, words in (([tmp_path / "no"], "RUNS must be a folder"), ([tmp_path, "--port", "70000"], "`--port`")):
-        command = [sys.executable, "-m", "analysis.watch", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 2
-        assert words in done.stderr
-        assert len(done.stderr.splitlines()) == 1
+        monkeypatch.setattr(sys, "argv", ["watch", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            watch.main()
+        assert ended.value.code == 2
+        said = capsys.readouterr().err
+        assert words in said
+        assert len(said.splitlines()) == 1

@@ -131,8 +131,8 @@ def test_online_it_is_made_once_and_is_what_was_kept(folder: Path, server: Serve
 
 SLOW = pytest.mark.slow
 TROUBLES = [
-    "no server",
-    *(pytest.param(own, marks=SLOW) for own in ("no key", "a server that answers 500", "a key that it refuses")),
+    "no key",
+    *(pytest.param(own, marks=SLOW) for own in ("no server", "a server that answers 500", "a key that it refuses")),
 ]
 
 
