@@ -122,6 +122,18 @@ def test_a_table_is_sorted_by_any_column(page: Page, study: Path, key: str) -> N
         assert [text.strip() for text in page.locator("#results .pick").all_inner_texts()] == expected
 
 
+def test_what_is_not_drawn_stays_so_when_the_page_is_loaded_anew(page: Page) -> None:
+    page.locator("#row-0 .draw").uncheck()
+    page.reload()
+    assert [box.is_checked() for box in page.locator(".draw").all()] == [False, True]
+
+
+def test_whatever_scrolls_sideways_can_be_scrolled_by_keyboard(page: Page) -> None:
+    regions = page.locator(".scroll")
+    assert regions.count() > 5
+    assert {region.get_attribute("tabindex") for region in regions.all()} == {"0"}
+
+
 def test_values_that_are_missing_come_last_whichever_way_a_table_is_sorted(page: Page) -> None:
     """``> 240`` is no median, and ``-`` no value."""
     page.evaluate(
