@@ -5,7 +5,7 @@ scale ?= full
 mode ?= offline
 suffix := $(if $(filter quick,$(scale)),_quick)
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
-PYTEST := $(BIN)/python -m pytest --numprocesses auto
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart report watch dashboard sync workspace bench test test-all lint format browser

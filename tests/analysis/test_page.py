@@ -17,6 +17,8 @@ from analysis.gather import gather
 from benchmarks.made_up import write_run
 from tests.analysis.conftest import Show
 
+pytestmark = pytest.mark.xdist_group("page")  # one worker: their runs are made once
+
 DRAWN = ".main-svg"
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from analysis.figures import rays
 from analysis.gather import gather
@@ -18,6 +19,7 @@ def draw(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_runs_lie_on_top_of_the_toy_system(tmp_path: Path) -> None:
     settings = ("training.iterations=80", "measures=none", "training.batch_size=64")
     assert run(tmp_path / "two", "task.dims=2", *settings).returncode == 0

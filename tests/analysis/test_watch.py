@@ -134,6 +134,7 @@ def test_only_this_machine_sees_the_page_and_nothing_but_the_runs(watched: tuple
     assert re.search(r"wandb leet .*a/wandb$", watched[1][1].strip())  # the viewer for the terminal
 
 
+@pytest.mark.slow
 def test_a_folder_without_runs_yet_is_watched_as_well(tmp_path: Path, template: Path, browser: Show) -> None:
     server, address, _ = start(tmp_path)
     page = browser(address, may_fail=True)

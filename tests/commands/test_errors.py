@@ -239,6 +239,7 @@ def test_answers_come_before_torch_and_wandb_are_loaded(arguments: list[str], tm
     assert shown.stdout.endswith("loaded: []\n")
 
 
+@pytest.mark.slow
 def test_sweeps_over_all_choices_and_over_nested_keys(tmp_path: Path) -> None:
     """`glob` needs Hydra's own loader, and settings given as a dictionary must make folders of their own."""
     small = [

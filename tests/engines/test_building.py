@@ -165,7 +165,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("content", [b"", b"not a library"])
+@pytest.mark.parametrize("content", [pytest.param(b"", marks=pytest.mark.slow), b"not a library"])
 def test_a_damaged_library_is_built_again(cache: Path, content: bytes) -> None:
     said(start())
     (library,) = cache.glob("*.so")

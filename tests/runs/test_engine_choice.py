@@ -24,7 +24,7 @@ def announced(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout.splitlines()[0].split(": ", maxsplit=1)[1]
 
 
-@pytest.mark.parametrize("engine", ["auto", "native"])
+@pytest.mark.parametrize("engine", ["auto", pytest.param("native", marks=pytest.mark.slow)])
 def test_a_run_says_which_engine_it_runs_on(engine: str, tmp_path: Path) -> None:
     done = run(tmp_path / "run", "training.iterations=2", f"engine={engine}", "device=cpu")
     assert announced(done) == NATIVE

@@ -49,7 +49,9 @@ def test_killed_again_and_again_it_leaves_the_same_bits(undisturbed: Path, tmp_p
     assert sessions[-1]["first_iteration"] > 500
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_signal_stops_in_good_order(undisturbed: Path, tmp_path: Path, number: int, status: int) -> None:
     folder = tmp_path / "run"
     process = start(folder, ITERATIONS, EVERY, tracking="wandb")

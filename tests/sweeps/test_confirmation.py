@@ -46,6 +46,7 @@ def test_a_new_best_is_confirmed_after_a_larger_total(tmp_path: Path) -> None:
         assert f"optimizer.lr={rate}" in (folder / "confirmation" / str(number) / ".hydra/overrides.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_other_seeds_for_a_confirmation_are_refused_in_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "study"
     assert search(folder, 1).returncode == 0

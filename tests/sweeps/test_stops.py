@@ -257,6 +257,7 @@ def test_no_bad_trial_ends_a_sweep_and_each_is_told_apart(tmp_path: Path) -> Non
     assert not (folder / "0" / "error.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_sweep_of_which_all_trials_fail_says_so_and_fails(tmp_path: Path) -> None:
     ended = run(bad(tmp_path, "exception", "memory"))
     assert ended.returncode not in (0, 130, 143)

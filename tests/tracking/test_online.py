@@ -89,6 +89,7 @@ def test_online_what_arrives_is_what_the_history_has(server: Server, tmp_path: P
     check(server, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_offline_then_sync_and_sync_again(server: Server, tmp_path: Path) -> None:
     assert run(server, tmp_path / "run").returncode == 0
     assert server.requests == 0
@@ -181,13 +182,10 @@ def test_a_run_in_two_parts_arrives_as_one(server: Server, tmp_path: Path) -> No
     check(server, folder)
 
 
-SLOW = pytest.mark.slow
-TROUBLES = [
-    "no server",
-    *(pytest.param(own, marks=SLOW) for own in ("a server that answers 500", "a key that it refuses")),
-]
+TROUBLES = ("no server", "a server that answers 500", "a key that it refuses")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_training_goes_on_and_nothing_is_lost(trouble: str, server: Server, tmp_path: Path) -> None:
     if trouble == "no server":
@@ -230,6 +228,7 @@ def test_a_server_that_dies_under_a_run_costs_nothing(death: str, server: Server
     check(server, folder, sorted({*range(0, 4000, 7), *range(0, 4000, 20)}))
 
 
+@pytest.mark.slow
 def test_the_key_is_in_no_file(server: Server, tmp_path: Path) -> None:
     done = run(server, tmp_path / "run", "tracking.mode=online")
     assert KEY not in done.stdout + done.stderr

@@ -133,6 +133,7 @@ def test_the_summary_has_what_people_sort_by(finished: Path) -> None:
         assert merged["objective"] == (60 if outcome["escape_iteration"] is None else outcome["escape_iteration"])
 
 
+@pytest.mark.slow
 def test_a_restart_counts_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert run(folder, "training.iterations=20", tracking="wandb").returncode == 0

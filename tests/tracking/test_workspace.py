@@ -16,6 +16,8 @@ from badger_sweeps.foundations.names import shortened
 from tests.runs.commands import run
 from tests.tracking.servers import KEY, Server
 
+pytestmark = pytest.mark.xdist_group("workspace")  # one worker: their runs are made once
+
 RUNS = {
     "a": ("architecture=exponential", "optimizer.lr=0.001"),
     "b": ("architecture=gru", "optimizer.lr=0.01", "task.dims=2"),
