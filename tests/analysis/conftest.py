@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests import warm
 from tests.runs.commands import SMALL
 
 Show = Callable[..., Page]
@@ -58,7 +58,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     command = [sys.executable, "-m", "badger_sweeps", "-m", "architecture=gru,exponential", f"hydra.sweep.dir={folder}"]
     settings = [*SMALL, "training.iterations=240", "training.batch_size=64", "tracking=disabled", "seeds=8"]
-    done = subprocess.run([*command, *settings], capture_output=True, text=True, check=False)
+    done = warm.run([*command, *settings])
     assert done.returncode == 0, done.stderr
     first = next(path for path in folder.iterdir() if path.name.startswith("gru"))
     unfinished, damaged, empty = folder / "unfinished", folder / "<b>damaged</b>", folder / "empty"
@@ -73,7 +73,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def printed(study: Path) -> str:
     """What the terminal shows when the study's report is made."""
-    command = [sys.executable, "-m", "analysis.report", study]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "analysis.report", str(study)]
+    shown = warm.run(command)
     assert shown.returncode == 0, shown.stderr
     return shown.stdout

@@ -13,12 +13,13 @@ import pytest
 from analysis import compare as compare_module
 from analysis.comparison import differences
 from analysis.gather import gather
+from tests import warm
 from tests.analysis.conftest import Show
 
 
 def compare(*arguments: Path | str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "analysis.compare", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    return warm.run(command, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

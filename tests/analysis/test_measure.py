@@ -17,6 +17,7 @@ from analysis.figures import curves
 from analysis.gather import gather
 from analysis.measured import all_measured, read_measures, write_measures
 from badger_sweeps.measures.dynamics.hurst import hurst
+from tests import warm
 from tests.runs.commands import run
 
 
@@ -36,7 +37,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measure(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "analysis.measure", str(folder), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return warm.run(command)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import unquote
@@ -15,6 +14,7 @@ from playwright.sync_api import Locator, Page
 
 from analysis.gather import gather
 from benchmarks.made_up import write_run
+from tests import warm
 from tests.analysis.conftest import Show
 
 pytestmark = pytest.mark.xdist_group("page")  # one worker: their runs are made once
@@ -291,9 +291,7 @@ def test_names_and_values_of_users_are_text_everywhere(study: Path, tmp_path: Pa
         summary.write_text(summary.read_text().replace(f'"name": "{run.summary.name}"', f'"name": "{name}"'))
         config = folder / ".hydra" / "config.yaml"
         config.write_text(f'{config.read_text()}\nnote: "{name}"\n')
-    done = subprocess.run(
-        [sys.executable, "-m", "analysis.report", tmp_path], capture_output=True, text=True, check=False
-    )
+    done = warm.run([sys.executable, "-m", "analysis.report", str(tmp_path)])
     assert done.returncode == 0, done.stderr
     page = browser(tmp_path)
     assert page.title().startswith("Plateaus of")
@@ -313,9 +311,7 @@ def test_sixty_four_seeds_of_five_thousand_iterations_are_a_page_below_ten_megab
     write_run(tmp_path / "0", 8, 5000)
     for number in range(1, 8):
         shutil.copytree(tmp_path / "0", tmp_path / str(number))
-    done = subprocess.run(
-        [sys.executable, "-m", "analysis.report", tmp_path], capture_output=True, text=True, check=False
-    )
+    done = warm.run([sys.executable, "-m", "analysis.report", str(tmp_path)])
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "report.html").stat().st_size < 10e6
     page = browser(tmp_path)

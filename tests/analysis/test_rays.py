@@ -11,12 +11,13 @@ import pytest
 
 from analysis.figures import rays
 from analysis.gather import gather
+from tests import warm
 from tests.runs.commands import run
 
 
 def draw(*words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "analysis.rays", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return warm.run(command)
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.outcome import Outcome
 from badger_sweeps.runs.summary import Summary
 from badger_sweeps.topologies.connectivity import Connectivity
+from tests import warm
 
 
 def test_the_terminal_says_the_same(printed: str, study: Path) -> None:
@@ -33,9 +33,7 @@ def test_the_terminal_says_the_same(printed: str, study: Path) -> None:
 
 
 def test_nothing_to_report_is_one_line(tmp_path: Path) -> None:
-    shown = subprocess.run(
-        [sys.executable, "-m", "analysis.report", tmp_path], capture_output=True, text=True, check=False
-    )
+    shown = warm.run([sys.executable, "-m", "analysis.report", str(tmp_path)])
     assert shown.returncode == 2
     assert shown.stderr == f"analysis.report: `{tmp_path}` must have finished runs below it; found none.\n"
 

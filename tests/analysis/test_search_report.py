@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from analysis import page, report, sweep_words
 from analysis.comparison import row
 from analysis.gather import gather
 from analysis.verdict import verdict
+from tests import warm
 from tests.analysis.conftest import Show
 from tests.analysis.studies import (
     SPACE,
@@ -89,7 +89,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "hydra.sweeper.warm_start=[{optimizer.lr: 0.0005}]", "optimizer.lr=tag(log,interval(0.0005,0.05))",
         'hydra.sweeper.confirm=["seeds=[10,11,12,13,14,15]"]',
     ]  # fmt: skip
-    done = subprocess.run([*command, *search_, *settings], capture_output=True, text=True, check=False)
+    done = warm.run([*command, *search_, *settings])
     assert done.returncode == 0, done.stderr
     shutil.copytree(folder / "0", folder / "beside")
     shutil.copytree(folder / "confirmation" / "0", folder / "confirmation" / "2")  # of what was the best once
@@ -97,8 +97,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_real_search_is_told_on_the_page_and_on_the_terminal(real: Path, browser: Show) -> None:
-    command = [sys.executable, "-m", "analysis.report", real]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "analysis.report", str(real)]
+    done = warm.run(command)
     assert done.returncode == 0, done.stderr
     shown, found, opened = done.stdout, swept(real), browser(real)
     flat = " ".join(shown.split())

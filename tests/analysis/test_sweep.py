@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +22,7 @@ from badger_sweeps.sweeps.outcome import State
 from badger_sweeps.sweeps.racing import Race
 from badger_sweeps.sweeps.storage import Place
 from badger_sweeps.sweeps.view import StudyView, TrialView
+from tests import warm
 from tests.analysis.studies import (
     BUDGET,
     FAST,
@@ -185,9 +185,7 @@ def test_a_study_that_cannot_be_read_costs_the_report_that_alone(tmp_path: Path)
     collection = gather(tmp_path)
     assert [own.folder for own in collection.searches] == [good]
     assert sorted(name for name, _ in collection.left_out) == ["gone", "torn"]
-    shown = subprocess.run(
-        [sys.executable, "-m", "analysis.report", tmp_path / "gone"], capture_output=True, text=True, check=False
-    )
+    shown = warm.run([sys.executable, "-m", "analysis.report", str(tmp_path / "gone")])
     assert shown.returncode == 2
     assert len(shown.stderr.splitlines()) == 1
     assert "found nothing there" in shown.stderr

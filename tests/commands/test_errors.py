@@ -11,6 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from badger_sweeps.commands import app, complaints, configuration
+from tests import warm
 from tests.choices import choices_of
 
 ARCHITECTURES = f"`architecture` must be one of {', '.join(choices_of('architecture'))}; found"
@@ -252,7 +253,7 @@ def test_sweeps_over_all_choices_and_over_nested_keys(tmp_path: Path) -> None:
     for sweep, jobs in (("topology=glob(*ring*)", 2), ("architecture={hidden:3},{hidden:5}", 2)):
         folder = tmp_path / sweep
         command = [sys.executable, "-m", "badger_sweeps", "-m", sweep, *small, "tracking=disabled"]
-        done = subprocess.run([*command, f"hydra.sweep.dir='{folder}'"], capture_output=True, text=True, check=False)
+        done = warm.run([*command, f"hydra.sweep.dir='{folder}'"])
         assert done.returncode == 0, done.stderr
         assert len(list(folder.glob("*/summary.json"))) == jobs
 
@@ -261,7 +262,7 @@ def test_every_architecture_is_one_word(tmp_path: Path) -> None:
     """Each brings along what it needs; `architecture=glob(*)` runs them all."""
     small = ["architecture.hidden=4", "training.batch_size=4", "training.iterations=2", "seeds=1"]
     command = [sys.executable, "-m", "badger_sweeps", "-m", "architecture=glob(*)", *small, "tracking=disabled"]
-    done = subprocess.run([*command, f"hydra.sweep.dir={tmp_path}"], capture_output=True, text=True, check=False)
+    done = warm.run([*command, f"hydra.sweep.dir={tmp_path}"])
     assert done.returncode == 0, done.stderr
     jobs = {
         path.parent.name.split(",")[0]: OmegaConf.load(path.parent / ".hydra/config.yaml")

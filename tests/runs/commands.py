@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from tests import warm
+
 SMALL = (
     "seeds=3",
     "topology.experts=5",
@@ -34,7 +36,7 @@ def command(folder: Path, *overrides: str, tracking: str = "disabled") -> list[s
 
 
 def run(folder: Path, *overrides: str, tracking: str = "disabled") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(folder, *overrides, tracking=tracking), capture_output=True, text=True, check=False)
+    return warm.run(command(folder, *overrides, tracking=tracking))
 
 
 def start(folder: Path, *overrides: str, tracking: str = "disabled") -> subprocess.Popen[str]:

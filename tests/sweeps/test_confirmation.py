@@ -11,6 +11,7 @@ import optuna
 import pytest
 
 from badger_sweeps.sweeps.storage import Place
+from tests import warm
 from tests.runs.commands import SMALL
 
 
@@ -20,7 +21,7 @@ def search(folder: Path, total: int, *overrides: str) -> subprocess.CompletedPro
     rest = ["hydra.sweeper.confirm=['seeds=[7,8,9]']", "tracking=disabled", "measures=none", "training.iterations=200"]
     small = [own for own in SMALL if not own.startswith("optimizer.lr")]
     told = [*command, *space, *rest, *small, f"hydra.sweeper.n_trials={total}", *overrides]
-    return subprocess.run(told, capture_output=True, text=True, check=False)
+    return warm.run(told)
 
 
 def confirmed(folder: Path) -> list[optuna.trial.FrozenTrial]:

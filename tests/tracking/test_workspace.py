@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from badger_sweeps.foundations.names import shortened
+from tests import warm
 from tests.runs.commands import run
 from tests.tracking.servers import KEY, Server
 
@@ -43,7 +44,7 @@ def server() -> Iterator[Server]:
 
 def workspace(folder: Path, mode: str = "offline", **environment: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "badger_sweeps.commands.workspace", str(folder), "--mode", mode]
-    return subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    return warm.run(words, env={**os.environ, **environment})
 
 
 def kept(folder: Path) -> dict[str, Any]:
