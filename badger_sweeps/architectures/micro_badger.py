@@ -69,13 +69,27 @@ class MicroBadger(Architecture):
     ) -> tuple[State, Float[Tensor, "population game expert dim"]]:
         h, m = state["h"], state["m"]
         population, games, experts, _ = h.shape
-        heard = torch.matmul(mixing[:, None], m)
-        error = observation.error[:, :, None, None].expand(population, games, experts, 1)
-        x = torch.cat([heard, error], dim=-1).reshape(population, games * experts, -1)
-
+        x = self.input(mixing, m, observation.error)
         h = self.cell(parameters, x, h.reshape(population, games * experts, -1)).view(population, games, experts, -1)
         emitted = self._emitted(parameters, h)
         return {"h": h, "m": emitted[..., : self.message]}, emitted[..., self.message :]
+
+    def input(
+        self,
+        mixing: Float[Tensor, "population expert expert"],
+        messages: Float[Tensor, "population game expert message"],
+        error: Float[Tensor, "population game"],
+    ) -> Float[Tensor, "population row input"]:
+        """x of every expert: the mean of the messages it hears, and the error."""
+        heard = torch.matmul(mixing[:, None], messages)
+        seen = error[:, :, None, None].expand(*heard.shape[:3], 1)
+        return torch.cat([heard, seen], dim=-1).flatten(1, 2)
+
+    def messages(
+        self, parameters: Parameters, h: Float[Tensor, "population game expert hidden"]
+    ) -> Float[Tensor, "population game expert message"]:
+        """What every expert sends in a state that `step` gave."""
+        return self._emitted(parameters, h)[..., : self.message]
 
     def outputs(self, parameters: Parameters, state: State) -> Float[Tensor, "population game expert dim"]:
         return self._emitted(parameters, state["h"])[..., self.message :]

@@ -13,15 +13,19 @@ from badger_sweeps.evaluation.binding import Binding, InnerBinding
 from badger_sweeps.evaluation.cross_check import CrossCheck
 from badger_sweeps.evaluation.fixed_loss import FixedLoss
 from badger_sweeps.evaluation.frequencies import Frequencies
+from badger_sweeps.evaluation.gates import Gates
 from badger_sweeps.evaluation.gradients import GradientConflict
 from badger_sweeps.evaluation.growth import AddingExperts
+from badger_sweeps.evaluation.guesses import Guesses
 from badger_sweeps.evaluation.hurst import HurstExponents
 from badger_sweeps.evaluation.inner_chaos import InnerChaos
+from badger_sweeps.evaluation.inner_loop import InnerLoop
 from badger_sweeps.evaluation.loss_chaos import LossChaos
 from badger_sweeps.evaluation.modes import InnerModes
 from badger_sweeps.evaluation.mutual_information import MutualInformation
 from badger_sweeps.evaluation.saddles import Saddles
 from badger_sweeps.evaluation.sequentiality import TakingTurns
+from badger_sweeps.evaluation.silenced import Silenced
 from badger_sweeps.foundations.settings import Count, Positive, settings
 from badger_sweeps.training.experiment import Experiment
 
@@ -43,6 +47,7 @@ class Measures:
     games: Annotated[int, Field(ge=FEWEST_GAMES, le=10**6)] = FEWEST_GAMES
     noise: Positive = 0.01
     fixed_loss: FixedLoss = field(default_factory=FixedLoss)
+    guesses: Guesses = field(default_factory=Guesses)
     mutual_information: MutualInformation = field(default_factory=MutualInformation)
     binding: Binding = field(default_factory=Binding)
     inner_binding: InnerBinding = field(default_factory=InnerBinding)
@@ -51,6 +56,9 @@ class Measures:
     frequencies: Frequencies = field(default_factory=Frequencies)
     adding_experts: AddingExperts = field(default_factory=AddingExperts)
     cross_check: CrossCheck = field(default_factory=CrossCheck)
+    silenced: Silenced = field(default_factory=Silenced)
+    inner_loop: InnerLoop = field(default_factory=InnerLoop)
+    gates: Gates = field(default_factory=Gates)
     gradients: GradientConflict = field(default_factory=GradientConflict)
     saddles: Saddles = field(default_factory=Saddles)
     inner_chaos: InnerChaos = field(default_factory=InnerChaos)

@@ -96,6 +96,14 @@ class Moment:
         recurrent = "h" in self.games.state
         return self._play(self.parameters, self.mixing, self.games, states=("h",) if recurrent else (), steps=(-1,))
 
+    @cached_property
+    def error_when_silenced(self) -> Float[Tensor, "member dim"]:
+        """`error` where nobody hears anybody: all that is heard is zero, as without links."""
+        silence = torch.zeros_like(self.mixing)
+        guesses = self._play(self.parameters, silence, self.games, states=(), steps=(-1,)).guesses[-1]
+        error: Tensor = self.system.loss.error(guesses, self.targets, self.experiment.task).mean(dim=1)
+        return error
+
     @property
     def guesses(self) -> Float[Tensor, "member game dim"]:
         """After the last inner step."""
@@ -137,8 +145,8 @@ class Moment:
         state = {name: tensor[:, :count] for name, tensor in self.games.state.items()}
         return Games(self.games.targets[:, :count], self.games.inputs[:, :count], state)
 
-    def steps(self, games: int | None = None) -> Iterator[Float[Tensor, "step game *hidden"]]:
-        """The hidden states after every inner step, one member at a time: all of them would not fit into memory.
+    def rollouts(self, games: int | None = None, states: tuple[str, ...] = ("h",)) -> Iterator[Trace]:
+        """Guesses and states after every inner step, one member at a time: all of them would not fit into memory.
 
         Of the first so many games; null for all.
         """
@@ -146,7 +154,11 @@ class Moment:
         for member in range(len(self.members)):
             one = torch.tensor([member], device=self.members.device)
             weights = Weights(self.parameters.flat[one], self.parameters.shapes)
-            trace = self._play(weights, self.mixing[one], _members(played, one), states=("h",), steps=None)
+            yield self._play(weights, self.mixing[one], _members(played, one), states=states, steps=None)
+
+    def steps(self, games: int | None = None) -> Iterator[Float[Tensor, "step game *hidden"]]:
+        """The hidden states of `rollouts`."""
+        for trace in self.rollouts(games):
             yield trace.states["h"][:, 0]
 
     def read_outputs_of_steps(self) -> Iterator[Float[Tensor, "step game expert component"]]:

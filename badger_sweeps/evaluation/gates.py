@@ -1,0 +1,66 @@
+"""How much of its state a gated cell carries from one inner step to the next."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from badger_sweeps.architectures.exponential import Exponential
+from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.engines.base import Trace
+from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.moment import Moment
+from badger_sweeps.foundations.settings import Count, Size, settings
+from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.training.experiment import Experiment
+
+
+@settings
+class Gates(Measure):
+    """``gate/carried``: a vector, the mean at every inner step of the factor c in h <- c*h + (what is new).
+
+    For `gru` that is the update gate z, below 1; for `exponential` it is a + b*z, and the state grows where it exceeds
+    1. ``gate/growing`` is the share of components (over games, experts and steps) in which it does. What is new is at
+    most 1 - c for `gru`, and b*(1 - z) for `exponential`: with c always below some C < 1 states stay below
+    b*(1 - z)/(1 - C).
+
+    Args:
+        every: iterations between measurements; null never measures.
+        games: of the evaluation set, the first so many.
+    """
+
+    every: Count | None = None
+    games: Size = 64
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        if not isinstance(experiment.architecture, GRU):
+            return {}
+        return {"gate/carried": (experiment.training.inner_steps,), "gate/growing": ()}
+
+    def measure(self, moment: Moment) -> dict[str, Tensor]:
+        rollouts = enumerate(moment.rollouts(self.games))
+        factors = [self._factors(moment, member, trace) for member, trace in rollouts]
+        return {
+            "gate/carried": torch.stack([factor.flatten(1).mean(dim=1) for factor in factors]),
+            "gate/growing": torch.stack([_share_above_1(factor) for factor in factors]),
+        }
+
+    def _factors(self, moment: Moment, member: int, trace: Trace) -> Tensor:
+        """c of every step, game, expert and component: the rollout is retraced, all steps at once."""
+        architecture, games = moment.system.architecture, moment.first_games(self.games)
+        assert isinstance(architecture, GRU)
+        states, steps = trace.states["h"][:, 0], len(trace.guesses)
+        before = torch.cat([games.state["h"][member][None], states[:-1]])
+        guesses = torch.cat([torch.zeros_like(trace.guesses[:1, 0]), trace.guesses[:-1, 0]])
+        error = moment.system.loss.error(guesses, games.targets[member], moment.experiment.task).mean(dim=-1)
+        weights = Weights(moment.parameters.flat[member].expand(steps, -1), moment.parameters.shapes)
+        messages = architecture.messages(weights, before)
+        messages[0] = games.state["m"][member]
+        x = architecture.input(moment.mixing[member].expand(steps, -1, -1), messages, error)
+        z, _ = architecture.gates(weights, x, before.flatten(1, 2))
+        return architecture.a + architecture.b * z if isinstance(architecture, Exponential) else z
+
+
+def _share_above_1(factor: Tensor) -> Tensor:
+    """NaN where any is not a number."""
+    return torch.where(factor.isnan().any(), torch.nan, (factor > 1).double().mean())

@@ -1,0 +1,43 @@
+"""What the guesses are like, whatever their error."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.moment import Moment
+from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.losses.l1 import MeanAbsoluteError
+from badger_sweeps.losses.mse import MeanSquaredError
+from badger_sweeps.training.experiment import Experiment
+
+LOSSES = {"guess/mse": MeanSquaredError(), "guess/l1": MeanAbsoluteError()}
+
+
+@settings
+class Guesses(Measure):
+    """``guess/*`` after the last inner step, on the evaluation games; dimensionless.
+
+    ``power`` is the guesses' mean square over the targets': 0 for zeros, 1 for a solved task. ``alike`` is the share of
+    the guesses' mean square that lies in their mean over dimensions, D <(mean_d g_d)^2> / <sum_d g_d^2>: 1 where all D
+    guesses of a game are the same number, 1/D where they are unrelated; NaN for guesses of zero. ``mse`` and ``l1`` are
+    the normalised error by either loss (chance = 1), whichever the run was trained with.
+
+    Args:
+        every: iterations between measurements; null never measures.
+    """
+
+    every: Count | None = 100
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        names = ["guess/power", *(["guess/alike"] if experiment.task.dims > 1 else []), *LOSSES]
+        return dict.fromkeys(names, ())
+
+    def measure(self, moment: Moment) -> dict[str, Tensor]:
+        task, guesses = moment.experiment.task, moment.guesses.double()
+        total = guesses.square().sum(dim=-1).mean(dim=1)
+        together = guesses.mean(dim=-1).square().mean(dim=1) * task.dims
+        found = {"guess/power": total / task.dims / task.absolute_moment(2), "guess/alike": together / total}
+        for name, loss in LOSSES.items():
+            found[name] = loss.error(moment.guesses, moment.targets, task).mean(dim=(1, 2))
+        return {name: found[name] for name in self.columns(moment.experiment)}

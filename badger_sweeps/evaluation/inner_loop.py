@@ -1,0 +1,56 @@
+"""The inner loop, step by step: whether it converges, and how large its states become."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from badger_sweeps.engines.base import Trace
+from badger_sweeps.evaluation.base import Measure, Shapes, has_states
+from badger_sweeps.evaluation.moment import Moment
+from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.measures.frequencies import spectrum
+from badger_sweeps.tasks.frequency import Frequency
+from badger_sweeps.training.experiment import Experiment
+
+
+@settings
+class InnerLoop(Measure):
+    """``inner/*``: vectors, a value after every inner step, of the evaluation games.
+
+    ``inner/loss`` is the normalised error (chance = 1). ``inner/change`` is the root mean square of g_t - g_(t-1), in
+    units of the targets' own (g_0 = 0): 0 where the inner loop has converged. ``inner/state_size`` is the root mean
+    square of the hidden states' components. On the frequency task ``inner/coherent/KK`` and ``inner/amplitude/KK`` are
+    those of `Frequencies`, step by step.
+
+    Args:
+        every: iterations between measurements; null never measures.
+    """
+
+    every: Count | None = None
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        if not has_states(experiment):
+            return {}
+        names = ["inner/loss", "inner/change", "inner/state_size"]
+        if isinstance(experiment.task, Frequency):
+            frequencies = range(1, experiment.task.parts + 1)
+            names += [f"inner/{name}/{k:02d}" for name in ("coherent", "amplitude") for k in frequencies]
+        return dict.fromkeys(names, (experiment.training.inner_steps,))
+
+    def measure(self, moment: Moment) -> dict[str, Tensor]:
+        rows = [self._one(moment, member, trace) for member, trace in enumerate(moment.rollouts())]
+        return dict(zip(self.columns(moment.experiment), torch.stack(rows, dim=1).unbind(dim=0), strict=True))
+
+    def _one(self, moment: Moment, member: int, trace: Trace) -> Tensor:
+        """All columns of one member, columns first."""
+        task, guesses, targets = moment.experiment.task, trace.guesses[:, 0], moment.targets[member]
+        loss = moment.system.loss.error(guesses, targets, task).mean(dim=(1, 2))
+        moved = torch.diff(guesses, dim=0, prepend=torch.zeros_like(guesses[:1]))
+        change = (moved.square().mean(dim=(1, 2)) / task.absolute_moment(2)).sqrt()
+        size = trace.states["h"][:, 0].square().flatten(1).mean(dim=1).sqrt()
+        columns = [loss, change, size]
+        if isinstance(task, Frequency):
+            found = spectrum(guesses, targets.expand_as(guesses), task.parts)
+            columns += [*found.coherent.unbind(dim=1), *found.amplitude.unbind(dim=1)]
+        return torch.stack([column.float() for column in columns])
