@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from omegaconf import OmegaConf
 
+from badger_sweeps import resolvers
 from badger_sweeps.foundations.errors import UsageError, nearest
 from badger_sweeps.runs.history import NAME as HISTORY
 from badger_sweeps.runs.summary import NAME as SUMMARY
@@ -113,7 +114,8 @@ def _table(history: Path, columns: Sequence[str] | None) -> pa.Table:
 
 def configuration(run: Path) -> dict[str, Any]:
     """A run's configuration by key; a choice of a group is the name of its class, by the group's own key."""
-    return _flat(OmegaConf.to_container(OmegaConf.load(run / CONFIG)))
+    assert resolvers.SCALES  # importing them registered what configurations are written with
+    return _flat(OmegaConf.to_container(OmegaConf.load(run / CONFIG), resolve=True))
 
 
 def run_folders(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -15,6 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 from badger_sweeps.commands import configuration, naming
 from badger_sweeps.commands.complaints import complain
 from badger_sweeps.measures.unmeasurable import tell_in_one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from badger_sweeps.runs.run import Plan
 
 
 def main() -> None:
@@ -57,6 +62,8 @@ def _job(config: DictConfig) -> float | tuple[float, ...]:
     console = Console()
     try:
         planned = plan(config, hydra_config, Path(hydra_config.runtime.output_dir))
+        if config.reuse and hydra_config.runtime.choices.get("study") and hydra_config.mode == RunMode.MULTIRUN:
+            _take_over(planned, Path(hydra_config.sweep.dir).parent, console)
         summary = run(planned, console)
     except Interrupted as interrupted:
         key = "hydra.run.dir" if hydra_config.mode == RunMode.RUN else "hydra.sweep.dir"
@@ -69,3 +76,21 @@ def _job(config: DictConfig) -> float | tuple[float, ...]:
         raise complain(error) from error.__cause__
     console.print(in_brief(summary, planned.folder), markup=False, highlight=False, soft_wrap=True)
     return summary.value.value
+
+
+def _take_over(planned: Plan, studies: Path, console: Console) -> None:
+    """Copy a finished run of another study that is the same as the one planned, and say so."""
+    from badger_sweeps.runs.delivery import deliver
+    from badger_sweeps.runs.reuse import adopt, finished_alike
+    from badger_sweeps.tracking.wandb import WandB
+
+    found = finished_alike(planned, studies)
+    if found is None:
+        return
+    adopt(found, planned)
+    note = f"{planned.name}: taken over from {os.path.relpath(found)}, which has the same configuration and code"
+    console.print(note, markup=False, highlight=False, soft_wrap=True)
+    if (
+        isinstance(planned.tracking, WandB) and planned.tracking.mode == "online"
+    ):  # offline, `make sync` delivers from the history
+        deliver(planned, console)

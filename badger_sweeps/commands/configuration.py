@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 import badger_sweeps
+from badger_sweeps import resolvers
 
 NAME = "config"
-
-
-def beta_for(iterations: Any) -> float:
-    """A decay that leaves the second half of so many iterations without chaos (`architectures/tcnn.py`)."""
-    valid = isinstance(iterations, int) and iterations > 2
-    return 2 / iterations if valid else 1.0  # what is wrong with another value is said where it belongs
+assert resolvers.SCALES  # importing them registered what the files use
 
 
 def choices_in_words(group: str) -> str:
@@ -32,25 +28,6 @@ def choices_in_words(group: str) -> str:
     return "\n".join(lines)
 
 
-SCALES = ("quick", "full")
-"""What a study's size may be."""
-
-
-def by_scale(quick: Any, full: Any, _root_: DictConfig) -> Any:
-    """A study's value at the scale chosen: ``${by_scale:600,5000}``."""
-    return quick if _root_.scale == "quick" else full  # a scale that there is not is refused where it belongs
-
-
-def fresh_seeds(count: int, _root_: DictConfig) -> str:
-    """So many seeds, as a list, that come after all of `seeds`."""
-    seeds = _root_.seeds
-    first = max(seeds) + 1 if OmegaConf.is_list(seeds) else int(seeds)
-    return "[" + ",".join(map(str, range(first, first + count))) + "]"
-
-
-OmegaConf.register_new_resolver("by_scale", by_scale, replace=True)
-OmegaConf.register_new_resolver("fresh_seeds", fresh_seeds, replace=True)
-OmegaConf.register_new_resolver("beta_for", beta_for, replace=True)
 OmegaConf.register_new_resolver("choices", choices_in_words, replace=True)
 
 

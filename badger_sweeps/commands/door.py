@@ -13,18 +13,18 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
-from badger_sweeps.commands.configuration import SCALES
-from badger_sweeps.commands.naming import run_name
+from badger_sweeps.commands.naming import arm_of, run_name
 from badger_sweeps.foundations.errors import UsageError, nearest
 from badger_sweeps.foundations.settings import explain
 from badger_sweeps.loading import CONFIG
 from badger_sweeps.measures.objectives import Objective
+from badger_sweeps.resolvers import SCALES
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.training.experiment import Experiment, Training
 
 PARTS = ("architecture", "topology", "task", "loss", "readout", "optimizer", "schedule", "engine")
 """The groups whose choices make an experiment."""
-OTHERS = ("measures", "training", "seeds", "device", "objective", "tracking", "study", "scale")
+OTHERS = ("measures", "training", "seeds", "device", "objective", "tracking", "study", "scale", "reuse")
 """The other keys at the top of a configuration."""
 TAGS = ("study", "architecture", "topology", "task", "loss", "readout", "optimizer")
 """The groups whose choices are words to find a run by."""
@@ -52,6 +52,9 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
             raise UsageError(f"`{group}` must be one choice of its group; found none.")
     if config.scale not in SCALES:
         raise UsageError(f"`scale` must be one of {', '.join(SCALES)}; found {config.scale!r}.")
+    reuse = config.get("reuse", True)  # which older runs do not have
+    if not isinstance(reuse, bool):
+        raise UsageError(f"`reuse` must be true or false; found {reuse!r}.")
     objectives = _objectives(config.objective)
     parts = {part: _build(config, part) for part in PARTS}
     try:
@@ -62,11 +65,14 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
         experiment = Experiment(**parts, training=training, seeds=_seeds(config.seeds), device=config.device)
     except ValidationError as error:
         raise UsageError(explain(error)) from error
+    name = arm_of(hydra) or run_name(choices, list(hydra.overrides.task))
+    study = choices.get("study")
     return Plan(
         experiment=experiment,
         measures=_build(config, "measures"),
         folder=folder,
-        name=run_name(choices, list(hydra.overrides.task)),
+        name=name,
+        group=None if study is None else f"{study}/{name}",
         tags=tuple(str(choices[group]) for group in TAGS if choices.get(group) is not None),
         config=_container(config),
         objective=objectives[0],

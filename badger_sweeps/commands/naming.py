@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from badger_sweeps.foundations.names import shortened
 
@@ -10,6 +11,7 @@ LONGEST_FOLDER = 120
 NOT_ABOUT_RESULTS = (
     "study",
     "scale",
+    "reuse",
     "tracking",
     "device",
     "engine",
@@ -18,6 +20,12 @@ NOT_ABOUT_RESULTS = (
     "training.checkpoint_every",
 )
 """Keys that leave what is computed as it is, or only say how long."""
+
+
+def arm_of(hydra: Any) -> str | None:
+    """The arm of a study that Hydra's part of a job's configuration is of; None outside of `hydra/sweeper=arms`."""
+    arms = hydra.get("sweeper", {}).get("arms")
+    return str(hydra.sweep.subdir) if arms else None
 
 
 def run_folder(choices: Mapping[str, str | None], overrides: Sequence[str]) -> str:

@@ -107,11 +107,18 @@ def _must_be_writable(folder: Path) -> None:
 
 
 def _jobs(config: DictConfig) -> Iterator[list[str]]:
-    """The overrides of every job that Hydra's basic sweeper will start, in its order."""
-    parameters = OmegaConf.select(config, "hydra.sweeper.params") or {}
+    """The overrides of every job that Hydra's basic sweeper, or ours for arms, will start, in its order."""
+    from hydra_plugins.badger_sweeper.arms import jobs
+
+    sweeper = config.hydra.sweeper
+    parameters = OmegaConf.select(sweeper, "params") or {}
     arguments = [*(f"{key}={value}" for key, value in parameters.items()), *config.hydra.overrides.task]
+    overrides = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(arguments)
+    if "arms" in sweeper:
+        yield from jobs(sweeper.arms, overrides)
+        return
     choices: dict[str, list[str]] = {}
-    for override in OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(arguments):
+    for override in overrides:
         key = override.get_key_element()
         values = (
             override.sweep_string_iterator() if override.is_sweep_override() else [override.get_value_element_as_str()]

@@ -17,6 +17,13 @@ SUFFIXES = frozenset([".py", ".yaml", ".cpp", ".h"])
 """Of code and configuration: what else may lie in a checkout is not ours."""
 
 
+COMPUTING = (
+    *("architectures", "engines", "evaluation", "foundations", "losses", "measures", "optimizers", "readouts"),
+    *("rollout.py", "schedules", "tasks", "topologies", "training"),
+)
+"""The parts of the package that decide the numbers of a history; all others hand them on."""
+
+
 def write_code(folder: Path) -> str:
     """Keep the code in a run's folder; gives the file's name, which is that of its content."""
     archive = _archive()
@@ -36,6 +43,17 @@ def code_files() -> Iterator[tuple[str, Path]]:
         for path in sorted((root / part).rglob("*")):
             if path.suffix in SUFFIXES and path.is_file():
                 yield path.relative_to(root).as_posix(), path
+
+
+@cache
+def computing_code() -> str:
+    """A hash of the code that decides the numbers of a history; equal code, equal numbers."""
+    digest = hashlib.sha256()
+    for name, path in code_files():
+        package, _, rest = name.partition("/")
+        if package == PARTS[0] and rest.split("/")[0] in COMPUTING:
+            digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 @cache  # what a process has imported does not change, whatever becomes of the files

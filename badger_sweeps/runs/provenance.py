@@ -9,6 +9,7 @@ import secrets
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,20 +20,29 @@ import badger_sweeps
 from badger_sweeps.foundations.addresses import without_passwords
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.files import write_json
-from badger_sweeps.runs.code import write_code
+from badger_sweeps.runs.code import computing_code, write_code
 
 NAME = "provenance.json"
 LIBRARIES = ("torch", "numpy", "scipy", "pandas", "networkx", "ruptures", "hydra-core", "optuna", "wandb")
 
 
+NO_SAY = ("study", "scale", "reuse", "tracking", "objective")
+"""Keys of a configuration that leave every number of a history as it is."""
+ROUNDING = ("torch", "numpy", "scipy")
+"""Libraries of which another version may round otherwise."""
+COMPUTED_FROM = "computed_from"
+"""What the history follows from (`computed_from`); null where code of several versions did."""
+
+
 class Provenance:
     """The record of one run, kept through its stops and restarts."""
 
-    def __init__(self, folder: Path, first_iteration: int, engine: str, group: str) -> None:
+    def __init__(self, folder: Path, first_iteration: int, engine: str, group: str, config: Mapping[str, Any]) -> None:
         self._path = folder / NAME
         self._content = _read(self._path) if self._path.exists() else {}
         self._content.setdefault("run_id", secrets.token_hex(4))  # drawn once: the same after a restart
         self._content["group"] = group
+        self._content[COMPUTED_FROM] = self._follows_from(config, first_iteration)
         self._session: dict[str, Any] = {
             "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "first_iteration": first_iteration,
@@ -52,6 +62,11 @@ class Provenance:
         self._started = monotonic()
         write_json(self._path, self._content)
 
+    def _follows_from(self, config: Mapping[str, Any], first_iteration: int) -> dict[str, str] | None:
+        """`computed_from`; None for a run that goes on with other code than it began with."""
+        now, before = computed_from(config), self._content.get(COMPUTED_FROM)
+        return now if not first_iteration or (before and before["code"] == now["code"]) else None
+
     def close(self, iterations: int, measuring: float, exit_status: int) -> None:
         """Note how long this session took, how much of that went into measuring, how many iterations are done, and how
         it ended; of one that was killed nothing is noted."""
@@ -60,6 +75,21 @@ class Provenance:
         self._session["iterations_done"] = iterations
         self._session["exit_status"] = exit_status
         write_json(self._path, self._content)
+
+
+def computed_from(config: Mapping[str, Any]) -> dict[str, str]:
+    """What a history follows from, as two hashes: the resolved configuration, and the code that computes.
+
+    Two runs for which both are equal have the same history, to the bit on one machine.
+    """
+    says = {key: value for key, value in config.items() if key not in NO_SAY}
+    says["training"] = {key: value for key, value in says["training"].items() if key != "checkpoint_every"}
+    configuration = hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
+    versions = " ".join(version(name) for name in ROUNDING)
+    return {
+        "configuration": configuration,
+        "code": hashlib.sha256(f"{computing_code()} {versions}".encode()).hexdigest(),
+    }
 
 
 def identity(folder: Path) -> tuple[str, str | None]:

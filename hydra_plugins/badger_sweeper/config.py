@@ -1,4 +1,4 @@
-"""What can be set: ``hydra/sweeper=badger``, and its choices of samplers and pruners.
+"""What can be set: ``hydra/sweeper=badger`` with its choices of samplers and pruners, and ``hydra/sweeper=arms``.
 
 Hydra imports this file at every start: it must stay light.
 """
@@ -51,6 +51,13 @@ SWEEPER: dict[str, Any] = {
     "tracking": "${oc.select:tracking,null}",  # who is told of the sweep
 }
 
+ARMS: dict[str, Any] = {
+    "_target_": "hydra_plugins.badger_sweeper.arms.ArmsSweeper",
+    "arms": {},  # name of a run: its overrides, as {key: value}; every arm is run with what the command line says
+    "max_batch_size": None,  # as of Hydra's basic sweeper
+    "params": None,
+}
+
 _TPE = {"n_startup_trials": 10, "n_ei_candidates": 24, "multivariate": True, "group": True}
 _GENETIC = {"population_size": 50, "mutation_prob": None, "crossover_prob": 0.9, "swapping_prob": 0.5}
 _CMA = {"x0": None, "sigma0": None, "n_startup_trials": 1, "popsize": None, "use_separable_cma": False}
@@ -94,6 +101,7 @@ def register() -> None:
     """Tell Hydra of all of it."""
     store, provider = ConfigStore.instance(), "badger_sweeper"
     store.store(group="hydra/sweeper", name="badger", node=SWEEPER, provider=provider)
+    store.store(group="hydra/sweeper", name="arms", node=ARMS, provider=provider)
     for name, node in SAMPLERS.items():
         store.store(group="hydra/sweeper/sampler", name=name, node=node, provider=provider)
     for name, node in PRUNERS.items():

@@ -19,6 +19,7 @@ from badger_sweeps.engines.base import Engine
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.optimizers.base import Optimizer
 from badger_sweeps.readouts.base import Readout
+from badger_sweeps.resolvers import SCALES
 from badger_sweeps.schedules.base import Schedule
 from badger_sweeps.tasks.base import Task
 from badger_sweeps.topologies.base import Topology
@@ -76,7 +77,7 @@ def test_the_defaults_are_those_of_the_library() -> None:
 STUDIES = [path.stem for path in FILES if path.parent.name == "study"]
 
 
-@pytest.mark.parametrize("scale", configuration.SCALES)
+@pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_study_composes_at_every_scale(study: str, scale: str) -> None:
     with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
