@@ -33,10 +33,9 @@ SHOWN = 3
 
 
 def measured(
-    plan: Plan, measures: Sequence[Measure], every: int, twin_iterations: int | None, progress: Progress
+    plan: Plan, measures: Sequence[Measure], paths: Sequence[Path], twin_iterations: int | None, progress: Progress
 ) -> pd.DataFrame:
-    """The measures at every snapshot, and how fast twins part from there: a row for each seed and iteration."""
-    paths = checkpoints(plan.folder, every)
+    """The measures at these snapshots, and how fast twins part from there: a row for each seed and iteration."""
     task = progress.add_task(plan.name, total=len(paths))
     rows = []
     for moment, population in moments(plan, paths):
@@ -98,7 +97,7 @@ def _measure(
     measures = [measure for measure in chosen(plan.measures, names) if measure.columns(plan.experiment)]
     if twin_iterations and not names:
         measures = []
-    found = measured(plan, measures, every, twin_iterations, progress)
+    found = measured(plan, measures, checkpoints(plan.folder, every), twin_iterations, progress)
     write_measures(plan.folder, found)
     _show(plan, found, console)
     rests = plateaus.table(plan, read_history(plan.folder), read_measures(plan.folder))

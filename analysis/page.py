@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import plotly.graph_objects as go
@@ -17,11 +17,14 @@ from plotly.offline import get_plotlyjs
 
 from analysis import connectivity, frequencies, sweep_words, verdict, wording
 from analysis.comparison import Difference, Row
-from analysis.figures import curves, differences, escape, graph, ladder, pairs, search, sparkline
+from analysis.figures import curves, differences, escape, graph, ladder, pairs, screen, search, sparkline
 from analysis.figures.style import Spec, configuration_color, rung_color, to_json
 from analysis.gather import Collection, Run, differing_keys
 from analysis.sweep import Sweep, runs_shown
 from badger_sweeps.foundations.files import replacing
+
+if TYPE_CHECKING:
+    from analysis.study import Study
 
 NAME = "report.html"
 Link = Callable[[Path], str]
@@ -49,6 +52,7 @@ def build(
     live: str | None = None,
     home: Path | None = None,
     files: str = "",
+    study: Study | None = None,
 ) -> None:
     """Write the page.
 
@@ -61,6 +65,7 @@ def build(
         live: the page's version, if it asks its server for newer ones.
         home: the folder that links are relative to; None for that of `path`.
         files: where the server has that folder; empty where links are files.
+        study: what was found of the claim that the runs are about, if there is one.
     """
     link = partial(_link, home=home or path.parent, files=files)
     page = _template().render(
@@ -69,6 +74,7 @@ def build(
         style=Markup((WEB / "page.css").read_text()),
         behaviour=Markup((WEB / "page.js").read_text()),
         plotly_js=Markup(get_plotlyjs()),
+        study=_study(study) if study is not None else None,
         search=_search(collection, link),
         left_out=collection.left_out,
         notes=wording.NOTES,
@@ -76,6 +82,22 @@ def build(
     )
     with replacing(path) as file:
         file.write(page.encode())
+
+
+def _study(study: Study) -> dict[str, Any]:
+    """What the page tells of a claim."""
+    return {
+        "claim": study.claim,
+        "verdict": str(study.verdict),
+        "kind": study.verdict.kind,
+        "columns": wording.FINDING_COLUMNS,
+        "rows": [wording.finding_cells(finding) for finding in study.findings],
+        "note": wording.FINDING_NOTE,
+        "figure": screen.draw(study.chart),
+        "caption": study.chart.caption,
+        "command": study.command,
+        "shared": [f"{run} is the run of {origin}" for run, origin in study.shared.items()],
+    }
 
 
 def _template() -> Any:

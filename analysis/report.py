@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -18,6 +19,10 @@ from analysis.comparison import Difference, Row, differences, row
 from analysis.gather import Collection, gather
 from analysis.page import NAME, build
 from analysis.sweep import Sweep, parameters
+from badger_sweeps.foundations.errors import UsageError
+
+if TYPE_CHECKING:
+    from analysis.study import Study
 
 SENTENCES = 9
 """Differences that the terminal tells of, of more those that are surest."""
@@ -64,26 +69,38 @@ def main() -> None:
     """Exit status 2 where there is nothing to report."""
     parser = argparse.ArgumentParser(prog="python -m analysis.report", description=__doc__.split(": ", 1)[1])
     parser.add_argument("runs", type=Path, help="a folder with runs below it")
-    folder = parser.parse_args().runs
-    collection = gather(folder)
+    try:
+        make(parser.parse_args().runs, Console())
+    except UsageError as error:
+        print(f"analysis.report: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def make(folder: Path, console: Console, study: Study | None = None, collection: Collection | None = None) -> None:
+    """Print the table and build the page.
+
+    Args:
+        folder: with the runs.
+        console: to print to.
+        study: what was found of the claim that these runs are about, if there is one.
+        collection: the folder's runs, where they were read before.
+
+    Raises:
+        UsageError: there is nothing to report, or the page cannot be written.
+    """
+    collection = collection or gather(folder)
     if not collection.runs and collection.search is None:
         unfinished = f"{len(collection.left_out)} unfinished or damaged" if collection.left_out else "none"
         unread = dict(collection.left_out).get(".")
-        complaint = unread or f"`{folder}` must have finished runs below it; found {unfinished}."
-        print(f"analysis.report: {complaint}", file=sys.stderr)
-        raise SystemExit(2)
-    console = Console()
+        raise UsageError(unread or f"`{folder}` must have finished runs below it; found {unfinished}.")
     if collection.search is not None:
         print_search(collection.search, console)
     rows, compared, path = [row(run) for run in collection.runs], compare(collection), folder / NAME
     print_table(collection, rows, compared, console)
     try:
-        build(collection, rows, compared, path)
+        build(collection, rows, compared, path, study=study)
     except OSError as error:
-        print(
-            f"analysis.report: `{path}` must be a file that can be written; found: {error.strerror}.", file=sys.stderr
-        )
-        raise SystemExit(2) from None
+        raise UsageError(f"`{path}` must be a file that can be written; found: {error.strerror}.") from None
     console.print(f"report: {os.path.relpath(path)}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.comparison import Difference, Row
+from analysis.evidence import Finding
 from badger_sweeps.measures.estimates import FEWEST, FEWEST_PAIRS, Estimate
 
 ON_TERMINAL = 6
@@ -182,3 +183,25 @@ def _with_interval(estimate: Estimate, style: str) -> str:
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:{style}}"
     return f"{estimate.value:{style}} [{estimate.low:{style}}, {estimate.high:{style}}]"
+
+
+FINDING_COLUMNS = ("if the claim holds", "found", "seeds", "test", "p", "so")
+"""Of the parts of a study's claim."""
+
+
+FINDING_NOTE = (
+    "Brackets are 95 % BCa bootstrap intervals over seeds (Wilson for shares). p-values are two-sided, adjusted for "
+    "all parts of the claim (Holm); what stands in parentheses is told beside and does not enter the verdict. A claim "
+    "is reproduced if every part holds at p < 0.05, not reproduced if the opposite of some part does, and else cannot be "
+    "decided."
+)
+"""How the verdict follows from them."""
+
+
+def finding_cells(finding: Finding) -> list[str]:
+    """A row for one part, one text for each of `FINDING_COLUMNS`."""
+    effect = "-" if finding.effect is None else f"{_with_interval(finding.effect, '.3g')} {finding.unit}".strip()
+    p_value = "-" if finding.adjusted is None else f"{finding.adjusted:.2g}"
+    held = {True: "holds", False: "opposite", None: "open"}[finding.holds]
+    so = held if finding.part else f"({held})"
+    return [finding.statement, effect, str(finding.seeds), finding.test or finding.missing or "-", p_value, so]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,13 +17,18 @@ from badger_sweeps.readouts.base import Readout
 class Weighted(Readout):
     """g = sum_i w_i o_i with learned w.
 
-    The study does not say how w starts. Here it starts as `torch.nn.Linear(E, 1)` does, at U[-1/sqrt(E), 1/sqrt(E)]
-    (reconstructed): weights that start equal would leave the symmetry to be broken by the states' noise alone.
+    Args:
+        start: how w starts, which the study does not say (reconstructed). ``signed``: at U[-1/sqrt(E), 1/sqrt(E)], as
+            `torch.nn.Linear(E, 1)` does. ``positive``: at U[0, 2/E], whose mean is the weight that `mean` gives each.
+            Either way they differ: equal ones would leave the symmetry to be broken by the states' noise alone.
     """
 
+    start: Literal["signed", "positive"] = "signed"
+
     def initial_parameters(self, experts: int, generator: torch.Generator) -> Parameters:
-        bound = experts**-0.5
-        return {"readout_weight": (torch.rand(experts, generator=generator) * 2 - 1) * bound}
+        draw = torch.rand(experts, generator=generator)
+        weights = (draw * 2 - 1) * experts**-0.5 if self.start == "signed" else draw * (2 / experts)
+        return {"readout_weight": weights}
 
     def combine(
         self, parameters: Parameters, outputs: Float[Tensor, "population game expert dim"]

@@ -1,0 +1,213 @@
+"""What a study has found of a claim: its parts, each with an effect, an interval and a test; and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.comparison import holm
+from badger_sweeps.measures.estimates import FEWEST_PAIRS, Estimate, mean, share
+
+LEVEL = 0.05
+REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "cannot be decided"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part of a claim, and what the runs say of it.
+
+    Attributes:
+        statement: what would be so if the claim held.
+        effect: the quantity it is about, with its 95 % interval over seeds (BCa; Wilson for shares).
+        unit: of the effect, and what it is compared with.
+        seeds: how many entered.
+        test: in words.
+        p_for: of the hypothesis that the statement is false; small values speak for it. None: not tested.
+        p_against: of the hypothesis that the statement is true, or undecided between; small values speak against it.
+        part: whether the verdict depends on it; what does not is told beside.
+        holds: set by `judged`: True if shown, False if its opposite is, None if neither is.
+        adjusted: set by `judged`: the smaller p, adjusted for all parts of the claim (Holm).
+        missing: why it could not be tested; empty if it was.
+    """
+
+    statement: str
+    effect: Estimate | None
+    unit: str
+    seeds: int
+    test: str = ""
+    p_for: float | None = None
+    p_against: float | None = None
+    part: bool = True
+    holds: bool | None = None
+    adjusted: float | None = None
+    missing: str = ""
+
+    def beside(self) -> Finding:
+        """The same, told beside the verdict."""
+        return replace(self, part=False)
+
+
+def above(statement: str, values: ArrayLike, threshold: float, unit: str) -> Finding:
+    """A mean over seeds lies above a threshold: sign-flip test of the distances from it, two-sided.
+
+    Seeds without a value (NaN) are left out and show in the count; fewer than six are not tested.
+    """
+    return _one_sided(statement, values, threshold, unit, sign=1)
+
+
+def below(statement: str, values: ArrayLike, threshold: float, unit: str) -> Finding:
+    """The opposite of `above`."""
+    return _one_sided(statement, values, threshold, unit, sign=-1)
+
+
+def within(statement: str, values: ArrayLike, low: float, high: float, unit: str) -> Finding:
+    """A mean over seeds lies between two bounds: two one-sided sign-flip tests (equivalence), p the larger of them.
+
+    Against it speaks a mean outside, by the two-sided test of the distances from the bound that it is beyond.
+    """
+    known = _known(values)
+    unit = f"{unit}, asked to lie within {low:.3g} to {high:.3g}"
+    if len(known) < FEWEST_PAIRS:
+        return _too_few(statement, known, unit)
+    p_for = max(_flips(known - low, "greater"), _flips(known - high, "less"))
+    beyond = low if known.mean() < low else high if known.mean() > high else None
+    p_against = 1.0 if beyond is None else _flips(known - beyond, "two-sided")
+    return Finding(statement, mean(known), unit, len(known), "equivalence, sign flips", p_for, p_against)
+
+
+def most(statement: str, flags: Sequence[bool | None], unit: str = "of seeds") -> Finding:
+    """More than half of the seeds do it: exact binomial test of one half, two-sided. None: a seed that cannot tell."""
+    known = [flag for flag in flags if flag is not None]
+    unit = f"{unit}, compared with one half"
+    if len(known) < FEWEST_PAIRS:
+        return Finding(statement, None, unit, len(known), missing=_few(len(known)))
+    count = sum(known)
+    p = float(scipy.stats.binomtest(count, len(known)).pvalue)
+    more = 2 * count > len(known)
+    return Finding(
+        statement, share(count, len(known)), unit, len(known), "binomial", p if more else 1.0, 1.0 if more else p
+    )
+
+
+def ordered(statement: str, coefficient: float, p_value: float, count: int, unit: str, test: str, sign: int) -> Finding:
+    """A coefficient has a sign, by a two-sided test that was made elsewhere."""
+    if not np.isfinite([coefficient, p_value]).all():
+        return Finding(statement, None, unit, count, missing="all values are equal or missing")
+    right = coefficient * sign > 0
+    return Finding(
+        statement, Estimate(coefficient, None, None), unit, count, test, p_value if right else 1.0,
+        1.0 if right else p_value,
+    )  # fmt: skip
+
+
+def unknown(statement: str, why: str, unit: str = "") -> Finding:
+    """What cannot be told, and why."""
+    return Finding(statement, None, unit, 0, missing=why)
+
+
+def judged(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings with `holds` and `adjusted`: Holm's adjustment over all tests of the claim's parts.
+
+    What is told beside is adjusted on its own, among what is told beside.
+    """
+    found = list(findings)
+    for part in (True, False):
+        own = [place for place, finding in enumerate(found) if finding.part == part]
+        smaller = [_smaller(found[place]) for place in own]
+        for place, p_value in zip(own, holm(smaller), strict=True):
+            finding = found[place]
+            if p_value is None or finding.p_for is None or finding.p_against is None:
+                continue
+            holds = finding.p_for < finding.p_against if p_value < LEVEL else None
+            found[place] = replace(finding, adjusted=p_value, holds=holds)
+    return found
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the parts of a claim come to.
+
+    Attributes:
+        kind: `REPRODUCED`, `NOT_REPRODUCED` or `UNDECIDED`.
+        because: why, in a clause; empty where all parts were shown.
+    """
+
+    kind: str
+    because: str = ""
+
+    def __str__(self) -> str:
+        joint = ", because " if self.kind == UNDECIDED else ": "
+        return f"{self.kind}{joint}{self.because}" if self.because else self.kind
+
+
+def verdict(findings: Sequence[Finding], quick: bool) -> Verdict:
+    """Reproduced: every part was shown. Not reproduced: the opposite of some part was. Else it cannot be decided.
+
+    Args:
+        findings: judged.
+        quick: whether the runs are of the quick scale, which proves the machinery and decides nothing.
+    """
+    if quick:
+        return Verdict(UNDECIDED, "only the quick scale was run")
+    parts = [finding for finding in findings if finding.part]
+    against = [finding for finding in parts if finding.holds is False]
+    held = [finding for finding in parts if finding.holds]
+    if against:
+        words = "the opposite was found of “" + "” and “".join(own.statement for own in against) + "”"
+        words += f"; {len(held)} of {len(parts)} parts hold" if held else ""
+        return Verdict(NOT_REPRODUCED, words)
+    if parts and len(held) == len(parts):
+        return Verdict(REPRODUCED)
+    reasons = [f"“{own.statement}” {_why_open(own)}" for own in parts if own.holds is None]
+    return Verdict(UNDECIDED, "; ".join(reasons) or "no part of it was tested")
+
+
+def _one_sided(statement: str, values: ArrayLike, threshold: float, unit: str, sign: int) -> Finding:
+    known = _known(values)
+    unit = f"{unit}, compared with {threshold:.3g}"
+    if len(known) < FEWEST_PAIRS:
+        return _too_few(statement, known, unit)
+    p = _flips(known - threshold, "two-sided")
+    right = (known.mean() - threshold) * sign > 0
+    return Finding(statement, mean(known), unit, len(known), "sign flips", p if right else 1.0, 1.0 if right else p)
+
+
+def _flips(distances: NDArray[np.float64], alternative: str) -> float:
+    """Sign-flip test of a mean of 0; exact up to 13 values."""
+    if not distances.any():
+        return 1.0
+    test = scipy.stats.permutation_test(
+        (distances,), np.mean, permutation_type="samples", alternative=alternative, n_resamples=9999,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
+    return float(test.pvalue)
+
+
+def _known(values: ArrayLike) -> NDArray[np.float64]:
+    array: NDArray[np.float64] = np.asarray(values, dtype=float)
+    return np.asarray(array[np.isfinite(array)])
+
+
+def _too_few(statement: str, known: NDArray[np.float64], unit: str) -> Finding:
+    effect = mean(known) if len(known) else None
+    return Finding(statement, effect, unit, len(known), missing=_few(len(known)))
+
+
+def _few(count: int) -> str:
+    return f"could be measured on {count} seeds, and it takes {FEWEST_PAIRS}"
+
+
+def _smaller(finding: Finding) -> float | None:
+    if finding.p_for is None or finding.p_against is None:
+        return None
+    return min(finding.p_for, finding.p_against)
+
+
+def _why_open(finding: Finding) -> str:
+    if finding.missing:
+        return finding.missing
+    return f"was neither shown nor refuted (p = {finding.adjusted:.2g})"

@@ -1,0 +1,99 @@
+"""The document: the exponential update removes the first plateau, and hidden states do not explode."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from analysis.arms import Arms, Curve, Numbers
+from analysis.chart import Area, Chart, Level, Line, Panel, seeds
+from analysis.evidence import Finding, below
+from analysis.figures import first_plateau, losses
+from analysis.figures.first_plateau import FirstPlateau
+from analysis.needs import Need
+
+CLAIM = (
+    "The exponential update h <- 0.5 h + 0.7 (z h + (1 - z) v) removes the first plateau, and although 0.5 + 0.7 > 1 "
+    "hidden states do not explode."
+)
+NEEDS = (Need(("inner_loop", "gates"), moments=6),)
+
+
+class ExponentialUpdate(NamedTuple):
+    """What the figure shows.
+
+    Attributes:
+        arms: by name.
+        sizes: root mean square of the states along the inner loop, at the end of training; a row for each seed.
+        carried: mean of the factor by which a state is carried on, a + b*z, over all steps; of each seed over training.
+        growing: the share of components for which that exceeds 1, at the end of training.
+        growth: by which the states' size grows from one inner step to the next, over the second half of the rollout.
+        open_gate: a + b, the growth with every gate open.
+    """
+
+    arms: dict[str, FirstPlateau]
+    sizes: dict[str, Numbers]
+    carried: dict[str, Curve]
+    growing: Numbers
+    growth: Numbers
+    open_gate: float
+
+
+def compute(arms: Arms) -> ExponentialUpdate:
+    """When each arm leaves chance, and what becomes of its states."""
+    sizes = {name: arm.last("inner/state_size") for name, arm in arms.items()}
+    carried = {name: arm.curve("gate/carried") for name, arm in arms.items()}
+    states = sizes["exponential"]
+    steps = states.shape[1]
+    half = steps // 2
+    growth = (states[:, -1] / states[:, half - 1]) ** (1 / (steps - half))
+    config = arms["exponential"].run.config
+    return ExponentialUpdate(
+        arms={name: first_plateau.compute(arm) for name, arm in arms.items()},
+        sizes=sizes,
+        carried={name: Curve(own.x, own.y.mean(axis=2)) for name, own in carried.items()},
+        growing=arms["exponential"].last("gate/growing"),
+        growth=growth,
+        open_gate=float(config["architecture.a"]) + float(config["architecture.b"]),
+    )
+
+
+def findings(info: ExponentialUpdate) -> list[Finding]:
+    """The claim's parts: the plateau, and the states. Beside them, why states stay bounded, and the contracting arm."""
+    gated, exponential, contracting = (info.arms[name] for name in ("gated", "exponential", "contracting"))
+    explosion = 1 + (info.open_gate - 1) / 2
+    return [
+        *first_plateau.findings(gated, exponential, "the exponential update"),
+        below(
+            "hidden states of the trained network do not explode", info.growth, explosion,
+            f"growth a step over the rollout's second half, half of the way from 1 to a + b = {info.open_gate:.3g}",
+        ),
+        below(
+            "the reason: gates close far enough that a + b*z stays below 1", info.carried["exponential"].y[:, -1], 1.0,
+            f"mean factor at the end of training (above 1 in {np.nanmean(info.growing):.0%} of components)",
+        ).beside(),
+        below(
+            "the exponential update leaves chance sooner than the same with a + b = 1",
+            exponential.escape - contracting.escape, 0, "iterations, difference paired by seed",
+        ).beside(),
+    ]  # fmt: skip
+
+
+def draw(info: ExponentialUpdate) -> Chart:
+    """Loss, times, the size of states along the inner loop, and the factors that decide it."""
+    panels = first_plateau.panels(list(info.arms.values()))
+    along = Panel("Size of the states along the inner loop, after training", "inner step", "root mean square")
+    factors = Panel("How much of a state is carried on", "iteration", "mean of a + b z", [Level(1.0, "grows above")])
+    for place, (name, sizes) in enumerate(info.sizes.items()):
+        step = np.arange(1, sizes.shape[1] + 1)
+        along.marks.append(Area(step, np.nanmin(sizes, axis=0), np.nanmax(sizes, axis=0), place))
+        along.marks.append(Line(step, np.nanmedian(sizes, axis=0), place, losses.in_words(name)))
+        factors.marks += seeds(info.carried[name], place, losses.in_words(name))
+    return Chart(
+        [*panels, along, factors],
+        "Top: block means of the loss and times, a dot for each seed. Bottom: the states' size after every inner step "
+        "(median and range of seeds), and the mean factor a + b z over gates, games and steps: below 1 a state is "
+        "forgotten, and what is added, b (1 - z) v with |v| < 1, keeps it bounded.",
+        columns=3,
+    )

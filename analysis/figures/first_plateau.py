@@ -1,0 +1,67 @@
+"""Whether a change removes the plateau at chance: what two of the studies ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from analysis.arms import Arm, Numbers
+from analysis.chart import Panel, groups
+from analysis.evidence import Finding, below, most, unknown
+from analysis.figures import losses
+
+
+class FirstPlateau(NamedTuple):
+    """One arm's.
+
+    Attributes:
+        arm: it.
+        escape: iterations until each seed left chance (the budget where it did not).
+        rested: of each seed, whether a plateau on the rung of chance was found (`measures.plateaus`).
+        solved: iterations until each seed had solved the task.
+    """
+
+    arm: Arm
+    escape: Numbers
+    rested: tuple[bool, ...]
+    solved: Numbers
+
+
+def compute(arm: Arm) -> FirstPlateau:
+    """Of one arm."""
+    rested = tuple(any(rest.plateau.rung == 1 for rest in outcome.rests) for outcome in arm.outcomes)
+    return FirstPlateau(arm, arm.times("escape_iteration"), rested, arm.times("solved_iteration"))
+
+
+def findings(before: FirstPlateau, after: FirstPlateau, change: str) -> list[Finding]:
+    """That chance is left sooner, and that no plateau is found there any more although there was one before."""
+    sooner = below(
+        f"{change} leaves chance sooner", after.escape - before.escape, 0,
+        f"iterations, difference paired by seed (means {before.escape.mean():.0f} and {after.escape.mean():.0f})",
+    )  # fmt: skip
+    statement = f"with {change} no plateau at chance is left"
+    if 2 * sum(before.rested) <= len(before.rested):
+        why = f"has nothing to remove: {sum(before.rested)} of {len(before.rested)} seeds rest at chance without it"
+        gone = unknown(statement, why)
+    else:
+        count = f"of seeds (without it {sum(before.rested)} of {len(before.rested)} rest there)"
+        gone = most(statement, [not rested for rested in after.rested], count)
+    whole = below(
+        f"{change} solves the task sooner", after.solved - before.solved, 0, "iterations, difference paired by seed"
+    )
+    return [sooner, gone, whole.beside()]
+
+
+def panels(arms: Sequence[FirstPlateau]) -> list[Panel]:
+    """The first iterations on a logarithmic axis, and the times."""
+    names = [losses.in_words(own.arm.name) for own in arms]
+    return [
+        losses.panel([own.arm for own in arms], "Loss: every seed and the median", x_log=True),
+        Panel("Leaving chance", "", "iterations", groups([own.escape for own in arms], names), ticks=names),
+        Panel(
+            "Solving the task", "", "iterations", groups([own.solved for own in arms], names), ticks=names,
+            y_range=(0, 1.05 * float(np.max([own.solved.max() for own in arms]))),
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,26 @@
+"""The loss of every arm, with the rungs of its ladder: a panel that many studies have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis.arms import Arm
+from analysis.chart import Level, Mark, Panel, seeds
+
+MOST_RUNGS = 5
+"""Rungs that are drawn; of a finer ladder none is, as its lines would be all that is seen."""
+
+
+def panel(arms: Sequence[Arm], title: str = "Loss", x_log: bool = False) -> Panel:
+    """Block means of the training loss (chance = 1): every seed, and the median."""
+    parts = max(arm.run.summary.ladder.parts for arm in arms)
+    rungs = [k / parts for k in range(parts + 1)] if parts <= MOST_RUNGS else [0.0, 1.0]
+    marks: list[Mark] = [Level(rung) for rung in rungs]
+    for place, arm in enumerate(arms):
+        marks += seeds(arm.blocks(), place, in_words(arm.name))
+    return Panel(title, "iteration", "loss (chance = 1)", marks, x_log=x_log)
+
+
+def in_words(name: str) -> str:
+    """An arm's name as figures write it."""
+    return name.replace("_", " ")

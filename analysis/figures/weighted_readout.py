@@ -1,0 +1,44 @@
+"""The document: different output weights of each expert remove the first plateau."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from analysis.arms import Arms
+from analysis.chart import Chart
+from analysis.evidence import Finding
+from analysis.figures import first_plateau
+from analysis.figures.first_plateau import FirstPlateau
+
+CLAIM = "Giving each expert an output weight of its own effectively removes the first plateau."
+
+
+class WeightedReadout(NamedTuple):
+    """All arms."""
+
+    mean: FirstPlateau
+    positive: FirstPlateau
+    signed: FirstPlateau
+
+
+def compute(arms: Arms) -> WeightedReadout:
+    """When each arm leaves chance."""
+    return WeightedReadout(*(first_plateau.compute(arms[name]) for name in WeightedReadout._fields))
+
+
+def findings(info: WeightedReadout) -> list[Finding]:
+    """The claim's parts, by the weights that start about 1/E; beside them those that start on both sides of 0."""
+    near = first_plateau.findings(info.mean, info.positive, "a weight for each expert, positive at first,")
+    far = first_plateau.findings(info.mean, info.signed, "a weight for each expert, of either sign at first,")
+    return [*near, *(finding.beside() for finding in far)]
+
+
+def draw(info: WeightedReadout) -> Chart:
+    """Loss and times."""
+    return Chart(
+        first_plateau.panels(info),
+        "Left: block means of the loss, dotted the rungs. Right: a dot for each seed, a diamond for their mean with "
+        "its 95 % interval. The document does not say how the weights start: positive, U[0, 2/E], or signed, "
+        "U[-1/√E, 1/√E].",
+        columns=3,
+    )
