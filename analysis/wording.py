@@ -192,7 +192,8 @@ FINDING_COLUMNS = ("if the claim holds", "found", "seeds", "test", "p", "so")
 FINDING_NOTE = (
     "Brackets are 95 % BCa bootstrap intervals over seeds (Wilson for shares). p-values are two-sided, adjusted for "
     "all parts of the claim (Holm); what stands in parentheses is told beside and does not enter the verdict. A claim "
-    "is reproduced if every part holds at p < 0.05, not reproduced if the opposite of some part does, and else cannot be "
+    "is reproduced if every part holds at p < 0.05, not reproduced if the opposite of some part does, and else "
+    "cannot be "
     "decided."
 )
 """How the verdict follows from them."""

@@ -1,0 +1,74 @@
+"""The document: the task can be solved without communication, but Badger exploits it when it is there."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from analysis.arms import Arms, Numbers
+from analysis.chart import Chart, Panel, groups
+from analysis.evidence import Finding, above, below, most
+from analysis.figures import binding, losses
+from analysis.needs import Need
+
+CLAIM = "The task could be solved without communication at all, but Badger takes advantage of it when it is present."
+NEEDS = (Need(("silenced",), moments=11, arms=("linked",)),)
+
+
+class Communication(NamedTuple):
+    """What the figure shows.
+
+    Attributes:
+        arms: linked and unlinked.
+        solved: whether each seed of the unlinked arm solved the task.
+        times: iterations until each seed had, by arm.
+        worth: loss of trained, linked networks when all links are cut, minus their loss.
+    """
+
+    arms: Arms
+    solved: tuple[bool, ...]
+    times: dict[str, Numbers]
+    worth: Numbers
+
+
+def compute(arms: Arms) -> Communication:
+    """Times, and what cutting the links costs."""
+    return Communication(
+        arms=arms,
+        solved=tuple(outcome.solved_iteration is not None for outcome in arms["unlinked"].outcomes),
+        times={name: arm.times("solved_iteration") for name, arm in arms.items()},
+        worth=arms["linked"].last("silenced/loss") - _final(arms),
+    )
+
+
+def findings(info: Communication) -> list[Finding]:
+    """The claim's parts: with and without; and whether what was learned with links needs them."""
+    later = info.times["linked"] - info.times["unlinked"]
+    return [
+        most("without any links most seeds solve the task", info.solved),
+        above(
+            "trained with links, networks lose when these are cut", info.worth, 0, "loss (chance = 1), cut minus whole"
+        ),
+        below("with links the task is solved sooner", later, 0, "iterations, paired by seed").beside(),
+    ]
+
+
+def draw(info: Communication) -> Chart:
+    """Loss, times, and the loss of silenced networks."""
+    names = [losses.in_words(name) for name in info.times]
+    cut = binding.panel({"linked": info.arms["linked"]}, "silenced/loss", "Loss when the links are cut")
+    cut.y = "loss (chance = 1)"
+    return Chart(
+        [
+            losses.panel(list(info.arms.values())),
+            Panel("Solving the task", "", "iterations", groups(list(info.times.values()), names), ticks=names),
+            cut,
+        ],
+        "Right: the networks that were trained with links, on fixed games, with all messages replaced by zeros.",
+        columns=3,
+    )
+
+
+def _final(arms: Arms) -> Numbers:
+    """The loss on the same games at the moment of the last `silenced/loss`."""
+    curve = arms["linked"].curve("silenced/loss")
+    return arms["linked"].at("evaluation/loss", curve.x[-1])

@@ -1,0 +1,57 @@
+"""The document: the LSTM meta-learner has no F-principle, and its inner loop does not converge."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from analysis.arms import Arms
+from analysis.chart import Chart
+from analysis.evidence import Finding, above
+from analysis.figures import frequency_order, inner_convergence
+from analysis.figures.frequency_order import Order
+from analysis.figures.inner_convergence import Convergence
+from analysis.needs import Need
+
+CLAIM = (
+    "An LSTM meta-learner (40 inner steps, hidden size 64) shows no convergence in the inner loop, and lower "
+    "frequencies are not solved faster."
+)
+NEEDS = (Need(("inner_loop",), moments=11),)
+
+
+class FrequencyLSTM(NamedTuple):
+    """Both arms of phases, and the inner loop with the common phase."""
+
+    common: Order
+    independent: Order
+    inner: Convergence
+
+
+def compute(arms: Arms) -> FrequencyLSTM:
+    """Orders and the inner loop."""
+    common, independent = (frequency_order.compute(arms[name]) for name in ("common", "independent"))
+    return FrequencyLSTM(common, independent, inner_convergence.compute(arms["common"]))
+
+
+def findings(info: FrequencyLSTM) -> list[Finding]:
+    """The claim's parts."""
+    still = inner_convergence.STILL
+    return [
+        frequency_order.not_low_first(info.common),
+        above(
+            "the inner loop does not converge: guesses still move at its last step", info.inner.last_change, still,
+            "change of the guess at the last inner step, in units of the targets",
+        ),
+        frequency_order.not_low_first(info.independent).beside(),
+    ]  # fmt: skip
+
+
+def draw(info: FrequencyLSTM) -> Chart:
+    """Frequencies over training, and the inner loop of the trained networks."""
+    return Chart(
+        [*frequency_order.panels([info.common, info.independent]), *inner_convergence.panels(info.inner)],
+        "Medians over seeds on 1000 fixed games. A frequency is solved when its coherent ratio stays at 0.9 or above "
+        "for "
+        "three measurements. Bottom: the trained networks with the common phase, step by step.",
+        columns=3,
+    )

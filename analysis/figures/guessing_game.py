@@ -1,0 +1,153 @@
+"""The document's first figures: plateaus on the Guessing Game, and its numbers learned one by one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from analysis.arms import Arm, Arms, Curve, Numbers
+from analysis.chart import Chart, Level, Line, Panel, groups, seeds
+from analysis.evidence import Finding, above, below, within
+from analysis.figures import losses
+
+CLAIM = (
+    "On the Guessing Game there are several plateaus. On the first one zeros are guessed, then numbers that are all "
+    "the "
+    "same, and then the numbers are learned one by one; with three of them the task is solved near iteration 1500."
+)
+NEAR = 1500
+"""The document's iteration of convergence with three numbers; "near" is taken as within a factor of two."""
+HALF_WAY_UP = 0.5
+"""Of the numbers, at which it is asked whether they were learned one by one."""
+
+
+class GuessingGame(NamedTuple):
+    """What the figure shows.
+
+    Attributes:
+        many: the arm with many numbers.
+        few: the arm with three.
+        plateaus: above rung 0, of each seed of `many`.
+        aligned: sum_d J_d^2 / sum_d J_d with J_d = 1 - loss of number d, along training, of `many`.
+        halfway: the same, over its largest and smallest possible values, where half of the numbers are learned.
+        power: of the guesses on the plateau at chance, in units of one number's worth.
+        alike: share of the guesses' power that all numbers have in common, where one number's worth is learned.
+        alike_curve: the same along training.
+        solved: iterations until each seed of `few` had solved the task.
+    """
+
+    many: Arm
+    few: Arm
+    plateaus: Numbers
+    aligned: Curve
+    halfway: Numbers
+    power: Numbers
+    alike: Numbers
+    alike_curve: Curve
+    solved: Numbers
+
+
+def compute(arms: Arms) -> GuessingGame:
+    """Plateaus, and in which way numbers are learned."""
+    many, few = arms["many"], arms["few"]
+    dims = many.dims
+    learned = _learned(many)
+    total = np.nansum(learned.y, axis=2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        aligned = np.nansum(learned.y**2, axis=2) / total
+    power, alike = many.curve("guess/power"), many.curve("guess/alike")
+    return GuessingGame(
+        many=many,
+        few=few,
+        plateaus=np.array([sum(rest.plateau.rung > 0 for rest in own.rests) for own in many.outcomes], dtype=float),
+        aligned=Curve(learned.x, np.where(total > 0.5, aligned, np.nan)),
+        halfway=_where(total, aligned, HALF_WAY_UP * dims),
+        power=np.array([_at_chance(power, seed, own.escape_iteration) for seed, own in enumerate(many.outcomes)])
+        * dims,
+        alike=np.array([_first_worth(power.y[seed], alike.y[seed], 1 / dims) for seed in range(len(power.y))]),
+        alike_curve=alike,
+        solved=few.times("solved_iteration"),
+    )
+
+
+def findings(info: GuessingGame) -> list[Finding]:
+    """The claim's parts."""
+    dims = info.many.dims
+    return [
+        above(f"with {dims} numbers a seed rests on more than one plateau", info.plateaus, 1, "plateaus per seed"),
+        below(
+            "on the first plateau the guesses are zeros", info.power, 1,
+            "mean square of the guesses while at chance, in units of what one solved number would have",
+        ),
+        above(
+            "then all guesses of a game are the same number", info.alike, (1 + 1 / dims) / 2,
+            f"share of their power in the mean, where one number's worth is learned (1: all the same, {1 / dims:.2g}: "
+            "unrelated)",
+        ),
+        above(
+            "the numbers are learned one by one", info.halfway, (1 + HALF_WAY_UP) / 2,
+            "sum of J² over sum of J where half is learned (1: each number wholly or not at all, 0.5: all of them "
+            "half)",
+        ),
+        within(
+            "with three numbers the task is solved near iteration 1500", info.solved, NEAR / 2, NEAR * 2, "iterations"
+        ),
+    ]  # fmt: skip
+
+
+def draw(info: GuessingGame) -> Chart:
+    """Both losses, one seed's numbers, and in which way they are learned."""
+    dims = info.many.dims
+    learned = _learned(info.many)
+    one = Panel(f"How far each of the {dims} numbers is learned, one seed", "iteration", "1 - loss of the number")
+    for dim in range(dims):
+        one.marks.append(Line(learned.x, learned.y[0, :, dim], dim, width=1.0, opacity=0.8))
+    way = Panel(
+        "One by one?",
+        "iteration",
+        "sum of J² / sum of J",
+        [Level(1.0, "one by one"), Level(0.5, "half way: all at once")],
+    )
+    way.marks += seeds(info.aligned, 0, f"{dims} numbers")
+    same = Panel(
+        "All the same?", "", "share of power in the mean", [Level(1.0, "all the same"), Level(1 / dims, "unrelated")]
+    )
+    same.marks += groups([info.alike], ["one number's worth learned"])
+    same.ticks, same.y_range = ["one number's worth learned"], (0, 1.1)
+    few = losses.panel([info.few], "Loss with 3 numbers")
+    few.marks.append(Level(NEAR, "the document: converged", upright=True))
+    return Chart(
+        [losses.panel([info.many], f"Loss with {dims} numbers"), few, one, way, same],
+        "Block means of the loss, every seed and the median; the document's figures are the first two panels. J = 1 - "
+        "loss of a number.",
+        columns=3,
+    )
+
+
+def _learned(arm: Arm) -> Curve:
+    """J_d in block means: seed, time, number."""
+    columns = [arm.blocks(f"loss_dim/{dim}") for dim in range(arm.dims)]
+    return Curve(columns[0].x, 1 - np.stack([own.y for own in columns], axis=2).clip(0, 1))
+
+
+def _where(total: Numbers, values: Numbers, level: float) -> Numbers:
+    """Each seed's value where its total first reaches a level; NaN where it does not."""
+    found = []
+    for own, row in zip(total, values, strict=True):
+        reached = np.flatnonzero(own >= level)
+        found.append(row[reached[0]] if len(reached) else np.nan)
+    return np.array(found)
+
+
+def _at_chance(power: Curve, seed: int, escape: int | None) -> float:
+    """The mean of what was measured after the start and before the escape; NaN where nothing was."""
+    until = np.inf if escape is None else escape
+    rows = (power.x > 0) & (power.x <= until)
+    return float(power.y[seed, rows].mean()) if rows.any() else np.nan
+
+
+def _first_worth(power: Numbers, alike: Numbers, one: float) -> float:
+    """How alike the guesses are where their power first comes to one number's."""
+    reached = np.flatnonzero(power >= 0.75 * one)
+    return float(alike[reached[0]]) if len(reached) else np.nan

@@ -1,0 +1,115 @@
+"""The document: on plateaus the Hurst exponents of the loss are very close to 0.5."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from analysis.arms import Arm, Arms, Numbers
+from analysis.chart import Chart, Level, Panel, groups
+from analysis.evidence import Finding, within
+from analysis.figures import losses
+from badger_sweeps.measures.dynamics.hurst import LEAST, increments, on_stretches
+from badger_sweeps.measures.outcome import Outcome
+
+CLAIM = "On plateaus the Hurst exponents of the loss are very close to 0.5: it changes at random, without memory."
+CLOSE = 0.1
+"""What "very close" is taken to mean: about 1.5 standard deviations of one estimate on 512 values of white noise "
+"(.06)."""
+
+
+class Exponents(NamedTuple):
+    """Means over each seed's plateaus of at least 513 iterations above rung 0; NaN for a seed that has none."""
+
+    label: str
+    levels: Numbers
+    """DFA of the values."""
+    increments: Numbers
+    """DFA of their changes: 0.5 for a walk, about 0 for independent values."""
+    rescaled: Numbers
+    """R/S of the values."""
+    plateaus: int
+    """How many there were."""
+
+
+class HurstOnPlateaus(NamedTuple):
+    """Of every arm, and of the loss on fixed games where it was measured at every iteration."""
+
+    exponents: dict[str, Exponents]
+    arms: Arms
+
+
+def compute(arms: Arms) -> HurstOnPlateaus:
+    """Exponents of all plateaus that are long enough."""
+    found = {name: _exponents(arm, arm.every_iteration("loss"), losses.in_words(name), 1) for name, arm in arms.items()}
+    fixed = arms["fixed_games"].curve("evaluation/loss")
+    every = int(np.diff(fixed.x).max(initial=1))
+    found["evaluation"] = _exponents(arms["fixed_games"], fixed.y, "loss on fixed games", every)
+    return HurstOnPlateaus(found, arms)
+
+
+def findings(info: HurstOnPlateaus) -> list[Finding]:
+    """The claim's parts: of the training loss, and of the loss without the noise of batches."""
+    low, high = 0.5 - CLOSE, 0.5 + CLOSE
+    own, fixed, many = (info.exponents[name] for name in ("badger", "evaluation", "many"))
+    return [
+        within("the training loss has no memory on plateaus", own.levels, low, high, _unit(own)),
+        within("nor has the loss on fixed games", fixed.levels, low, high, _unit(fixed)),
+        within("the training loss with many numbers has none", many.levels, low, high, _unit(many)).beside(),
+        within("the loss on fixed games walks at random", fixed.increments, low, high, "DFA of increments").beside(),
+        within("the training loss has none by R/S either", own.rescaled, low, high, "R/S of levels").beside(),
+    ]
+
+
+def draw(info: HurstOnPlateaus) -> Chart:
+    """Exponents by series, and where the plateaus are."""
+    names = [own.label for own in info.exponents.values()]
+    panels = []
+    for title, values in (
+        ("Levels (DFA)", [own.levels for own in info.exponents.values()]),
+        ("Increments (DFA)", [own.increments for own in info.exponents.values()]),
+    ):
+        marks = [Level(0.5, "no memory"), Level(1.5, "random walk")] if "Levels" in title else [
+            Level(0.5, "of a walk"), Level(0.05, "of white noise")
+        ]  # fmt: skip
+        panels.append(Panel(title, "", "Hurst exponent", [*marks, *groups(values, names)], ticks=names))
+    return Chart(
+        [losses.panel([info.arms["badger"], info.arms["fixed_games"]]), *panels],
+        f"A dot for each seed: the mean over its plateaus above rung 0 of at least {LEAST + 1} iterations (below, how "
+        "many). The training loss is that of a new batch at every iteration; the loss on fixed games has none of its "
+        "noise. " + "; ".join(f"{own.label}: {own.plateaus} plateaus" for own in info.exponents.values()) + ".",
+        columns=3,
+    )
+
+
+def _exponents(arm: Arm, series: Numbers, label: str, every: int) -> Exponents:
+    rows, count = [], 0
+    for outcome, values in zip(arm.outcomes, series, strict=True):
+        stretches = _stretches(outcome, every, len(values))
+        count += len(stretches)
+        rows.append(_of_seed(torch.from_numpy(values.astype(np.float32)), stretches))
+    levels, steps, rescaled = np.array(rows, dtype=float).T
+    return Exponents(label, levels, steps, rescaled, count)
+
+
+def _stretches(outcome: Outcome, every: int, length: int) -> list[tuple[int, int]]:
+    """The plateaus above rung 0 that are long enough, in places of a series of every so-many-th iteration."""
+    places = [
+        (-(-rest.plateau.start // every), rest.plateau.end // every) for rest in outcome.rests if rest.plateau.rung > 0
+    ]
+    return [(start, min(end, length)) for start, end in places if min(end, length) - start > LEAST]
+
+
+def _of_seed(series: torch.Tensor, stretches: Sequence[tuple[int, int]]) -> tuple[float, float, float]:
+    if not stretches:
+        return np.nan, np.nan, np.nan
+    levels = on_stretches(series, stretches)
+    steps = on_stretches(increments(series[None])[0], [(start, end - 1) for start, end in stretches])
+    return float(levels.dfa.mean()), float(steps.dfa.mean()), float(levels.rs.mean())
+
+
+def _unit(own: Exponents) -> str:
+    return f"DFA of levels on {own.plateaus} plateaus"

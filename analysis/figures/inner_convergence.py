@@ -1,0 +1,59 @@
+"""Whether an inner loop converges, on the frequency task: what two of the studies ask."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from analysis.arms import Arm, Curve, Numbers
+from analysis.chart import Level, Line, Panel, seeds
+
+STILL = 0.01
+"""Change of the guess from one inner step to the next, in units of the targets, below which it stands still."""
+
+
+class Convergence(NamedTuple):
+    """One arm's.
+
+    Attributes:
+        change: of the guess at every inner step, at the end of training; a row for each seed.
+        last_change: at the last step.
+        still_steps: how many steps at the end of the rollout stand still, at every moment measured; seed by moment.
+        losses: at these moments, on the same games.
+        amplitude: by frequency: along the inner loop, at the end of training; a row for each seed.
+    """
+
+    change: Curve
+    last_change: Numbers
+    still_steps: Numbers
+    losses: Numbers
+    amplitude: list[Curve]
+
+
+def compute(arm: Arm) -> Convergence:
+    """Of the moments at which the inner loop was measured."""
+    change = arm.curve("inner/change")
+    steps = np.arange(1.0, change.y.shape[2] + 1)
+    moving = change.y >= STILL
+    places = np.where(moving, np.arange(1, moving.shape[2] + 1), 0).max(axis=2)
+    still = np.where(np.isfinite(change.y).all(axis=2), moving.shape[2] - places, np.nan)
+    frequencies = sum(str(name).startswith("inner/amplitude/") for name in arm.measured)
+    return Convergence(
+        change=Curve(steps, change.y[:, -1]),
+        last_change=change.y[:, -1, -1],
+        still_steps=still,
+        losses=arm.curve("inner/loss").y[:, :, -1],
+        amplitude=[Curve(steps, arm.last(f"inner/amplitude/{k:02d}")) for k in range(1, frequencies + 1)],
+    )
+
+
+def panels(info: Convergence) -> list[Panel]:
+    """The amplitudes along the inner loop, as in the document, and how much the guess still moves."""
+    amplitudes = Panel("Amplitudes along the inner loop", "inner step", "amplitude ratio (1: right)", [Level(1.0)])
+    for place, curve in enumerate(info.amplitude):
+        amplitudes.marks.append(Line(curve.x, np.nanmedian(curve.y, axis=0), place, f"k = {place + 1}", width=1.6))
+    change = Panel("How much the guess moves", "inner step", "change (units of the targets)", [Level(STILL, "still")])
+    change.y_log = True
+    change.marks += seeds(Curve(info.change.x, np.where(info.change.y > 0, info.change.y, np.nan)), 0, "after training")
+    return [amplitudes, change]

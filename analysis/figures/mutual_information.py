@@ -1,0 +1,129 @@
+"""The document: mutual information between experts sits on a plateau, and then falls."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from analysis.arms import Arm, Arms, Curve, Numbers
+from analysis.chart import Chart, Line, Panel, seeds
+from analysis.evidence import Finding, below, within
+from analysis.figures import losses
+
+CLAIM = (
+    "The mutual information between the hidden states of pairs of experts sits on a plateau and then falls: experts "
+    "must become more diverse before the loss falls."
+)
+FLAT = 0.1
+"""Relative change up to which a stretch counts as a plateau."""
+
+
+class MutualInformation(NamedTuple):
+    """What the figure shows.
+
+    Attributes:
+        linked: the arm.
+        unlinked: the control without links.
+        pairs: of each pair of experts over training, in the first seed: bits.
+        mean: mean over pairs, by arm.
+        given: the same given the targets.
+        rest: relative change from the escape to half of the way down the ladder.
+        fall: from its mean on the ladder to the last measurement: bits.
+        fall_given: the same given the targets.
+    """
+
+    linked: Arm
+    unlinked: Arm
+    pairs: Curve
+    mean: dict[str, Curve]
+    given: dict[str, Curve]
+    rest: Numbers
+    fall: Numbers
+    fall_given: Numbers
+
+
+def compute(arms: Arms) -> MutualInformation:
+    """Its course, and what it does on the ladder and afterwards."""
+    linked, unlinked = arms["linked"], arms["unlinked"]
+    names = sorted(name for name in map(str, linked.measured) if re.fullmatch(r"mi/\d\d__\d\d", name))
+    curves = [linked.curve(name) for name in names]
+    mean = {name: arm.curve("mi/mean") for name, arm in arms.items()}
+    given = {name: arm.curve("mi_given_target/mean") for name, arm in arms.items()}
+    return MutualInformation(
+        linked=linked,
+        unlinked=unlinked,
+        pairs=Curve(curves[0].x, np.stack([own.y[0] for own in curves])),
+        mean=mean,
+        given=given,
+        rest=_rest(linked, mean["linked"]),
+        fall=_fall(linked, mean["linked"]),
+        fall_given=_fall(linked, given["linked"]),
+    )
+
+
+def findings(info: MutualInformation) -> list[Finding]:
+    """The claim's parts; beside them the same given the targets."""
+    bits = "bits, the last measurements minus the mean while the ladder is walked down"
+    return [
+        within(
+            "mutual information rests while the first half of the ladder is walked down", info.rest, -FLAT, FLAT,
+            "relative change",
+        ),
+        below("it is lower at the end than on the ladder", info.fall, 0, bits),
+        below("given the targets it is lower at the end", info.fall_given, 0, bits).beside(),
+    ]  # fmt: skip
+
+
+def draw(info: MutualInformation) -> Chart:
+    """Pairs of one seed as in the document, the means with the control, and the loss."""
+    pairs = Panel("Every pair of experts, one seed", "iteration", "bits")
+    pairs.marks += [Line(info.pairs.x, row, 0, width=0.6, opacity=0.4) for row in info.pairs.y]
+    panels = [pairs]
+    for title, curves in (("Mean of pairs", info.mean), ("Mean of pairs, given the targets", info.given)):
+        panel = Panel(title, "iteration", "bits")
+        for place, (name, curve) in enumerate(curves.items()):
+            panel.marks += seeds(curve, place, losses.in_words(name))
+        panels.append(panel)
+    return Chart(
+        [*panels, losses.panel([info.linked, info.unlinked])],
+        "Mutual information of hidden states after the last inner step: Gaussian copula, corrected for bias, 1000 "
+        "fixed "
+        "games, in the principal directions of the untrained states. Unlinked: experts that never hear each other. The "
+        "document tells neither its estimator nor its unit.",
+    )
+
+
+def _rest(arm: Arm, curve: Curve) -> Numbers:
+    """Relative change from the escape of chance to where half of the ladder is walked down."""
+    half = _first_below(arm, 0.5)
+    escape = np.minimum(arm.times("escape_iteration"), arm.budget)
+    at = [[_near(curve, seed, when) for seed, when in enumerate(times)] for times in (escape, half)]
+    start, end = (np.array(own) for own in at)
+    return np.where(half > escape, (end - start) / start, np.nan)
+
+
+def _fall(arm: Arm, curve: Curve) -> Numbers:
+    """The mean of the last tenth of the budget minus that between escape and solution; NaN for the unsolved."""
+    found = []
+    for seed, outcome in enumerate(arm.outcomes):
+        start, end = outcome.escape_iteration, outcome.solved_iteration
+        late = curve.x >= 0.9 * arm.budget
+        if start is None or end is None or end >= 0.9 * arm.budget:
+            found.append(np.nan)
+            continue
+        on_ladder = (curve.x >= start) & (curve.x <= end)
+        found.append(float(curve.y[seed, late].mean() - curve.y[seed, on_ladder].mean()))
+    return np.array(found)
+
+
+def _first_below(arm: Arm, level: float) -> Numbers:
+    """The first block whose mean loss is below a level, per seed; the budget where none is."""
+    blocks = arm.blocks()
+    found = [np.flatnonzero(row < level) for row in blocks.y]
+    return np.array([blocks.x[places[0]] if len(places) else arm.budget for places in found], dtype=float)
+
+
+def _near(curve: Curve, seed: int, iteration: float) -> float:
+    return float(curve.y[seed, np.abs(curve.x - iteration).argmin()])

@@ -1,0 +1,107 @@
+"""The document: reinforcement learning and Badger solve one dimension after another, supervised learning does not."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from analysis.arms import Arm, Arms, Curve, Numbers
+from analysis.chart import GREY, Chart, Level, Line, Panel, groups
+from analysis.evidence import Finding, above
+from badger_sweeps.measures.landscape.rays import Learning, trajectory
+from badger_sweeps.measures.landscape.sequentiality import sequentiality
+
+CLAIM = (
+    "Supervised learning moves straight to the solution; reinforcement learning solves the two dimensions one by one, "
+    "and so does Badger."
+)
+STARTS = (0.02, 0.03, 0.05, 0.08, 0.12)
+"""J of the toy's starts near zero, where learning begins; all pairs of different ones."""
+ONE_BY_ONE = 0.5
+"""Half of the way from all at once to one by one."""
+
+
+class RayInterference(NamedTuple):
+    """What the figure shows.
+
+    Attributes:
+        arm: Badger with two numbers.
+        toy: paths (J1, J2) of Schaul's system, by kind of learning.
+        toy_sequentiality: S of these paths, by kind of learning, in the order of starts.
+        paths: J1 and J2 of every seed in block means.
+        sequentiality: S of every seed.
+        reached: the largest J1 + J2 of every seed (2: all is learned).
+        suppression: the loser's largest drop.
+    """
+
+    arm: Arm
+    toy: dict[Learning, list[Numbers]]
+    toy_sequentiality: dict[Learning, Numbers]
+    paths: Curve
+    sequentiality: Numbers
+    reached: Numbers
+    suppression: Numbers
+
+
+def compute(arms: Arms) -> RayInterference:
+    """The toy's paths, Badger's, and how sequential both are."""
+    arm = arms["badger"]
+    starts = [(first, second) for first in STARTS for second in STARTS if first != second]
+    kinds: tuple[Learning, ...] = ("supervised", "rl")
+    toy: dict[Learning, list[Numbers]] = {
+        kind: [np.asarray(trajectory(start, kind, points=200).j) for start in starts] for kind in kinds
+    }
+    dims = [arm.blocks(f"loss_dim/{dim}") for dim in range(2)]
+    solved = 1 - np.stack([own.y for own in dims], axis=2)
+    found = sequentiality(torch.from_numpy(1 - solved))
+    return RayInterference(
+        arm=arm,
+        toy=toy,
+        toy_sequentiality={kind: np.array([_of_path(path) for path in paths]) for kind, paths in toy.items()},
+        paths=Curve(dims[0].x, solved),
+        sequentiality=np.asarray(found.sequentiality.numpy()),
+        reached=np.asarray(found.reached.numpy()),
+        suppression=np.asarray(found.suppression.numpy()),
+    )
+
+
+def findings(info: RayInterference) -> list[Finding]:
+    """The claim's parts: of the toy, which follows from its equations, and of Badger."""
+    supervised, rl = info.toy_sequentiality["supervised"], info.toy_sequentiality["rl"]
+    return [
+        above("reinforcement learning is more sequential than supervised learning", rl - supervised, 0,
+              f"S of Schaul's two-dimensional system, difference over {len(rl)} starts near zero"),
+        above("Badger is more sequential than supervised learning", info.sequentiality - supervised.mean(), 0,
+              f"S minus that of supervised learning, {supervised.mean():.2f}"),
+        above("Badger learns one dimension after the other", info.sequentiality, ONE_BY_ONE,
+              "S (0: both at once, 1: one by one)"),
+        above("the dimension that is behind falls back meanwhile", info.suppression, 0, "drop of J").beside(),
+    ]  # fmt: skip
+
+
+def draw(info: RayInterference) -> Chart:
+    """The toy's paths as in the document, Badger's, and the statistic."""
+    panels = []
+    titles: dict[Learning, str] = {"supervised": "Supervised learning (toy)", "rl": "Reinforcement learning (toy)"}
+    for kind, title in titles.items():
+        panel = Panel(title, "J1", "J2", y_range=(-0.05, 1.05), square=True)
+        panel.marks += [Line(path[:, 0], path[:, 1], GREY, width=1.0) for path in info.toy[kind]]
+        panels.append(panel)
+    own = Panel("Micro-Badger, two numbers", "J1", "J2", [Level(1.0)], y_range=(-0.15, 1.05), square=True)
+    own.marks += [Line(path[:, 0], path[:, 1], seed, width=1.2) for seed, path in enumerate(info.paths.y)]
+    names = ["supervised", "RL", "Badger"]
+    statistic = Panel("Sequentiality", "", "S (1: one by one)", [Level(0.0), Level(1.0)], ticks=names)
+    values = [info.toy_sequentiality["supervised"], info.toy_sequentiality["rl"], info.sequentiality]
+    statistic.marks += groups(values, names, [GREY, GREY, 0])
+    return Chart(
+        [*panels, own, statistic],
+        "J is the share of a dimension that is learned. Toy: Schaul's system, reconstructed, from starts near zero. "
+        "Badger: block means of 1 - loss, a line for each seed. S is the integral of |J1 - J2| over J1 + J2.",
+    )
+
+
+def _of_path(path: Numbers) -> float:
+    """S along a path: what lies before its first point and beyond its last is not counted."""
+    return float(sequentiality(torch.from_numpy(1 - path[None])).sequentiality[0])
