@@ -3,12 +3,14 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python
 BIN := .venv/bin
 scale ?= full
 mode ?= offline
-suffix := $(if $(filter quick,$(scale)),_quick)
+comma := ,
+# A study on other seeds lies in a folder of its own: make study-hurst seeds=[8,9,10] fills runs/hurst_seeds_8-9-10.
+suffix := $(if $(filter quick,$(scale)),_quick)$(if $(seeds),_seeds_$(subst $(comma),-,$(subst ],,$(subst [,,$(seeds)))))
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart report watch dashboard sync workspace bench test test-all lint format browser
+.PHONY: help quickstart studies study-all replication report watch dashboard sync workspace bench test test-all lint format browser
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,9 +21,18 @@ quickstart: .venv/installed ## install, compare two architectures, search for se
 	@$(BIN)/badger-sweeps study=shorten_plateaus scale=quick
 	@$(BIN)/python -m analysis.report runs/shorten_plateaus_quick
 
-study-%: .venv/installed ## run the standard study NAME and build its report: make study-NAME, or with scale=quick a small version
-	@$(BIN)/badger-sweeps study=$* scale=$(scale) hydra.sweep.dir=runs/$*$(suffix)
-	@$(BIN)/python -m analysis.report runs/$*$(suffix)
+studies: .venv/installed ## list the standard studies: name, question, expected time
+	@$(BIN)/python -m analysis.studies
+
+study-all: .venv/installed ## run all standard studies of the document's claims, one after another; scale=quick: 15 minutes
+	@for name in $$($(BIN)/python -m analysis.studies --names); do $(MAKE) --no-print-directory study-$$name || exit $$?; done
+
+study-%: .venv/installed ## run the standard study NAME and build its report: make study-NAME [scale=quick] [seeds='[8,9,...]']
+	@$(BIN)/badger-sweeps study=$* scale=$(scale) $(if $(seeds),'seeds=$(seeds)') 'hydra.sweep.dir=runs/$*$(suffix)'
+	@$(BIN)/python -m analysis.study 'runs/$*$(suffix)'
+
+replication: .venv/installed ## write docs/replication.md, with figures, from what the standard studies left: make replication [RUNS=runs]
+	@$(BIN)/python -m analysis.replication $(if $(RUNS),"$(RUNS)")
 
 dashboard: .venv/installed ## open the local views of a study, on 127.0.0.1: make dashboard RUNS=DIR (default: the newest study)
 	@$(BIN)/python -m analysis.dashboard $(if $(RUNS),"$(RUNS)")

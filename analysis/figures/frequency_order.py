@@ -26,7 +26,8 @@ class Order(NamedTuple):
         arm: it.
         coherent: by frequency: its coherent ratio over training.
         times: iterations until each was solved, seed by frequency; the budget where it was not.
-        spearman: of frequency and time: 1 low first, -1 high first; NaN for a seed without an order.
+        spearman: of frequency and time: 1 low first, -1 high first; 0 for a seed that solved all at once, NaN for one
+            that solved none.
         simultaneity: spread of the times over their median, 0: all at once; NaN where half were not solved.
         solved: how many frequencies each seed solved.
         page: one order shared by all seeds?
@@ -52,12 +53,13 @@ def compute(arm: Arm) -> Order:
     if times is None:
         raise MissingError(f"no frequencies were measured in {arm.name}")
     order = solve_order(times)
+    at_once = times.solved.all(dim=1) & (times.iterations.amax(dim=1) == times.iterations.amin(dim=1))
     count = times.solved.shape[1]
     return Order(
         arm=arm,
         coherent=[arm.curve(f"frequency/coherent/{k:02d}") for k in range(1, count + 1)],
         times=_numbers(times.iterations),
-        spearman=_numbers(order.spearman),
+        spearman=_numbers(torch.where(at_once, 0.0, order.spearman)),
         simultaneity=_numbers(order.simultaneity),
         solved=_numbers(order.solved),
         page=page_trend(times),

@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from badger_sweeps.commands import configuration, naming
+from badger_sweeps.commands import configuration
 from badger_sweeps.commands.complaints import complain
 from badger_sweeps.measures.unmeasurable import tell_in_one_line
 
@@ -28,9 +28,6 @@ def main() -> None:
     Exit status: 0 when all runs finished, 2 for what the user can mend, 130 or 143 after Ctrl-C or SIGTERM.
     """
     tell_in_one_line()
-    OmegaConf.register_new_resolver(
-        "run_folder", lambda choices, overrides: naming.run_folder(dict(choices), list(overrides)), replace=True
-    )
     application = hydra.main(
         config_path=str(configuration.folder()), config_name=configuration.NAME, version_base="1.3"
     )(_job)

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import badger_sweeps
 from badger_sweeps import resolvers
+from badger_sweeps.commands import naming
 
 NAME = "config"
 assert resolvers.SCALES  # importing them registered what the files use
@@ -29,6 +30,9 @@ def choices_in_words(group: str) -> str:
 
 
 OmegaConf.register_new_resolver("choices", choices_in_words, replace=True)
+OmegaConf.register_new_resolver(
+    "run_folder", lambda choices, overrides: naming.run_folder(dict(choices), list(overrides)), replace=True
+)
 
 
 def folder() -> Path:

@@ -83,7 +83,7 @@ def computed_from(config: Mapping[str, Any]) -> dict[str, str]:
     Two runs for which both are equal have the same history, to the bit on one machine.
     """
     says = {key: value for key, value in config.items() if key not in NO_SAY}
-    says["training"] = {key: value for key, value in says["training"].items() if key != "checkpoint_every"}
+    says["training"] = {key: value for key, value in says.get("training", {}).items() if key != "checkpoint_every"}
     configuration = hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
     versions = " ".join(version(name) for name in ROUNDING)
     return {

@@ -1,0 +1,167 @@
+"""``python -m analysis.replication [RUNS]``: write docs/replication.md and its figures from what the studies left."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from analysis.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED
+from analysis.figures import paper
+from analysis.gather import gather
+from analysis.studies import BY_IMPORTANCE, Entry, entries
+from analysis.study import Study, evaluate, module_of, study_of
+from analysis.wording import FINDING_COLUMNS, FINDING_NOTE, finding_cells
+from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.foundations.files import replacing
+from badger_sweeps.measures.unmeasurable import tell_in_one_line
+from badger_sweeps.runs.provenance import COMPUTED_FROM
+from badger_sweeps.runs.provenance import NAME as PROVENANCE
+
+DOCUMENT = Path("docs") / "replication.md"
+OPENING = (
+    "# The document's claims, examined\n\n"
+    "Written by `make replication` from what the standard studies left; not to be edited. The claims are those of Petr "
+    "Šimánek, *Trainability of Badger*, GoodAI, 20 May 2020. What it leaves open is reconstructed here and named in the "
+    "docstrings; a claim that is not reproduced may hold under settings that the document does not tell.\n\n"
+)
+
+
+def write(runs: Path, document: Path, console: Console) -> None:
+    """Judge every study that has finished, and write the document with a figure for each.
+
+    Raises:
+        UsageError: there is no finished study.
+    """
+    studies = [study for name in BY_IMPORTANCE if (study := _evaluated(runs, name, console)) is not None]
+    if not studies:
+        raise UsageError(f"`{runs}` must have a finished standard study below it; found none.")
+    pictures = document.with_suffix("")
+    pictures.mkdir(parents=True, exist_ok=True)
+    for study in studies:
+        paper.write(study.chart, pictures / f"{study.name}.png")
+    told = {entry.name: entry for entry in entries()}
+    twins = _same_runs(studies)
+    with replacing(document) as file:
+        file.write(_text(studies, told, pictures.name, twins).encode())
+
+
+def _evaluated(runs: Path, name: str, console: Console) -> Study | None:
+    """A study on the standard seeds: at the full scale where it is finished, else at the quick one, else None."""
+    for folder in (runs / name, runs / f"{name}_quick"):
+        known = study_of(folder)
+        if known is None or known[0] != name:
+            continue
+        try:
+            study = evaluate(folder, gather(folder))
+        except UsageError as error:
+            console.print(f"left out: {error}", markup=False, highlight=False, soft_wrap=True)
+            continue
+        console.print(f"{name}: {study.verdict}", markup=False, highlight=False, soft_wrap=True)
+        return study
+    return None
+
+
+def _same_runs(studies: Sequence[Study]) -> dict[tuple[str, str], list[str]]:
+    """For each study and run the runs of other studies that are the same one: of one configuration and code."""
+    runs: dict[str, list[tuple[str, str]]] = {}
+    for study in studies:
+        for run in sorted(path.parent for path in study.folder.glob(f"*/{PROVENANCE}")):
+            if known := json.loads((run / PROVENANCE).read_text()).get(COMPUTED_FROM):
+                runs.setdefault(json.dumps(known, sort_keys=True), []).append((study.name, run.name))
+    return {
+        own: [f"{name}/{run}" for name, run in alike if (name, run) != own] for alike in runs.values() for own in alike
+    }
+
+
+def _text(
+    studies: Sequence[Study], entries: dict[str, Entry], pictures: str, twins: Mapping[tuple[str, str], Sequence[str]]
+) -> str:
+    by_name = {study.name: study for study in studies}
+    lines = [OPENING + FINDING_NOTE, "", "| study | claim | verdict |", "|---|---|---|"]
+    for name in BY_IMPORTANCE:
+        study = by_name.get(name)
+        module = module_of(name)
+        claim = module.CLAIM if module is not None else ""
+        lines.append(f"| [{name}](#{name}) | {_cell(claim)} | {_cell(_short(study))} |")
+    counts = {
+        kind: sum(study.verdict.kind == kind for study in studies) for kind in (REPRODUCED, NOT_REPRODUCED, UNDECIDED)
+    }
+    summary = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    lines += ["", f"{len(studies)} of {len(BY_IMPORTANCE)} studies were run: {summary}.", ""]
+    for name in BY_IMPORTANCE:
+        lines += _section(by_name[name], entries[name], pictures, twins) if name in by_name else _not_run(entries[name])
+    return "\n".join(lines) + "\n"
+
+
+def _section(study: Study, entry: Entry, pictures: str, twins: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:
+    quick = " (quick only)" if study.quick else ""
+    columns = [f"| {' | '.join(FINDING_COLUMNS)} |", "|" + "---|" * len(FINDING_COLUMNS)]
+    rows = [f"| {' | '.join(map(_cell, finding_cells(finding)))} |" for finding in study.findings]
+    shared = [(run, others) for (name, run), others in twins.items() if name == study.name and others]
+    notes = [f"{len(study.seeds)} seeds ({_listed(study.seeds)}), code {', '.join(study.code)}."]
+    notes += [f"`{run}` is the same run as {', '.join(f'`{own}`' for own in others)}." for run, others in shared]
+    return [
+        f"## {study.name}{quick}",
+        "",
+        f"*{entry.question}*",
+        "",
+        f"**Claim.** {study.claim}",
+        "",
+        f"**Verdict: {study.verdict}.**",
+        "",
+        f"![{study.name}]({pictures}/{study.name}.png)",
+        "",
+        study.chart.caption,
+        "",
+        *columns,
+        *rows,
+        "",
+        " ".join(notes),
+        "",
+        f"`{study.command}` ({entry.quick if study.quick else entry.full} on 2 cores)",
+        "",
+    ]
+
+
+def _not_run(entry: Entry) -> list[str]:
+    return [f"## {entry.name}", "", f"*{entry.question}*", "", f"Not run yet: `make study-{entry.name}`", ""]
+
+
+def _short(study: Study | None) -> str:
+    if study is None:
+        return "not run"
+    return f"{study.verdict.kind}{' (quick only)' if study.quick else ''}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    whole = len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1))
+    return f"{seeds[0]} to {seeds[-1]}" if whole else ", ".join(map(str, seeds))
+
+
+def main() -> None:
+    """Exit status 2 where there is nothing to write of."""
+    parser = argparse.ArgumentParser(prog="python -m analysis.replication", description=__doc__.split(": ", 1)[1])
+    parser.add_argument("runs", type=Path, nargs="?", default=Path("runs"), help="the folder with the studies' folders")
+    parser.add_argument("--document", type=Path, default=DOCUMENT, help="the file to write; figures go beside it")
+    given = parser.parse_args()
+    tell_in_one_line()
+    console = Console()
+    try:
+        write(given.runs, given.document, console)
+    except UsageError as error:
+        print(f"analysis.replication: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    console.print(f"document: {given.document}", markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()
