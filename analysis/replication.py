@@ -25,9 +25,9 @@ from badger_sweeps.runs.provenance import NAME as PROVENANCE
 DOCUMENT = Path("docs") / "replication.md"
 OPENING = (
     "# The document's claims, examined\n\n"
-    "Written by `make replication` from what the standard studies left; not to be edited. The claims are those of Petr "
-    "Šimánek, *Trainability of Badger*, GoodAI, 20 May 2020. What it leaves open is reconstructed here and named in the "
-    "docstrings; a claim that is not reproduced may hold under settings that the document does not tell.\n\n"
+    "Written by `make replication` from what the standard studies left; not to be edited. The claims are those of "
+    "Petr Šimánek, *Trainability of Badger*, GoodAI, 20 May 2020. What it leaves open is reconstructed and named in "
+    "the docstrings; a claim that is not reproduced may hold under settings that the document does not tell.\n\n"
 )
 
 

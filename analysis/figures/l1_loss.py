@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.arms import Arms, Numbers
 from analysis.chart import Chart, Panel, groups
-from analysis.evidence import Finding, above, below
+from analysis.evidence import Finding, above, below, unknown
 from analysis.figures import binding, losses
 
 CLAIM = (
@@ -51,6 +51,8 @@ def compute(arms: Arms) -> L1Loss:
 
 def findings(info: L1Loss) -> list[Finding]:
     """The claim's parts: that something differs, and that nothing of it is a gain."""
+    if all(outcome.escape_iteration is None for arm in info.arms.values() for outcome in arm.outcomes):
+        return [unknown("something differs", "no seed of either arm ever left chance")]
     rest = info.plateaus["l1"] - info.plateaus["mse"]
     sign = 1 if np.nanmean(rest) >= 0 else -1
     differs = (above if sign > 0 else below)(

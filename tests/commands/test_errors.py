@@ -15,6 +15,7 @@ from tests import warm
 from tests.choices import choices_of
 
 ARCHITECTURES = f"`architecture` must be one of {', '.join(choices_of('architecture'))}; found"
+STUDIES = f"`study` must be one of {', '.join(choices_of('study'))}; found"
 MISTAKES = {
     "trainig.iterations=3": "`trainig.iterations` is not a known key. Did you mean `training.iterations`?",
     "iterations=3": "`iterations` is not a known key. Did you mean `training.iterations`?",
@@ -25,9 +26,7 @@ MISTAKES = {
     "+seeds=3": "`seeds` must be set without the +, since it is a known key.",
     "~seeds": "`seeds` must be given; found nothing.",
     "architecture=gruu": f"{ARCHITECTURES} 'gruu'. Did you mean `gru`?",
-    "study=quickstrt": (
-        "`study` must be one of quickstart, shorten_plateaus; found 'quickstrt'. Did you mean `quickstart`?"
-    ),
+    "study=quickstrt": f"{STUDIES} 'quickstrt'. Did you mean `quickstart`?",
     "architecture=gru,exponential": "`architecture` has several values; put -m before them to run one after another.",
     "training.iterations=abc": "`training.iterations` must be a whole number; found 'abc'.",
     "training.iterations=0": "`training.iterations` must be at least 1; found 0.",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from badger_sweeps.architectures.exponential import Exponential
 from badger_sweeps.evaluation.games import OUTPUT_COMPONENTS, EvaluationSet
 from badger_sweeps.evaluation.mutual_information import MutualInformation
 from badger_sweeps.foundations.weights import Weights
@@ -217,3 +218,78 @@ def test_twins_do_not_move_the_population_they_start_from() -> None:
     before = population.parameters.flat.clone()
     twins(setup, population.state_dict(), iterations=3)
     assert torch.equal(population.parameters.flat, before)
+
+
+def test_guesses_of_zero_have_no_power_and_equal_numbers_are_alike() -> None:
+    seen = moment(experiment(), iterations=2)
+    found = measure_named("guesses").measure(seen)
+    torch.testing.assert_close(found["guess/mse"], seen.error.mean(dim=1), rtol=1e-5, atol=1e-6)
+    absolute = 2 * (seen.guesses - seen.targets).abs().mean(dim=(1, 2))
+    torch.testing.assert_close(found["guess/l1"], absolute, rtol=1e-5, atol=1e-6)
+
+    def told(guesses: torch.Tensor) -> dict[str, torch.Tensor]:
+        fresh = moment(experiment(), iterations=0)
+        fresh.__dict__["_trace"] = fresh._trace._replace(guesses=guesses[None])
+        return measure_named("guesses").measure(fresh)
+
+    targets = seen.targets
+    assert told(torch.zeros_like(targets))["guess/power"].tolist() == [0, 0]
+    solved = told(targets)
+    # Targets are uniform, with variance 1/3: of 2000 squares of deviation sqrt(4/45) the mean is known to 0.02.
+    torch.testing.assert_close(solved["guess/power"], torch.ones(2).double(), rtol=0, atol=0.06)
+    torch.testing.assert_close(solved["guess/alike"], torch.full((2,), 0.5).double(), rtol=0, atol=0.06)
+    same = told(targets[..., :1].expand_as(targets))
+    torch.testing.assert_close(same["guess/alike"], torch.ones(2).double(), rtol=1e-6, atol=0)
+
+
+def test_silenced_experts_do_what_they_do_without_links() -> None:
+    seen = moment(experiment(), iterations=3)
+    found = measure_named("silenced").measure(seen)["silenced/loss"]
+    nobody = torch.zeros_like(seen.mixing)
+    guesses = rollout(seen.system, seen.parameters, nobody, seen.games, 6)[-1]
+    expected = 3 * (guesses - seen.targets).square().mean(dim=(1, 2))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(found, seen.error.mean(dim=1), rtol=1e-6)
+
+
+def test_the_inner_loop_ends_where_the_outer_one_measures() -> None:
+    setup = experiment(task=Frequency(dims=9, frequencies=3))
+    seen = moment(setup, iterations=4)
+    found, outer = measure_named("inner_loop").measure(seen), measure_named("frequencies").measure(seen)
+    torch.testing.assert_close(found["inner/loss"][:, -1], seen.error.mean(dim=1), rtol=1e-5, atol=1e-6)
+    for k in (1, 3):
+        for name in ("coherent", "amplitude"):
+            inner = found[f"inner/{name}/{k:02d}"][:, -1]
+            torch.testing.assert_close(inner, outer[f"frequency/{name}/{k:02d}"].float(), rtol=1e-4, atol=1e-5)
+    guesses = rollout(seen.system, seen.parameters, seen.mixing, seen.games, 6)
+    first = (guesses[0].square().mean(dim=(1, 2)) * 3).sqrt()  # the guess before it is zero
+    third = ((guesses[2] - guesses[1]).square().mean(dim=(1, 2)) * 3).sqrt()
+    torch.testing.assert_close(found["inner/change"][:, 0], first, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found["inner/change"][:, 2], third, rtol=1e-4, atol=1e-6)
+    size = seen.h.square().mean(dim=(1, 2, 3)).sqrt()
+    torch.testing.assert_close(found["inner/state_size"][:, -1], size, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("reset_gate", [True, False])
+def test_gates_are_those_of_the_steps_that_were_taken(reset_gate: bool) -> None:
+    """Played step by step: h' = a*h + b*(z*h + (1 - z)*v) and c = a + b*z, with z and v of every step's own input."""
+    architecture = Exponential(hidden=6, message=2, a=0.5, b=0.9, reset_gate=reset_gate)
+    seen = moment(experiment(architecture=architecture), iterations=3)
+    found = measure_named("gates").measure(seen)
+    weights, state = seen.parameters, seen.games.state
+    h, m = (state[name][:, :64] for name in "hm")
+    targets = seen.targets[:, :64]
+    guess = torch.zeros_like(targets)
+    growing = []
+    for step in range(6):
+        error = 3 * (guess - targets).square().mean(dim=-1)
+        heard = torch.einsum("pij,pgjm->pgim", seen.mixing, m)
+        x = torch.cat([heard, error[..., None, None].expand(-1, -1, 3, 1)], dim=-1).flatten(1, 2)
+        z, v = architecture.gates(weights, x, h.flatten(1, 2))
+        carried = 0.5 + 0.9 * z
+        torch.testing.assert_close(found["gate/carried"][:, step], carried.mean(dim=(1, 2)), rtol=1e-4, atol=1e-5)
+        growing.append((carried > 1).double().mean(dim=(1, 2)))
+        h = (0.5 * h.flatten(1, 2) + 0.9 * (z * h.flatten(1, 2) + (1 - z) * v)).view_as(h)
+        emitted = torch.einsum("pgeh,poh->pgeo", h, weights["weight_out"]) + weights["bias_out"][:, None, None]
+        m, guess = emitted[..., :2], emitted[..., 2:].mean(dim=2)
+    torch.testing.assert_close(found["gate/growing"], torch.stack(growing).mean(dim=0), rtol=0, atol=1e-3)

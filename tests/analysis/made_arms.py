@@ -1,0 +1,97 @@
+"""Arms of studies that nobody trained: what their runs left is made up, so that the answer is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.arms import Arm
+from analysis.gather import Run
+from badger_sweeps.measures.estimates import Estimate
+from badger_sweeps.measures.ladder import Ladder
+from badger_sweeps.measures.outcome import outcome
+from badger_sweeps.runs.summary import Summary
+from badger_sweeps.topologies.connectivity import Connectivity
+
+SEEDS = 8
+BUDGET = 2000
+BLOCK = 8
+Measured = Mapping[str, tuple[Sequence[int], ArrayLike]]
+"""Column: the iterations at which it was measured, and the values: seed by iteration (by component)."""
+
+
+def staircase(times: ArrayLike, budget: int = BUDGET, noise: float = 0.02, seed: int = 0) -> NDArray[np.float64]:
+    """Losses of each number: 1 until its time, then 0, with noise; seed by iteration by number.
+
+    Args:
+        times: when each number is solved, seed by number; infinite: never.
+        budget: iterations.
+        noise: standard deviation, new at every iteration.
+        seed: of the noise.
+    """
+    times = np.asarray(times, dtype=float)
+    made = (np.arange(budget)[None, :, None] < times[:, None, :]).astype(float)
+    return np.asarray(made + noise * np.random.default_rng(seed).standard_normal(made.shape))
+
+
+def one_by_one(first: float = 200, step: float = 300, dims: int = 4, spread: float = 20) -> NDArray[np.float64]:
+    """Times at which the numbers are solved, one after another; seeds differ by `spread` iterations."""
+    times = first + step * np.arange(dims)
+    return np.asarray(times[None] + spread * np.arange(SEEDS)[:, None])
+
+
+def arm(
+    name: str,
+    losses: NDArray[np.float64],
+    measured: Measured | None = None,
+    graphs: Sequence[Connectivity] | None = None,
+    **config: Any,
+) -> Arm:
+    """An arm with these losses of each number: seed by iteration by number."""
+    seeds, budget, dims = losses.shape
+    ladder = Ladder(dims, BLOCK)
+    columns = {f"loss_dim/{dim}": losses[..., dim] for dim in range(dims)}
+    columns |= {"loss": losses.mean(axis=2), "grad_norm": np.ones((seeds, budget))}
+    rows = {"seed": np.repeat(np.arange(seeds), budget), "iteration": np.tile(np.arange(budget), seeds)}
+    history = pd.DataFrame(rows | {key: values.ravel().astype(np.float32) for key, values in columns.items()})
+    outcomes = tuple(
+        outcome(seed, {key: values[seed].astype(np.float32) for key, values in columns.items()}, ladder)
+        for seed in range(seeds)
+    )
+    known = graphs or [Connectivity(16, 32, True, 0.5, 0.5, None)] * seeds
+    summary = Summary(
+        name, budget, ladder, outcomes, "escape_iteration", Estimate(0.0, None, None), dict(enumerate(known))
+    )
+    settings = {"task.dims": dims, "topology.experts": 16, **config}
+    return Arm(name, Run(Path(name), name, summary, settings, history, measures=_frame(measured or {}, seeds)))
+
+
+def _frame(measured: Measured, seeds: int) -> pd.DataFrame | None:
+    """As `measures.parquet` has it: a row for each seed and iteration, vectors as objects."""
+    parts = []
+    for column, (iterations, values) in measured.items():
+        array = np.asarray(values, dtype=float)
+        if array.shape[:2] != (seeds, len(iterations)):
+            array = np.broadcast_to(array, (seeds, len(iterations), *array.shape[2:]))
+        for place, iteration in enumerate(iterations):
+            for seed in range(seeds):
+                value = array[seed, place]
+                parts.append((seed, iteration, column, value.tolist() if value.ndim else float(value)))
+    if not parts:
+        return None
+    long = pd.DataFrame(parts, columns=["seed", "iteration", "column", "value"])
+    wide = long.pivot(index=["seed", "iteration"], columns="column", values="value").reset_index()
+    for column, (_, values) in measured.items():
+        if np.asarray(values).ndim < 3:
+            wide[column] = wide[column].astype(float)
+    return wide
+
+
+def constant(value: float, spread: float = 0.01, count: int = 1) -> NDArray[np.float64]:
+    """About one value for every seed, at so many moments: seeds differ a little."""
+    return np.asarray(value + spread * (np.arange(SEEDS)[:, None] - (SEEDS - 1) / 2) + np.zeros((1, count)))

@@ -1,0 +1,125 @@
+"""Verdicts follow from tests that are done by hand here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis import evidence
+from analysis.evidence import (
+    NOT_REPRODUCED,
+    REPRODUCED,
+    UNDECIDED,
+    Finding,
+    above,
+    below,
+    judged,
+    most,
+    ordered,
+    unknown,
+    verdict,
+    within,
+)
+
+EIGHT = np.array([1.0, 2, 3, 4, 5, 6, 7, 8])
+
+
+def test_eight_seeds_that_agree_have_the_smallest_p_there_is() -> None:
+    found = above("x", EIGHT, 0.5, "bits")
+    assert (found.p_for, found.p_against, found.seeds) == (2 / 2**8, 1.0, 8)
+    assert found.effect is not None
+    assert found.effect.value == 4.5
+    assert found.effect.low is not None
+    other = below("x", EIGHT, 0.5, "bits")
+    assert (other.p_for, other.p_against) == (1.0, 2 / 2**8)
+
+
+def test_p_counts_the_sign_patterns_as_extreme_as_what_was_seen() -> None:
+    """Of the 2^6 ways to sign 1..6 and 0.5, counted one by one."""
+    values = np.array([-1.0, 2, 3, 4, 5, 6])
+    signs = np.array(np.meshgrid(*[[-1, 1]] * 6)).reshape(6, -1).T
+    means = (signs * np.abs(values)).mean(axis=1)
+    expected = (np.abs(means) >= values.mean() - 1e-12).mean()
+    assert above("x", values, 0.0, "").p_for == pytest.approx(expected)
+
+
+def test_seeds_without_a_value_are_left_out_and_fewer_than_six_are_not_tested() -> None:
+    gaps = np.array([1.0, 2, 3, 4, 5, 6, np.nan, np.inf])
+    assert above("x", gaps, 0.0, "").seeds == 6
+    few = above("x", gaps[1:], 0.0, "")
+    assert few.p_for is None
+    assert few.missing == "could be measured on 5 seeds, and it takes 6"
+    assert most("x", [True] * 5 + [None] * 3).p_for is None
+    assert above("x", [], 0.0, "").effect is None
+
+
+def test_equivalence_takes_the_larger_of_two_one_sided_tests() -> None:
+    inside = within("x", EIGHT, 0.0, 20.0, "")
+    assert inside.p_for == 1 / 2**8  # all above the one bound and below the other
+    assert inside.p_against == 1.0
+    outside = within("x", EIGHT, 20.0, 30.0, "")
+    assert outside.p_for == 1.0
+    assert outside.p_against == 2 / 2**8
+    astride = within("x", EIGHT, 4.0, 30.0, "")
+    assert astride.p_for is not None
+    assert astride.p_for > 0.1
+    assert astride.p_against == 1.0
+
+
+def test_shares_are_compared_with_one_half() -> None:
+    found = most("x", [True] * 8)
+    assert found.p_for == pytest.approx(2 / 2**8)
+    none = most("x", [False] * 8)
+    assert (none.p_for, none.p_against) == (1.0, pytest.approx(2 / 2**8))
+    seven = most("x", [True] * 7 + [False])
+    assert seven.p_for == pytest.approx(stats.binomtest(7, 8).pvalue)
+
+
+def test_the_sign_of_a_coefficient_decides_for_whom_its_p_speaks() -> None:
+    assert ordered("x", -0.9, 0.01, 9, "", "t", sign=-1).p_for == 0.01
+    assert ordered("x", 0.9, 0.01, 9, "", "t", sign=-1).p_against == 0.01
+    assert ordered("x", np.nan, np.nan, 9, "", "t", sign=-1).missing
+
+
+def test_holm_adjusts_the_parts_among_themselves() -> None:
+    """0.02, 0.03 and 0.04 become 0.06, 0.06 and 0.06; what is told beside is not among them."""
+    parts = [Finding(str(p), None, "", 8, p_for=p, p_against=1.0) for p in (0.03, 0.02, 0.04)]
+    beside = Finding("b", None, "", 8, p_for=0.04, p_against=1.0).beside()
+    found = judged([*parts, beside, unknown("u", "was not measured")])
+    assert [own.adjusted for own in found[:3]] == pytest.approx([0.06] * 3)
+    assert [own.holds for own in found] == [None, None, None, True, None]
+
+
+HOLDS = Finding("a", None, "", 8, p_for=0.001, p_against=1.0)
+OPPOSITE = Finding("b", None, "", 8, p_for=1.0, p_against=0.001)
+OPEN = Finding("c", None, "", 8, p_for=0.5, p_against=1.0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "kind", "because"),
+    [
+        ([HOLDS, HOLDS], REPRODUCED, ""),
+        ([HOLDS, OPPOSITE], NOT_REPRODUCED, "the opposite was found of “b”; 1 of 2 parts hold"),
+        ([OPEN, OPPOSITE], NOT_REPRODUCED, "the opposite was found of “b”"),
+        ([HOLDS, OPEN], UNDECIDED, "“c” was neither shown nor refuted (p = 0.5)"),
+        ([HOLDS, unknown("d", "was not to be seen")], UNDECIDED, "“d” was not to be seen"),
+        ([HOLDS, OPPOSITE.beside()], REPRODUCED, ""),
+        ([HOLDS.beside()], UNDECIDED, "no part of it was tested"),
+    ],
+)
+def test_the_verdict(parts: list[Finding], kind: str, because: str) -> None:
+    found = verdict(judged(parts), quick=False)
+    assert (found.kind, found.because) == (kind, because)
+
+
+def test_the_quick_scale_decides_nothing() -> None:
+    found = verdict(judged([HOLDS]), quick=True)
+    assert str(found) == "cannot be decided, because only the quick scale was run"
+
+
+def test_false_alarms_are_as_rare_as_they_should_be() -> None:
+    """Of 400 claims about nothing, 5 % may be decided either way: at most 32 by chance but for 1 in 1000 (binomial)."""
+    rng = np.random.default_rng(0)
+    decided = sum(judged([above("x", rng.standard_normal(8), 0.0, "")])[0].holds is not None for _ in range(400))
+    assert decided <= stats.binom.ppf(0.999, 400, evidence.LEVEL)

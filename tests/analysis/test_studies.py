@@ -1,0 +1,177 @@
+"""Standard studies from end to end: runs, measures, verdict, figure, page, and the document."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis.studies import BY_IMPORTANCE, entries
+from analysis.study import FIGURE, module_of
+from badger_sweeps.commands import configuration
+from tests import warm
+from tests.analysis import studies
+from tests.analysis.conftest import Show
+from tests.analysis.test_study_figures import CASES, judge
+from tests.choices import UNMEASURED
+from tests.runs.commands import SMALL
+
+WITHOUT_CLAIM = {"quickstart"}
+
+
+def test_every_study_examines_a_claim_and_is_listed() -> None:
+    files = {path.stem for path in (configuration.folder() / "study").glob("*.yaml")}
+    assert files - WITHOUT_CLAIM == set(BY_IMPORTANCE)
+    assert {name for name in files if module_of(name) is not None} == set(BY_IMPORTANCE)
+    assert {entry.name for entry in entries()} == files
+    assert [entry.name for entry in entries()][: len(BY_IMPORTANCE)] == list(BY_IMPORTANCE)
+
+
+def test_every_verdict_was_tried_both_ways() -> None:
+    assert set(CASES) | {"shorten_plateaus"} == set(BY_IMPORTANCE)
+    assert all({"reproduced", "not reproduced"} <= {kind for kind, _ in cases} for cases in CASES.values())
+
+
+@pytest.mark.parametrize("name", BY_IMPORTANCE)
+def test_what_a_study_needs_can_be_measured(name: str) -> None:
+    module = module_of(name)
+    assert module is not None
+    for need in getattr(module, "NEEDS", ()):
+        assert set(need.measures) <= set(UNMEASURED.by_name)
+        assert all(setting.startswith("measures.") for setting in need.settings)
+
+
+def test_the_verdict_of_a_search(tmp_path: Path) -> None:
+    trials = [studies.complete(studies.SLOW, 0.001), studies.complete(studies.FAST, 0.003)]
+    later = [value + 50 for value in studies.SLOW]
+    fresh = {"first_seed": 100}
+    for name, found in (("better", studies.FAST), ("worse", later)):
+        confirmed = [studies.complete(studies.SLOW, 0.001, **fresh), studies.complete(found, 0.003, **fresh)]
+        search = studies.swept(studies.study(tmp_path / name, trials, confirmed, confirm=["seeds=[100]"]))
+        assert judge("shorten_plateaus", search).kind == ("reproduced" if name == "better" else "not reproduced")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`communication`, small, with six seeds; `binding_outer` takes its runs over."""
+    folder = tmp_path_factory.mktemp("studies") / "runs"
+    small = [own for own in SMALL if not own.startswith(("topology.links", "seeds"))]
+    settings = [*small, "seeds=6", "training.iterations=120", "training.snapshot_every=40", "measures.every=40"]
+    for name in ("communication", "binding_outer"):
+        words = [sys.executable, "-m", "badger_sweeps", f"study={name}", f"hydra.sweep.dir={folder / name}"]
+        done = warm.run([*words, *settings, "tracking=disabled"])
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def judged(runs: Path) -> str:
+    done = warm.run([sys.executable, "-m", "analysis.study", str(runs / "communication")])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_study_ends_with_its_verdict_and_its_figure(judged: str, runs: Path) -> None:
+    words = " ".join(judged.split())
+    assert "The claim: The task could be solved without communication at all" in words
+    assert "trained with links, networks lose when these are cut" in words
+    assert "Verdict: " in words
+    assert (runs / "communication" / FIGURE).read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_it_needs_is_measured_once(judged: str, runs: Path) -> None:
+    path = runs / "communication" / "linked" / "measures.parquet"
+    assert not (runs / "communication" / "unlinked" / "measures.parquet").exists()
+    before = path.stat().st_mtime_ns
+    assert warm.run([sys.executable, "-m", "analysis.study", str(runs / "communication")]).returncode == 0
+    assert path.stat().st_mtime_ns == before
+
+
+def test_the_page_shows_the_claim_its_parts_and_the_figure(judged: str, runs: Path, browser: Show) -> None:
+    page = browser(runs / "communication")
+    assert "take" in page.locator("#claim").inner_text()
+    assert page.locator("#findings tbody tr").count() == 3
+    page.wait_for_selector("#figure-claim .main-svg")
+    assert page.locator("#claim code").inner_text() == "make study-communication"
+
+
+def test_the_document_tells_every_study(judged: str, runs: Path, tmp_path: Path) -> None:
+    document = tmp_path / "docs" / "replication.md"
+    words = [sys.executable, "-m", "analysis.replication", str(runs), "--document", str(document)]
+    done = warm.run(words)
+    assert done.returncode == 0, done.stderr
+    text = document.read_text()
+    assert "2 of 22 studies were run" in text
+    assert "`linked` is the same run as `binding_outer/linked`" in text
+    assert "`make study-communication`" in text
+    assert "Not run yet: `make study-dmd`" in text
+    assert (document.with_suffix("") / "communication.png").exists()
+    assert "6 seeds (0 to 5)" in text
+    shown = {path.name for path in document.with_suffix("").iterdir()}
+    assert shown == {"communication.png", "binding_outer.png"}
+
+
+def test_the_quick_scale_is_told_where_there_is_no_other(judged: str, runs: Path, tmp_path: Path) -> None:
+    other = tmp_path / "runs"
+    shutil.copytree(runs / "communication", other / "communication_quick")
+    config = other / "communication_quick" / "multirun.yaml"
+    config.write_text(config.read_text().replace("scale: full", "scale: quick"))
+    document = tmp_path / "replication.md"
+    words = [sys.executable, "-m", "analysis.replication", str(other), "--document", str(document)]
+    done = warm.run(words)
+    assert done.returncode == 0, done.stderr
+    text = document.read_text()
+    assert "## communication (quick only)" in text
+    assert "cannot be decided, because only the quick scale was run" in text
+    assert "`make study-communication scale=quick`" in text
+
+
+def complaint(*words: str) -> str:
+    done = warm.run([sys.executable, "-m", *words])
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_a_study_that_is_not_whole_is_told_in_one_line(runs: Path, tmp_path: Path) -> None:
+    part = tmp_path / "communication"
+    shutil.copytree(runs / "communication", part)
+    shutil.rmtree(part / "unlinked")
+    said = complaint("analysis.study", str(part))
+    assert "must have all arms of the study finished; found no finished unlinked." in said
+    (tmp_path / "empty").mkdir()
+    assert "must have finished runs below it; found none." in complaint("analysis.study", str(tmp_path / "empty"))
+    said = complaint("analysis.replication", str(tmp_path / "empty"))
+    assert "must have a finished standard study below it; found none." in said
+
+
+def test_runs_of_one_configuration_are_shared(runs: Path) -> None:
+    told = json.loads((runs / "binding_outer" / "linked" / "provenance.json").read_text())
+    assert told["taken_over_from"] == str(runs / "communication" / "linked")
+
+
+def test_the_list_of_studies() -> None:
+    done = warm.run([sys.executable, "-m", "analysis.studies"], env={"COLUMNS": "160", "PATH": "/usr/bin:/bin"})
+    assert done.returncode == 0, done.stderr
+    assert "guessing_game" in done.stdout
+    assert "Are there several plateaus" in done.stdout
+
+
+@pytest.mark.slow
+def test_all_studies_run_at_the_quick_scale(tmp_path: Path) -> None:
+    """What `make study-all scale=quick` does, and the document of it."""
+    for name in BY_IMPORTANCE:
+        folder = tmp_path / "runs" / f"{name}_quick"
+        trained = [sys.executable, "-m", "badger_sweeps", f"study={name}", "scale=quick", f"hydra.sweep.dir={folder}"]
+        for words in ([*trained, "tracking=disabled"], [sys.executable, "-m", "analysis.study", str(folder)]):
+            done = warm.run(words)
+            assert done.returncode == 0, f"{name}: {done.stderr}"
+        assert "cannot be decided, because only the quick scale was run" in " ".join(done.stdout.split())
+    document = tmp_path / "replication.md"
+    done = warm.run([sys.executable, "-m", "analysis.replication", str(tmp_path / "runs"), "--document", str(document)])
+    assert done.returncode == 0, done.stderr
+    assert f"{len(BY_IMPORTANCE)} of {len(BY_IMPORTANCE)} studies were run" in document.read_text()

@@ -1,0 +1,391 @@
+"""Every study's figure, on made-up runs for which its claim is true, and on others for which it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.arms import Arm, Arms, MissingError
+from analysis.chart import Line
+from analysis.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict, judged, verdict
+from analysis.figures import hurst, screen, topology
+from analysis.figures.style import to_json
+from analysis.study import module_of
+from badger_sweeps.topologies.connectivity import Connectivity
+from tests.analysis.made_arms import BUDGET, SEEDS, arm, constant, one_by_one, staircase
+
+Made = Callable[[], Arms]
+LATE = [0, BUDGET]
+NOISE = np.random.default_rng(1)
+
+
+def judge(name: str, arms: Any) -> Verdict:
+    """What the study makes of these arms; its figure is drawn as well."""
+    module = module_of(name)
+    assert module is not None
+    info = module.compute(arms)
+    to_json(screen.draw(module.draw(info)))
+    return verdict(judged(module.findings(info)), quick=False)
+
+
+def _named(*made: Arm) -> Arms:
+    return {own.name: own for own in made}
+
+
+def _escapes(first: float, name: str, measured: Any = None, **config: Any) -> Arm:
+    return arm(name, staircase(one_by_one(first, spread=2)), measured, **config)
+
+
+def _readout(after: float) -> Arms:
+    return _named(_escapes(500, "mean"), _escapes(after, "positive"), _escapes(after, "signed"))
+
+
+def _update(after: float, growth: float) -> Arms:
+    steps = np.arange(10)
+    sizes = np.ones((SEEDS, 2, 10)) * growth**steps
+    inner = {"inner/state_size": (LATE, sizes), "gate/carried": (LATE, np.full((SEEDS, 2, 10), 0.7))}
+    inner["gate/growing"] = (LATE, constant(0.1, count=2))
+    ab = {"architecture.a": 0.5, "architecture.b": 0.7}
+    return _named(
+        _escapes(500, "gated", inner), _escapes(after, "exponential", inner, **ab), _escapes(400, "contracting", inner)
+    )
+
+
+def _guessing(few: float, alike: float, together: bool) -> Arms:
+    dims = 6
+    times = one_by_one(300, 250, dims)
+    losses = staircase(times)
+    if together:  # mixtures: every number's loss falls a little at each step
+        losses = np.repeat(losses.mean(axis=2, keepdims=True), dims, axis=2)
+    moments = np.arange(0, BUDGET, 50)
+    solved = (moments[None, :, None] >= times[:, None, :]).sum(axis=2)
+    measured = {
+        "guess/power": (moments.tolist(), solved / dims + 0.001),
+        "guess/alike": (moments.tolist(), constant(alike, count=len(moments))),
+    }
+    three = arm("few", staircase(one_by_one(few / 3, few / 3, 3)))
+    return _named(arm("many", losses, measured), three)
+
+
+def _information(change: float, rest: float) -> Arms:
+    moments = np.arange(0, BUDGET, 50)
+    late = (moments >= 1300).astype(float)
+    early = np.clip((moments - 200) / 600, 0, 1)
+    mi = 5 + rest * early + change * late + constant(0, 0.05, len(moments))
+    measured = {name: (moments.tolist(), mi) for name in ("mi/mean", "mi_given_target/mean", "mi/00__01")}
+    return _named(_escapes(200, "linked", measured), _escapes(200, "unlinked", measured))
+
+
+def _binding(raw: float, given: float) -> Arms:
+    measured = {
+        "binding/outer": (LATE, np.stack([np.full(SEEDS, 8.0), 8 + raw + constant(0)[:, 0]], axis=1)),
+        "binding/outer_given_target": (LATE, np.stack([np.full(SEEDS, 2.0), 2 + given + constant(0)[:, 0]], axis=1)),
+    }
+    return _named(_escapes(200, "linked", measured), _escapes(200, "unlinked", measured))
+
+
+def _inner(raw: float, given: float) -> Arms:
+    along = np.linspace(0, 1, 6)
+    measured = {
+        name: (LATE, 1 + slope * along + constant(0)[:, :, None] + np.zeros((1, 2, 6)))
+        for name, slope in (("binding/inner", raw), ("binding/inner_given_target", given), ("inner/loss", -1.0))
+    }
+    return _named(_escapes(200, "linked", measured), _escapes(200, "unlinked", measured))
+
+
+def _communication(worth: float, solvable: bool) -> Arms:
+    measured = {
+        "silenced/loss": (LATE, constant(0.1 + worth, count=2)),
+        "evaluation/loss": (LATE, constant(0.1, count=2)),
+    }
+    alone = one_by_one(400) if solvable else np.full((SEEDS, 4), np.inf)
+    return _named(_escapes(200, "linked", measured), arm("unlinked", staircase(alone)))
+
+
+def _losses(solved: float, error: float) -> Arms:
+    def one(name: str, first: float, level: float) -> Arm:
+        errors = {"guess/mse": (LATE, constant(level, 0.001, 2)), "guess/l1": (LATE, constant(level, 0.001, 2))}
+        return _escapes(first, name, errors)
+
+    return _named(one("mse", 200, 0.1), one("l1", solved, error))
+
+
+def _errors(mse: float, l1: float) -> Arms:
+    """Arms that end alike and differ in when they solve the task, if ever."""
+    errors = {name: (LATE, constant(0.1, 0.001, 2)) for name in ("guess/mse", "guess/l1")}
+    return {name: arm(name, staircase(one_by_one(first, 50)), errors) for name, first in (("mse", mse), ("l1", l1))}
+
+
+def _series(memory: bool) -> Arms:
+    """Plateaus of 800 iterations: with noise, or with a slow swing, about their level."""
+    losses = staircase(one_by_one(900, 900, 2, 5), 2000, noise=0.1)
+    if memory:
+        walk = np.cumsum(np.random.default_rng(3).standard_normal((SEEDS, 2000, 1)), axis=1)
+        losses = staircase(one_by_one(900, 900, 2, 5), 2000, noise=0.0) + 0.002 * walk
+    fixed = {"evaluation/loss": (range(2000), losses.mean(axis=2))}
+    return _named(arm("badger", losses), arm("many", losses), arm("fixed_games", losses, fixed))
+
+
+def _exponents(loss: float, noise_like: bool, twins: float) -> Arms:
+    surrogates = loss if noise_like else loss - 0.3
+    spread = constant(0, 0.01)
+    measured = {
+        "lyapunov/loss": ([BUDGET], loss + spread), "lyapunov/loss_surrogate_mean": ([BUDGET], surrogates - 2 * spread),
+        "lyapunov/loss_adjusted_p_value": ([BUDGET], constant(0.01, 0.001)),
+        "lyapunov/twins": ([BUDGET], twins + spread),
+    }  # fmt: skip
+    return {"few": arm("few", staircase(one_by_one(100, 100, 3)), measured)}
+
+
+def _rays(together: bool) -> Arms:
+    times = one_by_one(300, 600, 2)
+    losses = staircase(times, noise=0.01)
+    return {"badger": arm("badger", np.repeat(losses.mean(axis=2, keepdims=True), 2, axis=2) if together else losses)}
+
+
+def _gradients(cosine: float, ratio: float) -> Arms:
+    moments = list(range(0, BUDGET, 50))
+    measured = {
+        "gradient/cosine_mean": (moments, constant(cosine, count=len(moments))),
+        "gradient/cancellation": (moments, constant(ratio, 0.001, len(moments))),
+    }
+    return {"badger": _escapes(400, "badger", measured)}
+
+
+def _saddles(growing: bool, index: float) -> Arms:
+    made = {}
+    for place, dims in enumerate((2, 3, 4, 6)):
+        negative = index + 3 * place * growing + np.zeros(SEEDS)
+        value = {
+            "hessian/index": ([150], negative[:, None]), "hessian/smallest": ([150], np.full((SEEDS, 1, 16), -0.1)),
+            "hessian/largest": ([150], constant(1.0)), "hessian/index_is_lower_bound": ([150], constant(0, 0)),
+        }  # fmt: skip
+        count = dims if growing else 2
+        made[f"dims_{dims}"] = arm(f"dims_{dims}", staircase(one_by_one(300, 300, count)), value, **{"task.dims": dims})
+    return made
+
+
+def _order(kind: str) -> tuple[list[int], np.ndarray]:
+    """Coherent ratios of 5 frequencies that are solved low first, at random, or all at once."""
+    moments = np.arange(0, BUDGET, 50)
+    rng = np.random.default_rng(5)
+    if kind == "once":
+        when = np.full((SEEDS, 5), 500.0)
+    elif kind == "low":
+        when = np.tile(200.0 + 200 * np.arange(5), (SEEDS, 1))
+    else:  # Latin squares: every order as often as its opposite
+        when = 200.0 + 200 * np.array([rng.permutation(5) if seed % 2 else np.zeros(5) for seed in range(SEEDS)])
+        when[0::2] = 1200 - when[1::2]
+    return moments.tolist(), (moments[None, :, None] >= when[:, None, :]).astype(float)
+
+
+def _frequencies(kind: str, name: str, more: Any = None, final: float = 0.0, **config: Any) -> Arm:
+    moments, ratios = _order(kind)
+    measured = {f"frequency/coherent/{k + 1:02d}": (moments, ratios[:, :, k]) for k in range(5)}
+    losses = staircase(one_by_one(200, 200, 4)) if final < 0.5 else staircase(np.full((SEEDS, 4), np.inf))
+    return arm(name, losses, {**measured, **(more or {})}, **config)
+
+
+def _inner_loop(last: float, still_follows_loss: bool = True, odd: float = 0.2) -> dict[str, Any]:
+    moments = [0, 500, 1000, 1500, BUDGET]
+    still = np.array([2, 4, 6, 8, 10] if still_follows_loss else [10, 8, 6, 4, 2])
+    change = np.where(np.arange(20)[None, :] < 20 - still[:, None], 0.5, 0.001)
+    change[:, -1] = last
+    falling = np.array([1.0, 0.8, 0.5, 0.2, 0.1])
+    made = {
+        "inner/change": (moments, np.tile(change, (SEEDS, 1, 1)) * (1 + constant(0)[:, :, None])),
+        "inner/loss": (moments, np.tile(falling[None, :, None], (SEEDS, 1, 20))),
+    }
+    for k in range(5):
+        off = odd if k % 2 == 0 else 0.1
+        made[f"inner/amplitude/{k + 1:02d}"] = (moments, 1 + off + constant(0)[:, :, None] + np.zeros((1, 5, 20)))
+    return made
+
+
+def _supervised(kind: str) -> Arms:
+    return _named(_frequencies(kind, "common"), _frequencies(kind, "independent"))
+
+
+def _lstm(kind: str, last: float) -> Arms:
+    return _named(_frequencies(kind, "common", _inner_loop(last)), _frequencies(kind, "independent"))
+
+
+def _quantized(kind: str, **inner: Any) -> Arms:
+    return _named(_frequencies(kind, "common", _inner_loop(0.001, **inner)), _frequencies(kind, "independent"))
+
+
+def _badger(kind: str, forty_one: float) -> Arms:
+    return _named(
+        *(_frequencies(kind, f"eleven_{phases}") for phases in ("common", "independent")),
+        *(_frequencies(kind, f"forty_one_{phases}", final=forty_one) for phases in ("common", "independent")),
+    )
+
+
+def _adding(concavity: float, many: float) -> Arms:
+    made = {}
+    for count, first in ((2, 900.0), (4, 600.0), (8, 500.0), (16, 400.0), (32, many)):
+        measured = {
+            "experts/shared": (LATE, np.ones((SEEDS, 2, count - 1))),
+            "experts/task": (LATE, np.ones((SEEDS, 2, count))),
+            "experts/shared_concavity": (LATE, constant(concavity, count=2)),
+            "binding/o_information": (LATE, constant(concavity, count=2)),
+        }  # fmt: skip
+        times = one_by_one(first, 100)
+        made[f"experts_{count}"] = arm(f"experts_{count}", staircase(times), measured, **{"topology.experts": count})
+    return made
+
+
+def _topology(effect: float) -> Arms:
+    """Random graphs agree slowly, and what a graph's rate is worth in iterations is `effect`."""
+    made = {}
+    for name, rate, strong in (
+        ("random", 0.0, False), ("strongly_connected", 0.6, True), ("ring", 0.15, True), ("small_world", 0.4, True)
+    ):  # fmt: skip
+        times = one_by_one(600 - effect * rate, 200)
+        graphs = [Connectivity(16, 32, strong, rate + 0.001 * seed, None, None) for seed in range(SEEDS)]
+        made[name] = arm(name, staircase(times), None, graphs)
+    return made
+
+
+def _chaos(annealed: float, plain: float) -> Arms:
+    def one(name: str, level: float, exponent: float) -> Arm:
+        losses = staircase(one_by_one(100, 100)) + level + constant(0, 0.001)[:, :, None]
+        return arm(
+            name, losses, {"lyapunov/inner": (LATE, np.stack([constant(exponent)[:, 0], constant(-1)[:, 0]], 1))}
+        )
+
+    return _named(
+        one("gated", 0, -1), one("annealed", annealed, 0.3), one("no_feedback", plain, -1), one("constant", 0.5, 1)
+    )
+
+
+def _modes(found: float, power: float) -> Arms:
+    values = {
+        "oscillating": found, "surrogates_most": 1.0, "power": power, "none": float(found <= 1), "r2": 0.9,
+        "persistence_r2": 0.8,
+    }  # fmt: skip
+    measured = {f"modes/{name}": (LATE, np.full((SEEDS, 2), value)) for name, value in values.items()}
+    return {"badger": _escapes(200, "badger", measured)}
+
+
+CASES: dict[str, list[tuple[str, Made]]] = {
+    "weighted_readout": [
+        (REPRODUCED, lambda: _readout(8)), (NOT_REPRODUCED, lambda: _readout(900)),
+        (UNDECIDED, lambda: _named(*(_escapes(8, name) for name in ("mean", "positive", "signed")))),
+    ],
+    "exponential_update": [
+        (REPRODUCED, lambda: _update(8, 0.99)), (NOT_REPRODUCED, lambda: _update(8, 1.2)),
+        (NOT_REPRODUCED, lambda: _update(900, 0.99)),
+    ],
+    "guessing_game": [
+        (REPRODUCED, lambda: _guessing(1500, 0.95, together=False)),
+        (NOT_REPRODUCED, lambda: _guessing(1500, 0.95, together=True)),
+        (NOT_REPRODUCED, lambda: _guessing(1500, 0.2, together=False)),
+        (NOT_REPRODUCED, lambda: _guessing(300, 0.95, together=False)),
+    ],
+    "mutual_information": [
+        (REPRODUCED, lambda: _information(-2, 0.1)), (NOT_REPRODUCED, lambda: _information(2, 0.1)),
+        (NOT_REPRODUCED, lambda: _information(-2, 3)),
+    ],
+    "binding_outer": [
+        (REPRODUCED, lambda: _binding(8, 2)), (NOT_REPRODUCED, lambda: _binding(8, -1)),
+        (NOT_REPRODUCED, lambda: _binding(-8, 2)), (UNDECIDED, lambda: _binding(8, 0)),
+    ],
+    "binding_inner": [(REPRODUCED, lambda: _inner(2, 1)), (NOT_REPRODUCED, lambda: _inner(2, -1))],
+    "communication": [
+        (REPRODUCED, lambda: _communication(0.5, True)), (NOT_REPRODUCED, lambda: _communication(0.5, False)),
+        (NOT_REPRODUCED, lambda: _communication(-0.2, True)),
+    ],
+    "l1_loss": [
+        (REPRODUCED, lambda: _losses(400, 0.1)), (NOT_REPRODUCED, lambda: _losses(400, 0.05)),
+        (NOT_REPRODUCED, lambda: _errors(900, 100)), (UNDECIDED, lambda: _errors(np.inf, np.inf)),
+    ],
+    "hurst": [(REPRODUCED, lambda: _series(False)), (NOT_REPRODUCED, lambda: _series(True))],
+    "lyapunov": [
+        (REPRODUCED, lambda: _exponents(0.9, False, 0.05)), (NOT_REPRODUCED, lambda: _exponents(0.9, False, -0.05)),
+        (NOT_REPRODUCED, lambda: _exponents(0.1, False, 0.05)),
+    ],
+    "ray_interference": [(REPRODUCED, lambda: _rays(False)), (NOT_REPRODUCED, lambda: _rays(True))],
+    "conflicting_gradients": [
+        (REPRODUCED, lambda: _gradients(-0.3, 0.1)), (NOT_REPRODUCED, lambda: _gradients(0.3, 0.1)),
+        (NOT_REPRODUCED, lambda: _gradients(-0.3, 0.5)),
+    ],
+    "saddles": [(REPRODUCED, lambda: _saddles(True, 1)), (NOT_REPRODUCED, lambda: _saddles(True, -20))],
+    "frequency_supervised": [(REPRODUCED, lambda: _supervised("low")), (NOT_REPRODUCED, lambda: _supervised("once"))],
+    "frequency_lstm": [
+        (REPRODUCED, lambda: _lstm("once", 0.1)), (NOT_REPRODUCED, lambda: _lstm("low", 0.1)),
+        (NOT_REPRODUCED, lambda: _lstm("once", 0.0001)),
+    ],
+    "frequency_quantized": [
+        (REPRODUCED, lambda: _quantized("once")), (NOT_REPRODUCED, lambda: _quantized("low")),
+        (NOT_REPRODUCED, lambda: _quantized("once", odd=0.05)),
+        (NOT_REPRODUCED, lambda: _quantized("once", still_follows_loss=False)),
+    ],
+    "frequency_badger": [
+        (REPRODUCED, lambda: _badger("random", 1.0)), (NOT_REPRODUCED, lambda: _badger("once", 1.0)),
+        (NOT_REPRODUCED, lambda: _badger("random", 0.0)),
+    ],
+    "adding_experts": [
+        (REPRODUCED, lambda: _adding(2, 450)), (NOT_REPRODUCED, lambda: _adding(-2, 450)),
+        (NOT_REPRODUCED, lambda: _adding(2, 100)),
+    ],
+    "topology": [(REPRODUCED, lambda: _topology(500)), (NOT_REPRODUCED, lambda: _topology(-500))],
+    "transient_chaos": [
+        (REPRODUCED, lambda: _chaos(0.3, 0.1)), (NOT_REPRODUCED, lambda: _chaos(-0.1, -0.2)),
+        (NOT_REPRODUCED, lambda: _chaos(0.3, 0.4)),
+    ],
+    "dmd": [
+        (REPRODUCED, lambda: _modes(0, 1.0)), (NOT_REPRODUCED, lambda: _modes(5, 1.0)),
+        (UNDECIDED, lambda: _modes(0, 0.3)),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "made"),
+    [
+        pytest.param(name, kind, made, id=f"{name}-{place}-{kind}")
+        for name, cases in CASES.items()
+        for place, (kind, made) in enumerate(cases)
+    ],
+)
+def test_the_verdict_is_that_which_was_planted(name: str, kind: str, made: Made) -> None:
+    found = judge(name, made())
+    assert found.kind == kind, found
+
+
+def test_a_study_whose_runs_lack_a_measure_says_which() -> None:
+    with pytest.raises(MissingError, match="`silenced/loss` was not measured in linked"):
+        judge("communication", _named(_escapes(200, "linked"), _escapes(200, "unlinked")))
+
+
+def test_times_are_exchanged_within_seeds_alone() -> None:
+    """Seeds that are fast on every graph say nothing about graphs: no rank correlation is significant."""
+    rate = np.tile([0.1, 0.2, 0.3, 0.4], (8, 1)).T + np.random.default_rng(0).normal(0, 1e-3, (4, 8))
+    time = np.tile(np.arange(8.0) * 100, (4, 1)) + np.random.default_rng(1).normal(0, 1, (4, 8))
+    coefficient, p_value = topology._within_seeds(rate.ravel(), time.ravel(), 4)
+    assert abs(coefficient) < 0.3
+    assert p_value > 0.05
+
+
+def test_only_plateaus_that_are_long_enough_and_not_the_solution_are_taken() -> None:
+    own = arm("badger", staircase(one_by_one(600, 300, 2, 0), 2000))
+    assert hurst._stretches(own.outcomes[0], 1, 2000) == [
+        (rest.plateau.start, rest.plateau.end)
+        for rest in own.outcomes[0].rests
+        if rest.plateau.rung > 0 and rest.plateau.duration > 512
+    ]
+    assert len(hurst._stretches(own.outcomes[0], 1, 2000)) == 1
+    assert hurst._stretches(own.outcomes[0], 4, 500) == []  # every fourth value: too few
+
+
+def test_one_lines_color_is_that_of_its_arm() -> None:
+    module = module_of("binding_outer")
+    assert module is not None
+    chart = module.draw(module.compute(_binding(8, 2)))
+    labels = {mark.label: mark.color for panel in chart.panels for mark in panel.marks if isinstance(mark, Line)}
+    assert labels["linked"] == 0
+    assert labels["unlinked"] == 1

@@ -1,0 +1,131 @@
+"""A finished run is taken over by another study if it is the same, and only then."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from badger_sweeps.runs import provenance
+from badger_sweeps.runs.provenance import COMPUTED_FROM, Provenance, computed_from
+from badger_sweeps.runs.reuse import adopt, finished_alike
+from badger_sweeps.runs.run import Plan, run
+from badger_sweeps.runs.summary import read_summary
+from badger_sweeps.training.experiment import Training
+from tests.runs.commands import parts
+from tests.runs.test_run import plan, silent
+
+CONFIG: dict[str, Any] = {"seeds": [5, 3], "training": {"iterations": 60, "checkpoint_every": 50}, "study": "one"}
+SHORT = Training(iterations=60, batch_size=32, inner_steps=4, snapshot_every=30)
+
+
+def planned(folder: Path, **changes: Any) -> Plan:
+    folder.mkdir(parents=True, exist_ok=True)
+    return replace(plan(folder, training=SHORT), config={**CONFIG, **changes})
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    run(planned(folder / "one" / "arm"), silent())
+    (folder / "one" / "arm" / "measures.parquet").write_bytes(b"measured")
+    return folder
+
+
+@pytest.fixture
+def copy(runs: Path, tmp_path: Path) -> Path:
+    shutil.copytree(runs, tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def test_a_copy_has_all_that_was_computed_and_a_name_of_its_own(copy: Path) -> None:
+    first = copy / "one" / "arm"
+    again = replace(planned(copy / "two" / "arm", study="two", tracking={"mode": "online"}), group="two/arm")
+    found = finished_alike(again, copy)
+    assert found == first
+    adopt(found, again)
+    summary = run(again, silent())
+    assert parts(again.folder) == parts(first)
+    assert summary.outcomes == read_summary(first).outcomes
+    assert [path.name for path in sorted((again.folder / "snapshots").iterdir())] == [
+        path.name for path in sorted((first / "snapshots").iterdir())
+    ]
+    assert (again.folder / "measures.parquet").read_bytes() == b"measured"
+    told, before = (json.loads((own / "provenance.json").read_text()) for own in (again.folder, first))
+    assert told["group"] == "two/arm"
+    assert told["run_id"] != before["run_id"]
+    assert told["taken_over_from"] == str(first)
+    assert len(told["sessions"]) == 1  # nothing was trained
+
+
+@pytest.mark.parametrize(
+    "changes", [{"seeds": [5, 4]}, {"loss": {"_target_": "l1"}}, {"training": {"iterations": 61}}, {"device": "cuda"}]
+)
+def test_another_configuration_is_not_taken(copy: Path, changes: dict[str, Any]) -> None:
+    assert finished_alike(planned(copy / "two" / "arm", **changes), copy) is None
+
+
+def test_keys_without_a_say_do_not_keep_runs_apart(copy: Path) -> None:
+    same = {"study": None, "scale": "quick", "objective": "final_loss", "tracking": {}, "reuse": True}
+    training = {"iterations": 60, "checkpoint_every": 7}
+    assert finished_alike(planned(copy / "two" / "arm", **same, training=training), copy) is not None
+
+
+def test_other_code_is_not_taken(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "computing_code", lambda: "another version")
+    assert finished_alike(planned(copy / "two" / "arm"), copy) is None
+
+
+def test_what_is_not_finished_is_damaged_or_begun_is_left_alone(copy: Path) -> None:
+    wanted = planned(copy / "two" / "arm")
+    (wanted.folder / "checkpoint.pt").touch()
+    assert finished_alike(wanted, copy) is None  # it goes on where it is
+    (wanted.folder / "checkpoint.pt").unlink()
+    first = copy / "one" / "arm"
+    whole = (first / "provenance.json").read_text()
+    (first / "provenance.json").write_text("{")
+    assert finished_alike(wanted, copy) is None
+    (first / "provenance.json").write_text(whole)
+    assert finished_alike(wanted, copy) is not None
+    (first / "summary.json").unlink()
+    assert finished_alike(wanted, copy) is None
+
+
+def test_a_copy_that_was_cut_off_counts_as_not_begun(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = planned(copy / "two" / "arm")
+    found = finished_alike(wanted, copy)
+    assert found is not None
+    real = shutil.copy2
+
+    def dies(source: Any, target: Any, **options: Any) -> Any:
+        if Path(source).name == "checkpoint.pt":
+            raise KeyboardInterrupt
+        return real(source, target, **options)
+
+    monkeypatch.setattr(shutil, "copy2", dies)
+    with pytest.raises(KeyboardInterrupt):
+        adopt(found, wanted)
+    monkeypatch.undo()
+    assert finished_alike(wanted, copy) == found
+    adopt(found, wanted)
+    run(wanted, silent())
+    assert len(pd.read_parquet(wanted.folder / "history.parquet")) == 120
+
+
+def test_a_run_that_goes_on_with_other_code_follows_from_nothing_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Provenance(tmp_path, 0, "engine", "group", CONFIG)
+    longer = {**CONFIG, "training": {"iterations": 90}}
+    Provenance(tmp_path, 60, "engine", "group", longer)
+    assert json.loads((tmp_path / "provenance.json").read_text())[COMPUTED_FROM] == computed_from(longer)
+    monkeypatch.setattr(provenance, "computing_code", lambda: "another version")
+    Provenance(tmp_path, 90, "engine", "group", longer)
+    assert json.loads((tmp_path / "provenance.json").read_text())[COMPUTED_FROM] is None
+    Provenance(tmp_path, 0, "engine", "group", longer)  # from the start
+    assert json.loads((tmp_path / "provenance.json").read_text())[COMPUTED_FROM] == computed_from(longer)
