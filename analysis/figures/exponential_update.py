@@ -60,11 +60,16 @@ def compute(arms: Arms) -> ExponentialUpdate:
 
 
 def findings(info: ExponentialUpdate) -> list[Finding]:
-    """The claim's parts: the plateau, and the states. Beside them, why states stay bounded, and the contracting arm."""
+    """The claim's parts: the plateau, of experts that start alike, since it is about their symmetry; and the states.
+
+    Beside them, why states stay bounded, the contracting arm, and noisy starts.
+    """
     gated, exponential, contracting = (info.arms[name] for name in ("gated", "exponential", "contracting"))
+    alike = first_plateau.findings(info.arms["gated_alike"], info.arms["exponential_alike"], "the exponential update")
+    noisy = first_plateau.findings(gated, exponential, "the exponential update, with noisy starts,")
     explosion = 1 + (info.open_gate - 1) / 2
     return [
-        *first_plateau.findings(gated, exponential, "the exponential update"),
+        *alike,
         below(
             "hidden states of the trained network do not explode", info.growth, explosion,
             f"growth a step over the rollout's second half, half of the way from 1 to a + b = {info.open_gate:.3g}",
@@ -75,8 +80,9 @@ def findings(info: ExponentialUpdate) -> list[Finding]:
         ).beside(),
         below(
             "the exponential update leaves chance sooner than the same with a + b = 1",
-            exponential.escape - contracting.escape, 0, "iterations, difference paired by seed",
+            exponential.escape - contracting.escape, 0, "iterations, difference paired by seed, noisy starts",
         ).beside(),
+        *(finding.beside() for finding in noisy),
     ]  # fmt: skip
 
 
@@ -92,8 +98,9 @@ def draw(info: ExponentialUpdate) -> Chart:
         factors.marks += seeds(info.carried[name], place, losses.in_words(name))
     return Chart(
         [*panels, along, factors],
-        "Top: block means of the loss and times, a dot for each seed. Bottom: the states' size after every inner step "
-        "(median and range of seeds), and the mean factor a + b z over gates, games and steps: below 1 a state is "
-        "forgotten, and what is added, b (1 - z) v with |v| < 1, keeps it bounded.",
+        "Top: block means of the loss and times, a dot for each seed; alike: states start with noise of 0.01 instead of "
+        "1. Bottom: the states' size after every inner step (median and range of seeds), and the mean factor a + b z "
+        "over gates, games and steps: below 1 a state is forgotten, and what is added, b (1 - z) v with |v| < 1, keeps "
+        "it bounded.",
         columns=3,
     )

@@ -40,7 +40,8 @@ def _escapes(first: float, name: str, measured: Any = None, **config: Any) -> Ar
 
 
 def _readout(after: float) -> Arms:
-    return _named(_escapes(500, "mean"), _escapes(after, "positive"), _escapes(after, "signed"))
+    befores, afters = ("mean", "mean_alike"), ("positive", "signed", "positive_alike")
+    return _named(*(_escapes(500, name) for name in befores), *(_escapes(after, name) for name in afters))
 
 
 def _update(after: float, growth: float) -> Arms:
@@ -49,9 +50,9 @@ def _update(after: float, growth: float) -> Arms:
     inner = {"inner/state_size": (LATE, sizes), "gate/carried": (LATE, np.full((SEEDS, 2, 10), 0.7))}
     inner["gate/growing"] = (LATE, constant(0.1, count=2))
     ab = {"architecture.a": 0.5, "architecture.b": 0.7}
-    return _named(
-        _escapes(500, "gated", inner), _escapes(after, "exponential", inner, **ab), _escapes(400, "contracting", inner)
-    )
+    gated = (_escapes(500, name, inner) for name in ("gated", "gated_alike"))
+    others = (_escapes(after, name, inner, **ab) for name in ("exponential", "exponential_alike"))
+    return _named(*gated, *others, _escapes(400, "contracting", inner))
 
 
 def _guessing(few: float, alike: float, together: bool) -> Arms:
@@ -274,7 +275,7 @@ def _modes(found: float, power: float) -> Arms:
 CASES: dict[str, list[tuple[str, Made]]] = {
     "weighted_readout": [
         (REPRODUCED, lambda: _readout(8)), (NOT_REPRODUCED, lambda: _readout(900)),
-        (UNDECIDED, lambda: _named(*(_escapes(8, name) for name in ("mean", "positive", "signed")))),
+        (UNDECIDED, lambda: {name: _escapes(8, name) for name in _readout(8)}),
     ],
     "exponential_update": [
         (REPRODUCED, lambda: _update(8, 0.99)), (NOT_REPRODUCED, lambda: _update(8, 1.2)),

@@ -56,7 +56,9 @@ def test_a_study_trains_its_arms_and_the_next_one_takes_them_over(tmp_path: Path
     said = study("weighted_readout", "tracking.mode=offline")
     assert sorted(path.name for path in (tmp_path / "runs" / "weighted_readout").iterdir() if path.is_dir()) == [
         "mean",
+        "mean_alike",
         "positive",
+        "positive_alike",
         "signed",
     ]
     assert "mean: native engine" in said or "mean: reference engine" in said
