@@ -30,7 +30,7 @@ class Finding:
         p_against: of the hypothesis that the statement is true, or undecided between; small values speak against it.
         part: whether the verdict depends on it; what does not is told beside.
         holds: set by `judged`: True if shown, False if its opposite is, None if neither is.
-        adjusted: set by `judged`: the smaller p, adjusted for all parts of the claim (Holm).
+        p_value: set by `judged`: the smaller of the two p, adjusted where it must be.
         missing: why it could not be tested; empty if it was.
     """
 
@@ -43,7 +43,7 @@ class Finding:
     p_against: float | None = None
     part: bool = True
     holds: bool | None = None
-    adjusted: float | None = None
+    p_value: float | None = None
     missing: str = ""
 
     def beside(self) -> Finding:
@@ -110,20 +110,22 @@ def unknown(statement: str, why: str, unit: str = "") -> Finding:
 
 
 def judged(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings with `holds` and `adjusted`: Holm's adjustment over all tests of the claim's parts.
+    """The findings with `holds` and `p_value`.
 
-    What is told beside is adjusted on its own, among what is told beside.
+    A claim is reproduced if all of its parts hold, so that each part is tested at the level itself (an intersection of
+    hypotheses needs no adjustment); it is not reproduced if the opposite of any part holds, so that p-values against
+    the parts are adjusted for their number (Holm). What is told beside is adjusted for its own number in both.
     """
     found = list(findings)
     for part in (True, False):
         own = [place for place, finding in enumerate(found) if finding.part == part]
-        smaller = [_smaller(found[place]) for place in own]
-        for place, p_value in zip(own, holm(smaller), strict=True):
-            finding = found[place]
-            if p_value is None or finding.p_for is None or finding.p_against is None:
+        for_it, against = [found[place].p_for for place in own], [found[place].p_against for place in own]
+        for_it = for_it if part else holm(for_it)
+        for place, shown, opposite in zip(own, for_it, holm(against), strict=True):
+            if shown is None or opposite is None:
                 continue
-            holds = finding.p_for < finding.p_against if p_value < LEVEL else None
-            found[place] = replace(finding, adjusted=p_value, holds=holds)
+            holds = True if shown < LEVEL else False if opposite < LEVEL else None
+            found[place] = replace(found[place], p_value=min(shown, opposite), holds=holds)
     return found
 
 
@@ -201,13 +203,7 @@ def _few(count: int) -> str:
     return f"could be measured on {count} seeds, and it takes {FEWEST_PAIRS}"
 
 
-def _smaller(finding: Finding) -> float | None:
-    if finding.p_for is None or finding.p_against is None:
-        return None
-    return min(finding.p_for, finding.p_against)
-
-
 def _why_open(finding: Finding) -> str:
     if finding.missing:
         return finding.missing
-    return f"was neither shown nor refuted (p = {finding.adjusted:.2g})"
+    return f"was neither shown nor refuted (p = {finding.p_value:.2g})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import re
 import sys
@@ -23,6 +24,7 @@ from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.foundations.errors import UsageError, nearest
 from badger_sweeps.measures.dynamics.lyapunov import LEAST_OF_TWINS, divergence_rate
 from badger_sweeps.measures.unmeasurable import tell_in_one_line
+from badger_sweeps.runs.code import computing_code
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.training.twins import twins
@@ -49,6 +51,14 @@ def measured(
         progress.advance(task)
     progress.update(task, completed=len(paths))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=KEYS)
+
+
+def sources(plan: Plan, measures: Sequence[Measure], twin_iterations: int | None) -> dict[str, str]:
+    """With what each column is measured: a hash of the settings and of the code that computes."""
+    common = f"{plan.measures.games} {plan.measures.noise} {computing_code()}"
+    columns = {name: repr(measure) for measure in measures for name in measure.columns(plan.experiment)}
+    columns |= {TWINS: f"twins {twin_iterations}"} if twin_iterations else {}
+    return {name: hashlib.sha256(f"{own} {common}".encode()).hexdigest()[:16] for name, own in columns.items()}
 
 
 def chosen(measures: Measures, names: Sequence[str]) -> list[Measure]:
@@ -98,7 +108,7 @@ def _measure(
     if twin_iterations and not names:
         measures = []
     found = measured(plan, measures, checkpoints(plan.folder, every), twin_iterations, progress)
-    write_measures(plan.folder, found)
+    write_measures(plan.folder, found, sources(plan, measures, twin_iterations))
     _show(plan, found, console)
     rests = plateaus.table(plan, read_history(plan.folder), read_measures(plan.folder))
     if rests is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +14,8 @@ from badger_sweeps.foundations.files import replacing
 
 NAME = "measures.parquet"
 KEYS = ["seed", "iteration"]
+MEASURED_WITH = b"badger_sweeps measured_with"
+"""The key of Parquet's metadata under which `measured_with` is kept."""
 NOT_MEASURES = ("loss_dim/", "schedule/", "plateau/")
 """Columns of the history with a slash in their name that hold a value at every iteration."""
 
@@ -21,14 +25,33 @@ def read_measures(run: Path) -> pd.DataFrame | None:
     return pd.read_parquet(run / NAME) if (run / NAME).exists() else None
 
 
-def write_measures(run: Path, found: pd.DataFrame) -> None:
-    """Write `measures.parquet`. Columns measured now replace those of before; others stay."""
+def measured_with(run: Path) -> Mapping[str, str]:
+    """With what each column of `measures.parquet` was measured: a hash of the settings and the code."""
+    if not (run / NAME).exists():
+        return {}
+    known = pq.read_schema(run / NAME).metadata or {}
+    return dict(json.loads(known.get(MEASURED_WITH, b"{}")))
+
+
+def write_measures(run: Path, found: pd.DataFrame, measured_by: Mapping[str, str]) -> None:
+    """Write `measures.parquet`. Columns measured now replace those of before; others stay.
+
+    Args:
+        run: the run's folder.
+        found: a row for each seed and iteration.
+        measured_by: see `measured_with`, of the columns of `found`.
+    """
     before = read_measures(run)
+    sources = {**measured_with(run), **measured_by}
     if before is not None:
         others = [name for name in before if name in KEYS or name not in found]
         found = before[others].merge(found, on=KEYS, how="outer").sort_values(["iteration", "seed"])
+    table = pa.Table.from_pandas(found, preserve_index=False)
+    table = table.replace_schema_metadata(
+        {**(table.schema.metadata or {}), MEASURED_WITH: json.dumps(sources).encode()}
+    )
     with replacing(run / NAME) as file:
-        pq.write_table(pa.Table.from_pandas(found, preserve_index=False), file, compression="zstd")
+        pq.write_table(table, file, compression="zstd")
 
 
 def all_measured(history: pd.DataFrame, measures: pd.DataFrame | None) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,8 @@ import numpy as np
 from rich.progress import Progress
 
 from analysis.gather import Run
-from analysis.measure import TWINS, measured
-from analysis.measured import read_measures, write_measures
+from analysis.measure import measured, sources
+from analysis.measured import measured_with, read_measures, write_measures
 from analysis.snapshots import checkpoints, reopened
 from badger_sweeps.runs.checkpoint import snapshots
 
@@ -47,11 +47,10 @@ def take(run: Run, needs: Sequence[Need], progress: Progress) -> bool:
         plan = reopened(run.folder, need.settings)
         by_name = plan.measures.by_name
         applying = [by_name[name] for name in need.measures if by_name[name].columns(plan.experiment)]
-        columns = [name for measure in applying for name in measure.columns(plan.experiment)]
-        columns += [TWINS] if need.twins else []
-        if not columns or _is_there(run, columns, paths):
+        wanted = sources(plan, applying, need.twins)
+        if not wanted or _is_there(run, wanted, paths):
             continue
-        write_measures(run.folder, measured(plan, applying, paths, need.twins, progress))
+        write_measures(run.folder, measured(plan, applying, paths, need.twins, progress), wanted)
         taken = True
     return taken
 
@@ -73,10 +72,10 @@ def _chosen(run: Run, need: Need) -> list[Path]:
     return [kept[known[place]] for place in sorted(set(places))]
 
 
-def _is_there(run: Run, columns: Sequence[str], paths: Sequence[Path]) -> bool:
-    found = read_measures(run.folder)
-    if found is None or not set(columns) <= set(found):
+def _is_there(run: Run, wanted: Mapping[str, str], paths: Sequence[Path]) -> bool:
+    """Whether all of it was measured at these moments, with these settings and this code (`measure.sources`)."""
+    found, known = read_measures(run.folder), measured_with(run.folder)
+    if found is None or any(known.get(name) != source for name, source in wanted.items()):
         return False
-    known = found.loc[found[list(columns)].notna().any(axis=1), "iteration"]
-    wanted = {int(path.stem) if path.stem.isdigit() else run.summary.budget for path in paths}
-    return wanted <= set(known)
+    there = set(found.loc[found[list(wanted)].notna().any(axis=1), "iteration"])
+    return {int(path.stem) if path.stem.isdigit() else run.summary.budget for path in paths} <= there

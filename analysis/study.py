@@ -20,7 +20,7 @@ from rich.progress import Progress
 from analysis import report
 from analysis.arms import Arm, MissingError
 from analysis.chart import Chart
-from analysis.evidence import Finding, Verdict, judged, verdict
+from analysis.evidence import UNDECIDED, Finding, Verdict, judged, verdict
 from analysis.figures import paper
 from analysis.gather import Collection, gather
 from analysis.needs import Need, take
@@ -33,6 +33,8 @@ from badger_sweeps.runs.provenance import code_version
 
 FIGURE = "figure.png"
 """The study's figure, in its folder."""
+MAY_DIFFER = ("study", "scale", "reuse", "tracking", "engine", "device", "seeds")
+"""Keys that the command line may set without making another study of it."""
 
 
 class StudyModule(Protocol):
@@ -125,7 +127,7 @@ def evaluate(folder: Path, collection: Collection) -> Study:
         findings, chart = judged(module.findings(info)), module.draw(info)
     except MissingError as error:
         raise UsageError(f"`{folder}` must have everything measured that {name} needs; found: {error}.") from None
-    quick = config.scale == "quick"
+    quick, changed = config.scale == "quick", _changed(config)
     runs = [run for run in collection.runs if not run.searched] or list(collection.runs)
     shared = {run.folder.name: origin for run in runs if (origin := _origin(run.folder))}
     return Study(
@@ -134,7 +136,7 @@ def evaluate(folder: Path, collection: Collection) -> Study:
         folder=folder,
         claim=module.CLAIM,
         findings=findings,
-        verdict=verdict(findings, quick),
+        verdict=verdict(findings, quick) if quick or not changed else Verdict(UNDECIDED, _not_standard(changed)),
         chart=chart,
         seeds=sorted({outcome.seed for run in runs for outcome in run.summary.outcomes}),
         code=sorted({code_version(run.folder) for run in runs}),
@@ -153,7 +155,24 @@ def _arms(folder: Path, collection: Collection, config: DictConfig) -> Any:
     if missing := [str(name) for name in names if name not in finished]:
         rule = "must have all arms of the study finished"
         raise UsageError(f"`{folder}` {rule}; found no finished {', '.join(missing)}. The same command goes on.")
-    return {str(name): Arm(str(name), finished[name]) for name in names}
+    arms = {str(name): Arm(str(name), finished[name]) for name in names}
+    for name, arm in arms.items():
+        budget = (names[name] or {}).get("training.iterations", config.training.iterations)
+        if arm.budget != budget:
+            raise UsageError(f"`{folder}` must have {budget} iterations in {name}; found {arm.budget}.")
+    if len({tuple(arm.seeds) for arm in arms.values()}) > 1:
+        raise UsageError(f"`{folder}` must have the same seeds in all arms; found different ones.")
+    return arms
+
+
+def _changed(config: DictConfig) -> list[str]:
+    """What the command line changed of the study: overrides of keys that make it another one."""
+    overrides = [str(own) for own in OmegaConf.select(config, "hydra.overrides.task") or ()]
+    return [own for own in overrides if own.lstrip("+~").partition("=")[0].partition(".")[0] not in MAY_DIFFER]
+
+
+def _not_standard(changed: Sequence[str]) -> str:
+    return f"it was not run at its standard settings ({', '.join(changed)})"
 
 
 def _origin(run: Path) -> str | None:

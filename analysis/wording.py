@@ -190,11 +190,10 @@ FINDING_COLUMNS = ("if the claim holds", "found", "seeds", "test", "p", "so")
 
 
 FINDING_NOTE = (
-    "Brackets are 95 % BCa bootstrap intervals over seeds (Wilson for shares). p-values are two-sided, adjusted for "
-    "all parts of the claim (Holm); what stands in parentheses is told beside and does not enter the verdict. A claim "
-    "is reproduced if every part holds at p < 0.05, not reproduced if the opposite of some part does, and else "
-    "cannot be "
-    "decided."
+    "Brackets are 95 % BCa bootstrap intervals over seeds (Wilson for shares). A claim is reproduced if every part "
+    "holds at p < 0.05, not reproduced if the opposite of some part does, adjusted for the number of parts (Holm), and "
+    "else cannot be decided. What stands in parentheses is told beside and does not enter the verdict; its p-values are "
+    "adjusted among themselves."
 )
 """How the verdict follows from them."""
 
@@ -202,7 +201,7 @@ FINDING_NOTE = (
 def finding_cells(finding: Finding) -> list[str]:
     """A row for one part, one text for each of `FINDING_COLUMNS`."""
     effect = "-" if finding.effect is None else f"{_with_interval(finding.effect, '.3g')} {finding.unit}".strip()
-    p_value = "-" if finding.adjusted is None else f"{finding.adjusted:.2g}"
+    p_value = "-" if finding.p_value is None else f"{finding.p_value:.2g}"
     held = {True: "holds", False: "opposite", None: "open"}[finding.holds]
     so = held if finding.part else f"({held})"
     return [finding.statement, effect, str(finding.seeds), finding.test or finding.missing or "-", p_value, so]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from analysis.arms import Arms, Numbers
+import numpy as np
+
+from analysis.arms import Arm, Arms, Numbers
 from analysis.chart import Chart, Panel, groups
 from analysis.evidence import Finding, above, below, most
 from analysis.figures import binding, losses
@@ -36,19 +38,17 @@ def compute(arms: Arms) -> Communication:
         arms=arms,
         solved=tuple(outcome.solved_iteration is not None for outcome in arms["unlinked"].outcomes),
         times={name: arm.times("solved_iteration") for name, arm in arms.items()},
-        worth=arms["linked"].last("silenced/loss") - _final(arms),
+        worth=_worth(arms["linked"]),
     )
 
 
 def findings(info: Communication) -> list[Finding]:
-    """The claim's parts: with and without; and whether what was learned with links needs them."""
+    """The claim's parts: without links and with them; beside them, whether what was learned with links needs them."""
     later = info.times["linked"] - info.times["unlinked"]
     return [
         most("without any links most seeds solve the task", info.solved),
-        above(
-            "trained with links, networks lose when these are cut", info.worth, 0, "loss (chance = 1), cut minus whole"
-        ),
-        below("with links the task is solved sooner", later, 0, "iterations, paired by seed").beside(),
+        below("with links the task is solved sooner", later, 0, "iterations, paired by seed"),
+        above("networks trained with links lose when these are cut", info.worth, 0, "loss, cut minus whole").beside(),
     ]
 
 
@@ -68,7 +68,8 @@ def draw(info: Communication) -> Chart:
     )
 
 
-def _final(arms: Arms) -> Numbers:
-    """The loss on the same games at the moment of the last `silenced/loss`."""
-    curve = arms["linked"].curve("silenced/loss")
-    return arms["linked"].at("evaluation/loss", curve.x[-1])
+def _worth(arm: Arm) -> Numbers:
+    """Loss when the links are cut minus the loss, on the same games, at the last moment at which both were measured."""
+    cut, whole = arm.curve("silenced/loss"), arm.curve("evaluation/loss")
+    when = float(np.intersect1d(cut.x, whole.x).max())
+    return arm.at("silenced/loss", when) - arm.at("evaluation/loss", when)

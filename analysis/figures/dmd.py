@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from analysis.arms import Arm, Arms, Numbers
 from analysis.chart import Chart, Level, Panel, groups
 from analysis.evidence import Finding, most, unknown
@@ -49,8 +51,8 @@ def findings(info: DMD) -> list[Finding]:
     statement = "the inner loop has no periodic modes after training"
     present = info.oscillating > info.surrogates
     seen = [
-        None if not found and power < ENOUGH else not bool(found)
-        for found, power in zip(present, info.power, strict=True)
+        None if np.isnan(count) or (not found and not power >= ENOUGH) else not bool(found)
+        for count, found, power in zip(info.oscillating, present, info.power, strict=True)
     ]
     weak = sum(flag is None for flag in seen)
     if weak == len(seen):

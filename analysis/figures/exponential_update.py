@@ -19,6 +19,9 @@ CLAIM = (
 )
 NEEDS = (Need(("inner_loop", "gates"), moments=6),)
 
+GROWTH_OF_DIVERGED = 2.0
+"""What a seed counts that diverged and has no states: more than any gates allow."""
+
 
 class ExponentialUpdate(NamedTuple):
     """What the figure shows.
@@ -48,6 +51,7 @@ def compute(arms: Arms) -> ExponentialUpdate:
     steps = states.shape[1]
     half = steps // 2
     growth = (states[:, -1] / states[:, half - 1]) ** (1 / (steps - half))
+    growth[[outcome.diverged for outcome in arms["exponential"].outcomes]] = GROWTH_OF_DIVERGED
     config = arms["exponential"].run.config
     return ExponentialUpdate(
         arms={name: first_plateau.compute(arm) for name, arm in arms.items()},
@@ -98,8 +102,8 @@ def draw(info: ExponentialUpdate) -> Chart:
         factors.marks += seeds(info.carried[name], place, losses.in_words(name))
     return Chart(
         [*panels, along, factors],
-        "Top: block means of the loss and times, a dot for each seed; alike: states start with noise of 0.01 instead of "
-        "1. Bottom: the states' size after every inner step (median and range of seeds), and the mean factor a + b z "
+        "Top: block means of the loss and times, a dot for each seed; alike: states start with noise of 0.01 instead "
+        "of 1. Bottom: the states' size after every inner step (median, range of seeds), and the mean factor a + b z "
         "over gates, games and steps: below 1 a state is forgotten, and what is added, b (1 - z) v with |v| < 1, keeps "
         "it bounded.",
         columns=3,

@@ -12,6 +12,9 @@ from analysis.chart import Panel, groups
 from analysis.evidence import Finding, below, most, unknown
 from analysis.figures import losses
 
+LEAST = 10
+"""Blocks at chance that make a plateau: fewer are not found to be one (`measures.plateaus`)."""
+
 
 class FirstPlateau(NamedTuple):
     """One arm's.
@@ -19,7 +22,7 @@ class FirstPlateau(NamedTuple):
     Attributes:
         arm: it.
         escape: iterations until each seed left chance (the budget where it did not).
-        rested: of each seed, whether a plateau on the rung of chance was found (`measures.plateaus`).
+        rested: of each seed, whether it was at chance for at least `LEAST` blocks; one that diverged was.
         solved: iterations until each seed had solved the task.
     """
 
@@ -31,7 +34,8 @@ class FirstPlateau(NamedTuple):
 
 def compute(arm: Arm) -> FirstPlateau:
     """Of one arm."""
-    rested = tuple(any(rest.plateau.rung == 1 for rest in outcome.rests) for outcome in arm.outcomes)
+    least = LEAST * arm.run.summary.ladder.block
+    rested = tuple(outcome.escape_iteration is None or outcome.escape_iteration >= least for outcome in arm.outcomes)
     return FirstPlateau(arm, arm.times("escape_iteration"), rested, arm.times("solved_iteration"))
 
 
@@ -41,7 +45,7 @@ def findings(before: FirstPlateau, after: FirstPlateau, change: str) -> list[Fin
         f"{change} leaves chance sooner", after.escape - before.escape, 0,
         f"iterations, difference paired by seed (means {before.escape.mean():.0f} and {after.escape.mean():.0f})",
     )  # fmt: skip
-    statement = f"with {change} no plateau at chance is left"
+    statement = f"with {change} there is no plateau at chance: it is left within {LEAST} blocks"
     if 2 * sum(before.rested) <= len(before.rested):
         why = f"has nothing to remove: {sum(before.rested)} of {len(before.rested)} seeds rest at chance without it"
         gone = unknown(statement, why)

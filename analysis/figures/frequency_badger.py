@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 
 from analysis.arms import Arms, Numbers
 from analysis.chart import Chart
-from analysis.evidence import Finding, above, most, within
+from analysis.evidence import Finding, above, most, ordered, unknown, within
 from analysis.figures import frequency_order, losses
 from analysis.figures.frequency_order import NO_ORDER, Order
 
@@ -50,28 +51,41 @@ def compute(arms: Arms) -> FrequencyBadger:
 def findings(info: FrequencyBadger) -> list[Finding]:
     """The claim's parts with the document's common phase; beside them independent phases."""
     common, independent = info.orders
-    correlation = "Spearman's rank correlation of frequency and time"
 
     def converged(name: str, wanted: bool) -> list[bool]:
         return [bool(value < CONVERGED) == wanted for value in info.final[name]]
 
     return [
-        above(
-            "some frequencies are solved earlier than others (common phase)", common.simultaneity, APART,
-            "spread of the times over their median",
-        ),
-        within("the order is random (common phase)", common.spearman, -NO_ORDER, NO_ORDER, correlation),
+        *_order(common, "common phase"),
         most(f"with 11 samples it converges: final loss below {CONVERGED}", converged("eleven_common", True)),
         most("with 41 samples it does not", converged("forty_one_common", False)),
-        within(
-            "the order is random (independent phases)", independent.spearman, -NO_ORDER, NO_ORDER, correlation
-        ).beside(),
+        *(finding.beside() for finding in _order(independent, "independent phases")),
         most("with 11 samples it converges (independent phases)", converged("eleven_independent", True)).beside(),
         most("with 41 samples it does not (independent phases)", converged("forty_one_independent", False)).beside(),
+    ]
+
+
+def _order(order: Order, phases: str) -> list[Finding]:
+    """That frequencies are solved apart, not from low to high or back, and not in one order that seeds share."""
+    apart = np.where(order.simultaneity > APART, order.spearman, np.nan)
+    known = order.times[order.simultaneity > APART]
+    shared = unknown(f"seeds share no order ({phases})", "needs two seeds that solve frequencies apart")
+    if len(known) > 1 and known.shape[1] > 2:
+        test = scipy.stats.friedmanchisquare(*known.T)
+        concordance = float(test.statistic) / (len(known) * (known.shape[1] - 1))
+        words = "Kendall's W of the seeds' orders (1: the same in all)"
+        shared = ordered(f"seeds share no order ({phases})", concordance, float(test.pvalue), len(known), words,
+                         "Friedman", sign=-1)  # fmt: skip
+    return [
         above(
-            "some frequencies are solved earlier than others (independent phases)", independent.simultaneity, APART,
+            f"some frequencies are solved earlier than others ({phases})", order.simultaneity, APART,
             "spread of the times over their median",
-        ).beside(),
+        ),
+        within(
+            f"where they are, it is not from low to high or from high to low ({phases})", apart, -NO_ORDER, NO_ORDER,
+            "Spearman's rank correlation of frequency and time",
+        ),
+        shared.beside(),
     ]  # fmt: skip
 
 

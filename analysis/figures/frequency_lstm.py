@@ -40,7 +40,7 @@ def findings(info: FrequencyLSTM) -> list[Finding]:
         frequency_order.not_low_first(info.common),
         above(
             "the inner loop does not converge: guesses still move at its last step", info.inner.last_change, still,
-            "change of the guess at the last inner step, in units of the targets",
+            "change of the guess at the last inner step, in units of the targets, of seeds that learned",
         ),
         frequency_order.not_low_first(info.independent).beside(),
     ]  # fmt: skip

@@ -32,7 +32,7 @@ class GuessingGame(NamedTuple):
         aligned: sum_d J_d^2 / sum_d J_d with J_d = 1 - loss of number d, along training, of `many`.
         halfway: the same, over its largest and smallest possible values, where half of the numbers are learned.
         power: of the guesses on the plateau at chance, in units of one number's worth.
-        alike: share of the guesses' power that all numbers have in common, where one number's worth is learned.
+        alike: share of the guesses' power that all numbers have in common, once chance is left.
         alike_curve: the same along training.
         solved: iterations until each seed of `few` had solved the task.
     """
@@ -65,7 +65,9 @@ def compute(arms: Arms) -> GuessingGame:
         halfway=_where(total, aligned, HALF_WAY_UP * dims),
         power=np.array([_at_chance(power, seed, own.escape_iteration) for seed, own in enumerate(many.outcomes)])
         * dims,
-        alike=np.array([_first_worth(power.y[seed], alike.y[seed], 1 / dims) for seed in range(len(power.y))]),
+        alike=np.array(
+            [_first_worth(power, alike, seed, own.escape_iteration) for seed, own in enumerate(many.outcomes)]
+        ),
         alike_curve=alike,
         solved=few.times("solved_iteration"),
     )
@@ -82,7 +84,7 @@ def findings(info: GuessingGame) -> list[Finding]:
         ),
         above(
             "then all guesses of a game are the same number", info.alike, (1 + 1 / dims) / 2,
-            f"share of their power in the mean, where one number's worth is learned (1: all the same, {1 / dims:.2g}: "
+            f"share of their power in the mean, once chance is left (1: all the same, {1 / dims:.2g}: "
             "unrelated)",
         ),
         above(
@@ -113,8 +115,8 @@ def draw(info: GuessingGame) -> Chart:
     same = Panel(
         "All the same?", "", "share of power in the mean", [Level(1.0, "all the same"), Level(1 / dims, "unrelated")]
     )
-    same.marks += groups([info.alike], ["one number's worth learned"])
-    same.ticks, same.y_range = ["one number's worth learned"], (0, 1.1)
+    same.marks += groups([info.alike], ["once chance is left"])
+    same.ticks, same.y_range = ["once chance is left"], (0, 1.1)
     few = losses.panel([info.few], "Loss with 3 numbers")
     few.marks.append(Level(NEAR, "the document: converged", upright=True))
     return Chart(
@@ -147,7 +149,7 @@ def _at_chance(power: Curve, seed: int, escape: int | None) -> float:
     return float(power.y[seed, rows].mean()) if rows.any() else np.nan
 
 
-def _first_worth(power: Numbers, alike: Numbers, one: float) -> float:
-    """How alike the guesses are where their power first comes to one number's."""
-    reached = np.flatnonzero(power >= 0.75 * one)
-    return float(alike[reached[0]]) if len(reached) else np.nan
+def _first_worth(power: Curve, alike: Curve, seed: int, escape: int | None) -> float:
+    """How alike the guesses are when they are first measured after chance was left: untrained guesses are not zeros."""
+    after = np.flatnonzero(power.x >= (np.inf if escape is None else escape))
+    return float(alike.y[seed, after[0]]) if len(after) else np.nan

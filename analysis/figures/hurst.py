@@ -52,12 +52,12 @@ def compute(arms: Arms) -> HurstOnPlateaus:
 
 
 def findings(info: HurstOnPlateaus) -> list[Finding]:
-    """The claim's parts: of the training loss, and of the loss without the noise of batches."""
+    """The claim, of the training loss; beside it the loss without the noise of batches, which may walk."""
     low, high = 0.5 - CLOSE, 0.5 + CLOSE
     own, fixed, many = (info.exponents[name] for name in ("badger", "evaluation", "many"))
     return [
         within("the training loss has no memory on plateaus", own.levels, low, high, _unit(own)),
-        within("nor has the loss on fixed games", fixed.levels, low, high, _unit(fixed)),
+        within("nor has the loss on fixed games", fixed.levels, low, high, _unit(fixed)).beside(),
         within("the training loss with many numbers has none", many.levels, low, high, _unit(many)).beside(),
         within("the loss on fixed games walks at random", fixed.increments, low, high, "DFA of increments").beside(),
         within("the training loss has none by R/S either", own.rescaled, low, high, "R/S of levels").beside(),

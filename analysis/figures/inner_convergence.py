@@ -12,13 +12,16 @@ from analysis.chart import Level, Line, Panel, seeds
 STILL = 0.01
 """Change of the guess from one inner step to the next, in units of the targets, below which it stands still."""
 
+LEARNED = 0.5
+"""Final loss above which a seed has learned too little for its inner loop to say anything."""
+
 
 class Convergence(NamedTuple):
     """One arm's.
 
     Attributes:
         change: of the guess at every inner step, at the end of training; a row for each seed.
-        last_change: at the last step.
+        last_change: at the last step; like all that follows NaN for a seed that has not learned.
         still_steps: how many steps at the end of the rollout stand still, at every moment measured; seed by moment.
         losses: at these moments, on the same games.
         amplitude: by frequency: along the inner loop, at the end of training; a row for each seed.
@@ -39,12 +42,16 @@ def compute(arm: Arm) -> Convergence:
     places = np.where(moving, np.arange(1, moving.shape[2] + 1), 0).max(axis=2)
     still = np.where(np.isfinite(change.y).all(axis=2), moving.shape[2] - places, np.nan)
     frequencies = sum(str(name).startswith("inner/amplitude/") for name in arm.measured)
+    final = np.array([np.inf if own.final_loss is None else own.final_loss for own in arm.outcomes])
+    learned = np.where(final <= LEARNED, 1.0, np.nan)
     return Convergence(
         change=Curve(steps, change.y[:, -1]),
-        last_change=change.y[:, -1, -1],
-        still_steps=still,
+        last_change=change.y[:, -1, -1] * learned,
+        still_steps=still * learned[:, None],
         losses=arm.curve("inner/loss").y[:, :, -1],
-        amplitude=[Curve(steps, arm.last(f"inner/amplitude/{k:02d}")) for k in range(1, frequencies + 1)],
+        amplitude=[
+            Curve(steps, arm.last(f"inner/amplitude/{k:02d}") * learned[:, None]) for k in range(1, frequencies + 1)
+        ],
     )
 
 

@@ -14,7 +14,7 @@ from analysis.figures import losses
 
 CLAIM = (
     "The mutual information between the hidden states of pairs of experts sits on a plateau and then falls: experts "
-    "must become more diverse before the loss falls."
+    "become more diverse."
 )
 FLAT = 0.1
 """Relative change up to which a stretch counts as a plateau."""
@@ -29,7 +29,7 @@ class MutualInformation(NamedTuple):
         pairs: of each pair of experts over training, in the first seed: bits.
         mean: mean over pairs, by arm.
         given: the same given the targets.
-        rest: relative change from the escape to half of the way down the ladder.
+        rest: relative change from the first to the last measurement within a plateau of the loss, mean over plateaus.
         fall: from its mean on the ladder to the last measurement: bits.
         fall_given: the same given the targets.
     """
@@ -68,7 +68,7 @@ def findings(info: MutualInformation) -> list[Finding]:
     bits = "bits, the last measurements minus the mean while the ladder is walked down"
     return [
         within(
-            "mutual information rests while the first half of the ladder is walked down", info.rest, -FLAT, FLAT,
+            "mutual information rests on the plateaus of the loss", info.rest, -FLAT, FLAT,
             "relative change",
         ),
         below("it is lower at the end than on the ladder", info.fall, 0, bits),
@@ -96,12 +96,14 @@ def draw(info: MutualInformation) -> Chart:
 
 
 def _rest(arm: Arm, curve: Curve) -> Numbers:
-    """Relative change from the escape of chance to where half of the ladder is walked down."""
-    half = _first_below(arm, 0.5)
-    escape = np.minimum(arm.times("escape_iteration"), arm.budget)
-    at = [[_near(curve, seed, when) for seed, when in enumerate(times)] for times in (escape, half)]
-    start, end = (np.array(own) for own in at)
-    return np.where(half > escape, (end - start) / start, np.nan)
+    """Relative change within plateaus above rung 0 on which it was measured twice or more; NaN where there are none."""
+    found = []
+    for row, outcome in zip(curve.y, arm.outcomes, strict=True):
+        plateaus = [rest.plateau for rest in outcome.rests if rest.plateau.rung > 0]
+        within = [row[(curve.x >= plateau.start) & (curve.x < plateau.end)] for plateau in plateaus]
+        changes = [own[-1] / own[0] - 1 for own in within if len(own) > 1]
+        found.append(float(np.mean(changes)) if changes else np.nan)
+    return np.array(found)
 
 
 def _fall(arm: Arm, curve: Curve) -> Numbers:
@@ -116,14 +118,3 @@ def _fall(arm: Arm, curve: Curve) -> Numbers:
         on_ladder = (curve.x >= start) & (curve.x <= end)
         found.append(float(curve.y[seed, late].mean() - curve.y[seed, on_ladder].mean()))
     return np.array(found)
-
-
-def _first_below(arm: Arm, level: float) -> Numbers:
-    """The first block whose mean loss is below a level, per seed; the budget where none is."""
-    blocks = arm.blocks()
-    found = [np.flatnonzero(row < level) for row in blocks.y]
-    return np.array([blocks.x[places[0]] if len(places) else arm.budget for places in found], dtype=float)
-
-
-def _near(curve: Curve, seed: int, iteration: float) -> float:
-    return float(curve.y[seed, np.abs(curve.x - iteration).argmin()])

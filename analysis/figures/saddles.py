@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 
 from analysis.arms import Arm, Arms, Numbers
 from analysis.chart import Chart, Level, Panel, groups
-from analysis.evidence import Finding, above, most, ordered
+from analysis.evidence import Finding, below, most, ordered, unknown
 from analysis.gather import Run
 from analysis.needs import Need
 from badger_sweeps.measures.solve_order import jonckheere
@@ -16,83 +17,80 @@ from badger_sweeps.measures.solve_order import jonckheere
 CLAIM = "Plateaus are saddles, and the more dimensions there are, the more saddles there are."
 
 
-def _middles(run: Run) -> list[float]:
-    """The middle of the first plateau above rung 0, for every seed: where its Hessian is looked at."""
+def _moments(run: Run) -> list[float]:
+    """The middle of the first plateau above rung 0, for the median seed, and the end of training."""
     first = (next((rest.plateau for rest in own.rests if rest.plateau.rung > 0), None) for own in run.summary.outcomes)
-    middles = sorted((plateau.start + plateau.end) / 2 for plateau in first if plateau is not None)
-    return [float(np.median(middles))] if middles else []
+    middles = [(plateau.start + plateau.end) / 2 for plateau in first if plateau is not None]
+    return [*([float(np.median(middles))] if middles else []), float(run.summary.budget)]
 
 
-NEEDS = (Need(("saddles",), at=_middles, settings=("measures.saddles.eigenvalues=16", "measures.saddles.games=64")),)
+# Twice as many eigenvalues as there are weights: the whole spectrum is taken, and the index is exact.
+NEEDS = (Need(("saddles",), at=_moments, settings=("measures.saddles.eigenvalues=500",)),)
 
 
 class Saddles(NamedTuple):
-    """By number of dimensions.
+    """By number of dimensions, of each seed.
 
     Attributes:
         dims: which.
-        indices: of each seed at the moment that is the middle of the first plateau for the median seed; NaN for a seed
-            that does not rest then.
-        steepest: smallest eigenvalue over the largest, likewise.
-        plateaus: how many each seed rests on.
-        bounded: how many indices are lower bounds, since all 16 eigenvalues that were asked for are negative.
+        indices: negative eigenvalues on the first plateau; NaN for a seed that does not rest at the moment measured.
+        steepness: smallest eigenvalue over the largest, there.
+        later: the same at the end of training, of seeds that have solved the task by then.
+        plateaus: how many a seed rests on until it solves the task; NaN if it does not.
     """
 
     dims: list[int]
     indices: list[Numbers]
-    steepest: list[Numbers]
+    steepness: list[Numbers]
+    later: list[Numbers]
     plateaus: list[Numbers]
-    bounded: int
 
 
 def compute(arms: Arms) -> Saddles:
     """Indices on plateaus, and how many plateaus there are."""
     found = [_of(arm) for arm in arms.values()]
+    indices, steepness, later = (list(own) for own in zip(*found, strict=True))
     return Saddles(
-        dims=[arm.dims for arm in arms.values()],
-        indices=[own[0] for own in found],
-        steepest=[own[1] for own in found],
-        plateaus=[
-            np.array([sum(rest.plateau.rung > 0 for rest in own.rests) for own in arm.outcomes], dtype=float)
-            for arm in arms.values()
-        ],
-        bounded=int(sum(own[2] for own in found)),
+        [arm.dims for arm in arms.values()], indices, steepness, later, [_plateaus(arm) for arm in arms.values()]
     )
 
 
 def findings(info: Saddles) -> list[Finding]:
-    """The claim's parts."""
-    index = np.concatenate(info.indices)
-    seen = index[np.isfinite(index)]
-    trends = []
-    for statement, values, unit in (
-        ("the index of the saddle grows with the number of dimensions", info.indices, "negative eigenvalues"),
-        ("the number of plateaus grows with the number of dimensions", info.plateaus, "plateaus"),
-    ):
-        known = [own[np.isfinite(own)] for own in values]
-        usable = [own for own in known if len(own) > 1]
-        test = jonckheere(usable, np.random.default_rng(0))
-        p_value = min(1.0, 2 * min(test.p_rising, test.p_falling))
-        trends.append(
-            ordered(
-                statement, test.z, p_value, sum(map(len, usable)), f"z of the trend in {unit}", "Jonckheere", sign=1
-            )
-        )
+    """The claim's parts: of each seed over all numbers of dimensions, and trends over these."""
+    known = np.stack(info.indices)
+    saddle = [bool((own[np.isfinite(own)] >= 1).all()) if np.isfinite(own).any() else None for own in known.T]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of seeds without a value
+        steeper = np.nanmean(np.stack(info.steepness) - np.stack(info.later), axis=0)
     return [
-        most("on plateaus the Hessian has negative eigenvalues", [bool(value >= 1) for value in seen], "of plateaus"),
-        *trends,
-        above("there is more than one direction out", seen, 1, f"index ({info.bounded} of them lower bounds)").beside(),
-    ]
+        most("on plateaus the Hessian has negative eigenvalues", saddle),
+        below(
+            "more so than where the task is solved", steeper, 0,
+            "smallest over largest eigenvalue, on the plateau minus at the end, mean over dimensions",
+        ),
+        _trend("the index grows with the number of dimensions", info.indices, "negative eigenvalues"),
+        _trend("the way to the solution has more plateaus the more dimensions there are", info.plateaus, "plateaus"),
+    ]  # fmt: skip
+
+
+def _trend(statement: str, values: list[Numbers], unit: str) -> Finding:
+    known = [own[np.isfinite(own)] for own in values]
+    usable = [own for own in known if len(own) > 1]
+    if len(usable) < 3:
+        return unknown(statement, f"could be measured at {len(usable)} numbers of dimensions, and it takes 3")
+    test = jonckheere(usable, np.random.default_rng(0))
+    p_value = min(1.0, 2 * min(test.p_rising, test.p_falling))
+    return ordered(statement, test.z, p_value, sum(map(len, usable)), f"z of the trend in {unit}", "Jonckheere", sign=1)
 
 
 def draw(info: Saddles) -> Chart:
     """Index, how steep the way out is, and plateaus, by dimension."""
     names = [str(dims) for dims in info.dims]
-    columns = (info.indices, info.steepest, info.plateaus)
+    columns = (info.indices, info.steepness, info.plateaus)
     index, steepest, plateaus = (groups(own, names, [0] * len(names)) for own in columns)
     return Chart(
         [
-            Panel("Index on the first plateau", "dimensions", "negative, of 16 smallest", index, ticks=names),
+            Panel("Index on the first plateau", "dimensions", "negative eigenvalues", index, ticks=names),
             Panel("Steepest way down", "dimensions", "smallest / largest", [Level(0.0), *steepest], ticks=names),
             Panel("Plateaus above rung 0", "dimensions", "per seed", plateaus, ticks=names),
         ],
@@ -104,18 +102,25 @@ def draw(info: Saddles) -> Chart:
     )  # fmt: skip
 
 
-def _of(arm: Arm) -> tuple[Numbers, Numbers, int]:
-    """Index and steepness where a seed rests at the moment measured, and how many indices are lower bounds."""
+def _of(arm: Arm) -> tuple[Numbers, Numbers, Numbers]:
+    """Index and steepness where a seed rests at the moment measured, and steepness where it has solved the task."""
     nothing = np.full(len(arm.seeds), np.nan)
     if not arm.has("hessian/index"):
-        return nothing, nothing, 0
-    curve, least, most_ = (arm.curve(f"hessian/{name}") for name in ("index", "smallest", "largest"))
-    bounds = arm.curve("hessian/index_is_lower_bound")
-    when = curve.x[-1]
+        return nothing, nothing, nothing
+    index, least, largest = (arm.curve(f"hessian/{name}") for name in ("index", "smallest", "largest"))
+    steepness = least.y[:, :, 0] / largest.y
     resting = np.array(
-        [any(own.plateau.start <= when < own.plateau.end and own.plateau.rung > 0 for own in outcome.rests)
+        [any(own.plateau.start <= index.x[0] < own.plateau.end and own.plateau.rung > 0 for own in outcome.rests)
          for outcome in arm.outcomes]
     )  # fmt: skip
-    index = np.where(resting, curve.y[:, -1], np.nan)
-    steep = np.where(resting, least.y[:, -1, 0] / most_.y[:, -1], np.nan)
-    return index, steep, int(np.nansum(np.where(resting, bounds.y[:, -1], 0)))
+    solved = np.array([outcome.solved_iteration is not None for outcome in arm.outcomes])
+    chosen = ((resting, index.y[:, 0]), (resting, steepness[:, 0]), (solved, steepness[:, -1]))
+    on, steep, later = (np.where(where, values, np.nan) for where, values in chosen)
+    return on, steep, later
+
+
+def _plateaus(arm: Arm) -> Numbers:
+    """Above rung 0, of the seeds that solve the task."""
+    counts = [sum(rest.plateau.rung > 0 for rest in own.rests) for own in arm.outcomes]
+    solved = [own.solved_iteration is not None for own in arm.outcomes]
+    return np.where(solved, np.array(counts, dtype=float), np.nan)

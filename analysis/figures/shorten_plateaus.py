@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.arms import MissingError, Numbers
 from analysis.chart import Chart, Dots, Line, Panel, groups
-from analysis.evidence import Finding, below
+from analysis.evidence import Finding, below, unknown
 from analysis.sweep import Sweep
 from analysis.sweep_words import title
 from badger_sweeps.sweeps.view import TrialView
@@ -40,13 +40,14 @@ class ShortenPlateaus(NamedTuple):
 def compute(search: Sweep) -> ShortenPlateaus:
     """The search and its confirmation."""
     pair = search.pair
-    if pair is None:
+    if pair is None and not search.same:
         raise MissingError("nothing was confirmed on fresh seeds")
     complete = [trial for trial in search.view.complete if trial.estimate is not None]
     values = np.array([trial.estimate.value for trial in complete if trial.estimate is not None])
-    first, found = _per_seed(pair.first), _per_seed(pair.best)
+    first, found = ({}, {}) if pair is None else (_per_seed(pair.first), _per_seed(pair.best))
     shared = sorted(first.keys() & found.keys(), key=int)
-    words = ", ".join(f"{name} {_short(value)}" for name, value in pair.best.params.items())
+    best = search.view.best if pair is None else pair.best
+    words = "" if best is None else ", ".join(f"{name} {_short(value)}" for name, value in best.params.items())
     return ShortenPlateaus(
         objective=title(search.objectives[0]),
         numbers=np.array([float(trial.number) for trial in complete]),
@@ -60,6 +61,8 @@ def compute(search: Sweep) -> ShortenPlateaus:
 
 def findings(info: ShortenPlateaus) -> list[Finding]:
     """On seeds that the search had not seen."""
+    if not len(info.first):
+        return [unknown("other settings than the document's solve the task sooner", "had none that was better")]
     means = f"(means {info.first.mean():.0f} and {info.found.mean():.0f})"
     return [
         below(
@@ -84,7 +87,7 @@ def draw(info: ShortenPlateaus) -> Chart:
 
 
 def _per_seed(trial: TrialView) -> dict[str, float]:
-    return {str(seed): float(value) for seed, value in trial.details["per_seed"].items()}
+    return {str(seed): float(value) for seed, value in trial.details.get("per_seed", {}).items()}
 
 
 def _short(value: object) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.arms import Arms, Curve, Numbers
 from analysis.chart import Chart, Level, Panel, groups, seeds
-from analysis.evidence import Finding, above, below
+from analysis.evidence import Finding, above, below, most
 from analysis.figures import losses
 from analysis.needs import Need
 
@@ -49,15 +49,21 @@ def compute(arms: Arms) -> TransientChaos:
 
 
 def findings(info: TransientChaos) -> list[Finding]:
-    """The claim's parts: the cell, and its chaos."""
+    """The claim's parts; beside them, whether chaos is to blame."""
     loss, nats = "final loss, paired by seed", "nats per inner step"
     annealed = info.exponent["annealed"].y
+    unsolved = [outcome.solved_iteration is None for outcome in info.arms["annealed"].outcomes]
+    plain = sum(outcome.solved_iteration is not None for outcome in info.arms["gated"].outcomes)
     return [
+        most(
+            "most of its seeds do not solve the task within the budget", unsolved,
+            f"of seeds (of gated experts {plain} of {len(unsolved)} solve it)",
+        ),
         above("it ends with a higher loss than gated experts", info.final["annealed"] - info.final["gated"], 0, loss),
         above(
             "its chaos is to blame: the same cell without self-feedback ends with a lower loss",
             info.final["annealed"] - info.final["no_feedback"], 0, loss,
-        ),
+        ).beside(),
         above("the inner loop is chaotic before training", annealed[:, 0], 0, nats).beside(),
         below("and no longer at its end", annealed[:, -1], 0, nats).beside(),
         above(

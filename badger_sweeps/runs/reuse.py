@@ -9,7 +9,7 @@ from pathlib import Path
 
 from badger_sweeps.foundations.files import write_json
 from badger_sweeps.runs.checkpoint import NAME as CHECKPOINT
-from badger_sweeps.runs.checkpoint import SNAPSHOTS
+from badger_sweeps.runs.checkpoint import SNAPSHOTS, read_checkpoint
 from badger_sweeps.runs.graphs import NAME as GRAPHS
 from badger_sweeps.runs.history import NAME as HISTORY
 from badger_sweeps.runs.lock import exclusive
@@ -17,9 +17,6 @@ from badger_sweeps.runs.provenance import COMPUTED_FROM, computed_from, exit_sta
 from badger_sweeps.runs.provenance import NAME as PROVENANCE
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.runs.summary import NAME as SUMMARY
-
-MEASURED = "measures.parquet"
-"""What was measured from the run's snapshots, where it was."""
 
 
 def finished_alike(plan: Plan, below: Path) -> Path | None:
@@ -37,7 +34,10 @@ def finished_alike(plan: Plan, below: Path) -> Path | None:
             continue
         try:
             content = json.loads(path.read_text())
-            if content.get(COMPUTED_FROM) == wanted and exit_status(run) == 0:
+            if content.get(COMPUTED_FROM) != wanted or exit_status(run) != 0:
+                continue
+            # The device and the graphs, which other things than configuration and code decide, are in the identity.
+            if read_checkpoint(run / CHECKPOINT)[0] == plan.experiment.identity:
                 found.append((str(content["sessions"][0]["started"]), run))
         except (ValueError, LookupError, OSError):  # somebody else's file, or a damaged one: nothing to take over
             continue
@@ -47,17 +47,17 @@ def finished_alike(plan: Plan, below: Path) -> Path | None:
 def adopt(found: Path, plan: Plan) -> None:
     """Copy what a finished run has computed into the plan's folder, where `run` then finds all iterations done.
 
-    The copy is a run of its own: it has its own id and group in W&B, and says where it is from. The checkpoint comes
-    last, so that a copy that was cut off counts as not begun.
+    The copy is a run of its own: it has its own id and group in W&B, and says where it is from. What was measured from
+    snapshots afterwards is not copied, as it may have been measured with other settings or other code. The checkpoint
+    comes last, so that a copy that was cut off counts as not begun.
     """
     with exclusive(plan.folder):
         for name in (HISTORY, SNAPSHOTS):
             shutil.rmtree(plan.folder / name, ignore_errors=True)
             if (found / name).is_dir():
                 shutil.copytree(found / name, plan.folder / name)
-        for path in [found / GRAPHS, found / MEASURED, *found.glob("code-*.zip")]:
-            if path.exists():
-                shutil.copy2(path, plan.folder / path.name)
+        for path in [found / GRAPHS, *found.glob("code-*.zip")]:
+            shutil.copy2(path, plan.folder / path.name)
         content = json.loads((found / PROVENANCE).read_text())
         content |= {"run_id": secrets.token_hex(4), "group": plan.group or plan.name, "taken_over_from": str(found)}
         write_json(plan.folder / PROVENANCE, content)

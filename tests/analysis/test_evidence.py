@@ -82,13 +82,16 @@ def test_the_sign_of_a_coefficient_decides_for_whom_its_p_speaks() -> None:
     assert ordered("x", np.nan, np.nan, 9, "", "t", sign=-1).missing
 
 
-def test_holm_adjusts_the_parts_among_themselves() -> None:
-    """0.02, 0.03 and 0.04 become 0.06, 0.06 and 0.06; what is told beside is not among them."""
-    parts = [Finding(str(p), None, "", 8, p_for=p, p_against=1.0) for p in (0.03, 0.02, 0.04)]
-    beside = Finding("b", None, "", 8, p_for=0.04, p_against=1.0).beside()
-    found = judged([*parts, beside, unknown("u", "was not measured")])
-    assert [own.adjusted for own in found[:3]] == pytest.approx([0.06] * 3)
+def test_opposites_are_adjusted_for_the_number_of_parts_and_what_holds_is_not() -> None:
+    """Against: 0.02 * 4, 0.03 * 3, and no less than that (Holm). For: all parts must hold at the level itself."""
+    against = [Finding(str(p), None, "", 8, p_for=1.0, p_against=p) for p in (0.03, 0.02, 0.04)]
+    held = Finding("h", None, "", 8, p_for=0.04, p_against=1.0)
+    found = judged([*against, held, unknown("u", "was not measured")])
+    assert [own.p_value for own in found[:3]] == pytest.approx([0.09, 0.08, 0.09])  # of four that were tested
     assert [own.holds for own in found] == [None, None, None, True, None]
+    beside = judged([held.beside(), held.beside()])
+    assert [own.holds for own in beside] == [None, None]
+    assert beside[0].p_value == pytest.approx(0.08)
 
 
 HOLDS = Finding("a", None, "", 8, p_for=0.001, p_against=1.0)

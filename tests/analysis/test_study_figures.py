@@ -97,27 +97,25 @@ def _inner(raw: float, given: float) -> Arms:
     return _named(_escapes(200, "linked", measured), _escapes(200, "unlinked", measured))
 
 
-def _communication(worth: float, solvable: bool) -> Arms:
-    measured = {
-        "silenced/loss": (LATE, constant(0.1 + worth, count=2)),
-        "evaluation/loss": (LATE, constant(0.1, count=2)),
-    }
+def _communication(first: float, solvable: bool) -> Arms:
+    levels = {"silenced/loss": 0.6, "evaluation/loss": 0.1}
+    measured = {name: (LATE, constant(level, count=2)) for name, level in levels.items()}
     alone = one_by_one(400) if solvable else np.full((SEEDS, 4), np.inf)
-    return _named(_escapes(200, "linked", measured), arm("unlinked", staircase(alone)))
+    return _named(_escapes(first, "linked", measured), arm("unlinked", staircase(alone)))
 
 
-def _losses(solved: float, error: float) -> Arms:
-    def one(name: str, first: float, level: float) -> Arm:
-        errors = {"guess/mse": (LATE, constant(level, 0.001, 2)), "guess/l1": (LATE, constant(level, 0.001, 2))}
-        return _escapes(first, name, errors)
-
-    return _named(one("mse", 200, 0.1), one("l1", solved, error))
-
-
-def _errors(mse: float, l1: float) -> Arms:
-    """Arms that end alike and differ in when they solve the task, if ever."""
-    errors = {name: (LATE, constant(0.1, 0.001, 2)) for name in ("guess/mse", "guess/l1")}
-    return {name: arm(name, staircase(one_by_one(first, 50)), errors) for name, first in (("mse", mse), ("l1", l1))}
+def _l1(chance: tuple[float, float], solved: tuple[float, float], end: tuple[float, float]) -> Arms:
+    """By arm (mse, l1): when chance is left, when the task is solved, and what error is left then, by either loss."""
+    moments = np.arange(0, BUDGET, 20)
+    made = {}
+    for name, left, done, level in zip(("mse", "l1"), chance, solved, end, strict=True):
+        spread = 10 * np.arange(SEEDS)[:, None]
+        error = np.where(
+            moments < left + spread, 1.0, np.where(moments < done + spread, 0.5, level + constant(0, 1e-4))
+        )
+        measured = {column: (moments.tolist(), error) for column in ("guess/mse", "guess/l1")}
+        made[name] = arm(name, staircase(one_by_one(left, 50)), measured)
+    return made
 
 
 def _series(memory: bool) -> Arms:
@@ -131,11 +129,11 @@ def _series(memory: bool) -> Arms:
 
 
 def _exponents(loss: float, noise_like: bool, twins: float) -> Arms:
-    surrogates = loss if noise_like else loss - 0.3
+    surrogates, p_value = (loss, 0.5) if noise_like else (loss - 0.3, 0.025)
     spread = constant(0, 0.01)
     measured = {
         "lyapunov/loss": ([BUDGET], loss + spread), "lyapunov/loss_surrogate_mean": ([BUDGET], surrogates - 2 * spread),
-        "lyapunov/loss_adjusted_p_value": ([BUDGET], constant(0.01, 0.001)),
+        "lyapunov/loss_adjusted_p_value": ([BUDGET], constant(p_value, 0.0)),
         "lyapunov/twins": ([BUDGET], twins + spread),
     }  # fmt: skip
     return {"few": arm("few", staircase(one_by_one(100, 100, 3)), measured)}
@@ -156,16 +154,19 @@ def _gradients(cosine: float, ratio: float) -> Arms:
     return {"badger": _escapes(400, "badger", measured)}
 
 
-def _saddles(growing: bool, index: float) -> Arms:
+def _saddles(growing: bool, index: float, solved: float = -0.001) -> Arms:
+    """Index at 4 numbers of dimensions; smallest eigenvalue on the plateau -0.1, and where the task is solved."""
     made = {}
     for place, dims in enumerate((2, 3, 4, 6)):
-        negative = index + 3 * place * growing + np.zeros(SEEDS)
+        negative = np.maximum(0, index + 3 * place * growing) + np.zeros((SEEDS, 2))
+        least = np.stack([np.full(SEEDS, -0.1), solved + constant(0, 1e-4)[:, 0]], axis=1)
         value = {
-            "hessian/index": ([150], negative[:, None]), "hessian/smallest": ([150], np.full((SEEDS, 1, 16), -0.1)),
-            "hessian/largest": ([150], constant(1.0)), "hessian/index_is_lower_bound": ([150], constant(0, 0)),
-        }  # fmt: skip
+            "hessian/index": ([150, BUDGET], negative),
+            "hessian/smallest": ([150, BUDGET], np.repeat(least[:, :, None], 4, axis=2)),
+            "hessian/largest": ([150, BUDGET], np.ones((SEEDS, 2))),
+        }
         count = dims if growing else 2
-        made[f"dims_{dims}"] = arm(f"dims_{dims}", staircase(one_by_one(300, 300, count)), value, **{"task.dims": dims})
+        made[f"dims_{dims}"] = arm(f"dims_{dims}", staircase(one_by_one(300, 250, count)), value, **{"task.dims": dims})
     return made
 
 
@@ -232,6 +233,7 @@ def _adding(concavity: float, many: float) -> Arms:
             "experts/shared": (LATE, np.ones((SEEDS, 2, count - 1))),
             "experts/task": (LATE, np.ones((SEEDS, 2, count))),
             "experts/shared_concavity": (LATE, constant(concavity, count=2)),
+            "experts/task_concavity": (LATE, constant(concavity, count=2)),
             "binding/o_information": (LATE, constant(concavity, count=2)),
         }  # fmt: skip
         times = one_by_one(first, 100)
@@ -297,24 +299,30 @@ CASES: dict[str, list[tuple[str, Made]]] = {
     ],
     "binding_inner": [(REPRODUCED, lambda: _inner(2, 1)), (NOT_REPRODUCED, lambda: _inner(2, -1))],
     "communication": [
-        (REPRODUCED, lambda: _communication(0.5, True)), (NOT_REPRODUCED, lambda: _communication(0.5, False)),
-        (NOT_REPRODUCED, lambda: _communication(-0.2, True)),
+        (REPRODUCED, lambda: _communication(200, True)), (NOT_REPRODUCED, lambda: _communication(200, False)),
+        (NOT_REPRODUCED, lambda: _communication(700, True)),
     ],
     "l1_loss": [
-        (REPRODUCED, lambda: _losses(400, 0.1)), (NOT_REPRODUCED, lambda: _losses(400, 0.05)),
-        (NOT_REPRODUCED, lambda: _errors(900, 100)), (UNDECIDED, lambda: _errors(np.inf, np.inf)),
+        (REPRODUCED, lambda: _l1((200, 400), (900, 900), (0.01, 0.01))),
+        (NOT_REPRODUCED, lambda: _l1((200, 400), (900, 600), (0.01, 0.01))),
+        (NOT_REPRODUCED, lambda: _l1((200, 400), (900, 900), (0.01, 0.005))),
+        (UNDECIDED, lambda: _l1((200, 200), (900, 900), (0.01, 0.01))),
+        (UNDECIDED, lambda: _l1((200, 400), (9000, 9000), (0.01, 0.01))),
     ],
     "hurst": [(REPRODUCED, lambda: _series(False)), (NOT_REPRODUCED, lambda: _series(True))],
     "lyapunov": [
         (REPRODUCED, lambda: _exponents(0.9, False, 0.05)), (NOT_REPRODUCED, lambda: _exponents(0.9, False, -0.05)),
-        (NOT_REPRODUCED, lambda: _exponents(0.1, False, 0.05)),
+        (NOT_REPRODUCED, lambda: _exponents(0.9, True, 0.05)), (NOT_REPRODUCED, lambda: _exponents(-0.1, False, 0.05)),
     ],
     "ray_interference": [(REPRODUCED, lambda: _rays(False)), (NOT_REPRODUCED, lambda: _rays(True))],
     "conflicting_gradients": [
         (REPRODUCED, lambda: _gradients(-0.3, 0.1)), (NOT_REPRODUCED, lambda: _gradients(0.3, 0.1)),
         (NOT_REPRODUCED, lambda: _gradients(-0.3, 0.5)),
     ],
-    "saddles": [(REPRODUCED, lambda: _saddles(True, 1)), (NOT_REPRODUCED, lambda: _saddles(True, -20))],
+    "saddles": [
+        (REPRODUCED, lambda: _saddles(True, 1)), (NOT_REPRODUCED, lambda: _saddles(True, -20)),
+        (NOT_REPRODUCED, lambda: _saddles(True, 1, solved=-0.5)),
+    ],
     "frequency_supervised": [(REPRODUCED, lambda: _supervised("low")), (NOT_REPRODUCED, lambda: _supervised("once"))],
     "frequency_lstm": [
         (REPRODUCED, lambda: _lstm("once", 0.1)), (NOT_REPRODUCED, lambda: _lstm("low", 0.1)),
@@ -332,11 +340,16 @@ CASES: dict[str, list[tuple[str, Made]]] = {
     "adding_experts": [
         (REPRODUCED, lambda: _adding(2, 450)), (NOT_REPRODUCED, lambda: _adding(-2, 450)),
         (NOT_REPRODUCED, lambda: _adding(2, 100)),
+        (UNDECIDED, lambda: {
+            name: arm(name, staircase(np.full((SEEDS, 4), np.inf)), {
+                column: (LATE, constant(2, count=2)) for column in ("experts/task_concavity", "experts/shared_concavity")
+            } | {"experts/shared": (LATE, np.ones((SEEDS, 2, 3))), "experts/task": (LATE, np.ones((SEEDS, 2, 4)))},
+            **own.run.config) for name, own in _adding(2, 450).items()
+        }),
     ],
     "topology": [(REPRODUCED, lambda: _topology(500)), (NOT_REPRODUCED, lambda: _topology(-500))],
     "transient_chaos": [
-        (REPRODUCED, lambda: _chaos(0.3, 0.1)), (NOT_REPRODUCED, lambda: _chaos(-0.1, -0.2)),
-        (NOT_REPRODUCED, lambda: _chaos(0.3, 0.4)),
+        (REPRODUCED, lambda: _chaos(0.3, 0.1)), (NOT_REPRODUCED, lambda: _chaos(0.01, 0.0)),
     ],
     "dmd": [
         (REPRODUCED, lambda: _modes(0, 1.0)), (NOT_REPRODUCED, lambda: _modes(5, 1.0)),

@@ -16,6 +16,7 @@ from badger_sweeps.runs.provenance import COMPUTED_FROM, Provenance, computed_fr
 from badger_sweeps.runs.reuse import adopt, finished_alike
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import read_summary
+from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training.experiment import Training
 from tests.runs.commands import parts
 from tests.runs.test_run import plan, silent
@@ -33,7 +34,7 @@ def planned(folder: Path, **changes: Any) -> Plan:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     run(planned(folder / "one" / "arm"), silent())
-    (folder / "one" / "arm" / "measures.parquet").write_bytes(b"measured")
+    (folder / "one" / "arm" / "measures.parquet").write_bytes(b"measured with settings and code of then")
     return folder
 
 
@@ -55,7 +56,7 @@ def test_a_copy_has_all_that_was_computed_and_a_name_of_its_own(copy: Path) -> N
     assert [path.name for path in sorted((again.folder / "snapshots").iterdir())] == [
         path.name for path in sorted((first / "snapshots").iterdir())
     ]
-    assert (again.folder / "measures.parquet").read_bytes() == b"measured"
+    assert not (again.folder / "measures.parquet").exists()
     told, before = (json.loads((own / "provenance.json").read_text()) for own in (again.folder, first))
     assert told["group"] == "two/arm"
     assert told["run_id"] != before["run_id"]
@@ -74,6 +75,14 @@ def test_keys_without_a_say_do_not_keep_runs_apart(copy: Path) -> None:
     same = {"study": None, "scale": "quick", "objective": "final_loss", "tracking": {}, "reuse": True}
     training = {"iterations": 60, "checkpoint_every": 7}
     assert finished_alike(planned(copy / "two" / "arm", **same, training=training), copy) is not None
+
+
+def test_a_run_on_other_graphs_is_not_taken_whatever_its_configuration_says(copy: Path) -> None:
+    wanted = planned(copy / "two" / "arm")
+    other = replace(wanted, experiment=replace(wanted.experiment, topology=RandomLinks(experts=4, links=1)))
+    assert finished_alike(other, copy) is None
+    (copy / "one" / "arm" / "checkpoint.pt").unlink()
+    assert finished_alike(wanted, copy) is None
 
 
 def test_other_code_is_not_taken(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
