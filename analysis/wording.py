@@ -192,8 +192,8 @@ FINDING_COLUMNS = ("if the claim holds", "found", "seeds", "test", "p", "so")
 FINDING_NOTE = (
     "Brackets are 95 % BCa bootstrap intervals over seeds (Wilson for shares). A claim is reproduced if every part "
     "holds at p < 0.05, not reproduced if the opposite of some part does, adjusted for the number of parts (Holm), and "
-    "else cannot be decided. What stands in parentheses is told beside and does not enter the verdict; its p-values are "
-    "adjusted among themselves."
+    "else cannot be decided. What stands in parentheses is told beside and does not enter the verdict; its p-values "
+    "are adjusted among themselves."
 )
 """How the verdict follows from them."""
 

@@ -226,16 +226,15 @@ def _badger(kind: str, forty_one: float) -> Arms:
     )
 
 
-def _adding(concavity: float, many: float) -> Arms:
+def _adding(concavity: float, many: float, sixteen: float = 400) -> Arms:
     made = {}
-    for count, first in ((2, 900.0), (4, 600.0), (8, 500.0), (16, 400.0), (32, many)):
+    for count, first in ((2, 900.0), (4, 600.0), (8, 500.0), (16, sixteen), (32, many)):
         measured = {
             "experts/shared": (LATE, np.ones((SEEDS, 2, count - 1))),
             "experts/task": (LATE, np.ones((SEEDS, 2, count))),
-            "experts/shared_concavity": (LATE, constant(concavity, count=2)),
-            "experts/task_concavity": (LATE, constant(concavity, count=2)),
-            "binding/o_information": (LATE, constant(concavity, count=2)),
-        }  # fmt: skip
+        }
+        for name in ("experts/shared_concavity", "experts/task_concavity", "binding/o_information"):
+            measured[name] = (LATE, constant(concavity, count=2))
         times = one_by_one(first, 100)
         made[f"experts_{count}"] = arm(f"experts_{count}", staircase(times), measured, **{"topology.experts": count})
     return made
@@ -340,12 +339,7 @@ CASES: dict[str, list[tuple[str, Made]]] = {
     "adding_experts": [
         (REPRODUCED, lambda: _adding(2, 450)), (NOT_REPRODUCED, lambda: _adding(-2, 450)),
         (NOT_REPRODUCED, lambda: _adding(2, 100)),
-        (UNDECIDED, lambda: {
-            name: arm(name, staircase(np.full((SEEDS, 4), np.inf)), {
-                column: (LATE, constant(2, count=2)) for column in ("experts/task_concavity", "experts/shared_concavity")
-            } | {"experts/shared": (LATE, np.ones((SEEDS, 2, 3))), "experts/task": (LATE, np.ones((SEEDS, 2, 4)))},
-            **own.run.config) for name, own in _adding(2, 450).items()
-        }),
+        (UNDECIDED, lambda: _adding(2, np.inf, np.inf)),
     ],
     "topology": [(REPRODUCED, lambda: _topology(500)), (NOT_REPRODUCED, lambda: _topology(-500))],
     "transient_chaos": [
