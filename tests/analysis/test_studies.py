@@ -7,8 +7,10 @@ import shutil
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from analysis.measured import measured_with, read_measures, write_measures
 from analysis.studies import BY_IMPORTANCE, entries
 from analysis.study import FIGURE, module_of
 from badger_sweeps.commands import configuration
@@ -77,7 +79,7 @@ def judged(runs: Path) -> str:
 def test_a_study_ends_with_its_verdict_and_its_figure(judged: str, runs: Path) -> None:
     words = " ".join(judged.split())
     assert "The claim: The task could be solved without communication at all" in words
-    assert "trained with links, networks lose when these are cut" in words
+    assert "networks trained with links lose when these are cut" in words
     assert "Verdict: " in words
     assert (runs / "communication" / FIGURE).read_bytes().startswith(b"\x89PNG")
 
@@ -88,6 +90,34 @@ def test_what_it_needs_is_measured_once(judged: str, runs: Path) -> None:
     before = path.stat().st_mtime_ns
     assert warm.run([sys.executable, "-m", "analysis.study", str(runs / "communication")]).returncode == 0
     assert path.stat().st_mtime_ns == before
+
+
+def test_what_was_measured_with_other_settings_or_code_is_measured_again(
+    judged: str, runs: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "communication"
+    shutil.copytree(runs / "communication", copy)
+    linked = copy / "linked"
+    before = read_measures(linked)
+    assert before is not None
+    wrong = before.assign(**{"silenced/loss": 7.0})
+    write_measures(linked, wrong, {"silenced/loss": "of another version"})
+    assert warm.run([sys.executable, "-m", "analysis.study", str(copy)]).returncode == 0
+    again = read_measures(linked)
+    assert again is not None
+    pd.testing.assert_series_equal(again["silenced/loss"], before["silenced/loss"])
+    assert measured_with(linked) == measured_with(runs / "communication" / "linked")
+
+
+def test_a_study_that_was_changed_decides_nothing(judged: str, runs: Path, tmp_path: Path) -> None:
+    assert "cannot be decided, because it was not run at its standard settings (topology.experts=5," in " ".join(
+        judged.split()
+    )
+    other = tmp_path / "communication"
+    shutil.copytree(runs / "communication", other)
+    path = other / "multirun.yaml"
+    path.write_text(path.read_text().replace("iterations: 120", "iterations: 100"))
+    assert "must have 100 iterations in linked; found 120." in complaint("analysis.study", str(other))
 
 
 def test_the_page_shows_the_claim_its_parts_and_the_figure(judged: str, runs: Path, browser: Show) -> None:
