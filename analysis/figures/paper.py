@@ -17,6 +17,8 @@ from badger_sweeps.foundations.files import replacing
 PANEL = (5.2, 3.3)
 """Inches."""
 DPI = 90
+MOST_LETTERS = 36
+"""Of all names along an axis together, above which they are tilted."""
 LOOK: dict[str, Any] = {
     "font.size": 9, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
     "legend.fontsize": 8, "axes.grid": True, "grid.alpha": 0.25, "grid.linewidth": 0.5, "svg.hashsalt": "badger_sweeps",
@@ -44,7 +46,9 @@ def _panel(axes: Axes, panel: Panel) -> None:
     if panel.y_log:
         axes.set_yscale("log")
     if panel.ticks is not None:
-        axes.set_xticks(range(len(panel.ticks)), panel.ticks)
+        crowded = sum(map(len, panel.ticks)) > MOST_LETTERS
+        tilted = {"rotation": 20, "horizontalalignment": "right"} if crowded else {}
+        axes.set_xticks(range(len(panel.ticks)), panel.ticks, **tilted)
         axes.set_xlim(-0.6, len(panel.ticks) - 0.4)
     if panel.y_range is not None:
         axes.set_ylim(*panel.y_range)

@@ -156,8 +156,9 @@ def test_plateaus_are_told_one_by_one(copy: Path) -> None:
 
 def test_columns_measured_again_replace_those_of_before_and_others_stay(tmp_path: Path) -> None:
     first = pd.DataFrame({"seed": [0, 0], "iteration": [0, 10], "a": [1.0, 2.0], "b": [3.0, 4.0]})
-    write_measures(tmp_path, first)
-    write_measures(tmp_path, pd.DataFrame({"seed": [0], "iteration": [20], "b": [5.0]}))
+    write_measures(tmp_path, first, {"a": "one", "b": "one"})
+    write_measures(tmp_path, pd.DataFrame({"seed": [0], "iteration": [20], "b": [5.0]}), {"b": "two"})
+    assert measured_with(tmp_path) == {"a": "one", "b": "two"}
     found = read_measures(tmp_path)
     assert found is not None
     expected = pd.DataFrame({"seed": [0] * 3, "iteration": [0, 10, 20], "a": [1, 2, None], "b": [None, None, 5.0]})
