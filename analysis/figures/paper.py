@@ -47,8 +47,8 @@ def _panel(axes: Axes, panel: Panel) -> None:
         axes.set_yscale("log")
     if panel.ticks is not None:
         crowded = sum(map(len, panel.ticks)) > MOST_LETTERS
-        tilted = {"rotation": 20, "horizontalalignment": "right"} if crowded else {}
-        axes.set_xticks(range(len(panel.ticks)), panel.ticks, **tilted)
+        axes.set_xticks(range(len(panel.ticks)), panel.ticks)
+        axes.tick_params(axis="x", labelrotation=18 if crowded else 0)
         axes.set_xlim(-0.6, len(panel.ticks) - 0.4)
     if panel.y_range is not None:
         axes.set_ylim(*panel.y_range)

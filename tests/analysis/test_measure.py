@@ -15,7 +15,7 @@ import pytest
 
 from analysis.figures import curves
 from analysis.gather import gather
-from analysis.measured import all_measured, read_measures, write_measures
+from analysis.measured import all_measured, measured_with, read_measures, write_measures
 from badger_sweeps.measures.dynamics.hurst import hurst
 from tests import warm
 from tests.runs.commands import run
