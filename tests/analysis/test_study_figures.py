@@ -11,7 +11,7 @@ import pytest
 from analysis.arms import Arm, Arms, MissingError
 from analysis.chart import Line
 from analysis.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict, judged, verdict
-from analysis.figures import hurst, screen, topology
+from analysis.figures import communication, hurst, screen, topology
 from analysis.figures.style import to_json
 from analysis.study import module_of
 from badger_sweeps.topologies.connectivity import Connectivity
@@ -368,6 +368,53 @@ def test_the_verdict_is_that_which_was_planted(name: str, kind: str, made: Made)
 def test_a_study_whose_runs_lack_a_measure_says_which() -> None:
     with pytest.raises(MissingError, match="`silenced/loss` was not measured in linked"):
         judge("communication", _named(_escapes(200, "linked"), _escapes(200, "unlinked")))
+
+
+def test_a_seed_that_diverged_has_exploded() -> None:
+    arms = dict(_update(8, 0.99))
+    losses = staircase(one_by_one(8, spread=2))
+    losses[:6, 1500:] = np.nan
+    inner = {"inner/state_size": (LATE, np.ones((SEEDS, 2, 10))), "gate/carried": (LATE, np.full((SEEDS, 2, 10), 0.7))}
+    inner["gate/growing"] = (LATE, constant(0.1, count=2))
+    arms["exponential"] = arm("exponential", losses, inner, **{"architecture.a": 0.5, "architecture.b": 0.7})
+    found = judge("exponential_update", arms)
+    assert found.kind == NOT_REPRODUCED
+    assert "do not explode" in found.because
+
+
+def test_guesses_before_training_are_not_those_of_the_first_plateau_or_after_it() -> None:
+    arms = _guessing(1500, 0.95, together=False)
+    measures = arms["many"].run.measures
+    assert measures is not None
+    measures.loc[measures["iteration"] == 0, ["guess/power", "guess/alike"]] = [3.0, 0.0]
+    assert judge("guessing_game", arms).kind == REPRODUCED
+
+
+def test_an_inner_loop_that_has_learned_nothing_says_nothing() -> None:
+    """It stands still, or moves, for other reasons: that decides neither study of inner loops."""
+    for name, last in (("frequency_lstm", 0.0001), ("frequency_quantized", 0.001)):
+        common = _frequencies("once", "common", _inner_loop(last), final=1.0)
+        found = judge(name, _named(common, _frequencies("once", "independent")))
+        assert found.kind == UNDECIDED
+        assert "could be measured on 0 seeds" in found.because
+
+
+def test_a_seed_without_modes_to_count_does_not_count_as_one_that_has_none() -> None:
+    values = {name: np.full((SEEDS, 2), np.nan) for name in ("oscillating", "surrogates_most", "power", "none")}
+    for column in values.values():
+        column[0] = 1.0  # one seed alone was measured
+    values |= {name: np.full((SEEDS, 2), 0.9) for name in ("r2", "persistence_r2")}
+    measured = {f"modes/{name}": (LATE, column) for name, column in values.items()}
+    assert judge("dmd", {"badger": _escapes(200, "badger", measured)}).kind == UNDECIDED
+
+
+def test_what_links_are_worth_is_told_at_a_moment_at_which_both_losses_are_known() -> None:
+    measured = {
+        "silenced/loss": ([0, 1000, BUDGET], np.tile([1.0, 0.7, 0.9], (SEEDS, 1))),
+        "evaluation/loss": ([0, 1000, 1900], np.tile([1.0, 0.2, 0.1], (SEEDS, 1))),
+    }
+    worth = communication._worth(_escapes(200, "linked", measured))
+    np.testing.assert_allclose(worth, 0.5)
 
 
 def test_times_are_exchanged_within_seeds_alone() -> None:
