@@ -373,7 +373,7 @@ def test_a_study_whose_runs_lack_a_measure_says_which() -> None:
 def test_a_seed_that_diverged_has_exploded() -> None:
     arms = dict(_update(8, 0.99))
     losses = staircase(one_by_one(8, spread=2))
-    losses[:6, 1500:] = np.nan
+    losses[:7, 1500:] = np.nan
     inner = {"inner/state_size": (LATE, np.ones((SEEDS, 2, 10))), "gate/carried": (LATE, np.full((SEEDS, 2, 10), 0.7))}
     inner["gate/growing"] = (LATE, constant(0.1, count=2))
     arms["exponential"] = arm("exponential", losses, inner, **{"architecture.a": 0.5, "architecture.b": 0.7})
