@@ -48,10 +48,4 @@ def findings(info: FrequencyLSTM) -> list[Finding]:
 
 def draw(info: FrequencyLSTM) -> Chart:
     """Frequencies over training, and the inner loop of the trained networks."""
-    return Chart(
-        [*frequency_order.panels([info.common, info.independent]), *inner_convergence.panels(info.inner)],
-        "Medians over seeds on 1000 fixed games. A frequency is solved when its coherent ratio stays at 0.9 or above "
-        "for "
-        "three measurements. Bottom: the trained networks with the common phase, step by step.",
-        columns=3,
-    )
+    return inner_convergence.chart([info.common, info.independent], info.inner)
