@@ -95,7 +95,7 @@ def panels(orders: Sequence[Order]) -> list[Panel]:
         for place, curve in enumerate(order.coherent):
             panel.marks.append(Line(curve.x, np.nanmedian(curve.y, axis=0), place, f"k = {place + 1}", width=1.6))
         made.append(panel)
-    when = Panel("When each was solved", "frequency k", "iteration (crosses the top: not within the budget)")
+    when = Panel("When each was solved", "frequency k", "iteration (at most the budget)")
     for place, order in enumerate(orders):
         k = np.arange(1, order.frequencies + 1)
         for row in order.times:
