@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from analysis.figures.style import Spec, along, configuration_color, figure_of, packed, plain, translucent
 from analysis.gather import Run
 from analysis.measured import all_measured
+from badger_sweeps.tracking.base import is_of_inner_loop
 
 Numbers = NDArray[np.float64]
 POINTS = 150
@@ -35,8 +36,6 @@ TITLES = {
     "grad_norm": ("Norm of the gradient", ""),
 }
 """Of the measures that are shown first, in this order: what they are called, and their unit."""
-INNER = ("binding/inner", "binding/inner_given_target")
-"""Vectors over inner steps."""
 EVERY_ITERATION = re.compile(r"loss|grad_norm|loss_dim/\d+")
 LEFT_OUT = re.compile(r"mi(_given_target)?/\d\d__\d\d|plateau/.*|schedule/.*")
 """What other figures show."""
@@ -182,7 +181,7 @@ def _curves(position: int, run: Run) -> list[tuple[str, str, Curve]]:
         column = known[name].dropna()
         if column.empty or EVERY_ITERATION.fullmatch(name) or LEFT_OUT.fullmatch(name):
             continue
-        if name not in INNER:
+        if not is_of_inner_loop(name):
             if column.dtype != object:
                 found.append((name, "iteration", _curve(position, run, column.unstack("iteration"))))
         elif (last := column.index.get_level_values("iteration").max()) > 0:  # before training there is nothing to see

@@ -13,6 +13,11 @@ from badger_sweeps.topologies.connectivity import Connectivity
 from badger_sweeps.training.loop import Record
 
 
+def is_of_inner_loop(name: str) -> bool:
+    """Whether a measure is a vector over inner steps."""
+    return name.startswith(("inner/", "binding/inner")) or name == "gate/carried"
+
+
 @dataclass(frozen=True)
 class RunDescription:
     """What a tracker needs to know of a run.

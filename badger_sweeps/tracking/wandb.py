@@ -24,7 +24,14 @@ from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.names import shortened
 from badger_sweeps.foundations.settings import Count, settings
 from badger_sweeps.measures.outcome import Outcome
-from badger_sweeps.tracking.base import RunDescription, SearchDescription, SearchTracker, Tracker, Tracking
+from badger_sweeps.tracking.base import (
+    RunDescription,
+    SearchDescription,
+    SearchTracker,
+    Tracker,
+    Tracking,
+    is_of_inner_loop,
+)
 from badger_sweeps.training.loop import Record
 
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # W&B reports on its own use even of offline runs
@@ -38,8 +45,8 @@ SETTLING = 1.0
 LAST_PATIENCE = 30
 """Seconds that the end of a run waits for what the server has not taken yet."""
 PAIR = re.compile(r"mi/\d\d__\d\d$")
-INNER = frozenset(["binding/inner", "binding/inner_given_target"])
-"""Vectors over inner steps."""
+INNER = "inner/"
+"""What the names of rows of the inner loop begin with: they have the inner step as their axis."""
 STRIDE = 100
 """W&B's own steps to an iteration: room for rows of inner steps, since a step that was passed cannot be logged."""
 CELL = 16
@@ -105,7 +112,7 @@ class _Runs(Tracker):
         if record.iteration % self._every and not record.measures:
             return
         values = {**record.metrics, **record.measures}
-        inner = values.keys() & INNER
+        inner = sorted(filter(is_of_inner_loop, values))
         pictured = self._pairs and self._pairs[0] in values and self._is_due(record.iteration)
         kept = values.keys() if pictured else values.keys() - set(self._pairs)
         for position, seed in enumerate(record.seeds):
@@ -114,8 +121,9 @@ class _Runs(Tracker):
                 continue
             # A vector becomes a list of numbers.
             row = {name: values[name][position].tolist() for name in values if name in kept}
-            if inner:
-                self._inner[seed] = {f"inner/{name.replace('/inner', '')}": row[name] for name in sorted(inner)}
+            for name in inner:
+                vector = row.pop(name) if name.startswith(INNER) else row[name]
+                self._inner.setdefault(seed, {})[_inner_name(name)] = vector
             if pictured:
                 row["mi_pairs"] = _picture({name: float(values[name][position]) for name in self._pairs})
             # The step is given, since after a restart offline W&B would count from 0 again.
@@ -259,6 +267,11 @@ def _warn(reason: str) -> None:
     warnings.warn(words, Undelivered, stacklevel=2)
 
 
+def _inner_name(name: str) -> str:
+    """What rows of the inner loop call a vector: ``binding/inner`` is ``inner/binding`` there."""
+    return name if name.startswith(INNER) else f"{INNER}{name.replace('/inner', '')}"
+
+
 def _picture(pairs: Mapping[str, float]) -> wandb.Image:
     """Mutual information of all pairs of experts, from dark (0) to light (the most there is)."""
     places = [tuple(map(int, name.removeprefix("mi/").split("__"))) for name in pairs]
@@ -310,8 +323,8 @@ def _start(tracking: WandB, mode: Mode, run: RunDescription, seed: int) -> wandb
     )
     started.define_metric("iteration", hidden=True)
     started.define_metric("inner_step", hidden=True)
-    started.define_metric("inner/*", step_metric="inner_step", summary="none")
-    for name in sorted({_pattern(name) for name in run.metrics}):
+    started.define_metric(f"{INNER}*", step_metric="inner_step", summary="none")
+    for name in sorted({_pattern(name) for name in run.metrics if not name.startswith(INNER)}):
         started.define_metric(name, step_metric="iteration", summary="none")
     started.summary.update(run.graphs[seed]._asdict())
     return started

@@ -175,7 +175,7 @@ def _between_experts(study: StudyDescription) -> list[Any]:
 def _inner(study: StudyDescription) -> list[Any]:
     if "binding/inner" not in study.metrics:
         return []
-    return [_line("binding information along the last rollout", regex="^inner/.*", x="inner_step")]
+    return [_line("along the last rollout", regex="^inner/.*", x="inner_step")]
 
 
 def _sweep(study: StudyDescription) -> list[Any]:

@@ -176,7 +176,7 @@ def test_figures_show_what_was_measured(copy: Path) -> None:
     assert panels["mi/mean"].curves[0].x.tolist() == [0, 10, 20, 30, 40, 50]
     assert binding.seeds.shape == (3, 4)
     assert binding.seeds[1, 2] == known.loc[(1, 40), "binding/outer"]
-    for name in curves.INNER:
+    for name in ("binding/inner", "binding/inner_given_target"):
         (inner,) = panels[name].curves
         assert (inner.x.tolist(), inner.seeds.shape) == ([1, 2, 3, 4], (3, 4))
         assert inner.seeds[2].tolist() == pytest.approx(list(known.loc[(2, 40), name]))

@@ -32,7 +32,8 @@ def records(folder: Path) -> Iterator[dict[str, Any]]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tracked") / "run"
     cadences = ("tracking.every=7", "measures.every=20", "measures.inner_binding.every=20", "tracking.pairs_every=40")
-    done = run(folder, "training.iterations=60", "architecture=exponential", *cadences, tracking="wandb")
+    along = ("measures.inner_loop.every=40", "measures.gates.every=40")
+    done = run(folder, "training.iterations=60", "architecture=exponential", *cadences, *along, tracking="wandb")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -107,14 +108,20 @@ def test_what_is_measured_is_logged_when_it_is_measured(finished: Path) -> None:
             assert rows[iteration]["mi/03__04"] == pytest.approx(float(own.loc[iteration, "mi/03__04"]))
         steps = [row for row in told if "inner_step" in row]
         assert [row["inner_step"] for row in steps] == [1, 2, 3, 4]
-        assert [row["inner/binding"] for row in steps] == pytest.approx(list(own.loc[40, "binding/inner"]))
+        for shown, column in (("inner/binding", "binding/inner"), ("inner/loss", "inner/loss")):
+            assert [row[shown] for row in steps] == pytest.approx(list(own.loc[40, column]))
+        assert [row["inner/gate/carried"] for row in steps] == pytest.approx(list(own.loc[40, "gate/carried"]))
+        assert not any("inner/loss" in row for row in rows.values())  # which have another axis
 
 
 def test_metrics_have_the_outer_iteration_as_their_axis(finished: Path) -> None:
     metrics = of_seed(finished, 0)["metric"]
     text = json.dumps(metrics)
     names = ("loss", "loss_dim/*", "grad_norm", "schedule/*", "plateau/*")
-    names += tuple(f"{of}/*" for of in ("evaluation", "mi", "mi_given_target", "binding", "hurst", "sequentiality"))
+    names += tuple(
+        f"{of}/*"
+        for of in ("evaluation", "guess", "mi", "mi_given_target", "binding", "hurst", "sequentiality", "gate")
+    )
     for name in names:
         assert f'"{name}"' in text
     assert text.count('"step_metric": "iteration"') == len(names)
