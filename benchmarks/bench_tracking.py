@@ -33,7 +33,7 @@ def plan(folder: Path, tracking: Tracking, iterations: int) -> runs.Plan:
     experiment = Experiment(device="cpu", training=Training(iterations=iterations))
     made = runs.Plan(experiment, Measures(), folder, "bench", (), {}, "escape_iteration", tracking)
     folder.mkdir()
-    Provenance(folder, 0, "bench", "bench")
+    Provenance(folder, 0, "bench", "bench", {})
     write_graphs(folder, experiment)
     return made
 
