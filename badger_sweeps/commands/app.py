@@ -87,7 +87,6 @@ def _take_over(planned: Plan, studies: Path, console: Console) -> None:
     adopt(found, planned)
     note = f"{planned.name}: taken over from {os.path.relpath(found)}, which has the same configuration and code"
     console.print(note, markup=False, highlight=False, soft_wrap=True)
-    if (
-        isinstance(planned.tracking, WandB) and planned.tracking.mode == "online"
-    ):  # offline, `make sync` delivers from the history
+    # Offline, `make sync` delivers it from its history.
+    if isinstance(planned.tracking, WandB) and planned.tracking.mode == "online":
         deliver(planned, console)
