@@ -28,10 +28,9 @@ OPENING = (
     "Written by `make replication` from what the standard studies left; not to be edited. The claims are those of "
     "Petr Šimánek, *Trainability of Badger*, GoodAI, 20 May 2020. What it leaves open is reconstructed and named in "
     "the docstrings; a claim that is not reproduced may hold under settings that the document does not tell.\n\n"
-    "Read the verdicts as exploratory: the 0.1.0 definitions of `guessing_game`, `l1_loss`, `exponential_update`,\n"
-    "`weighted_readout`, `communication`, `adding_experts`, `mutual_information`, `hurst`, `lyapunov` and the frequency\n"
-    "studies were settled after first results on these or smaller runs of the same seeds had been seen. To confirm one,\n"
-    "run it on other seeds: `make study-NAME seeds='[8,9,10,11,12,13,14,15]'`.\n\n"
+    "Read the verdicts as exploratory: definitions of most studies were settled after first results on the same seeds, "
+    "at this or the quick scale, had been seen. To confirm one, run it on other seeds: "
+    "`make study-NAME seeds='[8,9,10,11,12,13,14,15]'`.\n\n"
 )
 
 
