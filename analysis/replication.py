@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -29,9 +30,16 @@ OPENING = (
     "Petr Šimánek, *Trainability of Badger*, GoodAI, 20 May 2020. What it leaves open is reconstructed and named in "
     "the docstrings; a claim that is not reproduced may hold under settings that the document does not tell.\n\n"
     "Read the verdicts as exploratory: definitions of most studies were settled after first results on the same seeds, "
-    "at this or the quick scale, had been seen. To confirm one, run it on other seeds: "
-    "`make study-NAME seeds='[8,9,10,11,12,13,14,15]'`.\n\n"
+    "at this or the quick scale, had been seen. What is told of other seeds confirms or does not: they were run after "
+    "that, with `make study-NAME seeds='[8,9,10,11,12,13,14,15]'`.\n\n"
 )
+
+
+class Examined(NamedTuple):
+    """A study on the standard seeds, and the same on others."""
+
+    study: Study
+    others: Sequence[Study]
 
 
 def write(runs: Path, document: Path, console: Console) -> None:
@@ -40,33 +48,43 @@ def write(runs: Path, document: Path, console: Console) -> None:
     Raises:
         UsageError: there is no finished study.
     """
-    studies = [study for name in BY_IMPORTANCE if (study := _evaluated(runs, name, console)) is not None]
-    if not studies:
+    examined = [found for name in BY_IMPORTANCE if (found := _examined(runs, name, console)) is not None]
+    if not examined:
         raise UsageError(f"`{runs}` must have a finished standard study below it; found none.")
     pictures = document.with_suffix("")
     pictures.mkdir(parents=True, exist_ok=True)
-    for study in studies:
+    for study, _ in examined:
         paper.write(study.chart, pictures / f"{study.name}.png")
     told = {entry.name: entry for entry in entries()}
-    twins = _same_runs(studies)
+    twins = _same_runs([study for study, _ in examined])
     with replacing(document) as file:
-        file.write(_text(studies, told, pictures.name, twins).encode())
+        file.write(_text(examined, told, pictures.name, twins).encode())
 
 
-def _evaluated(runs: Path, name: str, console: Console) -> Study | None:
-    """A study on the standard seeds: at the full scale where it is finished, else at the quick one, else None."""
-    for folder in (runs / name, runs / f"{name}_quick"):
-        known = study_of(folder)
-        if known is None or known[0] != name:
-            continue
-        try:
-            study = evaluate(folder, gather(folder))
-        except UsageError as error:
-            console.print(f"left out: {error}", markup=False, highlight=False, soft_wrap=True)
-            continue
-        console.print(f"{name}: {study.verdict}", markup=False, highlight=False, soft_wrap=True)
-        return study
-    return None
+def _examined(runs: Path, name: str, console: Console) -> Examined | None:
+    """On the standard seeds: at the full scale where it is finished, else at the quick one, else None.
+
+    Other seeds count at the full scale alone: the quick one decides nothing.
+    """
+    standard = (_evaluated(folder, name, console) for folder in (runs / name, runs / f"{name}_quick"))
+    study = next((found for found in standard if found is not None), None)
+    if study is None:
+        return None
+    others = (_evaluated(folder, name, console) for folder in sorted(runs.glob(f"{name}_seeds_*")))
+    return Examined(study, [found for found in others if found is not None])
+
+
+def _evaluated(folder: Path, name: str, console: Console) -> Study | None:
+    known = study_of(folder)
+    if known is None or known[0] != name:
+        return None
+    try:
+        study = evaluate(folder, gather(folder))
+    except UsageError as error:
+        console.print(f"left out: {error}", markup=False, highlight=False, soft_wrap=True)
+        return None
+    console.print(f"{folder.name}: {study.verdict}", markup=False, highlight=False, soft_wrap=True)
+    return study
 
 
 def _same_runs(studies: Sequence[Study]) -> dict[tuple[str, str], list[str]]:
@@ -82,32 +100,33 @@ def _same_runs(studies: Sequence[Study]) -> dict[tuple[str, str], list[str]]:
 
 
 def _text(
-    studies: Sequence[Study], entries: dict[str, Entry], pictures: str, twins: Mapping[tuple[str, str], Sequence[str]]
+    examined: Sequence[Examined], entries: dict[str, Entry], pictures: str, twins: Mapping[tuple[str, str], list[str]]
 ) -> str:
-    by_name = {study.name: study for study in studies}
-    lines = [OPENING + FINDING_NOTE, "", "| study | claim | verdict |", "|---|---|---|"]
+    by_name = {found.study.name: found for found in examined}
+    lines = [OPENING + FINDING_NOTE, "", "| study | claim | verdict | on other seeds |", "|---|---|---|---|"]
     for name in BY_IMPORTANCE:
-        study = by_name.get(name)
         module = module_of(name)
         claim = module.CLAIM if module is not None else ""
-        lines.append(f"| [{name}](#{name}) | {_cell(claim)} | {_cell(_short(study))} |")
-    counts = {
-        kind: sum(study.verdict.kind == kind for study in studies) for kind in (REPRODUCED, NOT_REPRODUCED, UNDECIDED)
-    }
-    summary = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    lines += ["", f"{len(studies)} of {len(BY_IMPORTANCE)} studies were run: {summary}.", ""]
+        found = by_name.get(name)
+        verdict = _short(found.study) if found else "not run"
+        others = "; ".join(f"{own.verdict.kind} ({_listed(own.seeds)})" for own in found.others) if found else ""
+        lines.append(f"| [{name}](#{name}) | {_cell(claim)} | {verdict} | {others or '-'} |")
+    kinds = [found.study.verdict.kind for found in examined]
+    summary = ", ".join(f"{kinds.count(kind)} {kind}" for kind in (REPRODUCED, NOT_REPRODUCED, UNDECIDED))
+    lines += ["", f"{len(examined)} of {len(BY_IMPORTANCE)} studies were run: {summary}.", ""]
     for name in BY_IMPORTANCE:
         lines += _section(by_name[name], entries[name], pictures, twins) if name in by_name else _not_run(entries[name])
     return "\n".join(lines) + "\n"
 
 
-def _section(study: Study, entry: Entry, pictures: str, twins: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:
+def _section(
+    examined: Examined, entry: Entry, pictures: str, twins: Mapping[tuple[str, str], Sequence[str]]
+) -> list[str]:
+    study, others = examined
     quick = " (quick only)" if study.quick else ""
-    columns = [f"| {' | '.join(FINDING_COLUMNS)} |", "|" + "---|" * len(FINDING_COLUMNS)]
-    rows = [f"| {' | '.join(map(_cell, finding_cells(finding)))} |" for finding in study.findings]
-    shared = [(run, others) for (name, run), others in twins.items() if name == study.name and others]
+    shared = [(run, own) for (name, run), own in twins.items() if name == study.name and own]
     notes = [f"{len(study.seeds)} seeds ({_listed(study.seeds)}), code {', '.join(study.code)}."]
-    notes += [f"`{run}` is the same run as {', '.join(f'`{own}`' for own in others)}." for run, others in shared]
+    notes += [f"`{run}` is the same run as {', '.join(f'`{own}`' for own in runs)}." for run, runs in shared]
     return [
         f"## {study.name}{quick}",
         "",
@@ -121,13 +140,26 @@ def _section(study: Study, entry: Entry, pictures: str, twins: Mapping[tuple[str
         "",
         study.chart.caption,
         "",
-        *columns,
-        *rows,
+        *_table(study),
         "",
         " ".join(notes),
         "",
         f"`{study.command}` ({entry.quick if study.quick else entry.full} on 2 cores)",
         "",
+        *(line for other in others for line in _confirmation(other)),
+    ]
+
+
+def _confirmation(study: Study) -> list[str]:
+    notes = f"{len(study.seeds)} seeds, code {', '.join(study.code)}."
+    return [f"**On seeds {_listed(study.seeds)}: {study.verdict}.**", "", *_table(study), "", notes, ""]
+
+
+def _table(study: Study) -> list[str]:
+    return [
+        f"| {' | '.join(FINDING_COLUMNS)} |",
+        "|" + "---|" * len(FINDING_COLUMNS),
+        *(f"| {' | '.join(map(_cell, finding_cells(finding)))} |" for finding in study.findings),
     ]
 
 
@@ -135,9 +167,7 @@ def _not_run(entry: Entry) -> list[str]:
     return [f"## {entry.name}", "", f"*{entry.question}*", "", f"Not run yet: `make study-{entry.name}`", ""]
 
 
-def _short(study: Study | None) -> str:
-    if study is None:
-        return "not run"
+def _short(study: Study) -> str:
     return f"{study.verdict.kind}{' (quick only)' if study.quick else ''}"
 
 

@@ -44,7 +44,7 @@ def compute(arms: Arms) -> FrequencyQuantized:
     """Orders, the inner loop, and even against odd frequencies."""
     inner = inner_convergence.compute(arms["common"])
     pairs = zip(inner.still_steps, inner.losses, strict=True)
-    distance = np.stack([np.abs(own.y[:, -1] - 1) for own in inner.amplitude])
+    distance = np.stack([np.where(inner.learned, np.abs(own.y[:, -1] - 1), np.nan) for own in inner.amplitude])
     return FrequencyQuantized(
         frequency_order.compute(arms["common"]),
         frequency_order.compute(arms["independent"]),

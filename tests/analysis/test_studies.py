@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.measured import measured_with, read_measures, write_measures
@@ -17,7 +20,7 @@ from badger_sweeps.commands import configuration
 from tests import warm
 from tests.analysis import studies
 from tests.analysis.conftest import Show
-from tests.analysis.test_study_figures import CASES, judge
+from tests.analysis.planted import CASES, judge
 from tests.choices import UNMEASURED
 from tests.runs.commands import SMALL
 
@@ -157,6 +160,38 @@ def test_the_quick_scale_is_told_where_there_is_no_other(judged: str, runs: Path
     assert "## communication (quick only)" in text
     assert "cannot be decided, because only the quick scale was run" in text
     assert "`make study-communication scale=quick`" in text
+
+
+def test_the_same_study_on_other_seeds_stands_below_it(judged: str, runs: Path, tmp_path: Path) -> None:
+    other = tmp_path / "runs"
+    for name in ("communication", "communication_seeds_8-13"):
+        shutil.copytree(runs / "communication", other / name)
+    renumber(other / "communication_seeds_8-13", by=8)
+    document = tmp_path / "replication.md"
+    words = [sys.executable, "-m", "analysis.replication", str(other), "--document", str(document)]
+    done = warm.run(words)
+    assert done.returncode == 0, done.stderr
+    text = document.read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| [communication]"))
+    assert row.endswith("| cannot be decided | cannot be decided (8 to 13) |")
+    standard, _, confirmed = text.partition("**On seeds 8 to 13: cannot be decided, because")
+    assert "6 seeds (0 to 5)" in standard
+    assert "1 of 22 studies were run" in standard
+    assert confirmed.count("| networks trained with links lose when these are cut |") == 1
+
+
+def renumber(study: Path, by: int) -> None:
+    """Give a study's runs other seeds, as if it had been run on these."""
+    for path in study.glob("*/summary.json"):
+        told = json.loads(path.read_text())
+        for outcome in told["seeds"]:
+            outcome["seed"] += by
+        path.write_text(json.dumps(told))
+    for path in (own for own in study.rglob("*.parquet") if own.is_file()):
+        rows = pq.read_table(path, partitioning=None)
+        place = rows.column_names.index("seed")
+        seeds = pc.add(rows["seed"], pa.scalar(by, rows["seed"].type))
+        pq.write_table(rows.set_column(place, rows.schema.field(place), seeds), path)
 
 
 def complaint(*words: str) -> str:
