@@ -61,8 +61,7 @@ def draw(info: BindingOuter) -> Chart:
             losses.panel(list(info.arms.values())),
         ],
         "Gaussian copula, corrected for bias, 1000 fixed games, after the last inner step. Experts that know the "
-        "target "
-        "have binding information without any communication: hence the arm without links, and what is left once the "
-        "targets are taken out.",
+        "target have binding information without any communication: hence the arm without links, and what is left "
+        "once the targets are taken out.",
         columns=3,
     )

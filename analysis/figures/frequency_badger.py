@@ -94,7 +94,7 @@ def draw(info: FrequencyBadger) -> Chart:
     return Chart(
         [*frequency_order.panels(info.orders), losses.panel(list(info.arms.values()))],
         "Medians over seeds of the coherent ratio of each frequency on 1000 fixed games, with 11 samples; right: the "
-        "loss "
-        "with 11 and 41 samples. With a common phase all targets lie in a plane, with independent phases they do not.",
+        "loss with 11 and 41 samples. With a common phase all targets lie in a plane, with independent phases they do "
+        "not.",
         columns=2,
     )

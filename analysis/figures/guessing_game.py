@@ -13,8 +13,7 @@ from analysis.figures import losses
 
 CLAIM = (
     "On the Guessing Game there are several plateaus. On the first one zeros are guessed, then numbers that are all "
-    "the "
-    "same, and then the numbers are learned one by one; with three of them the task is solved near iteration 1500."
+    "the same, and then the numbers are learned one by one; with three of them the task is solved near iteration 1500."
 )
 NEAR = 1500
 """The document's iteration of convergence with three numbers; "near" is taken as within a factor of two."""

@@ -14,8 +14,7 @@ from badger_sweeps.measures.estimates import FEWEST_PAIRS
 
 CLAIM = (
     "Training the LSTM meta-learner on the L1 norm instead of the mean squared error shows different behaviour, but "
-    "not "
-    "faster overall convergence or a lower error."
+    "not faster overall convergence or a lower error."
 )
 MARGIN = 0.1
 """Of the mean with squares: a smaller gain than this is none."""
@@ -89,8 +88,7 @@ def draw(info: L1Loss) -> Chart:
             Panel("Solving the task", "", "iterations", groups(list(info.solved.values()), names), ticks=names),
         ],
         "LSTM meta-learner (one layer of 64). Top: each by the loss that it is trained on. Bottom: both by either "
-        "error, "
-        "on the same fixed games. Times are of the squared error on these games, for both arms.",
+        "error, on the same fixed games. Times are of the squared error on these games, for both arms.",
         columns=3,
     )
 

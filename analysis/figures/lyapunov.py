@@ -102,7 +102,6 @@ def draw(info: Lyapunov) -> Chart:
         [loss, exponents, twins],
         "nolds' estimator on the last losses (embedding 2, trajectories of 6) of seeds that had converged before. It "
         "is positive on white noise: only what lies beyond surrogates of the same distribution speaks for chaos. "
-        "Twins: the same games, "
-        f"weights that differ by 1e-5 of their length, over {TWIN_ITERATIONS} iterations.",
+        f"Twins: the same games, weights that differ by 1e-5 of their length, over {TWIN_ITERATIONS} iterations.",
         columns=3,
     )

@@ -89,9 +89,8 @@ def draw(info: MutualInformation) -> Chart:
     return Chart(
         [*panels, losses.panel([info.linked, info.unlinked])],
         "Mutual information of hidden states after the last inner step: Gaussian copula, corrected for bias, 1000 "
-        "fixed "
-        "games, in the principal directions of the untrained states. Unlinked: experts that never hear each other. The "
-        "document tells neither its estimator nor its unit.",
+        "fixed games, in the principal directions of the untrained states. Unlinked: experts that never hear each "
+        "other. The document tells neither its estimator nor its unit.",
     )
 
 

@@ -37,6 +37,7 @@ class Saddles(NamedTuple):
         steepness: smallest eigenvalue over the largest, there.
         later: the same at the end of training, of seeds that have solved the task by then.
         plateaus: how many a seed rests on until it solves the task; NaN if it does not.
+        network: its size, in words.
     """
 
     dims: list[int]
@@ -44,14 +45,21 @@ class Saddles(NamedTuple):
     steepness: list[Numbers]
     later: list[Numbers]
     plateaus: list[Numbers]
+    network: str
 
 
 def compute(arms: Arms) -> Saddles:
     """Indices on plateaus, and how many plateaus there are."""
     found = [_of(arm) for arm in arms.values()]
     indices, steepness, later = (list(own) for own in zip(*found, strict=True))
+    config = next(iter(arms.values())).run.config
     return Saddles(
-        [arm.dims for arm in arms.values()], indices, steepness, later, [_plateaus(arm) for arm in arms.values()]
+        dims=[arm.dims for arm in arms.values()],
+        indices=indices,
+        steepness=steepness,
+        later=later,
+        plateaus=[_plateaus(arm) for arm in arms.values()],
+        network=f"{config['topology.experts']} experts with {config['architecture.hidden']} hidden units",
     )
 
 
@@ -94,10 +102,9 @@ def draw(info: Saddles) -> Chart:
             Panel("Steepest way down", "dimensions", "smallest / largest", [Level(0.0), *steepest], ticks=names),
             Panel("Plateaus above rung 0", "dimensions", "per seed", plateaus, ticks=names),
         ],
-        "Hessian of the outer loss on 64 fixed games with respect to all weights, in float64, at the snapshot "
-        "nearest to "
-        "the middle of the first plateau; only seeds that rest then are shown. Small networks (8 experts, 16 hidden "
-        "units).",
+        "Hessian of the outer loss on 64 fixed games with respect to all weights, in float64, at the snapshot nearest "
+        "to the middle of the first plateau; only seeds that rest then are shown. Small networks: "
+        f"{info.network}.",
         columns=3,
     )  # fmt: skip
 

@@ -81,8 +81,7 @@ def draw(info: ShortenPlateaus) -> Chart:
     return Chart(
         [course, Panel("On fresh seeds", "", info.objective, groups([info.first, info.found], names), ticks=names)],
         "Left: trials on the search's own seeds; those that could not become the best any more were stopped. Right: "
-        "both "
-        f"configurations on seeds that the search had not used. Best: {info.words}.",
+        f"both configurations on seeds that the search had not used. Best: {info.words}.",
     )
 
 

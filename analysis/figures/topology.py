@@ -14,8 +14,7 @@ from analysis.figures import losses
 
 CLAIM = (
     "Strongly connected graphs are to be preferred, and the eigenvalues of the graph's Laplacian play an important "
-    "role "
-    "in the speed of convergence."
+    "role in the speed of convergence."
 )
 
 
@@ -28,6 +27,7 @@ class Topology(NamedTuple):
         rate: consensus rate of every seed's graph, the smallest real part of the Laplacian's spectrum without one 0.
         strong: whether it is strongly connected.
         edges: how many links each graph has.
+        experts: how many experts.
     """
 
     arms: Arms
@@ -35,6 +35,7 @@ class Topology(NamedTuple):
     rate: dict[str, Numbers]
     strong: dict[str, Numbers]
     edges: Numbers
+    experts: int
 
 
 def compute(arms: Arms) -> Topology:
@@ -46,6 +47,7 @@ def compute(arms: Arms) -> Topology:
         rate={name: np.array([graph.consensus_rate or 0.0 for graph in own]) for name, own in graphs.items()},
         strong={name: np.array([graph.strongly_connected for graph in own]) for name, own in graphs.items()},
         edges=np.array([graph.edges for own in graphs.values() for graph in own]),
+        experts=int(arms["random"].run.config["topology.experts"]),
     )
 
 
@@ -84,9 +86,8 @@ def draw(info: Topology) -> Chart:
             Panel("Solving the task", "", "iterations", groups(list(info.solved.values()), names), ticks=names),
             cloud,
         ],
-        f"16 experts and {edges} links in every graph, so that only their place differs. A graph whose consensus "
-        f"rate is "
-        "0 does not agree: some expert's messages do not reach all others, nor does anybody's.",
+        f"{info.experts} experts and {edges} links in every graph, so that only their place differs. A graph whose "
+        "consensus rate is 0 does not agree: some expert's messages do not reach all others, nor does anybody's.",
         columns=3,
     )
 

@@ -118,3 +118,15 @@ def test_one_lines_color_is_that_of_its_arm() -> None:
     labels = {mark.label: mark.color for panel in chart.panels for mark in panel.marks if isinstance(mark, Line)}
     assert labels["linked"] == 0
     assert labels["unlinked"] == 1
+
+
+def test_captions_tell_the_sizes_of_the_runs_they_show() -> None:
+    """The quick scale has other ones than the document's."""
+    for name, words in (("topology", "7 experts and 32 links"), ("saddles", "7 experts with 5 hidden units")):
+        _, made = CASES[name][0]
+        arms = made()
+        for own in arms.values():
+            own.run.config.update({"topology.experts": 7, "architecture.hidden": 5})
+        module = module_of(name)
+        assert module is not None
+        assert words in module.draw(module.compute(arms)).caption
