@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from analysis.arms import Arms, Numbers
+from analysis.arms import Arm, Arms, Numbers
 from analysis.chart import Chart
 from analysis.evidence import Finding, above
 from analysis.figures import binding, losses
@@ -36,8 +36,10 @@ class BindingOuter(NamedTuple):
 
 def compute(arms: Arms) -> BindingOuter:
     """How much it grows."""
-    grown = [arms[name].last(column) - arms[name].first(column) for name in arms for column in (RAW, GIVEN)]
-    return BindingOuter(arms, *grown)
+    linked, unlinked = arms["linked"], arms["unlinked"]
+    return BindingOuter(
+        arms, _grown(linked, RAW), _grown(linked, GIVEN), _grown(unlinked, RAW), _grown(unlinked, GIVEN)
+    )
 
 
 def findings(info: BindingOuter) -> list[Finding]:
@@ -65,3 +67,7 @@ def draw(info: BindingOuter) -> Chart:
         "once the targets are taken out.",
         columns=3,
     )
+
+
+def _grown(arm: Arm, column: str) -> Numbers:
+    return arm.last(column) - arm.first(column)

@@ -17,8 +17,8 @@ from badger_sweeps.measures.outcome import Outcome
 
 CLAIM = "On plateaus the Hurst exponents of the loss are very close to 0.5: it changes at random, without memory."
 CLOSE = 0.1
-"""What "very close" is taken to mean: about 1.5 standard deviations of one estimate on 512 values of white noise "
-"(.06)."""
+"""What "very close" is taken to mean: about 1.5 standard deviations (.06) of one estimate on 512 values of white
+noise."""
 
 
 class Exponents(NamedTuple):

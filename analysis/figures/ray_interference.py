@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from analysis.arms import Arm, Arms, Curve, Numbers
-from analysis.chart import GREY, Chart, Level, Line, Panel, groups
+from analysis.chart import GREY, Area, Chart, Level, Line, Mark, Panel, groups
 from analysis.evidence import Finding, above
-from badger_sweeps.measures.landscape.rays import Learning, trajectory
+from badger_sweeps.measures.landscape.rays import Learning, field, trajectory
 from badger_sweeps.measures.landscape.sequentiality import sequentiality
 
 CLAIM = (
@@ -21,6 +21,8 @@ STARTS = (0.02, 0.03, 0.05, 0.08, 0.12)
 """J of the toy's starts near zero, where learning begins; all pairs of different ones."""
 ONE_BY_ONE = 0.5
 """Half of the way from all at once to one by one."""
+FIRST, SECOND = 0, 1
+"""Colours of the toy's dimensions."""
 LEARNED = 1.8
 """J1 + J2 that a seed must have reached, so that S may be compared."""
 
@@ -88,8 +90,8 @@ def draw(info: RayInterference) -> Chart:
     panels = []
     titles: dict[Learning, str] = {"supervised": "Supervised learning (toy)", "rl": "Reinforcement learning (toy)"}
     for kind, title in titles.items():
-        panel = Panel(title, "J1", "J2", y_range=(-0.05, 1.05), square=True)
-        panel.marks += [Line(path[:, 0], path[:, 1], GREY, width=1.0) for path in info.toy[kind]]
+        panel = Panel(title, "J1", "J2", _winner_takes_all(kind), y_range=(-0.05, 1.05), square=True)
+        panel.marks += [Line(path[:, 0], path[:, 1], _basin(path), width=1.0) for path in info.toy[kind]]
         panels.append(panel)
     own = Panel("Micro-Badger, two numbers", "J1", "J2", [Level(1.0)], y_range=(-0.15, 1.05), square=True)
     own.marks += [Line(path[:, 0], path[:, 1], seed, width=1.2) for seed, path in enumerate(info.paths.y)]
@@ -99,9 +101,37 @@ def draw(info: RayInterference) -> Chart:
     statistic.marks += groups(values, names, [GREY, GREY, 0])
     return Chart(
         [*panels, own, statistic],
-        "J is the share of a dimension that is learned. Toy: Schaul's system, reconstructed, from starts near zero. "
-        "Badger: block means of 1 - loss, a line for each seed. S is the integral of |J1 - J2| over J1 + J2.",
+        "J is the share of a dimension that is learned. Toy: Schaul's system, reconstructed, from starts near zero; a "
+        "path's colour is the corner that it passes (grey: neither), shaded in the same colour is where that dimension "
+        "is learned while the other is unlearned. Badger: block means of 1 - loss, a line for each seed. S is the "
+        "integral of |J1 - J2| over J1 + J2.",
     )
+
+
+def _basin(path: Numbers) -> int:
+    """The colour of the corner that a path passes: it is nearer to it than to the diagonal."""
+    lead = path[:, 0] - path[:, 1]
+    return GREY if np.abs(lead).max() <= 0.5 else FIRST if lead[np.abs(lead).argmax()] > 0 else SECOND
+
+
+def _winner_takes_all(kind: Learning) -> list[Mark]:
+    """Where one dimension is unlearned while the other is learned: bands over J1, coloured by the one that is learned.
+
+    The second dimension is unlearned in a band at the bottom and one at the top, the first in one on either side.
+    """
+    flow = field(201, kind)
+    low, left = flow.j[:, None] < 0.5, flow.j[None, :] < 0.5
+    first, second = flow.suppressed == 1, flow.suppressed == 2
+    marks: list[Mark] = []
+    for region, color in (
+        (second & low, FIRST), (second & ~low, FIRST), (first & left, SECOND), (first & ~left, SECOND)
+    ):  # fmt: skip
+        columns = np.flatnonzero(region.any(axis=0))
+        rows = [np.flatnonzero(region[:, column])[[0, -1]] for column in columns]
+        if rows:
+            bottom, top = flow.j[np.array(rows)].T
+            marks.append(Area(flow.j[columns], bottom, top, color))
+    return marks
 
 
 def _of_path(path: Numbers) -> float:

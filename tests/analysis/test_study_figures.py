@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from analysis.arms import MissingError
-from analysis.chart import Line
+from analysis.chart import Area, Line
 from analysis.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED
-from analysis.figures import communication, hurst, topology
+from analysis.figures import communication, hurst, ray_interference, topology
 from analysis.study import module_of
+from badger_sweeps.measures.landscape.rays import Learning
 from tests.analysis.made_arms import BUDGET, SEEDS, arm, constant, one_by_one, staircase
 from tests.analysis.planted import (
     CASES,
@@ -130,3 +131,22 @@ def test_captions_tell_the_sizes_of_the_runs_they_show() -> None:
         module = module_of(name)
         assert module is not None
         assert words in module.draw(module.compute(arms)).caption
+
+
+@pytest.mark.parametrize("kind", ["rl", "supervised"])
+def test_the_toys_shaded_bands_are_where_one_dimension_is_unlearned(kind: Learning) -> None:
+    """Under RL where f_k < f_j/2, supervised where J_k > (1 + J_j)/2, at points off the lines between."""
+    bands = ray_interference._winner_takes_all(kind)
+    for first, second in np.random.default_rng(0).uniform(0.02, 0.98, (300, 2)):
+        f, g = first * (1 - first), second * (1 - second)
+        margins = (f - g / 2, g - f / 2) if kind == "rl" else ((1 + second) / 2 - first, (1 + first) / 2 - second)
+        if min(map(abs, margins)) < 0.02:
+            continue
+        wanted = {ray_interference.SECOND} if margins[0] < 0 else {ray_interference.FIRST} if margins[1] < 0 else set()
+        found = set()
+        for band in bands:
+            assert isinstance(band, Area)
+            x, low, high = (np.asarray(own) for own in (band.x, band.low, band.high))
+            if x[0] <= first <= x[-1] and np.interp(first, x, low) <= second <= np.interp(first, x, high):
+                found.add(band.color)
+        assert found == wanted
