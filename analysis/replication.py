@@ -31,7 +31,8 @@ OPENING = (
     "the docstrings; a claim that is not reproduced may hold under settings that the document does not tell.\n\n"
     "Read the verdicts as exploratory: definitions of most studies were settled after first results on the same seeds, "
     "at this or the quick scale, had been seen. What is told of other seeds confirms or does not: they were run after "
-    "that, with `make study-NAME seeds='[8,9,10,11,12,13,14,15]'`.\n\n"
+    "that, with `make study-NAME seeds='[8,9,10,11,12,13,14,15]'`. Behind the seeds stands a hash of the code that "
+    "decides the numbers, as in the runs' `provenance.json`.\n\n"
 )
 
 

@@ -29,7 +29,7 @@ from analysis.wording import finding_cells
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.measures.unmeasurable import tell_in_one_line
 from badger_sweeps.runs.provenance import NAME as PROVENANCE
-from badger_sweeps.runs.provenance import code_version
+from badger_sweeps.runs.provenance import computing_version
 
 FIGURE = "figure.png"
 """The study's figure, in its folder."""
@@ -66,7 +66,7 @@ class Study:
         verdict: what they come to.
         chart: the figure.
         seeds: of its runs.
-        code: versions that computed its runs.
+        code: that decided the numbers of its runs (`provenance.computing_version`).
         shared: run, and where it was taken over from.
     """
 
@@ -139,7 +139,7 @@ def evaluate(folder: Path, collection: Collection) -> Study:
         verdict=verdict(findings, quick) if quick or not changed else Verdict(UNDECIDED, _not_standard(changed)),
         chart=chart,
         seeds=sorted({outcome.seed for run in runs for outcome in run.summary.outcomes}),
-        code=sorted({code_version(run.folder) for run in runs}),
+        code=sorted({computing_version(run.folder) for run in runs}),
         shared=shared,
     )
 

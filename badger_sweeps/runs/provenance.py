@@ -122,6 +122,13 @@ def code_version(folder: Path) -> str:
     return f"{(commit or last['badger_sweeps'])[:12]}{f' with changes {changes[:12]}' if changes else ''}"
 
 
+def computing_version(folder: Path) -> str:
+    """The code that decided the numbers of the run in `folder`: equal versions, equal numbers; of a run that went on
+    with other code than it began with, `code_version`."""
+    known = _read(folder / NAME).get(COMPUTED_FROM)
+    return str(known["code"])[:12] if known else code_version(folder)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text()))

@@ -133,8 +133,10 @@ def test_a_run_that_goes_on_with_other_code_follows_from_nothing_known(
     longer = {**CONFIG, "training": {"iterations": 90}}
     Provenance(tmp_path, 60, "engine", "group", longer)
     assert json.loads((tmp_path / "provenance.json").read_text())[COMPUTED_FROM] == computed_from(longer)
+    assert provenance.computing_version(tmp_path) == computed_from(longer)["code"][:12]
     monkeypatch.setattr(provenance, "computing_code", lambda: "another version")
     Provenance(tmp_path, 90, "engine", "group", longer)
     assert json.loads((tmp_path / "provenance.json").read_text())[COMPUTED_FROM] is None
+    assert provenance.computing_version(tmp_path) == provenance.code_version(tmp_path)
     Provenance(tmp_path, 0, "engine", "group", longer)  # from the start
     assert json.loads((tmp_path / "provenance.json").read_text())[COMPUTED_FROM] == computed_from(longer)
