@@ -24,7 +24,8 @@ def _moments(run: Run) -> list[float]:
     return [*([float(np.median(middles))] if middles else []), float(run.summary.budget)]
 
 
-# Twice as many eigenvalues as there are weights: the whole spectrum is taken, and the index is exact.
+# These networks have at most 974 weights. Asked for more than half of the spectrum, the measure takes all of it, so that
+# the index is exact.
 NEEDS = (Need(("saddles",), at=_moments, settings=("measures.saddles.eigenvalues=500",)),)
 
 
