@@ -24,7 +24,7 @@ def _moments(run: Run) -> list[float]:
     return [*([float(np.median(middles))] if middles else []), float(run.summary.budget)]
 
 
-# These networks have at most 974 weights. Asked for more than half of the spectrum, the measure takes all of it, so that
+# These networks have at most 974 weights: asked for more than half of the spectrum, the measure takes all of it, and
 # the index is exact.
 NEEDS = (Need(("saddles",), at=_moments, settings=("measures.saddles.eigenvalues=500",)),)
 
