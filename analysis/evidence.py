@@ -29,7 +29,7 @@ class Finding:
         p_for: of the hypothesis that the statement is false; small values speak for it. None: not tested.
         p_against: of the hypothesis that the statement is true, or undecided between; small values speak against it.
         part: whether the verdict depends on it; what does not is told beside.
-        holds: set by `judged`: True if shown, False if its opposite is, None if neither is.
+        holds: set by `judged`: True if shown, False if refuted, None if neither.
         p_value: set by `judged`: the smaller of the two p, adjusted where it must be.
         missing: why it could not be tested; empty if it was.
     """
@@ -93,6 +93,24 @@ def most(statement: str, flags: Sequence[bool | None], unit: str = "of seeds") -
     )
 
 
+def few(statement: str, flags: Sequence[bool | None], chance: float, unit: str = "of seeds") -> Finding:
+    """No more than half of the seeds show it, and no more than would by chance.
+
+    For it speaks the exact binomial test of one half, two-sided; against it that of more than `chance`, the probability
+    with which a seed shows it where there is nothing. None: a seed that cannot tell.
+    """
+    known = [flag for flag in flags if flag is not None]
+    unit = f"{unit}, compared with one half, and with {chance:.3g} by chance"
+    if len(known) < FEWEST_PAIRS:
+        return Finding(statement, None, unit, len(known), missing=_few(len(known)))
+    count = sum(known)
+    half = float(scipy.stats.binomtest(count, len(known)).pvalue)
+    more = float(scipy.stats.binomtest(count, len(known), chance, "greater").pvalue)
+    return Finding(
+        statement, share(count, len(known)), unit, len(known), "binomial", half if 2 * count < len(known) else 1.0, more
+    )
+
+
 def ordered(statement: str, coefficient: float, p_value: float, count: int, unit: str, test: str, sign: int) -> Finding:
     """A coefficient has a sign, by a two-sided test that was made elsewhere."""
     if not np.isfinite([coefficient, p_value]).all():
@@ -113,7 +131,7 @@ def judged(findings: Sequence[Finding]) -> list[Finding]:
     """The findings with `holds` and `p_value`.
 
     A claim is reproduced if all of its parts hold, so that each part is tested at the level itself (an intersection of
-    hypotheses needs no adjustment); it is not reproduced if the opposite of any part holds, so that p-values against
+    hypotheses needs no adjustment); it is not reproduced if any part is refuted, so that p-values against
     the parts are adjusted for their number (Holm). What is told beside is adjusted for its own number in both.
     """
     found = list(findings)
@@ -127,6 +145,17 @@ def judged(findings: Sequence[Finding]) -> list[Finding]:
             holds = True if shown < LEVEL else False if opposite < LEVEL else None
             found[place] = replace(found[place], p_value=min(shown, opposite), holds=holds)
     return found
+
+
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
+    """Spearman's, of the places where both are known: NaN for fewer than three, 0 where either is always the same."""
+    x, y = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    known = np.isfinite(x) & np.isfinite(y)
+    if known.sum() < 3:
+        return float("nan")
+    if not np.ptp(x[known]) or not np.ptp(y[known]):
+        return 0.0
+    return float(scipy.stats.spearmanr(x[known], y[known]).statistic)
 
 
 @dataclass(frozen=True)
@@ -147,7 +176,8 @@ class Verdict:
 
 
 def verdict(findings: Sequence[Finding], quick: bool) -> Verdict:
-    """Reproduced: every part was shown. Not reproduced: the opposite of some part was. Else it cannot be decided.
+    """Reproduced: every part was shown. Not reproduced: some part was refuted, which means that what is found lies on
+    the other side of the bound that the part sets. Else it cannot be decided.
 
     Args:
         findings: judged.
@@ -159,8 +189,8 @@ def verdict(findings: Sequence[Finding], quick: bool) -> Verdict:
     against = [finding for finding in parts if finding.holds is False]
     held = [finding for finding in parts if finding.holds]
     if against:
-        words = "the opposite was found of “" + "” and “".join(own.statement for own in against) + "”"
-        words += f"; {len(held)} of {len(parts)} parts hold" if held else ""
+        words = "by the bounds set here it is not so that “" + "”, nor that “".join(own.statement for own in against)
+        words += f"”; {len(held)} of {len(parts)} parts hold" if held else "”"
         return Verdict(NOT_REPRODUCED, words)
     if parts and len(held) == len(parts):
         return Verdict(REPRODUCED)
@@ -206,4 +236,5 @@ def _few(count: int) -> str:
 def _why_open(finding: Finding) -> str:
     if finding.missing:
         return finding.missing
-    return f"was neither shown nor refuted (p = {finding.p_value:.2g})"
+    found = "" if finding.effect is None else f"found: {finding.effect.value:.3g}, "
+    return f"was neither shown nor refuted ({found}p = {finding.p_value:.2g})"

@@ -190,10 +190,13 @@ FINDING_COLUMNS = ("if the claim holds", "found", "seeds", "test", "p", "so")
 
 
 FINDING_NOTE = (
-    "Brackets are 95 % BCa bootstrap intervals over seeds (Wilson for shares). A claim is reproduced if every part "
-    "holds at p < 0.05, not reproduced if the opposite of some part does, adjusted for the number of parts (Holm), and "
-    "else cannot be decided. What stands in parentheses is told beside and does not enter the verdict; its p-values "
-    "are adjusted among themselves."
+    "Brackets are 95 % BCa bootstrap intervals over seeds (Wilson for shares). Each part of a claim has a bound, and p "
+    "is for the better supported of two statements: that what is found lies on the side of the bound that the claim "
+    "asks for (holds), or on the other (refuted). A claim is reproduced if every part holds at p < 0.05, not "
+    "reproduced if some part is refuted at p < 0.05, and else cannot be decided. The p of what holds is not adjusted, "
+    "since all parts must hold; that of what is refuted is adjusted for the number of parts (Holm). What stands in "
+    "parentheses is additional, is not part of the verdict, and has its p-values adjusted among themselves in both "
+    "directions."
 )
 """How the verdict follows from them."""
 
@@ -202,6 +205,6 @@ def finding_cells(finding: Finding) -> list[str]:
     """A row for one part, one text for each of `FINDING_COLUMNS`."""
     effect = "-" if finding.effect is None else f"{_with_interval(finding.effect, '.3g')} {finding.unit}".strip()
     p_value = "-" if finding.p_value is None else f"{finding.p_value:.2g}"
-    held = {True: "holds", False: "opposite", None: "open"}[finding.holds]
+    held = {True: "holds", False: "refuted", None: "open"}[finding.holds]
     so = held if finding.part else f"({held})"
     return [finding.statement, effect, str(finding.seeds), finding.test or finding.missing or "-", p_value, so]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.arms import Arms, Curve, Numbers
+from analysis.arms import Arm, Arms, Curve, Numbers
 from analysis.chart import Area, Chart, Level, Line, Panel, seeds
 from analysis.evidence import Finding, below
 from analysis.figures import first_plateau, losses
@@ -19,6 +19,7 @@ CLAIM = (
 )
 NEEDS = (Need(("inner_loop", "gates"), moments=6),)
 
+EXPONENTIAL = ("exponential_alike", "exponential")
 GROWTH_OF_DIVERGED = 2.0
 """What a seed counts that diverged and has no states: more than any gates allow."""
 
@@ -30,16 +31,17 @@ class ExponentialUpdate(NamedTuple):
         arms: by name.
         sizes: root mean square of the states along the inner loop, at the end of training; a row for each seed.
         carried: mean of the factor by which a state is carried on, a + b*z, over all steps; of each seed over training.
-        growing: the share of components for which that exceeds 1, at the end of training.
-        growth: by which the states' size grows from one inner step to the next, over the second half of the rollout.
+        growing: the share of components for which that exceeds 1, at the end of training; of each exponential arm.
+        growth: by which the states' size grows from one inner step to the next, over the second half of the rollout:
+            the most at any moment of training; of each exponential arm.
         open_gate: a + b, the growth with every gate open.
     """
 
     arms: dict[str, FirstPlateau]
     sizes: dict[str, Numbers]
     carried: dict[str, Curve]
-    growing: Numbers
-    growth: Numbers
+    growing: dict[str, Numbers]
+    growth: dict[str, Numbers]
     open_gate: float
 
 
@@ -47,18 +49,13 @@ def compute(arms: Arms) -> ExponentialUpdate:
     """When each arm leaves chance, and what becomes of its states."""
     sizes = {name: arm.last("inner/state_size") for name, arm in arms.items()}
     carried = {name: arm.curve("gate/carried") for name, arm in arms.items()}
-    states = sizes["exponential"]
-    steps = states.shape[1]
-    half = steps // 2
-    growth = (states[:, -1] / states[:, half - 1]) ** (1 / (steps - half))
-    growth[[outcome.diverged for outcome in arms["exponential"].outcomes]] = GROWTH_OF_DIVERGED
     config = arms["exponential"].run.config
     return ExponentialUpdate(
         arms={name: first_plateau.compute(arm) for name, arm in arms.items()},
         sizes=sizes,
         carried={name: Curve(own.x, own.y.mean(axis=2)) for name, own in carried.items()},
-        growing=arms["exponential"].last("gate/growing"),
-        growth=growth,
+        growing={name: arms[name].last("gate/growing") for name in EXPONENTIAL},
+        growth={name: _growth(arms[name]) for name in EXPONENTIAL},
         open_gate=float(config["architecture.a"]) + float(config["architecture.b"]),
     )
 
@@ -71,17 +68,20 @@ def findings(info: ExponentialUpdate) -> list[Finding]:
     gated, exponential, contracting = (info.arms[name] for name in ("gated", "exponential", "contracting"))
     alike = first_plateau.findings(info.arms["gated_alike"], info.arms["exponential_alike"], "the exponential update")
     noisy = first_plateau.findings(gated, exponential, "the exponential update, with noisy starts,")
-    explosion = 1 + (info.open_gate - 1) / 2
+    bound, unit = 1 + (info.open_gate - 1) / 2, f"half way between 1 and a + b = {info.open_gate:.3g}"
+    unit = f"times from step to step, over the rollout's second half, the most in training; the bound is {unit}"
     return [
         *alike,
-        below(
-            "hidden states of the trained network do not explode", info.growth, explosion,
-            f"growth a step over the rollout's second half, half of the way from 1 to a + b = {info.open_gate:.3g}",
+        below("hidden states do not explode", info.growth["exponential_alike"], bound, unit),
+        below("nor with noisy starts", info.growth["exponential"], bound, unit).beside(),
+        *(
+            below(
+                f"the reason: gates close so far that a + b z is below 1 on average ({words})",
+                info.carried[name].y[:, -1], 1.0,
+                f"mean factor at the end of training (above 1 in {np.nanmean(info.growing[name]):.0%} of components)",
+            ).beside()
+            for name, words in zip(EXPONENTIAL, ("starts alike", "noisy starts"), strict=True)
         ),
-        below(
-            "the reason: gates close far enough that a + b*z stays below 1", info.carried["exponential"].y[:, -1], 1.0,
-            f"mean factor at the end of training (above 1 in {np.nanmean(info.growing):.0%} of components)",
-        ).beside(),
         below(
             "the exponential update leaves chance sooner than the same with a + b = 1",
             exponential.escape - contracting.escape, 0, "iterations, difference paired by seed, noisy starts",
@@ -108,3 +108,13 @@ def draw(info: ExponentialUpdate) -> Chart:
         "it bounded.",
         columns=3,
     )
+
+
+def _growth(arm: Arm) -> Numbers:
+    """Of the states' size from step to step, over the second half of the rollout: the most in training."""
+    sizes = arm.curve("inner/state_size").y
+    steps = sizes.shape[2]
+    half = steps // 2
+    growth = ((sizes[:, :, -1] / sizes[:, :, half - 1]) ** (1 / (steps - half))).max(axis=1)
+    growth[[outcome.diverged for outcome in arm.outcomes]] = GROWTH_OF_DIVERGED
+    return np.asarray(growth)

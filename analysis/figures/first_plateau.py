@@ -41,16 +41,19 @@ def compute(arm: Arm) -> FirstPlateau:
 
 def findings(before: FirstPlateau, after: FirstPlateau, change: str) -> list[Finding]:
     """That chance is left sooner, and that no plateau is found there any more although there was one before."""
+    medians = f"medians {np.median(before.escape):.0f} and {np.median(after.escape):.0f}"
+    never = sum(outcome.escape_iteration is None for outcome in after.arm.outcomes)
+    stayed = f"; {never} seeds with it never do, and count the budget" if never else ""
     sooner = below(
         f"{change} leaves chance sooner", after.escape - before.escape, 0,
-        f"iterations, difference paired by seed (means {before.escape.mean():.0f} and {after.escape.mean():.0f})",
+        f"iterations, mean difference paired by seed ({medians}{stayed})",
     )  # fmt: skip
     statement = f"with {change} there is no plateau at chance: it is left within {LEAST} blocks"
     if 2 * sum(before.rested) <= len(before.rested):
-        why = f"has nothing to remove: {sum(before.rested)} of {len(before.rested)} seeds rest at chance without it"
+        why = f"has nothing to remove: without it {sum(before.rested)} of {len(before.rested)} seeds take longer"
         gone = unknown(statement, why)
     else:
-        count = f"of seeds (without it {sum(before.rested)} of {len(before.rested)} rest there)"
+        count = f"of seeds (without it {sum(before.rested)} of {len(before.rested)} take longer)"
         gone = most(statement, [not rested for rested in after.rested], count)
     whole = below(
         f"{change} solves the task sooner", after.solved - before.solved, 0, "iterations, difference paired by seed"

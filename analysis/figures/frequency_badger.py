@@ -20,6 +20,8 @@ CLAIM = (
 CONVERGED = 0.25
 """A final loss below this counts as converged: three quarters of what there is to learn."""
 
+SHOWN = (0, 1)
+"""Rows of the seeds whose frequencies are drawn."""
 APART = 0.1
 """Spread of the times at which frequencies are solved, over their median, above which they are solved apart."""
 
@@ -90,11 +92,17 @@ def _order(order: Order, phases: str) -> list[Finding]:
 
 
 def draw(info: FrequencyBadger) -> Chart:
-    """Frequencies over training with 11 samples, and the losses of all arms."""
+    """Frequencies over training in two single seeds with 11 samples, and the losses of all arms."""
+    common, independent = info.orders
     return Chart(
-        [*frequency_order.panels(info.orders), losses.panel(list(info.arms.values()))],
-        "Medians over seeds of the coherent ratio of each frequency on 1000 fixed games, with 11 samples; right: the "
-        "loss with 11 and 41 samples. With a common phase all targets lie in a plane, with independent phases they do "
-        "not.",
-        columns=2,
+        [
+            *(frequency_order.one_seed(common, row) for row in SHOWN),
+            frequency_order.when(info.orders),
+            *(frequency_order.one_seed(independent, row) for row in SHOWN),
+            losses.panel(list(info.arms.values())),
+        ],
+        "Coherent ratio of each frequency on 1000 fixed games, with 11 samples: the first two seeds of either arm, as "
+        "the document shows two runs. Right: when all seeds solved them, and the loss with 11 and 41 samples. With a "
+        "common phase all targets lie in a plane, with independent phases they do not.",
+        columns=3,
     )

@@ -10,7 +10,7 @@ import torch
 
 from analysis.arms import Arm, Curve, MissingError, Numbers
 from analysis.chart import Dots, Level, Line, Panel
-from analysis.evidence import Finding, above, ordered, within
+from analysis.evidence import Finding, above, ordered, rank_correlation, within
 from analysis.figures import losses
 from analysis.frequencies import solved
 from badger_sweeps.measures.solve_order import PageTrend, page_trend, solve_order
@@ -86,6 +86,12 @@ def not_low_first(order: Order, where: str = "") -> Finding:
     )
 
 
+def error_order(order: Order) -> Numbers:
+    """Spearman's rank correlation of frequency and final error, 1 - coherent ratio, of each seed; NaN of a diverged."""
+    errors = np.stack([1 - curve.y[:, -1] for curve in order.coherent], axis=1)
+    return np.array([rank_correlation(np.arange(order.frequencies), own) for own in errors])
+
+
 def panels(orders: Sequence[Order]) -> list[Panel]:
     """How far each frequency is over training (median of seeds), and when it was solved."""
     made = []
@@ -95,14 +101,28 @@ def panels(orders: Sequence[Order]) -> list[Panel]:
         for place, curve in enumerate(order.coherent):
             panel.marks.append(Line(curve.x, np.nanmedian(curve.y, axis=0), place, f"k = {place + 1}", width=1.6))
         made.append(panel)
-    when = Panel("When each was solved", "frequency k", "iteration (at most the budget)")
+    return [*made, when(orders)]
+
+
+def one_seed(order: Order, row: int) -> Panel:
+    """How far each frequency is over training, in one seed."""
+    title = f"{losses.in_words(order.arm.name)}, seed {order.arm.seeds[row]}"
+    panel = Panel(title, "iteration", "coherent ratio (1: solved)", [Level(1.0), Level(0.0)])
+    for place, curve in enumerate(order.coherent):
+        panel.marks.append(Line(curve.x, curve.y[row], place, f"k = {place + 1}", width=1.6))
+    return panel
+
+
+def when(orders: Sequence[Order]) -> Panel:
+    """When each frequency was solved."""
+    panel = Panel("When each was solved", "frequency k", "iteration (at most the budget)")
     for place, order in enumerate(orders):
         k = np.arange(1, order.frequencies + 1)
         for row in order.times:
-            when.marks.append(Dots(k + 0.12 * place, row, place, size=4, opacity=0.4))
+            panel.marks.append(Dots(k + 0.12 * place, row, place, size=4, opacity=0.4))
         label = f"median of {losses.in_words(order.arm.name)}"
-        when.marks.append(Line(k + 0.12 * place, np.median(order.times, axis=0), place, label))
-    return [*made, when]
+        panel.marks.append(Line(k + 0.12 * place, np.median(order.times, axis=0), place, label))
+    return panel
 
 
 def _unit(order: Order) -> str:

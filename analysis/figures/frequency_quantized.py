@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import scipy
 
 from analysis.arms import Arms, Numbers
 from analysis.chart import Chart
-from analysis.evidence import Finding, above, below
+from analysis.evidence import Finding, above, below, rank_correlation
 from analysis.figures import frequency_order, inner_convergence
 from analysis.figures.frequency_order import Order
 from analysis.figures.inner_convergence import Convergence
@@ -49,7 +48,7 @@ def compute(arms: Arms) -> FrequencyQuantized:
         frequency_order.compute(arms["common"]),
         frequency_order.compute(arms["independent"]),
         inner,
-        np.array([_spearman(*pair) for pair in pairs]),
+        np.array([rank_correlation(*pair) for pair in pairs]),
         distance[0::2].mean(axis=0) - distance[1::2].mean(axis=0),
     )
 
@@ -77,11 +76,3 @@ def findings(info: FrequencyQuantized) -> list[Finding]:
 def draw(info: FrequencyQuantized) -> Chart:
     """Frequencies over training, and the inner loop of the trained networks."""
     return inner_convergence.chart([info.common, info.independent], info.inner)
-
-
-def _spearman(first: Numbers, second: Numbers) -> float:
-    """NaN where either is the same all the time."""
-    known = np.isfinite(first) & np.isfinite(second)
-    if known.sum() < 3 or not np.ptp(first[known]) or not np.ptp(second[known]):
-        return float("nan")
-    return float(scipy.stats.spearmanr(first[known], second[known]).statistic)

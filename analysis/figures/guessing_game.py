@@ -7,16 +7,20 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis.arms import Arm, Arms, Curve, Numbers
-from analysis.chart import Chart, Level, Line, Panel, groups, seeds
+from analysis.chart import GREY, Chart, Level, Line, Panel, seeds
 from analysis.evidence import Finding, above, below, within
 from analysis.figures import losses
 
 CLAIM = (
     "On the Guessing Game there are several plateaus. On the first one zeros are guessed, then numbers that are all "
-    "the same, and then the numbers are learned one by one; with three of them the task is solved near iteration 1500."
+    "the same, and then the numbers are learned one by one; with three of them training converges near iteration 1500."
 )
+SAME = 0.05
+"""Differences of sum J² / sum J below this are none: a tenth of what lies between all at once and one by one."""
 NEAR = 1500
 """The document's iteration of convergence with three numbers; "near" is taken as within a factor of two."""
+CONVERGED = 0.01
+"""A share of chance: a seed has converged when the block means of its loss stay below it."""
 HALF_WAY_UP = 0.5
 """Of the numbers, at which it is asked whether they were learned one by one."""
 
@@ -28,23 +32,25 @@ class GuessingGame(NamedTuple):
         many: the arm with many numbers.
         few: the arm with three.
         plateaus: above rung 0, of each seed of `many`.
-        aligned: sum_d J_d^2 / sum_d J_d with J_d = 1 - loss of number d, along training, of `many`.
+        share: mean of J_d = 1 - loss of number d, the share that is learned, along training, of `many`.
+        aligned: sum_d J_d^2 / sum_d J_d, along training, of `many`.
         halfway: the same, over its largest and smallest possible values, where half of the numbers are learned.
         power: of the guesses on the plateau at chance, in units of one number's worth.
         alike: share of the guesses' power that all numbers have in common, once chance is left.
         alike_curve: the same along training.
-        solved: iterations until each seed of `few` had solved the task.
+        converged: iterations until each seed of `few` had converged (the budget where it has not).
     """
 
     many: Arm
     few: Arm
     plateaus: Numbers
+    share: Curve
     aligned: Curve
     halfway: Numbers
     power: Numbers
     alike: Numbers
     alike_curve: Curve
-    solved: Numbers
+    converged: Numbers
 
 
 def compute(arms: Arms) -> GuessingGame:
@@ -60,6 +66,7 @@ def compute(arms: Arms) -> GuessingGame:
         many=many,
         few=few,
         plateaus=np.array([sum(rest.plateau.rung > 0 for rest in own.rests) for own in many.outcomes], dtype=float),
+        share=Curve(learned.x, total / dims),
         aligned=Curve(learned.x, np.where(total > 0.5, aligned, np.nan)),
         halfway=_where(total, aligned, HALF_WAY_UP * dims),
         power=np.array([_at_chance(power, seed, own.escape_iteration) for seed, own in enumerate(many.outcomes)])
@@ -68,7 +75,7 @@ def compute(arms: Arms) -> GuessingGame:
             [_first_worth(power, alike, seed, own.escape_iteration) for seed, own in enumerate(many.outcomes)]
         ),
         alike_curve=alike,
-        solved=few.times("solved_iteration"),
+        converged=_converged(few),
     )
 
 
@@ -92,9 +99,24 @@ def findings(info: GuessingGame) -> list[Finding]:
             "half)",
         ),
         within(
-            "with three numbers the task is solved near iteration 1500", info.solved, NEAR / 2, NEAR * 2, "iterations"
+            "with three numbers training has converged near iteration 1500", info.converged, NEAR / 2, NEAR * 2,
+            f"iterations until the loss stays below {CONVERGED} of chance",
         ),
+        within(
+            "what is learned one by one are directions, mixtures of all numbers",
+            info.halfway - along_directions(HALF_WAY_UP, dims), -SAME, SAME,
+            "sum of J² over sum of J where half is learned, minus that of half as many random directions",
+        ).beside(),
     ]  # fmt: skip
+
+
+def along_directions(share: Numbers | float, dims: int) -> Numbers:
+    """Mean of sum J² / sum J where a random subspace of so many of all dimensions is learned, and nothing else.
+
+    J_d is then a diagonal entry of its projection, Beta(k/2, (D - k)/2) distributed, with mean s = k/D and variance
+    2 s (1 - s)/(D + 2).
+    """
+    return np.asarray(share + 2 * (1 - np.asarray(share)) / (dims + 2))
 
 
 def draw(info: GuessingGame) -> Chart:
@@ -104,26 +126,46 @@ def draw(info: GuessingGame) -> Chart:
     one = Panel(f"How far each of the {dims} numbers is learned, one seed", "iteration", "1 - loss of the number")
     for dim in range(dims):
         one.marks.append(Line(learned.x, learned.y[0, :, dim], dim, width=1.0, opacity=0.8))
-    way = Panel(
-        "One by one?",
-        "iteration",
-        "sum of J² / sum of J",
-        [Level(1.0, "one by one"), Level(0.5, "half way: all at once")],
-    )
-    way.marks += seeds(info.aligned, 0, f"{dims} numbers")
+    share = np.linspace(0.05, 1, 50)
+    way = Panel("One by one?", "share learned (mean of J)", "sum of J² / sum of J", y_range=(0, 1.08))
+    way.marks += [
+        Line(share, np.ones_like(share), GREY, "number by number", dashed=True),
+        Line(share, along_directions(share, dims), 1, "direction by direction", dashed=True),
+        Line(share, share, 2, "all at once", dashed=True),
+        *(Line(x, y, 0, width=0.8, opacity=0.6) for x, y in zip(info.share.y, info.aligned.y, strict=True)),
+    ]
     same = Panel(
-        "All the same?", "", "share of power in the mean", [Level(1.0, "all the same"), Level(1 / dims, "unrelated")]
-    )
-    same.marks += groups([info.alike], ["once chance is left"])
-    same.ticks, same.y_range = ["once chance is left"], (0, 1.1)
+        "All the same?", "iteration", "share of power in the mean",
+        [Level(1.0, "all the same"), Level(1 / dims, "unrelated")], y_range=(0, 1.1),
+    )  # fmt: skip
+    same.marks += seeds(info.alike_curve, 0, "guesses")
     few = losses.panel([info.few], "Loss with 3 numbers")
     few.marks.append(Level(NEAR, "the document: converged", upright=True))
     return Chart(
-        [losses.panel([info.many], f"Loss with {dims} numbers"), few, one, way, same],
-        "Block means of the loss, every seed and the median; the document's figures are the first two panels. J = 1 - "
-        "loss of a number.",
+        [_one_seed(info.many), losses.panel([info.many], f"Loss with {dims} numbers"), few, one, way, same],
+        "Block means of the loss: one seed with its plateaus, and every seed with their median. J = 1 - loss of a "
+        "number. Before chance is left guesses have no power to speak of, and what they have in common says little.",
         columns=3,
     )
+
+
+def _one_seed(arm: Arm) -> Panel:
+    """The first seed's loss, and the level of each plateau above rung 0."""
+    blocks = arm.blocks()
+    panel = Panel(f"Loss with {arm.dims} numbers, one seed", "iteration", "loss (chance = 1)", [Level(0.0), Level(1.0)])
+    panel.marks.append(Line(blocks.x, blocks.y[0], 0, width=0.8, opacity=0.7))
+    for place, plateau in enumerate(rest.plateau for rest in arm.outcomes[0].rests if rest.plateau.rung > 0):
+        label = "plateaus" if place == 0 else ""
+        panel.marks.append(Line([plateau.start, plateau.end], [plateau.level] * 2, 1, label, width=3.0))
+    return panel
+
+
+def _converged(arm: Arm) -> Numbers:
+    """The end of the last block whose loss is not below `CONVERGED`; the budget where that is the last one of all."""
+    blocks, size = arm.blocks(), arm.run.summary.ladder.block
+    high = ~(blocks.y < CONVERGED)
+    last = np.where(high.any(axis=1), high.shape[1] - high[:, ::-1].argmax(axis=1), 0)
+    return np.where(last == high.shape[1], arm.budget, last * size).astype(float)
 
 
 def _learned(arm: Arm) -> Curve:

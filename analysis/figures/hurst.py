@@ -10,7 +10,7 @@ import torch
 
 from analysis.arms import Arm, Arms, Numbers
 from analysis.chart import Chart, Level, Panel, groups
-from analysis.evidence import Finding, within
+from analysis.evidence import Finding, above, within
 from analysis.figures import losses
 from badger_sweeps.measures.dynamics.hurst import LEAST, increments, on_stretches
 from badger_sweeps.measures.outcome import Outcome
@@ -19,6 +19,9 @@ CLAIM = "On plateaus the Hurst exponents of the loss are very close to 0.5: it c
 CLOSE = 0.1
 """What "very close" is taken to mean: about 1.5 standard deviations (.06) of one estimate on 512 values of white
 noise."""
+
+
+SHUFFLES = 5
 
 
 class Exponents(NamedTuple):
@@ -31,6 +34,8 @@ class Exponents(NamedTuple):
     """DFA of their changes: 0.5 for a walk, about 0 for independent values."""
     rescaled: Numbers
     """R/S of the values."""
+    shuffled: Numbers
+    """DFA of the values in random order, mean over `SHUFFLES`."""
     plateaus: int
     """How many there were."""
 
@@ -40,6 +45,7 @@ class HurstOnPlateaus(NamedTuple):
 
     exponents: dict[str, Exponents]
     arms: Arms
+    learning_rate: float
 
 
 def compute(arms: Arms) -> HurstOnPlateaus:
@@ -48,7 +54,7 @@ def compute(arms: Arms) -> HurstOnPlateaus:
     fixed = arms["fixed_games"].curve("evaluation/loss")
     every = int(np.diff(fixed.x).max(initial=1))
     found["evaluation"] = _exponents(arms["fixed_games"], fixed.y, "loss on fixed games", every)
-    return HurstOnPlateaus(found, arms)
+    return HurstOnPlateaus(found, arms, float(arms["badger"].run.config["optimizer.lr"]))
 
 
 def findings(info: HurstOnPlateaus) -> list[Finding]:
@@ -57,11 +63,15 @@ def findings(info: HurstOnPlateaus) -> list[Finding]:
     own, fixed, many = (info.exponents[name] for name in ("badger", "evaluation", "many"))
     return [
         within("the training loss has no memory on plateaus", own.levels, low, high, _unit(own)),
-        within("nor has the loss on fixed games", fixed.levels, low, high, _unit(fixed)).beside(),
+        above(
+            "the training loss has more memory than the same values in random order", own.levels - own.shuffled, 0,
+            "DFA of levels, difference",
+        ).beside(),
+        within("the loss on fixed games has no memory", fixed.levels, low, high, _unit(fixed)).beside(),
         within("the training loss with many numbers has none", many.levels, low, high, _unit(many)).beside(),
         within("the loss on fixed games walks at random", fixed.increments, low, high, "DFA of increments").beside(),
         within("the training loss has none by R/S either", own.rescaled, low, high, "R/S of levels").beside(),
-    ]
+    ]  # fmt: skip
 
 
 def draw(info: HurstOnPlateaus) -> Chart:
@@ -78,9 +88,11 @@ def draw(info: HurstOnPlateaus) -> Chart:
         panels.append(Panel(title, "", "Hurst exponent", [*marks, *groups(values, names)], ticks=names))
     return Chart(
         [losses.panel([info.arms["badger"], info.arms["fixed_games"]]), *panels],
-        f"A dot for each seed: the mean over its plateaus above rung 0 of at least {LEAST + 1} iterations (below, how "
-        "many). The training loss is that of a new batch at every iteration; the loss on fixed games has none of its "
-        "noise. " + "; ".join(f"{own.label}: {own.plateaus} plateaus" for own in info.exponents.values()) + ".",
+        f"A dot for each seed: the mean over its plateaus above rung 0 of at least {LEAST + 1} iterations, which the "
+        f"plateau at chance does not last; the learning rate is {info.learning_rate:g}, so that others do. The "
+        "training loss is that of a new batch at every iteration; the loss on fixed games has none of its noise. "
+        + "; ".join(f"{own.label}: {own.plateaus} plateaus" for own in info.exponents.values())
+        + ".",
         columns=3,
     )
 
@@ -91,8 +103,8 @@ def _exponents(arm: Arm, series: Numbers, label: str, every: int) -> Exponents:
         stretches = _stretches(outcome, every, len(values))
         count += len(stretches)
         rows.append(_of_seed(torch.from_numpy(values.astype(np.float32)), stretches))
-    levels, steps, rescaled = np.array(rows, dtype=float).T
-    return Exponents(label, levels, steps, rescaled, count)
+    levels, steps, rescaled, shuffled = np.array(rows, dtype=float).T
+    return Exponents(label, levels, steps, rescaled, shuffled, count)
 
 
 def _stretches(outcome: Outcome, every: int, length: int) -> list[tuple[int, int]]:
@@ -103,12 +115,24 @@ def _stretches(outcome: Outcome, every: int, length: int) -> list[tuple[int, int
     return [(start, min(end, length)) for start, end in places if min(end, length) - start > LEAST]
 
 
-def _of_seed(series: torch.Tensor, stretches: Sequence[tuple[int, int]]) -> tuple[float, float, float]:
+def _of_seed(series: torch.Tensor, stretches: Sequence[tuple[int, int]]) -> tuple[float, float, float, float]:
     if not stretches:
-        return np.nan, np.nan, np.nan
+        return np.nan, np.nan, np.nan, np.nan
     levels = on_stretches(series, stretches)
     steps = on_stretches(increments(series[None])[0], [(start, end - 1) for start, end in stretches])
-    return float(levels.dfa.mean()), float(steps.dfa.mean()), float(levels.rs.mean())
+    generator = torch.Generator().manual_seed(0)
+    mixed = [_in_random_order(series, stretches, generator) for _ in range(SHUFFLES)]
+    random = float(np.mean([float(on_stretches(own, stretches).dfa.mean()) for own in mixed]))
+    return float(levels.dfa.mean()), float(steps.dfa.mean()), float(levels.rs.mean()), random
+
+
+def _in_random_order(
+    series: torch.Tensor, stretches: Sequence[tuple[int, int]], generator: torch.Generator
+) -> torch.Tensor:
+    mixed = series.clone()
+    for start, end in stretches:
+        mixed[start:end] = series[start:end][torch.randperm(end - start, generator=generator)]
+    return mixed
 
 
 def _unit(own: Exponents) -> str:

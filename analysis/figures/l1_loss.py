@@ -81,14 +81,15 @@ def draw(info: L1Loss) -> Chart:
         panel.y = "normalised (chance = 1)"
     return Chart(
         [
-            losses.panel([info.arms["l1"]], "L1 loss"),
-            losses.panel([info.arms["mse"]], "Squared loss"),
+            losses.panel([info.arms["l1"]], "L1 loss", rungs=False, first=names.index("l1")),
+            losses.panel([info.arms["mse"]], "Squared loss", first=names.index("mse")),
             Panel("Leaving chance", "", "iterations", groups(list(info.escape.values()), names), ticks=names),
             *both,
             Panel("Solving the task", "", "iterations", groups(list(info.solved.values()), names), ticks=names),
         ],
-        "LSTM meta-learner (one layer of 64). Top: each by the loss that it is trained on. Bottom: both by either "
-        "error, on the same fixed games. Times are of the squared error on these games, for both arms.",
+        "LSTM meta-learner (one layer of 64), with 10 inner steps: with 20 or 40 it does not leave chance within this "
+        "budget. Top: each by the loss that it is trained on. Bottom: both by either error, on the same fixed games. "
+        "Times are of the squared error on these games, for both arms.",
         columns=3,
     )
 
@@ -97,7 +98,10 @@ def _no_gain(statement: str, values: dict[str, Numbers], unit: str) -> Finding:
     """Not lower than with squares by more than the margin."""
     margin = MARGIN * float(np.nanmean(values["mse"]))
     return above(
-        statement, values["l1"] - values["mse"], -margin, f"{unit}, l1 minus mse (no gain: above a tenth less)"
+        statement,
+        values["l1"] - values["mse"],
+        -margin,
+        f"{unit}, l1 minus mse; the bound is a tenth less than mse has",
     )
 
 

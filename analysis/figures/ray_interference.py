@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,12 @@ STARTS = (0.02, 0.03, 0.05, 0.08, 0.12)
 """J of the toy's starts near zero, where learning begins; all pairs of different ones."""
 ONE_BY_ONE = 0.5
 """Half of the way from all at once to one by one."""
+LONG_BLOCK = 25
+"""Iterations over which J is averaged before drops are looked for; a dimension takes hundreds to learn."""
+VARIANCE_AT_CHANCE = 0.8
+"""Of the normalised error 3 t^2 of one number of one game, t ~ U[-1, 1]."""
+NOISE_DROPS = 6
+"""Standard deviations of J: a drop below that is none (`measures.landscape.sequentiality`)."""
 FIRST, SECOND = 0, 1
 """Colours of the toy's dimensions."""
 LEARNED = 1.8
@@ -37,7 +44,8 @@ class RayInterference(NamedTuple):
         paths: J1 and J2 of every seed in block means.
         sequentiality: S of every seed.
         reached: the largest J1 + J2 of every seed (2: all is learned).
-        suppression: the loser's largest drop.
+        suppression: the loser's largest drop, in means of `LONG_BLOCK` iterations.
+        noise: standard deviation of J in such a mean, at chance, where it is largest.
     """
 
     arm: Arm
@@ -47,6 +55,7 @@ class RayInterference(NamedTuple):
     sequentiality: Numbers
     reached: Numbers
     suppression: Numbers
+    noise: float
 
 
 def compute(arms: Arms) -> RayInterference:
@@ -60,6 +69,8 @@ def compute(arms: Arms) -> RayInterference:
     dims = [arm.blocks(f"loss_dim/{dim}") for dim in range(2)]
     solved = 1 - np.stack([own.y for own in dims], axis=2)
     found = sequentiality(torch.from_numpy(1 - solved))
+    every = np.stack([arm.every_iteration(f"loss_dim/{dim}") for dim in range(2)], axis=2)
+    drops = sequentiality(torch.from_numpy(every), block=LONG_BLOCK).suppression
     return RayInterference(
         arm=arm,
         toy=toy,
@@ -67,7 +78,8 @@ def compute(arms: Arms) -> RayInterference:
         paths=Curve(dims[0].x, solved),
         sequentiality=np.asarray(found.sequentiality.numpy()),
         reached=np.asarray(found.reached.numpy()),
-        suppression=np.asarray(found.suppression.numpy()),
+        suppression=np.asarray(drops.numpy()),
+        noise=math.sqrt(VARIANCE_AT_CHANCE / (LONG_BLOCK * int(arm.run.config["training.batch_size"]))),
     )
 
 
@@ -81,8 +93,11 @@ def findings(info: RayInterference) -> list[Finding]:
     return [
         above("Badger is more sequential than supervised learning", learned, supervised, unit),
         above("Badger learns one dimension after the other", learned, ONE_BY_ONE, unit),
-        above("the dimension that is behind falls back meanwhile", info.suppression, 0, "drop of J").beside(),
-    ]
+        above(
+            "the dimension that is behind falls back meanwhile, by more than noise", info.suppression,
+            NOISE_DROPS * info.noise, f"drop of J in means of {LONG_BLOCK} iterations",
+        ).beside(),
+    ]  # fmt: skip
 
 
 def draw(info: RayInterference) -> Chart:

@@ -9,10 +9,9 @@ import numpy as np
 
 from analysis.arms import Arm, Arms, Numbers
 from analysis.chart import Chart, Level, Panel, groups
-from analysis.evidence import Finding, below, most, ordered, unknown
+from analysis.evidence import Finding, above, below, most, rank_correlation
 from analysis.gather import Run
 from analysis.needs import Need
-from badger_sweeps.measures.solve_order import jonckheere
 
 CLAIM = "Plateaus are saddles, and the more dimensions there are, the more saddles there are."
 
@@ -34,7 +33,9 @@ class Saddles(NamedTuple):
 
     Attributes:
         dims: which.
-        indices: negative eigenvalues on the first plateau; NaN for a seed that does not rest at the moment measured.
+        indices: share of negative eigenvalues on the first plateau; NaN for a seed that does not rest at the moment
+            measured. A share, since networks for more dimensions have more weights.
+        weights: how many these are.
         steepness: smallest eigenvalue over the largest, there.
         later: the same at the end of training, of seeds that have solved the task by then.
         plateaus: how many a seed rests on until it solves the task; NaN if it does not.
@@ -43,6 +44,7 @@ class Saddles(NamedTuple):
 
     dims: list[int]
     indices: list[Numbers]
+    weights: list[int]
     steepness: list[Numbers]
     later: list[Numbers]
     plateaus: list[Numbers]
@@ -54,9 +56,11 @@ def compute(arms: Arms) -> Saddles:
     found = [_of(arm) for arm in arms.values()]
     indices, steepness, later = (list(own) for own in zip(*found, strict=True))
     config = next(iter(arms.values())).run.config
+    weights = [_weights(arm) for arm in arms.values()]
     return Saddles(
         dims=[arm.dims for arm in arms.values()],
-        indices=indices,
+        indices=[index / count for index, count in zip(indices, weights, strict=True)],
+        weights=weights,
         steepness=steepness,
         later=later,
         plateaus=[_plateaus(arm) for arm in arms.values()],
@@ -67,7 +71,7 @@ def compute(arms: Arms) -> Saddles:
 def findings(info: Saddles) -> list[Finding]:
     """The claim's parts: of each seed over all numbers of dimensions, and trends over these."""
     known = np.stack(info.indices)
-    saddle = [bool((own[np.isfinite(own)] >= 1).all()) if np.isfinite(own).any() else None for own in known.T]
+    saddle = [bool((own[np.isfinite(own)] > 0).all()) if np.isfinite(own).any() else None for own in known.T]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of seeds without a value
         steeper = np.nanmean(np.stack(info.steepness) - np.stack(info.later), axis=0)
@@ -77,19 +81,27 @@ def findings(info: Saddles) -> list[Finding]:
             "more so than where the task is solved", steeper, 0,
             "smallest over largest eigenvalue, on the plateau minus at the end, mean over dimensions",
         ),
-        _trend("the index grows with the number of dimensions", info.indices, "negative eigenvalues"),
-        _trend("the way to the solution has more plateaus the more dimensions there are", info.plateaus, "plateaus"),
+        _trend("the share of negative eigenvalues grows with the number of dimensions", info.dims, info.indices),
+        _trend("the way to the solution has more plateaus the more dimensions there are", info.dims, info.plateaus),
+        _trend(
+            "the number of negative eigenvalues grows, as does the number of weights", info.dims,
+            [share * count for share, count in zip(info.indices, info.weights, strict=True)],
+        ).beside(),
     ]  # fmt: skip
 
 
-def _trend(statement: str, values: list[Numbers], unit: str) -> Finding:
-    known = [own[np.isfinite(own)] for own in values]
-    usable = [own for own in known if len(own) > 1]
-    if len(usable) < 3:
-        return unknown(statement, f"could be measured at {len(usable)} numbers of dimensions, and it takes 3")
-    test = jonckheere(usable, np.random.default_rng(0))
-    p_value = min(1.0, 2 * min(test.p_rising, test.p_falling))
-    return ordered(statement, test.z, p_value, sum(map(len, usable)), f"z of the trend in {unit}", "Jonckheere", sign=1)
+def _trend(statement: str, dims: list[int], values: list[Numbers]) -> Finding:
+    """Of each seed over the numbers of dimensions, as the same seeds were trained on all of them."""
+    return above(
+        statement, [rank_correlation(dims, own) for own in np.stack(values).T], 0,
+        "Spearman's rank correlation with the number of dimensions, of each seed",
+    )  # fmt: skip
+
+
+def _weights(arm: Arm) -> int:
+    """Of Micro-Badger's cell with two gates, and of what it emits: messages and numbers."""
+    hidden, message = (int(arm.run.config[f"architecture.{name}"]) for name in ("hidden", "message"))
+    return 2 * hidden * (message + 1 + hidden + 2) + (message + arm.dims) * (hidden + 1)
 
 
 def draw(info: Saddles) -> Chart:
@@ -99,7 +111,7 @@ def draw(info: Saddles) -> Chart:
     index, steepest, plateaus = (groups(own, names, [0] * len(names)) for own in columns)
     return Chart(
         [
-            Panel("Index on the first plateau", "dimensions", "negative eigenvalues", index, ticks=names),
+            Panel("Index on the first plateau", "dimensions", "share of negative eigenvalues", index, ticks=names),
             Panel("Steepest way down", "dimensions", "smallest / largest", [Level(0.0), *steepest], ticks=names),
             Panel("Plateaus above rung 0", "dimensions", "per seed", plateaus, ticks=names),
         ],

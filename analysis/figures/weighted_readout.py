@@ -21,6 +21,7 @@ class WeightedReadout(NamedTuple):
     signed: FirstPlateau
     mean_alike: FirstPlateau
     positive_alike: FirstPlateau
+    signed_alike: FirstPlateau
 
 
 def compute(arms: Arms) -> WeightedReadout:
@@ -31,9 +32,12 @@ def compute(arms: Arms) -> WeightedReadout:
 def findings(info: WeightedReadout) -> list[Finding]:
     """The claim's parts, of experts that start alike, since it is about their symmetry; beside them noisy starts."""
     alike = first_plateau.findings(info.mean_alike, info.positive_alike, "a weight for each expert")
-    noisy = first_plateau.findings(info.mean, info.positive, "a weight for each expert, with noisy starts,")
-    signed = first_plateau.findings(info.mean, info.signed, "a weight of either sign, with noisy starts,")
-    return [*alike, *(finding.beside() for finding in (*noisy, *signed))]
+    others = (
+        (info.mean_alike, info.signed_alike, "a weight of either sign"),
+        (info.mean, info.positive, "a weight for each expert, with noisy starts,"),
+        (info.mean, info.signed, "a weight of either sign, with noisy starts,"),
+    )
+    return [*alike, *(own.beside() for other in others for own in first_plateau.findings(*other))]
 
 
 def draw(info: WeightedReadout) -> Chart:

@@ -67,7 +67,10 @@ def arm(
     summary = Summary(
         name, budget, ladder, outcomes, "escape_iteration", Estimate(0.0, None, None), dict(enumerate(known))
     )
-    settings = {"task.dims": dims, "topology.experts": 16, "architecture.hidden": 32, **config}
+    settings = {
+        "task.dims": dims, "topology.experts": 16, "architecture.hidden": 32, "architecture.message": 8,
+        "training.batch_size": 64, "optimizer.lr": 0.001, **config,
+    }  # fmt: skip
     return Arm(name, Run(Path(name), name, summary, settings, history, measures=_frame(measured or {}, seeds)))
 
 

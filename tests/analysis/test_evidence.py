@@ -14,9 +14,11 @@ from analysis.evidence import (
     Finding,
     above,
     below,
+    few,
     judged,
     most,
     ordered,
+    rank_correlation,
     unknown,
     verdict,
     within,
@@ -76,6 +78,22 @@ def test_shares_are_compared_with_one_half() -> None:
     assert seven.p_for == pytest.approx(stats.binomtest(7, 8).pvalue)
 
 
+def test_a_few_seeds_may_show_by_chance_what_is_not_there() -> None:
+    none = few("x", [False] * 8, 0.05)
+    assert (none.p_for, none.p_against) == (pytest.approx(2 / 2**8), 1.0)
+    half = few("x", [True] * 4 + [False] * 4, 0.05)
+    assert half.p_for == 1.0
+    assert half.p_against == pytest.approx(stats.binom.sf(3, 8, 0.05))
+    assert few("x", [None] * 3 + [True] * 5, 0.05).p_for is None
+
+
+def test_rank_correlations_are_of_what_is_known() -> None:
+    x, y = [1.0, 2, 3, 4, np.nan, 6], [2.0, 1, 4, 3, 9, np.inf]
+    assert rank_correlation(x, y) == pytest.approx(stats.spearmanr(x[:4], y[:4]).statistic)
+    assert rank_correlation(x, [1.0] * 6) == 0.0
+    assert np.isnan(rank_correlation(x[:2], y[:2]))
+
+
 def test_the_sign_of_a_coefficient_decides_for_whom_its_p_speaks() -> None:
     assert ordered("x", -0.9, 0.01, 9, "", "t", sign=-1).p_for == 0.01
     assert ordered("x", 0.9, 0.01, 9, "", "t", sign=-1).p_against == 0.01
@@ -103,8 +121,8 @@ OPEN = Finding("c", None, "", 8, p_for=0.5, p_against=1.0)
     ("parts", "kind", "because"),
     [
         ([HOLDS, HOLDS], REPRODUCED, ""),
-        ([HOLDS, OPPOSITE], NOT_REPRODUCED, "the opposite was found of “b”; 1 of 2 parts hold"),
-        ([OPEN, OPPOSITE], NOT_REPRODUCED, "the opposite was found of “b”"),
+        ([HOLDS, OPPOSITE], NOT_REPRODUCED, "by the bounds set here it is not so that “b”; 1 of 2 parts hold"),
+        ([OPEN, OPPOSITE], NOT_REPRODUCED, "by the bounds set here it is not so that “b”"),
         ([HOLDS, OPEN], UNDECIDED, "“c” was neither shown nor refuted (p = 0.5)"),
         ([HOLDS, unknown("d", "was not to be seen")], UNDECIDED, "“d” was not to be seen"),
         ([HOLDS, OPPOSITE.beside()], REPRODUCED, ""),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from analysis.arms import MissingError
 from analysis.chart import Area, Line
-from analysis.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED
-from analysis.figures import communication, hurst, ray_interference, topology
+from analysis.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED, judged
+from analysis.figures import communication, guessing_game, hurst, ray_interference, saddles, topology
 from analysis.study import module_of
+from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.measures.landscape.rays import Learning
 from tests.analysis.made_arms import BUDGET, SEEDS, arm, constant, one_by_one, staircase
 from tests.analysis.planted import (
@@ -51,7 +53,8 @@ def test_a_seed_that_diverged_has_exploded() -> None:
     losses[:7, 1500:] = np.nan
     inner = {"inner/state_size": (LATE, np.ones((SEEDS, 2, 10))), "gate/carried": (LATE, np.full((SEEDS, 2, 10), 0.7))}
     inner["gate/growing"] = (LATE, constant(0.1, count=2))
-    arms["exponential"] = arm("exponential", losses, inner, **{"architecture.a": 0.5, "architecture.b": 0.7})
+    exploded = arm("exponential_alike", losses, inner, **{"architecture.a": 0.5, "architecture.b": 0.7})
+    arms["exponential_alike"] = exploded
     found = judge("exponential_update", arms)
     assert found.kind == NOT_REPRODUCED
     assert "do not explode" in found.because
@@ -150,3 +153,51 @@ def test_the_toys_shaded_bands_are_where_one_dimension_is_unlearned(kind: Learni
             if x[0] <= first <= x[-1] and np.interp(first, x, low) <= second <= np.interp(first, x, high):
                 found.add(band.color)
         assert found == wanted
+
+
+def test_what_random_directions_make_of_the_numbers() -> None:
+    """Projections on 5 random ones of 20 dimensions: J_d is their diagonal. 4 standard errors of 400 draws."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(400):
+        basis, _ = np.linalg.qr(rng.standard_normal((20, 5)))
+        learned = (basis**2).sum(axis=1)
+        found.append((learned**2).sum() / learned.sum())
+    error = np.std(found) / 20
+    assert guessing_game.along_directions(5 / 20, 20) == pytest.approx(np.mean(found), abs=4 * error)
+    assert guessing_game.along_directions(1.0, 20) == 1.0
+
+
+def test_training_has_converged_after_the_last_block_that_is_not_below_the_bound() -> None:
+    times = np.array([[100, 200, 300], [100, 200, np.inf]])
+    losses = np.tile(staircase(times, noise=0.0), (4, 1, 1))
+    losses[0, 900, 0] = 1.0  # once more above it
+    own = arm("few", losses)
+    block = own.run.summary.ladder.block
+    late, never, early = guessing_game._converged(own)[:3]
+    assert late == 900 // block * block + block
+    assert never == own.budget
+    assert early == -(-300 // block) * block
+
+
+@pytest.mark.parametrize("dims", [2, 10])
+def test_saddles_count_the_weights_of_the_networks(dims: int) -> None:
+    architecture = GRU(hidden=16, message=4, reset_gate=False)
+    generator = torch.Generator().manual_seed(0)
+    weights = architecture.initial_parameters(dims, 5, generator)
+    config = {"architecture.hidden": 16, "architecture.message": 4}
+    own = arm("x", staircase(one_by_one(dims=dims)), **config)
+    assert saddles._weights(own) == sum(value.numel() for value in weights.values())
+
+
+def test_noise_alone_does_not_make_a_dimension_fall_back() -> None:
+    """Both are learned one after the other, and the batches' noise at chance is that of 64 games."""
+    losses = staircase(one_by_one(300, 600, 2), noise=np.sqrt(0.8 / 64))
+    module = module_of("ray_interference")
+    assert module is not None
+    for drop, holds in ((0.0, False), (0.4, True)):
+        changed = losses.copy()
+        changed[:, 500:800, 1] += 0.4 if drop else 0.0
+        found = judged(module.findings(module.compute({"badger": arm("badger", changed)})))
+        assert found[-1].statement.startswith("the dimension that is behind falls back")
+        assert found[-1].holds is holds
