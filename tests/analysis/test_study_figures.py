@@ -195,7 +195,7 @@ def test_noise_alone_does_not_make_a_dimension_fall_back() -> None:
     losses = staircase(one_by_one(300, 600, 2), noise=np.sqrt(0.8 / 64))
     module = module_of("ray_interference")
     assert module is not None
-    for drop, holds in ((0.0, False), (0.4, True)):
+    for drop, holds in ((0.0, None), (0.4, True)):
         changed = losses.copy()
         changed[:, 500:800, 1] += 0.4 if drop else 0.0
         found = judged(module.findings(module.compute({"badger": arm("badger", changed)})))
