@@ -21,7 +21,8 @@ MOST_LETTERS = 36
 """Of all names along an axis together, above which they are tilted."""
 LOOK: dict[str, Any] = {
     "font.size": 9, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
-    "legend.framealpha": 0.7, "legend.edgecolor": "none", "legend.fontsize": 8, "axes.grid": True, "grid.alpha": 0.25, "grid.linewidth": 0.5, "svg.hashsalt": "badger_sweeps",
+    "legend.framealpha": 0.7, "legend.edgecolor": "none", "legend.fontsize": 8,
+    "axes.grid": True, "grid.alpha": 0.25, "grid.linewidth": 0.5, "svg.hashsalt": "badger_sweeps",
 }  # fmt: skip
 
 
