@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from time import monotonic
 
 import pandas as pd
 import pyarrow as pa
@@ -230,12 +231,14 @@ def test_the_list_of_studies() -> None:
 def test_all_studies_run_at_the_quick_scale(tmp_path: Path) -> None:
     """What `make study-all scale=quick` does, and the document of it."""
     for name in BY_IMPORTANCE:
+        started = monotonic()
         folder = tmp_path / "runs" / f"{name}_quick"
         trained = [sys.executable, "-m", "badger_sweeps", f"study={name}", "scale=quick", f"hydra.sweep.dir={folder}"]
         for words in ([*trained, "tracking=disabled"], [sys.executable, "-m", "analysis.study", str(folder)]):
             done = warm.run(words)
             assert done.returncode == 0, f"{name}: {done.stderr}"
         assert "cannot be decided, because only the quick scale was run" in " ".join(done.stdout.split())
+        print(f"{name}: {monotonic() - started:.0f} s")  # with pytest -rP: the times in the headers of conf/study
     document = tmp_path / "replication.md"
     done = warm.run([sys.executable, "-m", "analysis.replication", str(tmp_path / "runs"), "--document", str(document)])
     assert done.returncode == 0, done.stderr
