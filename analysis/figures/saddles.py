@@ -6,26 +6,37 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.arms import Arm, Arms, Numbers
 from analysis.chart import Chart, Level, Panel, groups
 from analysis.evidence import Finding, above, below, most, rank_correlation
 from analysis.gather import Run
 from analysis.needs import Need
+from badger_sweeps.measures.outcome import Outcome
 
 CLAIM = "Plateaus are saddles, and the more dimensions there are, the more saddles there are."
 
 
 def _moments(run: Run) -> list[float]:
-    """The middle of the first plateau above rung 0, for the median seed, and the end of training."""
-    first = (next((rest.plateau for rest in own.rests if rest.plateau.rung > 0), None) for own in run.summary.outcomes)
-    middles = [(plateau.start + plateau.end) / 2 for plateau in first if plateau is not None]
-    return [*([float(np.median(middles))] if middles else []), float(run.summary.budget)]
+    """The middle of the first stretch in which most seeds rest above rung 0, and the end of training."""
+    resting = np.sum([_rests(own, np.arange(run.summary.budget, dtype=float)) for own in run.summary.outcomes], axis=0)
+    most_of_all = np.flatnonzero(resting == resting.max())
+    stretch = np.split(most_of_all, np.flatnonzero(np.diff(most_of_all) > 1) + 1)[0]
+    return [float(np.median(stretch)), float(run.summary.budget)]
 
 
-# These networks have at most 974 weights: asked for more than half of the spectrum, the measure takes all of it, and
+def _rests(outcome: Outcome, iterations: Numbers) -> NDArray[np.bool_]:
+    """Whether a seed rests above rung 0 then."""
+    resting = np.zeros(len(iterations), dtype=bool)
+    for plateau in (rest.plateau for rest in outcome.rests if rest.plateau.rung > 0):
+        resting |= (iterations >= plateau.start) & (iterations < plateau.end)
+    return resting
+
+
+# These networks have at most 366 weights: asked for more than half of the spectrum, the measure takes all of it, and
 # the index is exact.
-NEEDS = (Need(("saddles",), at=_moments, settings=("measures.saddles.eigenvalues=500",)),)
+NEEDS = (Need(("saddles",), at=_moments, settings=("measures.saddles.eigenvalues=200",)),)
 
 
 class Saddles(NamedTuple):
@@ -33,12 +44,12 @@ class Saddles(NamedTuple):
 
     Attributes:
         dims: which.
-        indices: share of negative eigenvalues on the first plateau; NaN for a seed that does not rest at the moment
-            measured. A share, since networks for more dimensions have more weights.
+        indices: share of negative eigenvalues on a plateau; NaN for a seed that does not rest at the moment measured. A
+            share, since networks for more dimensions have more weights.
         weights: how many these are.
         steepness: smallest eigenvalue over the largest, there.
         later: the same at the end of training, of seeds that have solved the task by then.
-        plateaus: how many a seed rests on until it solves the task; NaN if it does not.
+        plateaus: how many above rung 0 a seed rests on, at least: training may end before the task is solved.
         network: its size, in words.
     """
 
@@ -82,7 +93,7 @@ def findings(info: Saddles) -> list[Finding]:
             "smallest over largest eigenvalue, on the plateau minus at the end, mean over dimensions",
         ),
         _trend("the share of negative eigenvalues grows with the number of dimensions", info.dims, info.indices),
-        _trend("the way to the solution has more plateaus the more dimensions there are", info.dims, info.plateaus),
+        _trend("training rests on more plateaus the more dimensions there are", info.dims, info.plateaus),
         _trend(
             "the number of negative eigenvalues grows, as does the number of weights", info.dims,
             [share * count for share, count in zip(info.indices, info.weights, strict=True)],
@@ -111,13 +122,13 @@ def draw(info: Saddles) -> Chart:
     index, steepest, plateaus = (groups(own, names, [0] * len(names)) for own in columns)
     return Chart(
         [
-            Panel("Index on the first plateau", "dimensions", "share of negative eigenvalues", index, ticks=names),
+            Panel("Index on a plateau", "dimensions", "share of negative eigenvalues", index, ticks=names),
             Panel("Steepest way down", "dimensions", "smallest / largest", [Level(0.0), *steepest], ticks=names),
             Panel("Plateaus above rung 0", "dimensions", "per seed", plateaus, ticks=names),
         ],
-        "Hessian of the outer loss on 64 fixed games with respect to all weights, in float64, at the snapshot nearest "
-        "to the middle of the first plateau; only seeds that rest then are shown. Small networks: "
-        f"{info.network}.",
+        "Hessian of the outer loss on 64 fixed games with respect to all weights, in float64, at the first "
+        "snapshot at which most seeds rest above rung 0; only those are shown. Plateaus: at least so many, since "
+        f"training may end before the task is solved. Small networks: {info.network}.",
         columns=3,
     )  # fmt: skip
 
@@ -129,10 +140,7 @@ def _of(arm: Arm) -> tuple[Numbers, Numbers, Numbers]:
         return nothing, nothing, nothing
     index, least, largest = (arm.curve(f"hessian/{name}") for name in ("index", "smallest", "largest"))
     steepness = least.y[:, :, 0] / largest.y
-    resting = np.array(
-        [any(own.plateau.start <= index.x[0] < own.plateau.end and own.plateau.rung > 0 for own in outcome.rests)
-         for outcome in arm.outcomes]
-    )  # fmt: skip
+    resting = np.array([_rests(outcome, index.x[:1])[0] for outcome in arm.outcomes])
     solved = np.array([outcome.solved_iteration is not None for outcome in arm.outcomes])
     chosen = ((resting, index.y[:, 0]), (resting, steepness[:, 0]), (solved, steepness[:, -1]))
     on, steep, later = (np.where(where, values, np.nan) for where, values in chosen)
@@ -140,7 +148,5 @@ def _of(arm: Arm) -> tuple[Numbers, Numbers, Numbers]:
 
 
 def _plateaus(arm: Arm) -> Numbers:
-    """Above rung 0, of the seeds that solve the task."""
-    counts = [sum(rest.plateau.rung > 0 for rest in own.rests) for own in arm.outcomes]
-    solved = [own.solved_iteration is not None for own in arm.outcomes]
-    return np.where(solved, np.array(counts, dtype=float), np.nan)
+    """Above rung 0."""
+    return np.array([sum(rest.plateau.rung > 0 for rest in own.rests) for own in arm.outcomes], dtype=float)
