@@ -43,7 +43,7 @@ def findings(before: FirstPlateau, after: FirstPlateau, change: str) -> list[Fin
     """That chance is left sooner, and that no plateau is found there any more although there was one before."""
     medians = f"medians {np.median(before.escape):.0f} and {np.median(after.escape):.0f}"
     never = sum(outcome.escape_iteration is None for outcome in after.arm.outcomes)
-    stayed = f"; {never} seeds with it never do, and count the budget" if never else ""
+    stayed = f"; {never} of {len(after.escape)} seeds with it never do, and count the budget" if never else ""
     sooner = below(
         f"{change} leaves chance sooner", after.escape - before.escape, 0,
         f"iterations, mean difference paired by seed ({medians}{stayed})",
