@@ -127,7 +127,7 @@ def test_a_study_that_was_changed_decides_nothing(judged: str, runs: Path, tmp_p
 def test_the_page_shows_the_claim_its_parts_and_the_figure(judged: str, runs: Path, browser: Show) -> None:
     page = browser(runs / "communication")
     assert "take" in page.locator("#claim").inner_text()
-    assert page.locator("#findings tbody tr").count() == 3
+    assert page.locator("#findings tbody tr").count() == 4
     page.wait_for_selector("#figure-claim .main-svg")
     assert page.locator("#claim code").inner_text() == "make study-communication"
 

@@ -45,8 +45,8 @@ def test_a_study_trains_its_arms_and_the_next_one_takes_them_over(tmp_path: Path
     settings = [own for own in SMALL if not own.startswith("topology.links")]
     settings += ["training.iterations=40", "training.snapshot_every=20", "measures=none", "topology.links=2"]
 
-    def study(name: str, *more: str) -> str:
-        folder = f"hydra.sweep.dir={tmp_path / 'runs' / name}"
+    def study(name: str, *more: str, into: str = "") -> str:
+        folder = f"hydra.sweep.dir={tmp_path / 'runs' / (into or name)}"
         words = [sys.executable, "-m", "badger_sweeps", f"study={name}", folder, *settings, *more]
         done = warm.run(words)
         assert done.returncode == 0, done.stderr
@@ -60,12 +60,13 @@ def test_a_study_trains_its_arms_and_the_next_one_takes_them_over(tmp_path: Path
         "positive",
         "positive_alike",
         "signed",
+        "signed_alike",
     ]
     assert "mean: native engine" in said or "mean: reference engine" in said
-    again = study("conflicting_gradients", "tracking=disabled")
+    again = study("dmd", "tracking=disabled")
     assert "badger: taken over from" in again
     assert "weighted_readout/mean, which has the same configuration and code" in again
     assert "engine" not in again  # nothing was trained
-    told = json.loads((tmp_path / "runs" / "conflicting_gradients" / "badger" / "provenance.json").read_text())
-    assert told["group"] == "conflicting_gradients/badger"
-    assert "taken over" not in study("dmd", "tracking=disabled", "reuse=false")
+    told = json.loads((tmp_path / "runs" / "dmd" / "badger" / "provenance.json").read_text())
+    assert told["group"] == "dmd/badger"
+    assert "taken over" not in study("dmd", "tracking=disabled", "reuse=false", into="again")
