@@ -51,6 +51,7 @@ class Saddles(NamedTuple):
         later: the same at the end of training, of seeds that have solved the task by then.
         plateaus: how many above rung 0 a seed rests on, at least: training may end before the task is solved.
         network: its size, in words.
+        levels: mean loss of the plateaus at the moment measured.
     """
 
     dims: list[int]
@@ -60,6 +61,7 @@ class Saddles(NamedTuple):
     later: list[Numbers]
     plateaus: list[Numbers]
     network: str
+    levels: list[float]
 
 
 def compute(arms: Arms) -> Saddles:
@@ -75,6 +77,7 @@ def compute(arms: Arms) -> Saddles:
         steepness=steepness,
         later=later,
         plateaus=[_plateaus(arm) for arm in arms.values()],
+        levels=[_level(arm) for arm in arms.values()],
         network=f"{config['topology.experts']} experts with {config['architecture.hidden']} hidden units",
     )
 
@@ -92,8 +95,8 @@ def findings(info: Saddles) -> list[Finding]:
             "more so than where the task is solved", steeper, 0,
             "smallest over largest eigenvalue, on the plateau minus at the end, mean over dimensions",
         ),
-        _trend("the share of negative eigenvalues grows with the number of dimensions", info.dims, info.indices),
         _trend("training rests on more plateaus the more dimensions there are", info.dims, info.plateaus),
+        _trend("the share of negative eigenvalues grows with them, too", info.dims, info.indices).beside(),
         _trend(
             "the number of negative eigenvalues grows, as does the number of weights", info.dims,
             [share * count for share, count in zip(info.indices, info.weights, strict=True)],
@@ -127,8 +130,10 @@ def draw(info: Saddles) -> Chart:
             Panel("Plateaus above rung 0", "dimensions", "per seed", plateaus, ticks=names),
         ],
         "Hessian of the outer loss on 64 fixed games with respect to all weights, in float64, at the first "
-        "snapshot at which most seeds rest above rung 0; only those are shown. Plateaus: at least so many, since "
-        f"training may end before the task is solved. Small networks: {info.network}.",
+        "snapshot at which most seeds rest above rung 0; only those are shown. They rest at different losses, "
+        "which the index may depend on: on average at "
+        + ", ".join(f"{level:.2f} (D = {dims})" for dims, level in zip(info.dims, info.levels, strict=True))
+        + f". Plateaus: at least so many, since training may end before the task is solved. Networks: {info.network}.",
         columns=3,
     )  # fmt: skip
 
@@ -145,6 +150,16 @@ def _of(arm: Arm) -> tuple[Numbers, Numbers, Numbers]:
     chosen = ((resting, index.y[:, 0]), (resting, steepness[:, 0]), (solved, steepness[:, -1]))
     on, steep, later = (np.where(where, values, np.nan) for where, values in chosen)
     return on, steep, later
+
+
+def _level(arm: Arm) -> float:
+    """Mean loss of the plateaus on which seeds rest at the moment measured; NaN where none does or it was not."""
+    if not arm.has("hessian/index"):
+        return float("nan")
+    when = arm.curve("hessian/index").x[0]
+    rests = [rest.plateau for own in arm.outcomes for rest in own.rests if rest.plateau.rung > 0]
+    levels = [plateau.level for plateau in rests if plateau.start <= when < plateau.end]
+    return float(np.mean(levels)) if levels else float("nan")
 
 
 def _plateaus(arm: Arm) -> Numbers:

@@ -13,6 +13,7 @@ from analysis.figures import communication, guessing_game, hurst, ray_interferen
 from analysis.study import module_of
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.measures.landscape.rays import Learning
+from tests.analysis import planted
 from tests.analysis.made_arms import BUDGET, SEEDS, arm, constant, one_by_one, staircase
 from tests.analysis.planted import (
     CASES,
@@ -178,6 +179,15 @@ def test_training_has_converged_after_the_last_block_that_is_not_below_the_bound
     assert late == 900 // block * block + block
     assert never == own.budget
     assert early == -(-300 // block) * block
+
+
+def test_more_negative_eigenvalues_of_more_weights_are_not_a_larger_share() -> None:
+    module = module_of("saddles")
+    assert module is not None
+    found = judged(module.findings(module.compute(planted.saddles(True, 500, step=3))))
+    share, number = (own for own in found if not own.part)
+    assert (share.statement.startswith("the share"), share.holds) == (True, False)
+    assert (number.statement.startswith("the number"), number.holds) == (True, True)
 
 
 @pytest.mark.parametrize("dims", [2, 10])
