@@ -35,7 +35,7 @@ class Exponents(NamedTuple):
     rescaled: Numbers
     """R/S of the values."""
     shuffled: Numbers
-    """DFA of the values in random order, mean over `SHUFFLES`."""
+    """DFA of the values in random order, mean over `SHUFFLES`; NaN where it was not asked for."""
     plateaus: int
     """How many there were."""
 
@@ -50,7 +50,10 @@ class HurstOnPlateaus(NamedTuple):
 
 def compute(arms: Arms) -> HurstOnPlateaus:
     """Exponents of all plateaus that are long enough."""
-    found = {name: _exponents(arm, arm.every_iteration("loss"), losses.in_words(name), 1) for name, arm in arms.items()}
+    found = {
+        name: _exponents(arm, arm.every_iteration("loss"), losses.in_words(name), 1, SHUFFLES * (name == "badger"))
+        for name, arm in arms.items()
+    }
     fixed = arms["fixed_games"].curve("evaluation/loss")
     every = int(np.diff(fixed.x).max(initial=1))
     found["evaluation"] = _exponents(arms["fixed_games"], fixed.y, "loss on fixed games", every)
@@ -97,12 +100,12 @@ def draw(info: HurstOnPlateaus) -> Chart:
     )
 
 
-def _exponents(arm: Arm, series: Numbers, label: str, every: int) -> Exponents:
+def _exponents(arm: Arm, series: Numbers, label: str, every: int, shuffles: int = 0) -> Exponents:
     rows, count = [], 0
     for outcome, values in zip(arm.outcomes, series, strict=True):
         stretches = _stretches(outcome, every, len(values))
         count += len(stretches)
-        rows.append(_of_seed(torch.from_numpy(values.astype(np.float32)), stretches))
+        rows.append(_of_seed(torch.from_numpy(values.astype(np.float32)), stretches, shuffles))
     levels, steps, rescaled, shuffled = np.array(rows, dtype=float).T
     return Exponents(label, levels, steps, rescaled, shuffled, count)
 
@@ -115,15 +118,18 @@ def _stretches(outcome: Outcome, every: int, length: int) -> list[tuple[int, int
     return [(start, min(end, length)) for start, end in places if min(end, length) - start > LEAST]
 
 
-def _of_seed(series: torch.Tensor, stretches: Sequence[tuple[int, int]]) -> tuple[float, float, float, float]:
+def _of_seed(
+    series: torch.Tensor, stretches: Sequence[tuple[int, int]], shuffles: int
+) -> tuple[float, float, float, float]:
     if not stretches:
         return np.nan, np.nan, np.nan, np.nan
     levels = on_stretches(series, stretches)
     steps = on_stretches(increments(series[None])[0], [(start, end - 1) for start, end in stretches])
     generator = torch.Generator().manual_seed(0)
-    mixed = [_in_random_order(series, stretches, generator) for _ in range(SHUFFLES)]
-    random = float(np.mean([float(on_stretches(own, stretches).dfa.mean()) for own in mixed]))
-    return float(levels.dfa.mean()), float(steps.dfa.mean()), float(levels.rs.mean()), random
+    mixed = [_in_random_order(series, stretches, generator) for _ in range(shuffles)]
+    random = [float(on_stretches(own, stretches).dfa.mean()) for own in mixed]
+    shuffled = float(np.mean(random)) if random else np.nan
+    return float(levels.dfa.mean()), float(steps.dfa.mean()), float(levels.rs.mean()), shuffled
 
 
 def _in_random_order(
