@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from analysis.chart import GREY, Area, Chart, Dots, Level, Line, Mark, Panel
 from analysis.figures.style import configuration_color
@@ -34,8 +36,12 @@ def write(chart: Chart, path: Path) -> None:
         figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows), layout="constrained")
         for place, panel in enumerate(chart.panels, start=1):
             _panel(figure.add_subplot(rows, columns, place), panel)
-        with replacing(path) as file:
-            figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
+        drawn = BytesIO()
+        figure.savefig(drawn, format="png", dpi=DPI, metadata={"Software": None})
+    # A palette of 256 colours looks the same in a third of the bytes: the document's figures are in git.
+    small = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    with replacing(path) as file:
+        small.save(file, format="PNG", optimize=True)
 
 
 def _panel(axes: Axes, panel: Panel) -> None:
