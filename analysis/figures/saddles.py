@@ -83,7 +83,10 @@ def compute(arms: Arms) -> Saddles:
 
 
 def findings(info: Saddles) -> list[Finding]:
-    """The claim's parts: of each seed over all numbers of dimensions, and trends over these."""
+    """The claim's parts: of each seed over all numbers of dimensions, and the trend of plateaus over these.
+
+    Beside them trends of the index: more dimensions rest at other losses, on which an index may depend as well.
+    """
     known = np.stack(info.indices)
     saddle = [bool((own[np.isfinite(own)] > 0).all()) if np.isfinite(own).any() else None for own in known.T]
     with warnings.catch_warnings():
