@@ -120,6 +120,15 @@ class Arm:
 Arms = Mapping[str, Arm]
 
 
+def resting(outcome: Outcome, iterations: Numbers, rung: float | None = None) -> NDArray[np.bool_]:
+    """Whether a seed rests on a plateau at these iterations: on one rung, or on any above rung 0."""
+    found = np.zeros(len(iterations), dtype=bool)
+    for plateau in (rest.plateau for rest in outcome.rests):
+        if plateau.rung > 0 and rung in (None, plateau.rung):
+            found |= (iterations >= plateau.start) & (iterations < plateau.end)
+    return found
+
+
 class MissingError(LookupError):
     """A figure needs what the runs do not have; the message is one line."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,16 +81,12 @@ def within(statement: str, values: ArrayLike, low: float, high: float, unit: str
 
 def most(statement: str, flags: Sequence[bool | None], unit: str = "of seeds") -> Finding:
     """More than half of the seeds do it: exact binomial test of one half, two-sided. None: a seed that cannot tell."""
-    known = [flag for flag in flags if flag is not None]
-    unit = f"{unit}, compared with one half"
-    if len(known) < FEWEST_PAIRS:
-        return Finding(statement, None, unit, len(known), missing=_few(len(known)))
-    count = sum(known)
-    p = float(scipy.stats.binomtest(count, len(known)).pvalue)
-    more = 2 * count > len(known)
-    return Finding(
-        statement, share(count, len(known)), unit, len(known), "binomial", p if more else 1.0, 1.0 if more else p
-    )
+
+    def p_values(count: int, seeds: int) -> tuple[float, float]:
+        p = float(scipy.stats.binomtest(count, seeds).pvalue)
+        return (p, 1.0) if 2 * count > seeds else (1.0, p)
+
+    return _counted(statement, flags, f"{unit}, compared with one half", p_values)
 
 
 def few(statement: str, flags: Sequence[bool | None], chance: float, unit: str = "of seeds") -> Finding:
@@ -99,16 +95,13 @@ def few(statement: str, flags: Sequence[bool | None], chance: float, unit: str =
     For it speaks the exact binomial test of one half, two-sided; against it that of more than `chance`, the probability
     with which a seed shows it where there is nothing. None: a seed that cannot tell.
     """
-    known = [flag for flag in flags if flag is not None]
-    unit = f"{unit}, compared with one half, and with {chance:.3g} by chance"
-    if len(known) < FEWEST_PAIRS:
-        return Finding(statement, None, unit, len(known), missing=_few(len(known)))
-    count = sum(known)
-    half = float(scipy.stats.binomtest(count, len(known)).pvalue)
-    more = float(scipy.stats.binomtest(count, len(known), chance, "greater").pvalue)
-    return Finding(
-        statement, share(count, len(known)), unit, len(known), "binomial", half if 2 * count < len(known) else 1.0, more
-    )
+
+    def p_values(count: int, seeds: int) -> tuple[float, float]:
+        half = float(scipy.stats.binomtest(count, seeds).pvalue)
+        more = float(scipy.stats.binomtest(count, seeds, chance, "greater").pvalue)
+        return half if 2 * count < seeds else 1.0, more
+
+    return _counted(statement, flags, f"{unit}, compared with one half, and with {chance:.3g} by chance", p_values)
 
 
 def ordered(statement: str, coefficient: float, p_value: float, count: int, unit: str, test: str, sign: int) -> Finding:
@@ -206,6 +199,17 @@ def _one_sided(statement: str, values: ArrayLike, threshold: float, unit: str, s
     p = _flips(known - threshold, "two-sided")
     right = (known.mean() - threshold) * sign > 0
     return Finding(statement, mean(known), unit, len(known), "sign flips", p if right else 1.0, 1.0 if right else p)
+
+
+def _counted(
+    statement: str, flags: Sequence[bool | None], unit: str, p_values: Callable[[int, int], tuple[float, float]]
+) -> Finding:
+    """A share of the seeds that can tell, with the p-values (for, against) of their number."""
+    known = [flag for flag in flags if flag is not None]
+    if len(known) < FEWEST_PAIRS:
+        return Finding(statement, None, unit, len(known), missing=_few(len(known)))
+    count = sum(known)
+    return Finding(statement, share(count, len(known)), unit, len(known), "binomial", *p_values(count, len(known)))
 
 
 def _flips(distances: NDArray[np.float64], alternative: str) -> float:

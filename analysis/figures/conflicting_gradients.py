@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis.arms import Arm, Arms, Curve, Numbers
+from analysis.arms import Arm, Arms, Curve, Numbers, resting
 from analysis.chart import Chart, Level, Panel, groups, seeds
 from analysis.evidence import Finding, below
 from analysis.figures import losses
@@ -111,12 +111,9 @@ def _over(
     """A seed's average on plateaus above rung 0 (or on one rung), or off them; NaN where it was not measured there."""
     found = []
     for row, outcome in zip(curve.y, arm.outcomes, strict=True):
-        resting = np.zeros(len(curve.x), dtype=bool)
-        for rest in outcome.rests:
-            if rest.plateau.rung > 0 and rung in (None, rest.plateau.rung):
-                resting |= (curve.x >= rest.plateau.start) & (curve.x < rest.plateau.end)
+        rests = resting(outcome, curve.x, rung)
         until = np.inf if outcome.solved_iteration is None else outcome.solved_iteration
-        chosen = resting if within else ~resting & (curve.x < until)
+        chosen = rests if within else ~rests & (curve.x < until)
         known = row[chosen & np.isfinite(row)]
         found.append(float(average(known)) if len(known) else np.nan)
     return np.array(found)

@@ -6,32 +6,23 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.arms import Arm, Arms, Numbers
+from analysis.arms import Arm, Arms, Numbers, resting
 from analysis.chart import Chart, Level, Panel, groups
 from analysis.evidence import Finding, above, below, most, rank_correlation
 from analysis.gather import Run
 from analysis.needs import Need
-from badger_sweeps.measures.outcome import Outcome
 
 CLAIM = "Plateaus are saddles, and the more dimensions there are, the more saddles there are."
 
 
 def _moments(run: Run) -> list[float]:
     """The middle of the first stretch in which most seeds rest above rung 0, and the end of training."""
-    resting = np.sum([_rests(own, np.arange(run.summary.budget, dtype=float)) for own in run.summary.outcomes], axis=0)
-    most_of_all = np.flatnonzero(resting == resting.max())
+    every = np.arange(run.summary.budget, dtype=float)
+    count = np.sum([resting(own, every) for own in run.summary.outcomes], axis=0)
+    most_of_all = np.flatnonzero(count == count.max())
     stretch = np.split(most_of_all, np.flatnonzero(np.diff(most_of_all) > 1) + 1)[0]
     return [float(np.median(stretch)), float(run.summary.budget)]
-
-
-def _rests(outcome: Outcome, iterations: Numbers) -> NDArray[np.bool_]:
-    """Whether a seed rests above rung 0 then."""
-    resting = np.zeros(len(iterations), dtype=bool)
-    for plateau in (rest.plateau for rest in outcome.rests if rest.plateau.rung > 0):
-        resting |= (iterations >= plateau.start) & (iterations < plateau.end)
-    return resting
 
 
 # These networks have at most 366 weights: asked for more than half of the spectrum, the measure takes all of it, and
@@ -148,9 +139,9 @@ def _of(arm: Arm) -> tuple[Numbers, Numbers, Numbers]:
         return nothing, nothing, nothing
     index, least, largest = (arm.curve(f"hessian/{name}") for name in ("index", "smallest", "largest"))
     steepness = least.y[:, :, 0] / largest.y
-    resting = np.array([_rests(outcome, index.x[:1])[0] for outcome in arm.outcomes])
+    rests = np.array([resting(outcome, index.x[:1])[0] for outcome in arm.outcomes])
     solved = np.array([outcome.solved_iteration is not None for outcome in arm.outcomes])
-    chosen = ((resting, index.y[:, 0]), (resting, steepness[:, 0]), (solved, steepness[:, -1]))
+    chosen = ((rests, index.y[:, 0]), (rests, steepness[:, 0]), (solved, steepness[:, -1]))
     on, steep, later = (np.where(where, values, np.nan) for where, values in chosen)
     return on, steep, later
 
