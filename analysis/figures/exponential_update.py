@@ -73,7 +73,7 @@ def findings(info: ExponentialUpdate) -> list[Finding]:
     return [
         *alike,
         below("hidden states do not explode", info.growth["exponential_alike"], bound, unit),
-        below("nor with noisy starts", info.growth["exponential"], bound, unit).beside(),
+        below("hidden states do not explode with noisy starts", info.growth["exponential"], bound, unit).beside(),
         *(
             below(
                 f"the reason: gates close so far that a + b z is below 1 on average ({words})",
