@@ -60,7 +60,7 @@ def compute(arms: Arms) -> Saddles:
     found = [_of(arm) for arm in arms.values()]
     indices, steepness, later = (list(own) for own in zip(*found, strict=True))
     config = next(iter(arms.values())).run.config
-    weights = [_weights(arm) for arm in arms.values()]
+    weights = [int(np.nanmax(arm.last("hessian/weights"))) for arm in arms.values()]
     return Saddles(
         dims=[arm.dims for arm in arms.values()],
         indices=[index / count for index, count in zip(indices, weights, strict=True)],
@@ -104,12 +104,6 @@ def _trend(statement: str, dims: list[int], values: list[Numbers]) -> Finding:
         statement, [rank_correlation(dims, own) for own in np.stack(values).T], 0,
         "Spearman's rank correlation with the number of dimensions, of each seed",
     )  # fmt: skip
-
-
-def _weights(arm: Arm) -> int:
-    """Of Micro-Badger's cell with two gates, and of what it emits: messages and numbers."""
-    hidden, message = (int(arm.run.config[f"architecture.{name}"]) for name in ("hidden", "message"))
-    return 2 * hidden * (message + 1 + hidden + 2) + (message + arm.dims) * (hidden + 1)
 
 
 def draw(info: Saddles) -> Chart:

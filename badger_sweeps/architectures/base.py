@@ -17,7 +17,7 @@ class Observation(NamedTuple):
     """What the environment shows a learner at one inner step."""
 
     error: Float[Tensor, "population game"]
-    """The normalised error of the latest guess, the only feedback there is."""
+    """The normalised error of the latest guess by the feedback's loss: all that a meta-learner is told."""
     guess: Float[Tensor, "population game dim"]
     """The latest guess itself, for learners that read it."""
     inputs: Float[Tensor, "population game dim input"]
@@ -40,12 +40,13 @@ class Architecture(ABC):
     supervised: ClassVar[bool] = False
 
     @abstractmethod
-    def initial_parameters(self, dims: int, inputs: int, generator: torch.Generator) -> Parameters:
+    def initial_parameters(self, dims: int, inputs: int, experts: int, generator: torch.Generator) -> Parameters:
         """One member's weights at the start, by name.
 
         Args:
             dims: how many numbers are to be guessed.
             inputs: how many numbers the task tells a supervised learner with each of them.
+            experts: how many there are, for weights that belong to single ones or to their links.
             generator: the member's stream for weights.
         """
 

@@ -31,7 +31,7 @@ class LSTM(Architecture):
 
     hidden: Size = 64
 
-    def initial_parameters(self, dims: int, inputs: int, generator: torch.Generator) -> Parameters:
+    def initial_parameters(self, dims: int, inputs: int, experts: int, generator: torch.Generator) -> Parameters:
         return uniform(lstm_shapes(dims + 1, dims, self.hidden), self.hidden, generator)
 
     def initial_state(self, games: int, experts: int, generator: torch.Generator) -> State:

@@ -51,7 +51,7 @@ class MicroBadger(Architecture):
         """What the head reads of the hidden state: all of it, unless a cell keeps its output apart."""
         return h
 
-    def initial_parameters(self, dims: int, inputs: int, generator: torch.Generator) -> Parameters:
+    def initial_parameters(self, dims: int, inputs: int, experts: int, generator: torch.Generator) -> Parameters:
         head = {"weight_out": (self.message + dims, self.hidden), "bias_out": (self.message + dims,)}
         return uniform(self.cell_shapes(inputs=self.message + 1) | head, self.hidden, generator)
 
@@ -69,18 +69,22 @@ class MicroBadger(Architecture):
     ) -> tuple[State, Float[Tensor, "population game expert dim"]]:
         h, m = state["h"], state["m"]
         population, games, experts, _ = h.shape
-        x = self.input(mixing, m, observation.error)
+        x = self.input(parameters, mixing, m, observation.error)
         h = self.cell(parameters, x, h.reshape(population, games * experts, -1)).view(population, games, experts, -1)
         emitted = self._emitted(parameters, h)
         return {"h": h, "m": emitted[..., : self.message]}, emitted[..., self.message :]
 
     def input(
         self,
+        parameters: Parameters,
         mixing: Float[Tensor, "population expert expert"],
         messages: Float[Tensor, "population game expert message"],
         error: Float[Tensor, "population game"],
     ) -> Float[Tensor, "population row input"]:
-        """x of every expert: the mean of the messages it hears, and the error."""
+        """x of every expert: the mean of the messages it hears, and the error.
+
+        Architectures that know their experts apart, or learn whom they hear, read that from the weights.
+        """
         heard = torch.matmul(mixing[:, None], messages)
         seen = error[:, :, None, None].expand(*heard.shape[:3], 1)
         return torch.cat([heard, seen], dim=-1).flatten(1, 2)

@@ -13,20 +13,20 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
-from badger_sweeps.commands.naming import arm_of, run_name
+from badger_sweeps.commands.naming import arm_of, choice_name, run_name
 from badger_sweeps.foundations.errors import UsageError, nearest
 from badger_sweeps.foundations.settings import explain
 from badger_sweeps.loading import CONFIG
 from badger_sweeps.measures.objectives import Objective
 from badger_sweeps.resolvers import SCALES
 from badger_sweeps.runs.run import Plan
-from badger_sweeps.training.experiment import Experiment, Training
+from badger_sweeps.training.experiment import PARTS, Experiment, Training
 
-PARTS = ("architecture", "topology", "task", "loss", "readout", "optimizer", "schedule", "engine")
+GROUPS = (*PARTS, "engine")
 """The groups whose choices make an experiment."""
 OTHERS = ("measures", "training", "seeds", "device", "objective", "tracking", "study", "scale", "reuse")
 """The other keys at the top of a configuration."""
-TAGS = ("study", "architecture", "topology", "task", "loss", "readout", "optimizer")
+TAGS = ("study", "architecture", "topology", "task", "loss", "feedback", "readout", "rule", "aggregator", "optimizer")
 """The groups whose choices are words to find a run by."""
 MOST_SEEDS = 100_000
 """The longest count: more would not fit into any machine's memory."""
@@ -44,10 +44,10 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
         UsageError: a value breaks a rule; the message names the key.
     """
     for key in map(str, config):
-        if key not in (*PARTS, *OTHERS):
-            raise UsageError(f"`{key}` is not a known key.{nearest(key, (*PARTS, *OTHERS))}")
+        if key not in (*GROUPS, *OTHERS):
+            raise UsageError(f"`{key}` is not a known key.{nearest(key, (*GROUPS, *OTHERS))}")
     choices = dict(hydra.runtime.choices)
-    for group in (*PARTS, "measures", "tracking"):
+    for group in (*GROUPS, "measures", "tracking"):
         if choices.get(group) is None:
             raise UsageError(f"`{group}` must be one choice of its group; found none.")
     if config.scale not in SCALES:
@@ -56,7 +56,7 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
     if not isinstance(reuse, bool):
         raise UsageError(f"`reuse` must be true or false; found {reuse!r}.")
     objectives = _objectives(config.objective)
-    parts = {part: _build(config, part) for part in PARTS}
+    parts = {group: _build(config, group) for group in GROUPS}
     try:
         training = Training(**_plain(config, "training"))
     except ValidationError as error:
@@ -73,7 +73,7 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
         folder=folder,
         name=name,
         group=None if study is None else f"{study}/{name}",
-        tags=tuple(str(choices[group]) for group in TAGS if choices.get(group) is not None),
+        tags=tuple(choice_name(group, str(choices[group])) for group in TAGS if choices.get(group) is not None),
         config=_container(config),
         objective=objectives[0],
         further=objectives[1:],

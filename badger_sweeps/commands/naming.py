@@ -20,6 +20,8 @@ NOT_ABOUT_RESULTS = (
     "training.checkpoint_every",
 )
 """Keys that leave what is computed as it is, or only say how long."""
+SHARED_NAMES = ("feedback", "aggregator")
+"""Groups with choices that are called as those of another group are: `l1` alone is the loss, `mean` the readout."""
 
 
 def arm_of(hydra: Any) -> str | None:
@@ -44,5 +46,10 @@ def _name(choices: Mapping[str, str | None], overrides: Sequence[str], left_out:
         key, _, value = override.lstrip("+~").partition("=")
         if override == f"architecture={parts[0]}" or any(key == out or key.startswith(f"{out}.") for out in left_out):
             continue
-        parts.append(value if value == choices.get(key) else f"{key}={value}")
+        parts.append(choice_name(key, value) if value == choices.get(key) else f"{key}={value}")
     return ",".join(parts)
+
+
+def choice_name(group: str, choice: str) -> str:
+    """What a choice is called by itself: its name, with its group's where another group has a choice of that name."""
+    return f"{group}={choice}" if group in SHARED_NAMES else choice

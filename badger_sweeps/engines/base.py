@@ -12,18 +12,30 @@ from torch import Tensor
 
 from badger_sweeps.foundations.axes import State
 from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games, System
 
+FORWARD, BACKWARD = 1, 2
+"""What a forward and a backward pass through a batch of games cost, in rollouts: each weight meets every state once on
+the way there, and twice on the way back."""
 
-class Gradients(NamedTuple):
-    """What one backward pass through a batch of games gives."""
 
-    loss: Float[Tensor, " population"]
-    """The normalised error after the last inner step."""
+class Losses(NamedTuple):
+    """What a batch of games costs at some weights."""
+
+    losses: Float[Tensor, "population game dim"]
+    """The outer objective (`OuterObjective.losses`)."""
     loss_dim: Float[Tensor, "population dim"]
-    """The same in each dimension; its mean over dimensions is `loss`."""
-    gradients: Weights
-    """The gradient of each member's outer loss with respect to its weights."""
+    """The normalised error after the last inner step, whatever the objective averages over; means over games."""
+
+
+class Pullback(NamedTuple):
+    """`Losses`, and gradients with respect to each member's weights."""
+
+    losses: Float[Tensor, "population game dim"]
+    loss_dim: Float[Tensor, "population dim"]
+    gradients: Float[Tensor, "part population weight"]
+    """Of each part, one for each of the cotangents."""
 
 
 class Trace(NamedTuple):
@@ -44,12 +56,20 @@ class Serving(NamedTuple):
 
 
 class Engine(ABC):
-    """Computes `Gradients` and `Trace`. Engines differ in speed, never in meaning."""
+    """Computes `Losses`, `Pullback` and `Trace`. Engines differ in speed, never in meaning.
+
+    Weights and games belong to the members of a population, each with its own; games and graphs whose population axis
+    has length 1 are shared by all members, and held once.
+    """
 
     @property
     @abstractmethod
     def workers(self) -> int:
         """How many threads it may use; others may use as many while it rests."""
+
+    @abstractmethod
+    def refusal(self, system: System, device: torch.device) -> str | None:
+        """Why it does not serve `system` on `device`, as a clause for the user; None if it does, in all it offers."""
 
     @abstractmethod
     def serving(self, system: System, device: torch.device) -> Serving:
@@ -59,39 +79,59 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def gradients(
+    def losses(self, objective: OuterObjective, parameters: Weights, games: Games) -> Losses:
+        """The outer objective at each member's weights, without gradients, in chunks that fit into memory.
+
+        Members may be any points of weight space, tens of thousands of them.
+        """
+
+    @abstractmethod
+    def pullback(
         self,
-        system: System,
+        objective: OuterObjective,
         parameters: Weights,
-        mixing: Float[Tensor, "population expert expert"],
         games: Games,
-        inner_steps: int,
-        loss_steps: int,
-    ) -> Gradients:
-        """The outer loss is the normalised error averaged over the last `loss_steps` of `inner_steps`."""
+        cotangents: Float[Tensor, "part population game dim"] | None = None,
+    ) -> Pullback:
+        """The gradients of weighted sums of `OuterObjective.losses`, several at once.
+
+        Args:
+            objective: what is differentiated.
+            parameters: where.
+            games: what is played.
+            cotangents: c of each part, whose gradient is that of the sum over games and dimensions of c * losses; null
+                for one part, the mean. `by_dimension` gives those of the Jacobian.
+        """
 
     @abstractmethod
     def rollout(
         self,
-        system: System,
+        objective: OuterObjective,
         parameters: Weights,
-        mixing: Float[Tensor, "population expert expert"],
         games: Games,
-        inner_steps: int,
         states: Sequence[str] = (),
         steps: Sequence[int] | None = None,
     ) -> Trace:
         """Play without gradients.
 
         Args:
-            system: who plays what.
+            objective: who plays what, for how many inner steps.
             parameters: each member's weights.
-            mixing: each member's graph.
             games: what is played.
-            inner_steps: how many guesses a game has.
             states: the names of the states to hand back.
             steps: after which inner steps, counted from 0; null for all. Negative ones count from the end.
         """
+
+
+def by_dimension(games: Games, population: int) -> Float[Tensor, "part population game dim"]:
+    """Cotangents of one part for each dimension: its mean loss over games. The mean of the parts is the outer loss."""
+    _, count, dims = games.targets.shape
+    return (torch.eye(dims).to(games.targets) / count)[:, None, None].expand(dims, population, count, dims)
+
+
+def cost(parts: int) -> int:
+    """What a `pullback` of so many parts costs, in rollouts: the forward pass is shared."""
+    return FORWARD + BACKWARD * parts
 
 
 def chosen_steps(inner_steps: int, steps: Sequence[int] | None) -> list[int]:
@@ -104,13 +144,3 @@ def chosen_steps(inner_steps: int, steps: Sequence[int] | None) -> list[int]:
     if len(set(chosen)) < len(chosen):
         raise ValueError(f"`steps` must all be different; found {list(steps or ())} of {inner_steps}")
     return chosen
-
-
-def check_loss_steps(inner_steps: int, loss_steps: int) -> None:
-    """Refuse a loss over no step, or over more than there are.
-
-    Raises:
-        ValueError: `loss_steps` is not from 1 to `inner_steps`.
-    """
-    if not 1 <= loss_steps <= inner_steps:
-        raise ValueError(f"`loss_steps` must be from 1 to {inner_steps}; found {loss_steps}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,11 +12,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from badger_sweeps.architectures.base import Architecture
-from badger_sweeps.engines.base import Gradients
+from badger_sweeps.engines.base import Pullback
 from badger_sweeps.foundations.weights import Weights
-from badger_sweeps.rollout import Games, System
+from badger_sweeps.outer_objective import OuterObjective
+from badger_sweeps.rollout import Games
 
-Compute = Callable[[System, Weights, Tensor, Games], Gradients]
+Compute = Callable[[OuterObjective, Weights, Games, Tensor | None], Pullback]
 """What is recorded."""
 Record = Callable[[Callable[[], None]], Callable[[], object]]
 """Takes what is to be recorded, and gives what replays it."""
@@ -38,95 +40,102 @@ def cuda_graph(work: Callable[[], None]) -> Callable[[], object]:
 class Captured:
     """`compute` for one system and one shape of population and games, over tensors that stay where they are.
 
-    Each call fills these tensors anew, so weights, graphs, games and what the architecture anneals may change.
+    Each call fills these tensors anew, so weights, graphs, games, cotangents and what the architecture anneals may
+    change.
 
     Args:
         compute: what is recorded.
-        system: who plays what.
+        objective: what is computed of.
         parameters: weights of the right shape, as are the next two.
-        mixing: each member's graph.
         games: what is played.
+        cotangents: those of `Engine.pullback`.
         record: how.
     """
 
     def __init__(
         self,
         compute: Compute,
-        system: System,
+        objective: OuterObjective,
         parameters: Weights,
-        mixing: Float[Tensor, "population expert expert"],
         games: Games,
+        cotangents: Float[Tensor, "part population game dim"] | None,
         record: Record = cuda_graph,
     ) -> None:
-        self._annealed = {
-            name: torch.tensor(value, device=mixing.device) for name, value in system.architecture.annealed().items()
-        }
-        system = system._replace(architecture=_reading(system.architecture, self._annealed))
+        learner, device = objective.system.architecture, parameters.flat.device
+        self._annealed = {name: torch.tensor(value, device=device) for name, value in learner.annealed().items()}
+        system = objective.system._replace(architecture=_reading(learner, self._annealed))
+        self._objective = replace(objective, system=system, mixing=objective.mixing.clone())
         self._parameters = Weights(parameters.flat.clone(), parameters.shapes)
-        self._mixing = mixing.clone()
         state = {name: tensor.clone() for name, tensor in games.state.items()}
         self._games = Games(games.targets.clone(), games.inputs.clone(), state)
-        self._result: Gradients | None = None
+        self._cotangents = None if cotangents is None else cotangents.clone()
+        self._result: Pullback | None = None
 
         def work() -> None:
-            self._result = compute(system, self._parameters, self._mixing, self._games)
+            self._result = compute(self._objective, self._parameters, self._games, self._cotangents)
 
         self._replay = record(work)
 
     def __call__(
         self,
-        system: System,
+        objective: OuterObjective,
         parameters: Weights,
-        mixing: Float[Tensor, "population expert expert"],
         games: Games,
-    ) -> Gradients:
-        """The result for these weights, graphs and games."""
-        for name, value in system.architecture.annealed().items():
+        cotangents: Float[Tensor, "part population game dim"] | None,
+    ) -> Pullback:
+        """The result for these weights, graphs, games and cotangents."""
+        for name, value in objective.system.architecture.annealed().items():
             self._annealed[name].fill_(value)
         self._parameters.flat.copy_(parameters.flat)
-        self._mixing.copy_(mixing)
+        self._objective.mixing.copy_(objective.mixing)
         self._games.targets.copy_(games.targets)
         self._games.inputs.copy_(games.inputs)
         for name, tensor in games.state.items():
             self._games.state[name].copy_(tensor)
+        if self._cotangents is not None and cotangents is not None:
+            self._cotangents.copy_(cotangents)
         self._replay()
         assert self._result is not None
-        loss, loss_dim, gradients = self._result  # the next call overwrites them
-        return Gradients(loss.clone(), loss_dim.clone(), Weights(gradients.flat.clone(), gradients.shapes))
+        return Pullback(*(tensor.clone() for tensor in self._result))  # the next call overwrites them
 
 
+MOST_RECORDINGS = 2
+"""One of training, one of what is measured on the way; older ones would hold on to the device's memory."""
 _recorded: dict[tuple[Any, ...], Captured] = {}
-"""The latest recording, by what it was made for; older ones would hold on to the device's memory."""
+"""By what they were made for, the one used last at the end."""
 
 
 def replayed(
     compute: Compute,
-    steps: tuple[int, ...],
-    system: System,
+    objective: OuterObjective,
     parameters: Weights,
-    mixing: Float[Tensor, "population expert expert"],
     games: Games,
+    cotangents: Float[Tensor, "part population game dim"] | None,
     record: Record = cuda_graph,
-) -> Gradients:
+) -> Pullback:
     """`compute` by replaying its recording, which is made where there is none for this system and these shapes.
 
     Args:
-        compute: a function of the system, the weights, the graphs and the games alone, but for `steps`.
-        steps: what else it depends on.
-        system: who plays what.
+        compute: a function of its arguments alone.
+        objective: what is computed of.
         parameters: each member's weights.
-        mixing: each member's graph.
         games: what is played.
+        cotangents: those of `Engine.pullback`.
         record: how it is recorded.
     """
-    learner = system.architecture
+    system, learner = objective.system, objective.system.architecture
     settings = tuple((name, value) for name, value in vars(learner).items() if name not in learner.annealed())
-    shapes = tuple(tensor.shape for tensor in (mixing, games.targets, games.inputs, *games.state.values()))
-    key = (type(learner), settings, system[1:], parameters.shapes, shapes, steps, mixing.device)
-    if key not in _recorded:
-        _recorded.clear()
-        _recorded[key] = Captured(compute, system, parameters, mixing, games, record)
-    return _recorded[key](system, parameters, mixing, games)
+    tensors = (parameters.flat, objective.mixing, games.targets, games.inputs, *games.state.values())
+    shapes = (*(tensor.shape for tensor in tensors), None if cotangents is None else cotangents.shape)
+    steps = (objective.inner_steps, objective.loss_steps)
+    key = (type(learner), settings, system[1:], parameters.shapes, shapes, steps, parameters.flat.device)
+    recording = _recorded.pop(key, None)
+    if recording is None:
+        while len(_recorded) >= MOST_RECORDINGS:
+            del _recorded[next(iter(_recorded))]
+        recording = Captured(compute, objective, parameters, games, cotangents, record)
+    _recorded[key] = recording
+    return recording(objective, parameters, games, cotangents)
 
 
 def _reading(architecture: Architecture, annealed: dict[str, Tensor]) -> Architecture:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated
 
 import torch
@@ -11,18 +10,22 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from badger_sweeps.engines.base import Engine, Gradients, Serving, Trace, check_loss_steps, chosen_steps
+from badger_sweeps.engines.base import Engine, Losses, Pullback, Serving, Trace, chosen_steps
 from badger_sweeps.engines.captured import replayed
 from badger_sweeps.foundations.settings import settings
 from badger_sweeps.foundations.weights import Weights
-from badger_sweeps.rollout import Games, System, rollout, unroll
+from badger_sweeps.outer_objective import OuterObjective
+from badger_sweeps.rollout import Games, System
+
+CHUNK_NUMBERS = 2**24
+"""About how many numbers of its learners' states a chunk of members may hold: 64 MiB, and some times that in passing."""
 
 
 @settings
 class Reference(Engine):
     """One backward pass serves the whole population: the sum of the members' losses has block-wise gradients.
 
-    On a GPU the rollout and its backward pass are recorded as a CUDA graph at the first iteration and replayed.
+    On a GPU the rollout and its backward passes are recorded as a CUDA graph at the first iteration and replayed.
 
     Args:
         threads: PyTorch's threads within an operation. One thread a process and one process a core is the
@@ -36,39 +39,48 @@ class Reference(Engine):
     def workers(self) -> int:
         return self.threads
 
+    def refusal(self, system: System, device: torch.device) -> str | None:
+        return None
+
     def serving(self, system: System, device: torch.device) -> Serving:
         torch.set_num_threads(self.threads)
         return Serving(self, f"reference engine (PyTorch{', CUDA graph' if device.type == 'cuda' else ''})")
 
-    def gradients(
+    @torch.no_grad()
+    def losses(self, objective: OuterObjective, parameters: Weights, games: Games) -> Losses:
+        each = games.targets[0].numel() + sum(tensor[0].numel() for tensor in games.state.values())
+        chunk = max(1, CHUNK_NUMBERS // each)
+        found = []
+        for start in range(0, len(parameters.flat), chunk):
+            members = slice(start, start + chunk)
+            own = Weights(parameters.flat[members], parameters.shapes)
+            errors = objective.of(members).errors(own, games.of(members))
+            found.append(Losses(errors.mean(dim=0), errors[-1].mean(dim=1)))
+        return Losses(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+    def pullback(
         self,
-        system: System,
+        objective: OuterObjective,
         parameters: Weights,
-        mixing: Float[Tensor, "population expert expert"],
         games: Games,
-        inner_steps: int,
-        loss_steps: int,
-    ) -> Gradients:
-        check_loss_steps(inner_steps, loss_steps)
-        compute = partial(_gradients, inner_steps=inner_steps, loss_steps=loss_steps)
-        if mixing.device.type == "cuda":
-            return replayed(compute, (inner_steps, loss_steps), system, parameters, mixing, games)
-        return compute(system, parameters, mixing, games)
+        cotangents: Float[Tensor, "part population game dim"] | None = None,
+    ) -> Pullback:
+        if parameters.flat.device.type == "cuda":
+            return replayed(_pullback, objective, parameters, games, cotangents)
+        return _pullback(objective, parameters, games, cotangents)
 
     @torch.no_grad()
     def rollout(
         self,
-        system: System,
+        objective: OuterObjective,
         parameters: Weights,
-        mixing: Float[Tensor, "population expert expert"],
         games: Games,
-        inner_steps: int,
         states: Sequence[str] = (),
         steps: Sequence[int] | None = None,
     ) -> Trace:
-        chosen = chosen_steps(inner_steps, steps)
+        chosen = chosen_steps(objective.inner_steps, steps)
         guesses, kept = [], {}
-        for step, (state, guess) in enumerate(unroll(system, parameters, mixing, games, inner_steps)):
+        for step, (state, guess) in enumerate(objective.unroll(parameters, games)):
             guesses.append(guess)
             if step in chosen:
                 kept[step] = {name: state[name] for name in states}
@@ -76,18 +88,23 @@ class Reference(Engine):
         return Trace(torch.stack(guesses), traced)
 
 
-def _gradients(
-    system: System,
+def _pullback(
+    objective: OuterObjective,
     parameters: Weights,
-    mixing: Float[Tensor, "population expert expert"],
     games: Games,
-    inner_steps: int,
-    loss_steps: int,
-) -> Gradients:
+    cotangents: Float[Tensor, "part population game dim"] | None,
+) -> Pullback:
     leaf = Weights(parameters.flat.detach().requires_grad_(), parameters.shapes)
-    guesses = rollout(system, leaf, mixing, games, inner_steps)
-    errors = system.loss.error(guesses[-loss_steps:], games.targets, system.task)
-    outer_loss = errors.mean(dim=(0, 2, 3))
-    (gradients,) = torch.autograd.grad(outer_loss.sum(), leaf.flat)
-    loss_dim = errors[-1].detach().mean(dim=1)
-    return Gradients(loss_dim.mean(dim=1), loss_dim, Weights(gradients, parameters.shapes))
+    errors = objective.errors(leaf, games)
+    if cotangents is None:
+        mean = errors.new_full((), errors.shape[1] / errors.numel())
+        parts = [mean.expand(errors.shape)]
+    else:
+        parts = [(part / objective.loss_steps).expand(errors.shape) for part in cotangents]
+    last = len(parts) - 1
+    gradients = [
+        torch.autograd.grad(errors, leaf.flat, part, retain_graph=number < last)[0]
+        for number, part in enumerate(parts)
+    ]
+    errors = errors.detach()
+    return Pullback(errors.mean(dim=0), errors[-1].mean(dim=1), torch.stack(gradients))

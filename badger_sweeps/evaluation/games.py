@@ -12,7 +12,6 @@ from badger_sweeps.engines.base import Engine
 from badger_sweeps.foundations.streams import Purpose, stream
 from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.reduction import Basis, pooled_basis, project
-from badger_sweeps.topologies.base import mixing
 from badger_sweeps.training.draws import draw_games, initial_weights
 from badger_sweeps.training.experiment import Experiment
 
@@ -36,7 +35,7 @@ class EvaluationSet:
 
     Attributes:
         games: the questions and initial states.
-        mixing: the members' graphs.
+        objective: what is trained, with the members' graphs; nothing in it is annealed yet.
         outputs_basis: where experts' outputs are compared: the first four coordinates of the targets.
         coordinates: the targets, as numbers that have a density.
         conditions: the same, for measures to condition on.
@@ -53,7 +52,7 @@ class EvaluationSet:
             [stream(seed, Purpose.EVALUATION_TARGETS, device) for seed in experiment.seeds],
             [stream(seed, Purpose.EVALUATION_STATES, device) for seed in experiment.seeds],
         )
-        self.mixing = mixing(experiment.graphs).to(device)
+        self.objective = experiment.objective
         self.outputs_basis, self.coordinates = _of_targets(self.games.targets)
         self.conditions = Conditions.on(self.coordinates)
         self.noise = lru_cache(maxsize=4)(self._noise)
@@ -68,16 +67,8 @@ class EvaluationSet:
         return torch.stack(draws).to(self.games.targets.device)
 
     def _basis(self, components: int) -> Basis:
-        experiment = self.experiment
-        trace = self.engine.rollout(
-            experiment.system.at(0),
-            initial_weights(experiment),
-            self.mixing,
-            self.games,
-            experiment.training.inner_steps,
-            states=("h",),
-            steps=(-1,),
-        )
+        weights = initial_weights(self.experiment)
+        trace = self.engine.rollout(self.objective.at(0), weights, self.games, states=("h",), steps=(-1,))
         return pooled_basis(trace.states["h"][0], components)
 
 

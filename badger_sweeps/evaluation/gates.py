@@ -47,16 +47,16 @@ class Gates(Measure):
 
     def _factors(self, moment: Moment, member: int, trace: Trace) -> Tensor:
         """c of every step, game, expert and component: the rollout is retraced, all steps at once."""
-        architecture, games = moment.system.architecture, moment.first_games(self.games)
+        architecture, games = moment.system.architecture, moment.games.first(self.games).of(slice(member, member + 1))
         assert isinstance(architecture, GRU)
         states, steps = trace.states["h"][:, 0], len(trace.guesses)
-        before = torch.cat([games.state["h"][member][None], states[:-1]])
+        before = torch.cat([games.state["h"], states[:-1]])
         guesses = torch.cat([torch.zeros_like(trace.guesses[:1, 0]), trace.guesses[:-1, 0]])
-        error = moment.system.loss.error(guesses, games.targets[member], moment.experiment.task).mean(dim=-1)
+        told = moment.system.told(guesses, games.targets)
         weights = Weights(moment.parameters.flat[member].expand(steps, -1), moment.parameters.shapes)
         messages = architecture.messages(weights, before)
-        messages[0] = games.state["m"][member]
-        x = architecture.input(moment.mixing[member].expand(steps, -1, -1), messages, error)
+        messages[0] = games.state["m"][0]
+        x = architecture.input(weights, moment.mixing[member].expand(steps, -1, -1), messages, told)
         z, _ = architecture.gates(weights, x, before.flatten(1, 2))
         return architecture.a + architecture.b * z if isinstance(architecture, Exponential) else z
 

@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from badger_sweeps.architectures.base import Observation
 from badger_sweeps.evaluation.base import Measure, Shapes, has_states
 from badger_sweeps.evaluation.moment import Moment
 from badger_sweeps.foundations.axes import State
@@ -35,7 +34,7 @@ class InnerChaos(Measure):
         return {"lyapunov/inner": (), "lyapunov/inner_sd": ()} if has_states(experiment) else {}
 
     def measure(self, moment: Moment) -> dict[str, Tensor]:
-        played = moment.first_games(self.games)
+        played = moment.games.first(self.games)
         members, games, dims = played.targets.shape
         shapes = {name: tensor.shape[2:] for name, tensor in played.state.items()}
         sizes = [shape.numel() for shape in shapes.values()]
@@ -48,11 +47,7 @@ class InnerChaos(Measure):
             state = {
                 name: part.reshape(members, games, *shapes[name]) for name, part in zip(shapes, parts, strict=True)
             }
-            system = moment.system
-            error = system.loss.error(guess, played.targets, system.task).mean(dim=-1)
-            observation = Observation(error, guess, played.inputs)
-            state, outputs = system.architecture.step(moment.parameters, moment.mixing, state, observation)
-            return joined(state, system.readout.combine(moment.parameters, outputs))
+            return joined(*moment.system.step(moment.parameters, moment.mixing, played, state, guess))
 
         start = joined(played.state, torch.zeros_like(played.targets))
         steps = moment.experiment.training.inner_steps

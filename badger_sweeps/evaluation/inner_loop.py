@@ -45,7 +45,7 @@ class InnerLoop(Measure):
     def _one(self, moment: Moment, member: int, trace: Trace) -> Tensor:
         """All columns of one member, columns first."""
         task, guesses, targets = moment.experiment.task, trace.guesses[:, 0], moment.targets[member]
-        loss = moment.system.loss.error(guesses, targets, task).mean(dim=(1, 2))
+        loss = moment.system.error(guesses, targets).mean(dim=(1, 2))
         moved = torch.diff(guesses, dim=0, prepend=torch.zeros_like(guesses[:1]))
         change = (moved.square().mean(dim=(1, 2)) / task.absolute_moment(2)).sqrt()
         size = trace.states["h"][:, 0].square().flatten(1).mean(dim=1).sqrt()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -18,6 +18,7 @@ from badger_sweeps.foundations.streams import Purpose, stream
 from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.measures.information.noise import with_noise_floor
 from badger_sweeps.measures.information.reduction import Basis, project
+from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games, System
 from badger_sweeps.training.experiment import Experiment
 from badger_sweeps.training.population import Population
@@ -61,20 +62,26 @@ class Moment:
         """The members' seeds."""
         return [self.experiment.seeds[member] for member in self.members.tolist()]
 
+    @cached_property
+    def objective(self) -> OuterObjective:
+        """What is trained, as it is at this iteration, on the members' graphs."""
+        return self.evaluation.objective.of(self.members).at(self.iteration)
+
     @property
     def system(self) -> System:
         """Who plays what, as it is at this iteration."""
-        return self.experiment.system.at(self.iteration)
+        return self.objective.system
 
-    @cached_property
+    @property
     def mixing(self) -> Float[Tensor, "member expert expert"]:
         """The members' graphs."""
-        return self.evaluation.mixing[self.members]
+        return self.objective.mixing
 
     @cached_property
     def games(self) -> Games:
         """The members' games."""
-        return _members(self.evaluation.games, self.members)
+        games = self.evaluation.games
+        return games if len(self.members) == len(games.targets) else games.of(self.members)  # of all: nothing to copy
 
     @property
     def targets(self) -> Float[Tensor, "member game dim"]:
@@ -94,14 +101,15 @@ class Moment:
     @cached_property
     def _trace(self) -> Trace:
         recurrent = "h" in self.games.state
-        return self._play(self.parameters, self.mixing, self.games, states=("h",) if recurrent else (), steps=(-1,))
+        states = ("h",) if recurrent else ()
+        return self.evaluation.engine.rollout(self.objective, self.parameters, self.games, states, steps=(-1,))
 
     @cached_property
     def error_when_silenced(self) -> Float[Tensor, "member dim"]:
         """`error` where nobody hears anybody: all that is heard is zero, as without links."""
-        silence = torch.zeros_like(self.mixing)
-        guesses = self._play(self.parameters, silence, self.games, states=(), steps=(-1,)).guesses[-1]
-        error: Tensor = self.system.loss.error(guesses, self.targets, self.experiment.task).mean(dim=1)
+        silent = replace(self.objective, mixing=torch.zeros_like(self.mixing))
+        guesses = self.evaluation.engine.rollout(silent, self.parameters, self.games, steps=(-1,)).guesses[-1]
+        error: Tensor = self.system.error(guesses, self.targets).mean(dim=1)
         return error
 
     @property
@@ -112,7 +120,7 @@ class Moment:
     @cached_property
     def error(self) -> Float[Tensor, "member dim"]:
         """The normalised error after the last inner step, in each dimension."""
-        error: Tensor = self.system.loss.error(self.guesses, self.targets, self.experiment.task).mean(dim=1)
+        error: Tensor = self.system.error(self.guesses, self.targets).mean(dim=1)
         return error
 
     @property
@@ -140,21 +148,16 @@ class Moment:
         """`outputs` in the basis in which they are compared, read with the noise floor."""
         return self._read(project(self.outputs, _rows(self.evaluation.outputs_basis, self.members)), self.members)
 
-    def first_games(self, count: int) -> Games:
-        """The first so many games of each member."""
-        state = {name: tensor[:, :count] for name, tensor in self.games.state.items()}
-        return Games(self.games.targets[:, :count], self.games.inputs[:, :count], state)
-
     def rollouts(self, games: int | None = None, states: tuple[str, ...] = ("h",)) -> Iterator[Trace]:
         """Guesses and states after every inner step, one member at a time: all of them would not fit into memory.
 
         Of the first so many games; null for all.
         """
-        played = self.games if games is None else self.first_games(games)
+        played = self.games if games is None else self.games.first(games)
         for member in range(len(self.members)):
-            one = torch.tensor([member], device=self.members.device)
+            one = slice(member, member + 1)
             weights = Weights(self.parameters.flat[one], self.parameters.shapes)
-            yield self._play(weights, self.mixing[one], _members(played, one), states=states, steps=None)
+            yield self.evaluation.engine.rollout(self.objective.of(one), weights, played.of(one), states)
 
     def steps(self, games: int | None = None) -> Iterator[Float[Tensor, "step game *hidden"]]:
         """The hidden states of `rollouts`."""
@@ -191,24 +194,6 @@ class Moment:
         noise = self.evaluation.noise(states.shape[-1])[members]
         return with_noise_floor(states, noise, self.evaluation.noise_share)
 
-    def _play(
-        self,
-        parameters: Weights,
-        mixing: Float[Tensor, "row expert expert"],
-        games: Games,
-        states: tuple[str, ...],
-        steps: tuple[int, ...] | None,
-    ) -> Trace:
-        evaluation, inner_steps = self.evaluation, self.experiment.training.inner_steps
-        return evaluation.engine.rollout(self.system, parameters, mixing, games, inner_steps, states, steps)
-
 
 def _rows(basis: Basis, members: Int[Tensor, " row"]) -> Basis:
     return Basis(basis.mean[members], basis.directions[members])
-
-
-def _members(games: Games, members: Int[Tensor, " row"]) -> Games:
-    if len(members) == len(games.targets):  # all of them: nothing to copy
-        return games
-    state = {name: tensor[members] for name, tensor in games.state.items()}
-    return Games(games.targets[members], games.inputs[members], state)

@@ -13,7 +13,6 @@ from badger_sweeps.evaluation.moment import Moment
 from badger_sweeps.foundations.settings import Count, Positive, Size, settings
 from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.measures.landscape.saddles import curvature, hessian_product
-from badger_sweeps.rollout import Games, rollout
 from badger_sweeps.training.experiment import Experiment
 
 
@@ -22,7 +21,8 @@ class Saddles(Measure):
     """``hessian/*``: the smallest eigenvalues of the outer loss's Hessian, its largest, and its index.
 
     ``hessian/smallest`` is a vector; ``hessian/index`` counts the negative ones among it, a lower bound where
-    ``hessian/index_is_lower_bound`` is 1. In float64, minutes per member at the default sizes.
+    ``hessian/index_is_lower_bound`` is 1. ``hessian/weights`` is how many eigenvalues there are in all. In float64,
+    minutes per member at the default sizes.
 
     Args:
         every: iterations between measurements; null never measures.
@@ -38,7 +38,8 @@ class Saddles(Measure):
 
     def columns(self, experiment: Experiment) -> Shapes:
         vector = {"hessian/smallest": (self.eigenvalues,)}
-        return vector | dict.fromkeys(("hessian/largest", "hessian/index", "hessian/index_is_lower_bound"), ())
+        numbers = ("largest", "index", "index_is_lower_bound", "weights")
+        return vector | dict.fromkeys((f"hessian/{name}" for name in numbers), ())
 
     def measure(self, moment: Moment) -> dict[str, Tensor]:
         found = []
@@ -54,19 +55,17 @@ class Saddles(Measure):
             "hessian/largest": torch.stack([one.largest for one in found]),
             "hessian/index": index,
             "hessian/index_is_lower_bound": (index == self.eigenvalues).double().where(~index.isnan(), torch.nan),
+            "hessian/weights": torch.full_like(index, moment.parameters.flat.shape[1]),
         }
 
 
 def _outer_loss(moment: Moment, member: int, games: int) -> Callable[[Tensor], Tensor]:
     """The outer loss of one member, as a function of its weights, in float64."""
-    training, system, played = moment.experiment.training, moment.system, moment.first_games(games)
-    one = slice(member, member + 1)
-    state = {name: tensor[one].double() for name, tensor in played.state.items()}
-    own = Games(played.targets[one].double(), played.inputs[one].double(), state)
-    mixing, shapes = moment.mixing[one].double(), moment.parameters.shapes
+    one, shapes = slice(member, member + 1), moment.parameters.shapes
+    objective = moment.objective.of(one).to(torch.float64)
+    played = moment.games.first(games).of(one).to(torch.float64)
 
     def outer_loss(weights: Float[Tensor, " weight"]) -> Float[Tensor, ""]:
-        guesses = rollout(system, Weights(weights[None], shapes), mixing, own, training.inner_steps)
-        return system.loss.error(guesses[-training.loss_steps :], own.targets, system.task).mean()
+        return objective.losses(Weights(weights[None], shapes), played).mean()
 
     return outer_loss

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 
 import numpy as np
 import torch
+from torch import Tensor
 
 
 class Purpose(IntEnum):
@@ -18,6 +20,8 @@ class Purpose(IntEnum):
     EVALUATION_TARGETS = 4
     EVALUATION_STATES = 5
     MEASURES = 6
+    RULE = 7
+    AGGREGATION = 8
 
 
 def stream(seed: int, purpose: Purpose, device: torch.device | str = "cpu") -> torch.Generator:
@@ -31,3 +35,35 @@ def stream(seed: int, purpose: Purpose, device: torch.device | str = "cpu") -> t
     generator = torch.Generator(device=device)
     generator.manual_seed(int(state))
     return generator
+
+
+class Streams(Sequence[torch.Generator]):
+    """The streams of all members for one purpose, in the population's order; saved and restored together.
+
+    Args:
+        seeds: of the members.
+        purpose: what is drawn from them.
+        device: where the numbers are to be.
+    """
+
+    def __init__(self, seeds: Sequence[int], purpose: Purpose, device: torch.device | str = "cpu") -> None:
+        self._own = [stream(seed, purpose, device) for seed in seeds]
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def __getitem__(self, member: int) -> torch.Generator:  # type: ignore[override]
+        return self._own[member]
+
+    def draw(self, one: Callable[[torch.Generator], Tensor]) -> Tensor:
+        """What `one` draws for each member, stacked: the population axis comes first."""
+        return torch.stack([one(generator) for generator in self._own])
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        """How far each stream has been drawn from."""
+        return {"generators": [generator.get_state() for generator in self._own]}
+
+    def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
+        """Go on from a `state_dict`."""
+        for generator, saved in zip(self._own, state["generators"], strict=True):
+            generator.set_state(saved)

@@ -42,12 +42,12 @@ class TimeBound:
         self._known = np.zeros(len(seeds), dtype=bool)
         self._least = self._earliest()
 
-    def observe(self, seeds: Sequence[int], loss: NDArray[np.floating], grad_norm: NDArray[np.floating]) -> None:
-        """Take in one iteration of the members still training."""
+    def observe(self, seeds: Sequence[int], loss: NDArray[np.floating], diverged: NDArray[np.floating]) -> None:
+        """Take in one iteration of the members still training: their losses, and 1 for those that diverged in it."""
         here = np.array([self._position[seed] for seed in seeds], dtype=np.intp)
         self._loss[here, self._filled] = loss
-        diverged = here[~(np.isfinite(loss) & np.isfinite(grad_norm))]
-        self._least[diverged], self._known[diverged] = self._budget, True
+        ended = here[diverged > 0]
+        self._least[ended], self._known[ended] = self._budget, True
         self._filled += 1
         if self._filled == self._block:
             self._close_block()

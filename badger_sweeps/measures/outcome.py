@@ -24,12 +24,12 @@ class Rest:
         plateau: where it is.
         loss_dim: mean normalised error of each dimension within, which tells a solved dimension from a solved
             mixture of dimensions ("all outputs equal" is one) where both sit on the same rung.
-        grad_norm: median norm of the gradient within.
+        grad_norm: median norm of the gradient within; None where the update rule takes none.
     """
 
     plateau: Plateau
     loss_dim: tuple[float, ...]
-    grad_norm: float
+    grad_norm: float | None
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Outcome:
         solved_iteration: when it reached rung 0 (`escape.solved_iteration`); None if it did not.
         rests: its plateaus.
         final_loss: mean loss of its last 50 iterations; None if it diverged.
-        diverged: whether its loss or gradient became NaN or infinite, in the last of its iterations.
+        diverged: whether it did, as its update rule has it, in the last of its iterations.
     """
 
     seed: int
@@ -65,20 +65,22 @@ def outcome(seed: int, columns: Mapping[str, NDArray[np.float32]], ladder: Ladde
 
     Args:
         seed: the member.
-        columns: its metrics by name (``loss``, ``loss_dim/K``, ``grad_norm``), a value for every iteration.
+        columns: its metrics by name (``loss``, ``loss_dim/K``, ``diverged``, and ``grad_norm`` where there is one), a
+            value for every iteration.
         ladder: gives D and the block.
 
     A member that diverged counts as not escaped and not solved, whatever it did before.
     """
-    loss, norm = columns["loss"], columns["grad_norm"]
-    diverged = bool(len(loss)) and not (np.isfinite(loss[-1]) and np.isfinite(norm[-1]))
+    loss, norm = columns["loss"], columns.get("grad_norm")
+    diverged = bool(len(loss)) and bool(columns["diverged"][-1] > 0)
     dims = sum(name.startswith("loss_dim/") for name in columns)
     per_dim = np.stack([columns[f"loss_dim/{dim}"] for dim in range(dims)], axis=1)
     rests = []
     for plateau in find_plateaus(loss, ladder):
         within = slice(plateau.start, plateau.end)
         means = per_dim[within].mean(axis=0, dtype=float).tolist()
-        rests.append(Rest(plateau, tuple(means), float(np.median(norm[within]))))
+        steepness = None if norm is None else float(np.median(norm[within]))
+        rests.append(Rest(plateau, tuple(means), steepness))
     return Outcome(
         seed=seed,
         iterations=len(loss),

@@ -1,1 +1,1 @@
-"""How weights are updated. One file per optimiser; `base.py` says what may be one."""
+"""How a gradient becomes a step. One file per optimiser; `base.py` says what one is."""

@@ -15,6 +15,8 @@ from badger_sweeps.training.loop import Record
 from badger_sweeps.training.population import Population
 
 NAME = "checkpoint.pt"
+FORMAT = 2
+"""What a checkpoint holds, and how; raised when that changes."""
 SNAPSHOTS = "snapshots"
 
 
@@ -56,7 +58,8 @@ class Checkpointer:
             self._write(self._snapshots / f"{self._population.iteration:09d}.pt")
 
     def _write(self, path: Path) -> None:
-        content = {"identity": self._population.experiment.identity, "population": self._population.state_dict()}
+        identity, state = self._population.experiment.identity, self._population.state_dict()
+        content = {"format": FORMAT, "identity": identity, "population": state}
         with replacing(path) as file:
             torch.save(content, file)
 
@@ -70,15 +73,19 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The experiment's identity and the population's state in a checkpoint or snapshot.
 
     Raises:
-        UsageError: the file is damaged.
+        UsageError: the file is damaged, or was made by a version of this package that kept other things.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         identity, state = dict(content["identity"]), dict(content["population"])
-        state["iteration"]
+        made_with, _ = content.get("format", 1), state["iteration"]
     except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
         found = f"a damaged file of {path.stat().st_size} bytes"
         raise UsageError(f"`{path}` must be a whole checkpoint; found {found}. Delete it to start anew.") from None
+    if made_with != FORMAT:
+        age = "an earlier" if made_with < FORMAT else "a later"
+        rule = f"must be a checkpoint of this version of badger_sweeps (format {FORMAT})"
+        raise UsageError(f"`{path}` {rule}; found one of {age} version (format {made_with}). Delete it to start anew.")
     return identity, state
 
 

@@ -18,8 +18,9 @@ SUFFIXES = frozenset([".py", ".yaml", ".cpp", ".h"])
 
 
 COMPUTING = (
-    *("architectures", "engines", "evaluation", "foundations", "losses", "measures", "optimizers", "readouts"),
-    *("rollout.py", "schedules", "tasks", "topologies", "training"),
+    *("aggregators", "architectures", "engines", "evaluation", "feedback", "foundations", "losses", "measures"),
+    *("optimizers", "outer_objective.py", "readouts", "rollout.py", "rules", "schedules", "tasks", "topologies"),
+    "training",
 )
 """The parts of the package that decide the numbers of a history; all others hand them on."""
 

@@ -29,7 +29,7 @@ from badger_sweeps.runs.summary import Summary, summarize
 from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
 from badger_sweeps.tracking.progress import TerminalProgress
 from badger_sweeps.training.experiment import Experiment
-from badger_sweeps.training.loop import Record, metric_names, train
+from badger_sweeps.training.loop import DIVERGED, Record, metric_names, train
 from badger_sweeps.training.population import Population
 
 if TYPE_CHECKING:  # half a second, which a start does without
@@ -112,7 +112,7 @@ class Watcher(ABC):
 
     @abstractmethod
     def recall(self, record: Record) -> None:
-        """An iteration that was done before the run stopped: its losses and gradient norms."""
+        """An iteration that was done before the run stopped: its losses, and who diverged in it."""
 
     @abstractmethod
     def observe(self, record: Record) -> str | None:
@@ -160,7 +160,7 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
     measuring = Measuring(plan.measures, population, course)
     description = describe(plan, first)
     if watcher is not None and past is not None:
-        for iteration, seeds, metrics in iterations(past, ["loss", "grad_norm"]):
+        for iteration, seeds, metrics in iterations(past, ["loss", DIVERGED]):
             watcher.recall(Record(iteration, tuple(seeds), metrics))
     with Interruption() as interruption:
         stop = None

@@ -21,7 +21,7 @@ from badger_sweeps.sweeps.pruning import Standing, feasible
 from badger_sweeps.sweeps.storage import NO_ANSWER, StorageLost
 from badger_sweeps.sweeps.study import Study
 from badger_sweeps.sweeps.trial import Trial
-from badger_sweeps.training.loop import Record
+from badger_sweeps.training.loop import DIVERGED, Record
 
 VERDICTS = 100
 """How often at most, in a budget, it is asked whether a trial goes on."""
@@ -153,11 +153,11 @@ class _Spectator(Watcher):
 
     def recall(self, record: Record) -> None:
         self.iteration = record.iteration + 1
-        loss, norm = record.metrics["loss"], record.metrics["grad_norm"]
-        whole = np.isfinite(loss) & np.isfinite(norm)
+        loss, diverged = record.metrics["loss"], record.metrics[DIVERGED]
+        whole = diverged == 0
         self._losses.append((float(loss[whole].sum()) + self._members - int(whole.sum())) / self._members)
         if self._bound is not None:
-            self._bound.observe(record.seeds, loss, norm)
+            self._bound.observe(record.seeds, loss, diverged)
         self.value = self._least if self._bound is not None else self._loss
 
     def observe(self, record: Record) -> str | None:

@@ -19,8 +19,9 @@ def initial_weights(experiment: Experiment) -> Weights:
     for seed in experiment.seeds:
         generator = stream(seed, Purpose.WEIGHTS)
         task = experiment.task
-        learner = experiment.architecture.initial_parameters(task.dims, task.inputs, generator)
-        readout = experiment.readout.initial_parameters(experiment.topology.experts, generator)
+        experts = experiment.topology.experts
+        learner = experiment.architecture.initial_parameters(task.dims, task.inputs, experts, generator)
+        readout = experiment.readout.initial_parameters(experts, generator)
         members.append({**learner, **readout})
     drawn = Weights.of(_stack(members))
     return Weights(drawn.flat.to(experiment.torch_device), drawn.shapes)

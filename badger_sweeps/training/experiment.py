@@ -12,25 +12,39 @@ from jaxtyping import Bool
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from badger_sweeps.aggregators.base import Aggregator
+from badger_sweeps.aggregators.mean import MeanGradient
 from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.engines.native.engine import Native
+from badger_sweeps.feedback.base import Feedback
+from badger_sweeps.feedback.same import SameAsLoss
 from badger_sweeps.foundations.settings import Count, Positive, Seed, Size, broken_rule, settings
 from badger_sweeps.foundations.streams import Purpose, stream
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.optimizers.base import Optimizer
+from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.readouts.base import Readout
 from badger_sweeps.readouts.mean import Mean
 from badger_sweeps.rollout import System
+from badger_sweeps.rules.base import Rule
+from badger_sweeps.rules.gradient_descent import GradientDescent
 from badger_sweeps.schedules.base import Schedule
 from badger_sweeps.schedules.constant import Constant
 from badger_sweeps.tasks.base import Task
 from badger_sweeps.tasks.guessing_game import GuessingGame
-from badger_sweeps.topologies.base import Topology
+from badger_sweeps.topologies.base import Topology, mixing
 from badger_sweeps.topologies.random import RandomLinks
+
+
+PARTS = (
+    *("architecture", "topology", "task", "loss", "feedback", "readout"),
+    *("rule", "aggregator", "optimizer", "schedule"),
+)
+"""The choices that make an experiment and decide its numbers."""
 
 
 @settings
@@ -77,7 +91,10 @@ class Experiment:
     topology: Topology = field(default_factory=RandomLinks)
     task: Task = field(default_factory=GuessingGame)
     loss: Loss = field(default_factory=MeanSquaredError)
+    feedback: Feedback = field(default_factory=SameAsLoss)
     readout: Readout = field(default_factory=Mean)
+    rule: Rule = field(default_factory=GradientDescent)
+    aggregator: Aggregator = field(default_factory=MeanGradient)
     optimizer: Optimizer = field(default_factory=Adam)
     schedule: Schedule = field(default_factory=Constant)
     engine: Engine = field(default_factory=Native)
@@ -108,6 +125,12 @@ class Experiment:
         if self.architecture.supervised and self.training.inner_steps != 1:
             rule = f"must be 1 with {learner}, which answers at once: it has no inner loop"
             raise broken_rule("training.inner_steps", rule, str(self.training.inner_steps))
+        if self.architecture.supervised and not isinstance(self.feedback, SameAsLoss):
+            rule = f"must be SameAsLoss with {learner}, which is told no error"
+            raise broken_rule("feedback", rule, type(self.feedback).__name__)
+        if not self.rule.aggregates and not isinstance(self.aggregator, MeanGradient):
+            rule = f"must be MeanGradient with {type(self.rule).__name__}, which aggregates no gradients"
+            raise broken_rule("aggregator", rule, type(self.aggregator).__name__)
         return self
 
     @model_validator(mode="after")
@@ -125,8 +148,15 @@ class Experiment:
 
     @property
     def system(self) -> System:
-        """What a rollout needs to know."""
-        return System(self.architecture, self.readout, self.task, self.loss)
+        """Who plays what."""
+        return System(self.architecture, self.readout, self.task, self.loss, self.feedback.told(self.loss))
+
+    @property
+    def objective(self) -> OuterObjective:
+        """What training minimises, on the members' graphs; `OuterObjective.at` anneals it."""
+        training = self.training
+        graphs = mixing(self.graphs).to(self.torch_device)
+        return OuterObjective(self.system, graphs, training.inner_steps, training.loss_steps)
 
     @cached_property
     def graphs(self) -> Bool[Tensor, "population expert expert"]:
@@ -142,7 +172,7 @@ class Experiment:
         those of a file, or of a family whose code has changed, may differ where no setting does.
         """
         identity: dict[str, Any] = {"seeds": list(self.seeds), "device": self.torch_device.type}
-        for part in ("architecture", "topology", "task", "loss", "readout", "optimizer", "schedule", "training"):
+        for part in (*PARTS, "training"):
             settings = getattr(self, part)
             identity[part] = type(settings).__name__
             identity |= {f"{part}.{field.name}": getattr(settings, field.name) for field in fields(settings)}

@@ -19,7 +19,7 @@ class Record:
     Attributes:
         iteration: counts from 0, where the weights are the initial ones.
         seeds: the members that took part, in the population's order. A member that diverges is listed in the
-            iteration in which it did, with its non-finite values, and not again.
+            iteration in which it did, and not again.
         metrics: by name, one value for each of `seeds`; the same names in every record.
         measures: what was measured on the evaluation games, where something was due; for each of `seeds` a number, or
             a vector.
@@ -31,14 +31,21 @@ class Record:
     measures: dict[str, np.ndarray] = field(default_factory=dict)
 
 
+DIVERGED = "diverged"
+"""The metric that is 1 in the iteration in which a member diverges, its last, and 0 in all others."""
+
+
 def metric_names(experiment: Experiment) -> list[str]:
     """The metrics of every record, in the order of history's columns.
 
-    ``schedule/*`` is what changes by plan: the learning rate, and what the architecture anneals.
+    After the losses come the update rule's own. ``diverged`` is 1 where a member diverged, as the rule has it.
+    ``cost/evaluations`` is what a member has cost until then, this iteration included, in rollouts of its batch: forward
+    only 1, with its gradient 3. ``schedule/*`` is what changes by plan: the learning rate, and what the architecture
+    anneals.
     """
     per_dim = [f"loss_dim/{dim}" for dim in range(experiment.task.dims)]
     scheduled = [f"schedule/{name}" for name in ("lr", *experiment.architecture.annealed())]
-    return ["loss", *per_dim, "grad_norm", *scheduled]
+    return ["loss", *per_dim, *experiment.rule.metrics, DIVERGED, "cost/evaluations", *scheduled]
 
 
 def train(population: Population) -> Iterator[Record]:
@@ -48,22 +55,16 @@ def train(population: Population) -> Iterator[Record]:
     ``record.iteration + 1`` iterations. Ends early when no member is active any more.
     """
     experiment = population.experiment
-    training, names = experiment.training, metric_names(experiment)
+    names = metric_names(experiment)
     while not population.finished:
         iteration, took_part = population.iteration, population.active
-        system = experiment.system.at(iteration)
-        scheduled = [population.learning_rate, *system.architecture.annealed().values()]
-        step = population.engine.gradients(
-            system,
-            population.parameters,
-            population.mixing,
-            population.draw_games(),
-            training.inner_steps,
-            training.loss_steps,
-        )
-        norms = population.update(step)
+        annealed = experiment.architecture.at(iteration).annealed()
+        scheduled = [population.learning_rate, *annealed.values()]
+        update = population.advance()
+        own = [update.metrics[name][None].float() for name in experiment.rule.metrics]
+        diverged, cost = (took_part & ~population.active)[None].float(), population.evaluations[None].float()
+        columns = torch.cat([update.loss_dim.mean(dim=1)[None], update.loss_dim.T, *own, diverged, cost])
         members = took_part.nonzero().flatten()
-        columns = torch.cat([step.loss[None], step.loss_dim.T, norms[None]])
         values = list(columns[:, members].cpu().numpy())
         values += [np.full(len(members), value, dtype=np.float32) for value in scheduled]
         seeds = tuple(experiment.seeds[member] for member in members.tolist())

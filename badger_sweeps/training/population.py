@@ -1,17 +1,16 @@
-"""A population in training: P members' weights, graphs, random streams and optimiser state."""
+"""A population in training: P members' weights, graphs, random streams and what their update rule remembers."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Int
 from torch import Tensor
 
-from badger_sweeps.engines.base import Gradients
-from badger_sweeps.foundations.streams import Purpose, stream
+from badger_sweeps.foundations.streams import Purpose, Streams
 from badger_sweeps.rollout import Games
-from badger_sweeps.topologies.base import mixing
+from badger_sweeps.rules.base import RuleState, Start, Step, Update
 from badger_sweeps.training.draws import draw_games, initial_weights
 from badger_sweeps.training.experiment import Experiment
 
@@ -27,21 +26,27 @@ class Population:
         iteration: outer iterations done.
         engine: the one that serves the experiment.
         engine_words: which it is and why, for the user.
-        active: the members still training; one whose loss or gradient is not finite is frozen as it was.
+        objective: what is minimised; nothing in it is annealed yet.
+        parameters: the weights.
+        rule_state: what the update rule remembers.
+        active: the members still training; one that has diverged, as the rule has it, is frozen as it was.
+        evaluations: what each member has cost until now, in rollouts of a batch: forward only 1, with its gradient 3.
     """
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
         self.device = device = experiment.torch_device
         self.iteration = 0
-        self.active: Bool[Tensor, " population"] = torch.ones(len(experiment.seeds), dtype=torch.bool, device=device)
+        members = len(experiment.seeds)
+        self.active: Bool[Tensor, " population"] = torch.ones(members, dtype=torch.bool, device=device)
+        self.evaluations: Int[Tensor, " population"] = torch.zeros(members, dtype=torch.int64, device=device)
         self.parameters = initial_weights(experiment)
-        self.mixing: Float[Tensor, "population expert expert"] = mixing(experiment.graphs).to(device)
+        self.objective = experiment.objective
         self.engine, self.engine_words = experiment.engine.serving(experiment.system, device)
-        self.optimizer = experiment.optimizer.build([self.parameters.flat])
+        start = Start(experiment.seeds, self.parameters, experiment.optimizer)
+        self.rule_state: RuleState = experiment.rule.initial_state(start)
         self._streams = {
-            purpose: [stream(seed, purpose, device) for seed in experiment.seeds]
-            for purpose in (Purpose.TARGETS, Purpose.STATES)
+            purpose: Streams(experiment.seeds, purpose, device) for purpose in (Purpose.TARGETS, Purpose.STATES)
         }
 
     @property
@@ -60,51 +65,66 @@ class Population:
         games = self.experiment.training.batch_size
         return draw_games(self.experiment, games, streams[Purpose.TARGETS], streams[Purpose.STATES])
 
-    def update(self, step: Gradients) -> Float[Tensor, " population"]:
-        """Apply one optimiser step to every active member; gives the gradients' norms before clipping.
+    def advance(self) -> Update:
+        """One outer iteration by the experiment's rule, on the next batch of games; gives what the rule made of it.
 
-        A member whose loss or gradient is not finite is frozen with the weights that produced it.
+        A member that diverges is frozen with the weights that it had.
         """
-        weights, gradient = self.parameters.flat, step.gradients.flat
-        norms = gradient.square().sum(dim=1).sqrt()
-        self.active = self.active & step.loss.isfinite() & norms.isfinite()
+        experiment, weights = self.experiment, self.parameters.flat
+        step = Step(
+            iteration=self.iteration,
+            weights=self.parameters,
+            active=self.active,
+            objective=self.objective.at(self.iteration),
+            games=self.draw_games(),
+            engine=self.engine,
+            learning_rate=self.learning_rate,
+            aggregator=experiment.aggregator,
+            clip_norm=experiment.training.clip_norm,
+        )
+        before = weights.clone()
+        update = experiment.rule.update(step, self.rule_state)
+        self.rule_state = update.state
+        self.evaluations = self.evaluations + self.active * update.evaluations
+        self.active = self.active & update.alive
+        if update.weights is not weights:
+            weights.copy_(update.weights)
         frozen = ~self.active
-        keep = weights[frozen]
-        # Zero, not NaN, for frozen members: a NaN would stay in the optimiser's moments for ever.
-        weights.grad = (gradient * self._clip_scale(norms)[:, None]).masked_fill_(frozen[:, None], 0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate
-        self.optimizer.step()
-        weights[frozen] = keep  # momentum moves weights even where the gradient is zero
+        weights[frozen] = before[frozen]  # whatever the rule did there: momentum moves weights without a gradient
         self.iteration += 1
-        return norms
-
-    def _clip_scale(self, norms: Float[Tensor, " population"]) -> Float[Tensor, " population"]:
-        longest = self.experiment.training.clip_norm
-        if longest is None:
-            return torch.ones_like(norms)
-        return (longest / (norms + 1e-6)).clamp(max=1)  # the rule of torch.nn.utils.clip_grad_norm_
+        return update
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on exactly from here."""
         return {
             "iteration": self.iteration,
             "active": self.active,
+            "evaluations": self.evaluations,
             "parameters": dict(self.parameters),
-            "optimizer": self.optimizer.state_dict(),
-            "streams": {
-                purpose.name: [generator.get_state() for generator in generators]
-                for purpose, generators in self._streams.items()
-            },
+            "rule": {name: _saved(value) for name, value in self.rule_state.items()},
+            "streams": {purpose.name: streams.state_dict() for purpose, streams in self._streams.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a `state_dict` of a population of the same experiment."""
         self.iteration = state["iteration"]
         self.active = state["active"].to(self.device)
+        self.evaluations = state["evaluations"].to(self.device)
         for name, parameter in self.parameters.items():
             parameter.copy_(state["parameters"][name])
-        self.optimizer.load_state_dict(state["optimizer"])
-        for purpose, generators in self._streams.items():
-            for generator, saved in zip(generators, state["streams"][purpose.name], strict=True):
-                generator.set_state(saved)
+        self.rule_state = {name: _restored(value, state["rule"][name]) for name, value in self.rule_state.items()}
+        for purpose, streams in self._streams.items():
+            streams.load_state_dict(state["streams"][purpose.name])
+
+
+def _saved(value: Any) -> Any:
+    """One thing that a rule remembers, as it is saved."""
+    return value if isinstance(value, Tensor) else value.state_dict()
+
+
+def _restored(value: Any, saved: Any) -> Any:
+    """The same from what was saved; `value` is what the rule began with."""
+    if isinstance(value, Tensor):
+        return saved.to(value.device)
+    value.load_state_dict(saved)
+    return value

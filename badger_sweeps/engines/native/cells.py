@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -25,7 +24,7 @@ Reads = Literal["x", "h", "xh"]
 
 @dataclass(frozen=True)
 class Cell:
-    """A recurrent cell, described to the kernel.
+    """A recurrent cell, described to the kernel, but for its constants: what does not change as it is annealed.
 
     Attributes:
         struct: its pointwise part in ``kernel/cells.h``.
@@ -33,9 +32,8 @@ class Cell:
             `weight_hh` to those that read h, both in this order.
         hidden: size of the hidden state.
         message: size of the messages; 0 for a single learner, which hears its latest guess instead.
-        states: the names of the architecture's states, and the kernel's arrays that hold them: ``h`` is what matrix
-            products read, ``c`` what they do not, ``m`` the messages.
-        constants: the struct's.
+        states: pairs of the names of the architecture's states and of the kernel's arrays that hold them: ``h`` is what
+            matrix products read, ``c`` what they do not, ``m`` the messages.
         bins: into how many bins the error is sorted before it is shown; 0 for none.
         bin_width: how wide they are.
     """
@@ -44,8 +42,7 @@ class Cell:
     gates: tuple[Reads, ...]
     hidden: int
     message: int
-    states: Mapping[str, str]
-    constants: tuple[float, ...] = ()
+    states: tuple[tuple[str, str], ...]
     bins: int = 0
     bin_width: float = 1.0
 
@@ -57,14 +54,12 @@ def cell_of(architecture: Architecture) -> Cell | None:
     """
     kind = type(architecture)
     if isinstance(architecture, GRU) and kind in (GRU, Exponential):
-        kept, updated = (architecture.a, architecture.b) if isinstance(architecture, Exponential) else (0.0, 1.0)
         return Cell(
             struct="ResetGate" if architecture.reset_gate else "TwoGates",
             gates=("xh", "xh", "x", "h") if architecture.reset_gate else ("xh", "xh"),
             hidden=architecture.hidden,
             message=architecture.message,
-            states={"h": "h", "m": "m"},
-            constants=(kept, updated),
+            states=(("h", "h"), ("m", "m")),
         )
     if isinstance(architecture, TCNN) and kind is TCNN:
         return Cell(
@@ -72,8 +67,7 @@ def cell_of(architecture: Architecture) -> Cell | None:
             gates=("xh",),
             hidden=architecture.hidden,
             message=architecture.message,
-            states={"h": "c", "m": "m"},
-            constants=(architecture.k, architecture.z, architecture.i0),
+            states=(("h", "c"), ("m", "m")),
         )
     if isinstance(architecture, LSTM) and kind in (LSTM, LSTMQuantized):
         bins, reach = (architecture.bins, architecture.range) if isinstance(architecture, LSTMQuantized) else (0, 0.0)
@@ -82,11 +76,20 @@ def cell_of(architecture: Architecture) -> Cell | None:
             gates=("xh", "xh", "xh", "xh"),
             hidden=architecture.hidden,
             message=0,
-            states={"h": "h", "c": "c"},
+            states=(("h", "h"), ("c", "c")),
             bins=bins,
             bin_width=reach / bins if bins else 1.0,
         )
     return None
+
+
+def constants_of(architecture: Architecture) -> tuple[float, ...]:
+    """The constants of the architecture's struct, as they are now."""
+    if isinstance(architecture, Exponential):
+        return (architecture.a, architecture.b)
+    if isinstance(architecture, GRU):
+        return (0.0, 1.0)
+    return (architecture.k, architecture.z, architecture.i0) if isinstance(architecture, TCNN) else ()
 
 
 @lru_cache(maxsize=64)

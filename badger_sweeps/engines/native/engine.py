@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
-from badger_sweeps.engines.base import Engine, Gradients, Serving, Trace, check_loss_steps, chosen_steps
-from badger_sweeps.engines.native.cells import Cell, cell_of, places
+from badger_sweeps.engines.base import Engine, Losses, Pullback, Serving, Trace, chosen_steps, cost
+from badger_sweeps.engines.native.cells import Cell, cell_of, constants_of, places
 from badger_sweeps.engines.native.compiler import CannotBuild
 from badger_sweeps.engines.native.library import Job, Library, library
 from badger_sweeps.engines.reference import Reference
@@ -21,6 +21,7 @@ from badger_sweeps.foundations.settings import settings
 from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
+from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.readouts.mean import Mean
 from badger_sweeps.readouts.weighted import Weighted
 from badger_sweeps.rollout import Games, System
@@ -43,8 +44,9 @@ VECTORS = {8: "AVX2", 16: "AVX-512"}
 class Native(Engine):
     """A C++ kernel, built on first use: the whole rollout and its gradients for a few games at a time, in the cache.
 
-    It serves the recurrent architectures on a CPU with AVX2 or AVX-512; `serving` hands all else to `Reference`.
-    Results agree with the reference's up to float rounding, and do not depend on the number of threads.
+    It serves the recurrent architectures on a CPU with AVX2 or AVX-512, in all that an engine offers; `serving` hands
+    everything else to `Reference`. Results agree with the reference's up to float rounding, and do not
+    depend on the number of threads.
 
     Args:
         threads: how many play; null for one per core that the process may use.
@@ -52,8 +54,29 @@ class Native(Engine):
 
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
 
+    def refusal(self, system: System, device: torch.device) -> str | None:
+        cell, capability = cell_of(system.architecture), torch.backends.cpu.get_cpu_capability()
+        if device.type != "cpu":
+            return "the native engine runs on the CPU"
+        if cell is None:
+            return f"the native engine has no cell for {type(system.architecture).__name__}"
+        errors = (MeanSquaredError, MeanAbsoluteError)
+        known = ((system.loss, errors), (system.feedback, errors), (system.readout, (Mean, Weighted)))
+        for part, kinds in known:
+            if type(part) not in kinds:
+                return f"the native engine does not know {type(part).__name__}"
+        if capability not in SERVED:
+            return f"the native engine needs a CPU with AVX2 or AVX-512; found {capability}"
+        try:
+            library(cell.struct, cell.hidden, cell.message, system.task.dims)
+        except CannotBuild as error:
+            return str(error)
+        except (OSError, ValueError, AttributeError, RuntimeError) as error:
+            return f"the kernel cannot be had: {' '.join(str(error).split())}"
+        return None
+
     def serving(self, system: System, device: torch.device) -> Serving:
-        reason = _why_not(system, device)
+        reason = self.refusal(system, device)
         if reason is not None:
             engine, words = Reference().serving(system, device)
             return Serving(engine, f"{words}, since {reason}")
@@ -66,62 +89,94 @@ class Native(Engine):
     def workers(self) -> int:
         return self.threads or len(os.sched_getaffinity(0))
 
-    def gradients(
+    def losses(self, objective: OuterObjective, parameters: Weights, games: Games) -> Losses:
+        losses = torch.empty(len(parameters.flat), *games.targets.shape[1:])
+        return Losses(losses, self._run(objective, parameters, games, 0, {"losses": losses}))
+
+    def pullback(
         self,
-        system: System,
+        objective: OuterObjective,
         parameters: Weights,
-        mixing: Float[Tensor, "population expert expert"],
         games: Games,
-        inner_steps: int,
-        loss_steps: int,
-    ) -> Gradients:
-        check_loss_steps(inner_steps, loss_steps)
-        sums = self._run(system, parameters, mixing, games, inner_steps, loss_steps, {})
-        gradients, loss_dim = sums.split_with_sizes([parameters.flat.shape[1], system.task.dims], dim=1)
-        return Gradients(loss_dim.mean(dim=1), loss_dim, Weights(gradients, parameters.shapes))
+        cotangents: Float[Tensor, "part population game dim"] | None = None,
+    ) -> Pullback:
+        members, weights = parameters.flat.shape
+        losses = torch.empty(members, *games.targets.shape[1:])
+        parts, wanted = 1, {"losses": losses}
+        if cotangents is not None:
+            parts = len(cotangents)
+            wanted["cotangents"] = _array("cotangents", cotangents, parts * losses.numel())
+        sums = self._run(objective, parameters, games, parts, wanted)
+        gradients, loss_dim = sums.split_with_sizes([parts * weights, losses.shape[-1]], dim=1)
+        return Pullback(losses, loss_dim, gradients.unflatten(1, (parts, weights)).movedim(1, 0))
 
     def rollout(
         self,
-        system: System,
+        objective: OuterObjective,
         parameters: Weights,
-        mixing: Float[Tensor, "population expert expert"],
         games: Games,
-        inner_steps: int,
         states: Sequence[str] = (),
         steps: Sequence[int] | None = None,
     ) -> Trace:
+        inner_steps, members = objective.inner_steps, len(parameters.flat)
         chosen = chosen_steps(inner_steps, steps)
         kept = torch.full((inner_steps,), -1, dtype=torch.int32)
         kept[chosen] = torch.arange(len(chosen), dtype=torch.int32)
-        guesses = torch.empty(inner_steps, *games.targets.shape)
-        traced = {name: torch.empty(len(chosen), *games.state[name].shape) for name in states}
-        names = _cell(system).states
+        guesses = torch.empty(inner_steps, members, *games.targets.shape[1:])
+        traced = {name: torch.empty(len(chosen), members, *games.state[name].shape[1:]) for name in states}
+        names = dict(_cell(objective.system).states)
         wanted = {"guesses": guesses, "kept": kept, **{f"kept_{names[name]}": traced[name] for name in states}}
-        self._run(system, parameters, mixing, games, inner_steps, 0, wanted)
+        self._run(objective, parameters, games, 0, wanted)
         return Trace(guesses, traced)
 
     def _run(
-        self,
-        system: System,
-        parameters: Weights,
-        mixing: Float[Tensor, "population expert expert"],
-        games: Games,
-        inner_steps: int,
-        loss_steps: int,
-        wanted: dict[str, Tensor],
+        self, objective: OuterObjective, parameters: Weights, games: Games, parts: int, wanted: dict[str, Tensor]
     ) -> Float[Tensor, "population sum"]:
-        """Let the kernel play the games, with gradients if there are `loss_steps`, and fill in the arrays `wanted`.
+        """Let the kernel play the games, with gradients of so many parts, and fill in the arrays `wanted`.
 
-        Gives each member's gradients, followed by the error in each dimension after the last step.
+        Gives each member's gradients, part after part, followed by the error in each dimension after the last step.
         """
-        sizes = (*games.targets.shape[:2], mixing.shape[-1])
-        prepared = _prepare(system, parameters.names, sizes, inner_steps, loss_steps, self.workers)
-        state = {f"{prepared.states[name]}0": tensor for name, tensor in games.state.items()}
-        given = {"values": parameters.flat, "mixing": mixing, "targets": games.targets, **state}
-        arrays = {name: _array(name, tensor, prepared.elements[name]) for name, tensor in given.items()}
-        sums = torch.empty(len(mixing), parameters.flat.shape[1] + system.task.dims)
-        prepared.kernel.run(prepared.job, {**arrays, **wanted, "place": prepared.place, "sums": sums})
+        system, members = objective.system, len(parameters.flat)
+        shape = _Shape(
+            members=members,
+            games=games.targets.shape[1],
+            experts=objective.mixing.shape[-1],
+            inner_steps=objective.inner_steps,
+            loss_steps=objective.loss_steps,
+            parts=parts,
+            shared_games=members > 1 and all(map(_shared, (games.targets, *games.state.values()))),
+            shared_graph=members > 1 and _shared(objective.mixing),
+        )
+        orders, task = (system.loss.order, system.feedback.order), system.task
+        scales = tuple(1 / task.absolute_moment(order) for order in orders)
+        weighted = isinstance(system.readout, Weighted)
+        cell = _cell(system)
+        prepared = _prepare(cell, task.dims, orders, scales, weighted, parameters.names, shape, self.workers)
+        states = dict(cell.states)
+        state = {f"{states[name]}0": tensor for name, tensor in games.state.items()}
+        shared = {"mixing": shape.shared_graph, **dict.fromkeys(("targets", *state), shape.shared_games)}
+        given = {"values": parameters.flat, "mixing": objective.mixing, "targets": games.targets, **state}
+        arrays = {
+            name: _array(name, tensor[:1] if shared.get(name) else tensor, prepared.elements[name])
+            for name, tensor in given.items()
+        }
+        sums = torch.empty(members, parts * parameters.flat.shape[1] + task.dims)
+        constants = constants_of(system.architecture)
+        prepared.kernel.run(prepared.job, constants, {**arrays, **wanted, "place": prepared.place, "sums": sums})
         return sums
+
+
+class _Shape(NamedTuple):
+    """How much is played."""
+
+    members: int
+    games: int
+    experts: int
+    inner_steps: int
+    loss_steps: int
+    parts: int
+    shared_games: bool
+    shared_graph: bool
 
 
 class _Prepared(NamedTuple):
@@ -130,69 +185,65 @@ class _Prepared(NamedTuple):
     kernel: Library
     job: Job
     place: Int[Tensor, " weight"]
-    states: Mapping[str, str]
     elements: Mapping[str, int]
 
 
 @lru_cache(maxsize=16)
 def _prepare(
-    system: System, names: tuple[str, ...], sizes: tuple[int, int, int], inner_steps: int, loss_steps: int, threads: int
+    cell: Cell,
+    dims: int,
+    orders: tuple[int, int],
+    scales: tuple[float, float],
+    weighted: bool,
+    names: tuple[str, ...],
+    shape: _Shape,
+    threads: int,
 ) -> _Prepared:
-    members, games, experts = sizes
-    cell, dims = _cell(system), system.task.dims
+    """Nothing that is annealed is among what decides: a run is prepared once.
+
+    `orders` and `scales` are those of the loss and of what the learner is told.
+    """
+    members, games, experts = shape[:3]
     kernel = library(cell.struct, cell.hidden, cell.message, dims)
     place = places(cell.gates, cell.hidden, cell.message, dims, experts, names, kernel.layout)
     tile = max(1, min(ROWS_PER_TILE // experts, games))
-    operations = 6.0 * len(place) * members * games * experts * inner_steps  # each weight, forwards and twice backwards
-    job = kernel.job(
+    operations = 2.0 * cost(shape.parts) * len(place) * members * games * experts * shape.inner_steps
+    job = Job(
         members=members,
         games=games,
         experts=experts,
-        steps=inner_steps,
-        loss_steps=loss_steps,
-        loss_order=system.loss.order,
+        steps=shape.inner_steps,
+        loss_steps=shape.loss_steps,
+        loss_order=orders[0],
+        told_order=orders[1],
         weights=len(place),
-        weighted=int(isinstance(system.readout, Weighted)),
-        chunks=max(1, min(CHUNKS, -(-games // tile), CHUNK_NUMBERS // len(place))),
+        weighted=int(weighted),
+        chunks=max(1, min(CHUNKS, -(-games // tile), CHUNK_NUMBERS // (len(place) * max(1, shape.parts)))),
         tile_games=tile,
         threads=max(1, min(threads, int(operations / OPERATIONS_PER_THREAD))),
-        backward=int(loss_steps > 0),
+        parts=shape.parts,
+        shared_games=int(shape.shared_games),
+        shared_graph=int(shape.shared_graph),
         bins=cell.bins,
         bin_width=cell.bin_width,
-        error_scale=1 / system.task.absolute_moment(system.loss.order),
-        constants=cell.constants,
+        loss_scale=scales[0],
+        told_scale=scales[1],
     )
-    each = members * games
+    each = (1 if shape.shared_games else members) * games
     elements = {
         "values": members * len(place),
-        "mixing": members * experts**2,
+        "mixing": (1 if shape.shared_graph else members) * experts**2,
         "targets": each * dims,
         "h0": each * experts * cell.hidden,
         "c0": each * experts * cell.hidden,
         "m0": each * experts * cell.message,
     }
-    return _Prepared(kernel, job, place, cell.states, elements)
+    return _Prepared(kernel, job, place, elements)
 
 
-def _why_not(system: System, device: torch.device) -> str | None:
-    """Why the native engine does not serve; None if it does, and then its kernel is built and loaded."""
-    cell, capability = cell_of(system.architecture), torch.backends.cpu.get_cpu_capability()
-    if device.type != "cpu":
-        return "the native engine runs on the CPU"
-    if cell is None:
-        return f"the native engine has no cell for {type(system.architecture).__name__}"
-    for part, known in ((system.loss, (MeanSquaredError, MeanAbsoluteError)), (system.readout, (Mean, Weighted))):
-        if type(part) not in known:
-            return f"the native engine does not know {type(part).__name__}"
-    if capability not in SERVED:
-        return f"the native engine needs a CPU with AVX2 or AVX-512; found {capability}"
-    try:
-        library(cell.struct, cell.hidden, cell.message, system.task.dims)
-    except CannotBuild as error:
-        return str(error)
-    except (OSError, ValueError, AttributeError, RuntimeError) as error:
-        return f"the kernel cannot be had: {' '.join(str(error).split())}"
-    return None
+def _shared(tensor: Tensor) -> bool:
+    """Whether all members have the same, held once."""
+    return len(tensor) == 1 or tensor.stride(0) == 0
 
 
 def _cell(system: System) -> Cell:

@@ -15,11 +15,12 @@ from torch import Tensor
 from badger_sweeps.engines.native.compiler import build
 
 _FIELDS: Mapping[type[Any], str] = {
-    ctypes.c_int: "members games experts steps loss_steps loss_order weights weighted bins chunks tile_games threads"
-    " backward",
-    ctypes.c_float: "error_scale bin_width",
+    ctypes.c_int: "members games experts steps loss_steps loss_order told_order weights weighted bins chunks tile_games"
+    " threads parts shared_games shared_graph",
+    ctypes.c_float: "loss_scale told_scale bin_width",
     ctypes.c_float * 3: "constants",
-    ctypes.c_void_p: "place values mixing targets h0 c0 m0 sums guesses kept kept_h kept_c kept_m partial workspace",
+    ctypes.c_void_p: "place values mixing targets h0 c0 m0 cotangents sums losses guesses kept kept_h kept_c kept_m"
+    " partial workspace",
 }
 
 
@@ -88,18 +89,21 @@ class Library:
         self._run.argtypes = self._workspace_size.argtypes = (ctypes.POINTER(Job),)
         self._run.restype, self._workspace_size.restype = None, ctypes.c_size_t
 
-    def job(self, *, constants: tuple[float, ...], **fields: int | float) -> Job:
-        """A job of these numbers, still without arrays."""
-        return Job(constants=(ctypes.c_float * 3)(*constants), **fields)
+    def run(self, job: Job, constants: tuple[float, ...], arrays: Mapping[str, Tensor]) -> None:
+        """Do a job on these arrays, which must be contiguous and on the CPU; those it gives are filled in.
 
-    def run(self, job: Job, arrays: Mapping[str, Tensor]) -> None:
-        """Do a job on these arrays, which must be contiguous and on the CPU; those it gives are filled in."""
+        Args:
+            job: its sizes, which stay as they are.
+            constants: the cell's.
+            arrays: by name of the kernel's field.
+        """
         job = Job.from_buffer_copy(job)
+        job.constants = (ctypes.c_float * 3)(*constants)
         for name, array in arrays.items():
             setattr(job, name, array.data_ptr())
-        tasks = job.members * job.chunks
+        tasks, length = job.members * job.chunks, job.parts * job.weights + self._dims
         playing = min(job.threads, tasks) * self._workspace_size(job)
-        job.workspace = _memory(playing + tasks * (job.weights + self._dims) * ctypes.sizeof(ctypes.c_float))
+        job.workspace = _memory(playing + tasks * length * ctypes.sizeof(ctypes.c_float))
         job.partial = job.workspace + playing
         self._run(job)
 

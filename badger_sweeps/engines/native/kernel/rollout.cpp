@@ -13,8 +13,7 @@
 //   row 1    |               |                |          |        |        |     |          |                |  game 0, expert 1
 //    ...     +---------------+----------------+          +--------+--------+-----+          +----------------+
 //             H = HIDDEN      HEARD: messages,            first pre-activations, then         of cells that
-//             columns         or the latest guess         what `backward` needs, then         have one
-//                                                         gradients
+//             columns         or the latest guess         what `backward` needs               have one
 //
 // and one row for each game: guess(t), the mean activity that it was read from, and the error that was shown. All experts of a
 // game are shown the same error, so error and bias are no columns of x: the gates' sums start at  bias + error * its weights.
@@ -52,8 +51,10 @@ constexpr Layout AT;
 
 // One call. Arrays are C-contiguous, with the axes given; those marked ? may be null.
 struct Job {
-    int members, games, experts, steps, loss_steps, loss_order, weights, weighted, bins, chunks, tile_games, threads, backward;
-    float error_scale, bin_width, constants[3];
+    int members, games, experts, steps, loss_steps, loss_order, told_order, weights, weighted, bins, chunks, tile_games, threads;
+    int parts;             // how many gradients of each member are wanted; 0: none
+    int shared_games, shared_graph;  // whether all members play the same games, on the same graph: the member axis is then 1
+    float loss_scale, told_scale, bin_width, constants[3];
     const int* place;      // weight: where in Layout
     const float* values;   // member, weight
     const float* mixing;   // member, expert, expert: row i averages what expert i hears
@@ -61,11 +62,13 @@ struct Job {
     const float* h0;       // ? member, game, expert, hidden: the first activity,
     const float* c0;       // ? the first private state
     const float* m0;       // ? member, game, expert, message: and the first messages; zero where not given
-    float* sums;           // member, weight and then dim: gradients, and the error after the last step
+    const float* cotangents;  // ? part, member, game, dim: what each gradient weighs the losses with; null: their mean
+    float* sums;           // member, (part, weight) and then dim: gradients, and the error after the last step
+    float* losses;         // ? member, game, dim: the error averaged over the last loss_steps steps
     float* guesses;        // ? step, member, game, dim
     const int* kept;       // ? step: its place among those whose states are kept, or -1
     float *kept_h, *kept_c, *kept_m;  // ? kept step, member, game, expert, hidden or message
-    float* partial;        // member, chunk, weight and then dim: what each task adds to `sums`
+    float* partial;        // member, chunk, (part, weight) and then dim: what each task adds to `sums`
     char* workspace;       // thread, workspace_size(job) bytes
 };
 
@@ -109,14 +112,15 @@ struct Worker {
     float share = 1;           // the sum of the readout's weights
     float *w, *dw, *weight_back, *message_back, *guess_back, *guess_start;  // weights; transposed, for the way back
     float *x_, *gates_, *c_, *guess_, *mean_, *error_;                      // the tile's memory
-    float *shown, *messages, *dh, *dc, *dheard, *dmessages, *dguess, *dmean;
+    float *shown, *messages, *dgates, *dh, *dc, *dheard, *dmessages, *dguess, *dmean;  // of one step
+    const float* cotangent = nullptr;  // of the part at hand: the member's games
     int* game_of;  // of each row
     Graph hears, heard_by;
 
     // Lays out the arrays from `memory` on. From null it only counts: `end` is then how many bytes they take.
     Worker(const Job& job, char* memory, size_t* end = nullptr)
         : job(job), T(job.steps), E(job.experts), B(job.games), many(round_up(job.tile_games, 8)),
-          capacity(round_up(job.tile_games * E, 8)), slots(job.backward ? T + 1 : 2) {
+          capacity(round_up(job.tile_games * E, 8)), slots(job.parts ? T + 1 : 2) {
         const size_t links = most_links(), states = (size_t)slots * capacity, steps = (size_t)(T + 1) * many;
         size_t used = 0;
         auto take = [&](size_t count) {
@@ -130,7 +134,8 @@ struct Worker {
         guess_ = take(steps * D), mean_ = take(steps * H), error_ = take(steps);
         shown = take(many * G), dguess = take(many * D), dmean = take(many * H);
         messages = take(capacity * M), dmessages = take(capacity * M), dheard = take(capacity * X);
-        dh = take(capacity * H), dc = take(capacity * H), game_of = (int*)take(capacity);
+        dh = take(capacity * H), dc = take(capacity * H), dgates = take(job.parts ? capacity * G : 0);
+        game_of = (int*)take(capacity);
         for (Graph* graph : {&hears, &heard_by}) *graph = {(int*)take(E + 1), (int*)take(links), take(links)};
         if (end) *end = used;
         if (!memory) return;
@@ -139,8 +144,8 @@ struct Worker {
     }
 
     size_t most_links() const {
-        size_t most = 0, square = (size_t)E * E;
-        for (const float* graph = job.mixing; graph < job.mixing + job.members * square; graph += square)
+        size_t most = 0, square = (size_t)E * E, graphs = job.shared_graph ? 1 : job.members;
+        for (const float* graph = job.mixing; graph < job.mixing + graphs * square; graph += square)
             most = std::max(most, square - std::count(graph, graph + square, 0.f));
         return most;
     }
@@ -154,8 +159,9 @@ struct Worker {
     State state(int t, size_t row, int j) const {
         return {load(x(t) + row * ROW + j), CELL::PRIVATE ? load(c(t) + row * H + j) : Vector{}};
     }
-    // The tile's games in an array with axes member, game and `each` numbers.
+    // The tile's games in an array with axes member, game and `each` numbers: one that is written, or one that is read.
     size_t mine(size_t each) const { return ((size_t)member * B + first) * each; }
+    size_t given(size_t each) const { return ((size_t)(job.shared_games ? 0 : member) * B + first) * each; }
 
     // Put a member's weights in their places; build the transposes, and the lists of who hears whom.
     void take_member(int next) {
@@ -170,7 +176,7 @@ struct Worker {
         transpose(w + AT.weight, H + HEARD, G, weight_back, ROW);
         transpose(w + AT.message_weight, H, M, message_back, H);
         transpose(w + AT.guess_weight, H, D, guess_back, H);
-        const float* mixing = job.mixing + (size_t)member * E * E;
+        const float* mixing = job.mixing + (size_t)(job.shared_graph ? 0 : member) * E * E;
         list(hears, mixing, E, 1), list(heard_by, mixing, 1, E);
     }
 
@@ -194,10 +200,11 @@ struct Worker {
                 }
     }
 
-    // The loss is |guess - target|^order, summed and scaled; `slope` is its derivative. `off` is guess - target.
-    float off(int t, int game, int d) const { return guess(t)[game * D + d] - job.targets[mine(DIMS) + game * DIMS + d]; }
-    float deviation(float off) const { return job.loss_order == 2 ? off * off : __builtin_fabsf(off); }
-    float slope(float off) const { return job.loss_order == 2 ? 2 * off : (off > 0) - (off < 0); }
+    // An error is |guess - target|^order, summed and scaled; `slope` is its derivative. `off` is guess - target. The order
+    // of what the learner is told may be another one than that of the loss.
+    float off(int t, int game, int d) const { return guess(t)[game * D + d] - job.targets[given(DIMS) + game * DIMS + d]; }
+    static float deviation(float off, int order) { return order == 2 ? off * off : __builtin_fabsf(off); }
+    static float slope(float off, int order) { return order == 2 ? 2 * off : (off > 0) - (off < 0); }
 
     // ---- Forwards ----
 
@@ -225,9 +232,9 @@ struct Worker {
     void start() {
         zero(x(0), (size_t)capacity * ROW), zero(guess(0), many * D), zero(messages, capacity * M);
         if (CELL::PRIVATE) zero(c(0), (size_t)capacity * H);
-        copy_rows(rows, HIDDEN, job.h0 ? job.h0 + mine(E * HIDDEN) : nullptr, HIDDEN, x(0), ROW);
-        copy_rows(rows, HIDDEN, job.c0 ? job.c0 + mine(E * HIDDEN) : nullptr, HIDDEN, c(0), H);
-        copy_rows(rows, MESSAGE, job.m0 ? job.m0 + mine(E * MESSAGE) : nullptr, MESSAGE, messages, M);
+        copy_rows(rows, HIDDEN, job.h0 ? job.h0 + given(E * HIDDEN) : nullptr, HIDDEN, x(0), ROW);
+        copy_rows(rows, HIDDEN, job.c0 ? job.c0 + given(E * HIDDEN) : nullptr, HIDDEN, c(0), H);
+        copy_rows(rows, MESSAGE, job.m0 ? job.m0 + given(E * MESSAGE) : nullptr, MESSAGE, messages, M);
         for (int row = 0; row < rows; row++)
             for (int j = 0; j < H; j += LANES) store(x(0) + (size_t)row * ROW + j, CELL::start(state(0, row, j)).h);
         if (MESSAGE) gather(hears, messages, M, x(0) + H, ROW);
@@ -237,8 +244,8 @@ struct Worker {
     void show(int t) {
         for (int game = 0; game < games; game++) {
             float e = 0;
-            for (int d = 0; d < DIMS; d++) e += deviation(off(t, game, d));
-            e *= job.error_scale / DIMS;
+            for (int d = 0; d < DIMS; d++) e += deviation(off(t, game, d), job.told_order);
+            e *= job.told_scale / DIMS;
             if (job.bins) {
                 float bin = __builtin_floorf(e / job.bin_width);
                 e = ((bin < 0 ? 0 : bin > job.bins - 1 ? job.bins - 1 : bin) + .5f) * job.bin_width;
@@ -286,7 +293,7 @@ struct Worker {
     void backward() {
         zero(dw, AT.readout + E), zero(dh, (size_t)capacity * H), zero(dc, (size_t)capacity * H), zero(dguess, many * D);
         for (int t = T - 1; t >= 0; t--) {
-            if (t >= T - job.loss_steps) through_loss(t + 1, job.error_scale / ((float)job.loss_steps * B * DIMS));
+            if (t >= T - job.loss_steps) through_loss(t + 1);
             through_guess(t + 1);
             if (MESSAGE && t < T - 1) {
                 product<M>(H, {x(t + 1), 1, ROW}, rows, dmessages, M, dw + AT.message_weight, M, FromMatrix{dw + AT.message_weight, M});
@@ -299,9 +306,13 @@ struct Worker {
         }
     }
 
-    void through_loss(int t, float each) {
+    void through_loss(int t) {
+        const float mean = job.loss_scale / ((float)job.loss_steps * B * DIMS), one = job.loss_scale / job.loss_steps;
         for (int game = 0; game < games; game++)
-            for (int d = 0; d < DIMS; d++) dguess[game * D + d] += each * slope(off(t, game, d));
+            for (int d = 0; d < DIMS; d++) {
+                float each = cotangent ? one * cotangent[(size_t)(first + game) * DIMS + d] : mean;
+                dguess[game * D + d] += each * slope(off(t, game, d), job.loss_order);
+            }
     }
 
     void through_guess(int t) {
@@ -329,12 +340,12 @@ struct Worker {
     void through_cell(int t) {
         for (size_t row = 0; row < (size_t)rows; row++)
             for (int j = 0; j < H; j += LANES) {
-                float *p = gates(t) + row * G + j, *to_h = dh + row * H + j, *to_c = dc + row * H + j;
+                float *to_gates = dgates + row * G + j, *to_h = dh + row * H + j, *to_c = dc + row * H + j;
                 Vector gate[GATES];
-                for (int g = 0; g < GATES; g++) gate[g] = load(p + g * H);
+                for (int g = 0; g < GATES; g++) gate[g] = load(gates(t) + row * G + j + g * H);
                 State after{load(to_h), CELL::PRIVATE ? load(to_c) : Vector{}};
                 State before = CELL::backward(gate, state(t, row, j), state(t + 1, row, j), after, job.constants);
-                for (int g = 0; g < GATES; g++) store(p + g * H, gate[g]);
+                for (int g = 0; g < GATES; g++) store(to_gates + g * H, gate[g]);
                 store(to_h, before.h);
                 if (CELL::PRIVATE) store(to_c, before.c);
             }
@@ -343,7 +354,7 @@ struct Worker {
     // To the bias, to the error's weights and, through the error, to the guess that it was the error of.
     void through_shown(int t) {
         for (int game = 0; game < games; game++) {
-            const float* of_game = gates(t) + (size_t)game * E * G;
+            const float* of_game = dgates + (size_t)game * E * G;
             Vector to_error{};
             for (int j = 0; j < G; j += LANES) {
                 Vector d = sum_rows<Vector>(of_game + j, E, G);
@@ -351,8 +362,8 @@ struct Worker {
                 add(dw + AT.error + j, error(t)[game] * d);
                 to_error += d * load(w + AT.error + j);
             }
-            const float each = job.bins ? 0 : total(to_error) * job.error_scale / DIMS;  // nothing passes through a bin
-            for (int d = 0; d < DIMS; d++) dguess[game * D + d] = each * slope(off(t, game, d));
+            const float each = job.bins ? 0 : total(to_error) * job.told_scale / DIMS;  // nothing passes through a bin
+            for (int d = 0; d < DIMS; d++) dguess[game * D + d] = each * slope(off(t, game, d), job.told_order);
         }
     }
 
@@ -362,7 +373,7 @@ struct Worker {
         each_span([&](auto index) {
             constexpr Span span = CELL::SPANS[index];
             constexpr int from = reads_from(span), column = span.first * H, depth = span.gates * H;
-            const float *d = gates(t) + column, *back = weight_back + column * ROW;
+            const float *d = dgates + column, *back = weight_back + column * ROW;
             float* weight = dw + AT.weight + from * G + column;
             product<depth>(reads_to(span) - from, {x(t) + from, 1, ROW}, rows, d, G, weight, G, FromMatrix{weight, G});
             if (t == 0) return;
@@ -378,20 +389,36 @@ struct Worker {
     void play(int task) {
         const int chunk = task % job.chunks, tiles = (B + job.tile_games - 1) / job.tile_games;
         const int end = std::min(B, (int)(tiles * (chunk + 1L) / job.chunks) * job.tile_games);
-        float* sums = job.partial + (size_t)task * (job.weights + DIMS);
+        const size_t gradients = (size_t)job.parts * job.weights;
+        float* sums = job.partial + task * (gradients + DIMS);
         double loss[DIMS] = {};
-        zero(sums, job.weights);
+        zero(sums, gradients);
         take_member(task / job.chunks);
         for (first = (int)((long)tiles * chunk / job.chunks) * job.tile_games; first < end; first += job.tile_games) {
             games = std::min(job.tile_games, B - first), rows = games * E;
             forward();
             for (int game = 0; game < games; game++)
-                for (int d = 0; d < DIMS; d++) loss[d] += deviation(off(T, game, d));
-            if (!job.backward) continue;
-            backward();
-            for (int k = 0; k < job.weights; k++) sums[k] += dw[job.place[k]];
+                for (int d = 0; d < DIMS; d++) loss[d] += deviation(off(T, game, d), job.loss_order);
+            if (job.losses) hand_back_losses();
+            for (int part = 0; part < job.parts; part++) {
+                const size_t before = ((size_t)part * job.members + member) * B * DIMS;
+                cotangent = job.cotangents ? job.cotangents + before : nullptr;
+                backward();
+                float* sum = sums + (size_t)part * job.weights;
+                for (int k = 0; k < job.weights; k++) sum[k] += dw[job.place[k]];
+            }
         }
-        for (int d = 0; d < DIMS; d++) sums[job.weights + d] = (float)(loss[d] * job.error_scale / B);
+        for (int d = 0; d < DIMS; d++) sums[gradients + d] = (float)(loss[d] * job.loss_scale / B);
+    }
+
+    void hand_back_losses() const {
+        float* losses = job.losses + mine(DIMS);
+        for (int game = 0; game < games; game++)
+            for (int d = 0; d < DIMS; d++) {
+                float sum = 0;
+                for (int t = T - job.loss_steps; t < T; t++) sum += deviation(off(t + 1, game, d), job.loss_order);
+                losses[(size_t)game * DIMS + d] = sum * job.loss_scale / job.loss_steps;
+            }
     }
 };
 
@@ -427,7 +454,7 @@ void run(const Job* job) {
     }
     work(0);
     for (auto& thread : threads) thread.join();
-    const size_t length = job->weights + DIMS;
+    const size_t length = (size_t)job->parts * job->weights + DIMS;
     zero(job->sums, job->members * length);
     for (int task = 0; task < tasks; task++)
         for (size_t k = 0; k < length; k++) job->sums[task / job->chunks * length + k] += job->partial[task * length + k];

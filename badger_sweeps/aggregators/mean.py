@@ -1,0 +1,25 @@
+"""The mean over dimensions: plain gradient descent on the outer loss."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from badger_sweeps.aggregators.base import Aggregator
+from badger_sweeps.foundations.settings import settings
+from badger_sweeps.foundations.streams import Streams
+
+
+@settings
+class MeanGradient(Aggregator):
+    """(1/D) * sum_d g_d, taken as the gradient of the mean loss."""
+
+    by_dimension: ClassVar[bool] = False
+
+    def combine(
+        self, gradients: Float[Tensor, "part population weight"], streams: Streams
+    ) -> Float[Tensor, "population weight"]:
+        (gradient,) = gradients
+        return gradient

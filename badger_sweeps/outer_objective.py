@@ -1,0 +1,69 @@
+"""What training minimises: the outer objective, as one object with one pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from badger_sweeps.foundations.axes import Parameters, State
+from badger_sweeps.rollout import Games, System, unroll
+
+
+@dataclass(frozen=True, eq=False)
+class OuterObjective:
+    """The normalised error of a population's guesses, as a function of its weights and of the games that it plays.
+
+    Everything else that the error depends on is held here. `losses` is made of torch operations without side effects,
+    so that `torch.func` and autograd can compose with it; its mean over games and dimensions is a member's outer loss.
+
+    Attributes:
+        system: who plays what.
+        mixing: each member's graph; a population axis of length 1 is one graph for all.
+        inner_steps: how many guesses a game has.
+        loss_steps: the error is averaged over the last so many guesses.
+
+    Raises:
+        ValueError: `loss_steps` is not from 1 to `inner_steps`.
+    """
+
+    system: System
+    mixing: Float[Tensor, "population expert expert"]
+    inner_steps: int
+    loss_steps: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.loss_steps <= self.inner_steps:
+            raise ValueError(f"`loss_steps` must be from 1 to {self.inner_steps}; found {self.loss_steps}")
+
+    def at(self, iteration: int) -> OuterObjective:
+        """The objective at one outer iteration, with everything that is annealed frozen as it is then."""
+        return replace(self, system=self.system.at(iteration))
+
+    def of(self, members: slice | Int[Tensor, " member"]) -> OuterObjective:
+        """That of some members; a shared graph is everybody's."""
+        return self if len(self.mixing) == 1 else replace(self, mixing=self.mixing[members])
+
+    def to(self, dtype: torch.dtype) -> OuterObjective:
+        """In another floating-point type, for weights and games of that type."""
+        return replace(self, mixing=self.mixing.to(dtype))
+
+    def unroll(
+        self, parameters: Parameters, games: Games
+    ) -> Iterator[tuple[State, Float[Tensor, "population game dim"]]]:
+        """The learners' state and guess after each inner step; there are as many members as `parameters` has."""
+        population = len(next(iter(parameters.values())))
+        mixing = self.mixing.expand(population, -1, -1)
+        return unroll(self.system, parameters, mixing, games.expanded(population), self.inner_steps)
+
+    def errors(self, parameters: Parameters, games: Games) -> Float[Tensor, "step population game dim"]:
+        """The normalised error after each of the last `loss_steps` guesses."""
+        guesses = torch.stack([guess for _, guess in self.unroll(parameters, games)][-self.loss_steps :])
+        return self.system.error(guesses, games.targets)
+
+    def losses(self, parameters: Parameters, games: Games) -> Float[Tensor, "population game dim"]:
+        """What is minimised, for each member, game and dimension."""
+        return self.errors(parameters, games).mean(dim=0)

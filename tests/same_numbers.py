@@ -1,0 +1,117 @@
+"""``python -m tests.same_numbers COMMIT``: whether this checkout computes what another commit computes, to the bit.
+
+What a refactoring must pass: the same multiruns are run by both, through the command line, whose names stay, and every
+column that the histories of the other commit have is compared with this checkout's. Columns that only this one has are
+listed. Exit status 1 where any number differs. It takes some minutes; it is no test of the suite, since the other commit
+is a moving target.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from tests.choices import choices_of
+
+ROOT = Path(__file__).parent.parent
+TINY = ("training.iterations=5", "training.batch_size=4", "seeds=[3,8]", "measures=none", "tracking=disabled")
+BADGER = ("architecture.hidden=4", "architecture.message=2", "training.inner_steps=3")
+SOLITARY = ("topology=single", "architecture.hidden=4", "training.inner_steps=3")
+ALL = (
+    *("fixed_loss", "guesses", "mutual_information", "binding", "inner_binding", "hurst", "sequentiality", "frequencies"),
+    *("adding_experts", "silenced", "inner_loop", "gates", "gradients", "saddles", "inner_chaos", "modes"),
+)
+MEASURED = (
+    *("training.batch_size=8", "training.snapshot_every=20", "tracking=disabled", "seeds=[2,5]"),
+    *("architecture.hidden=4", "measures.saddles.eigenvalues=2", "measures.saddles.games=8", "task.dims=3"),
+    *(f"measures.{name}.every=20" for name in ALL),
+)
+EXPERTS = {"single": (), "file": (f"topology.file={ROOT / 'tests' / 'ring_of_five.txt'}",)}
+LINKS = ("random", "strongly_connected", "small_world")
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Each multirun: its folder, and what is typed. Run twice in a row where the name says so: the second goes on."""
+    for topology in choices_of("topology"):
+        sizes = EXPERTS.get(topology, ("topology.experts=5", *(["topology.links=2"] if topology in LINKS else [])))
+        worlds = ("task=guessing_game,frequency", "task.dims=5", "loss=mse,l1", "readout=mean,weighted")
+        graphs = (f"topology={topology}", *sizes)
+        yield topology, [*TINY, *BADGER, *graphs, *worlds, "architecture=gru,exponential,tcnn"]
+        yield f"{topology}-reference", [*TINY, *BADGER, *graphs, *worlds, "architecture=gru,tcnn", "engine=reference"]
+    for engine in ("native", "reference"):
+        worlds = ("task=guessing_game,frequency", "task.dims=5", "loss=mse,l1", f"engine={engine}")
+        yield f"solitary-{engine}", [*TINY, *SOLITARY, *worlds, "architecture=lstm,lstm_quantized"]
+        yield f"supervised-{engine}", [
+            *TINY, *SOLITARY[:2], "training.inner_steps=1", "task=frequency", "task.dims=5", "loss=mse,l1",
+            "architecture=supervised_lstm", f"engine={engine}",
+        ]  # fmt: skip
+        steps = ("training.loss_steps=1,2,3", "training.clip_norm=null,0.1", "architecture.reset_gate=true,false")
+        yield f"steps-{engine}", [*TINY, *BADGER, *steps, "loss=mse,l1", f"engine={engine}"]
+    rates = ("optimizer=adam,adamw,rmsprop,sgd", "schedule=constant,cosine,exponential,step", "optimizer.lr=0.02")
+    yield "optimizers", [*TINY, *BADGER, *rates]
+    yield "defaults", ["training.iterations=30", "seeds=3", "tracking=disabled", "architecture=gru,exponential,tcnn"]
+    for half in (20, 40):  # the second command goes on from the first one's checkpoints
+        budget = f"training.iterations={half}"
+        yield "measured", [
+            *MEASURED, budget, "topology.experts=5", "topology.links=2", "architecture=gru,exponential,tcnn"
+        ]  # fmt: skip
+        yield "measured-single", [*MEASURED, budget, "architecture=lstm,lstm_quantized", "topology=single"]
+        yield "measured-frequency", [*MEASURED, budget, "task=frequency", "task.dims=7", "topology.experts=5"]
+
+
+def run(checkout: Path, folder: Path) -> None:
+    """All multiruns by one checkout."""
+    for name, words in commands():
+        line = [sys.executable, "-m", "badger_sweeps", "-m", *words, f"hydra.sweep.dir={folder / name}"]
+        print(f"{checkout}: {name}", flush=True)
+        environment = {**os.environ, "PYTHONPATH": str(checkout)}
+        subprocess.run(line, cwd=checkout, check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
+def differences(before: Path, after: Path) -> Iterator[str]:
+    """What differs between two histories, a line for each column."""
+    old, new = (pq.read_table(path).to_pandas() for path in (before, after))
+    for name in old:
+        if name not in new:
+            yield f"{name} is missing"
+            continue
+        one, other = (_plain(frame[name]) for frame in (old, new))
+        if len(one) != len(other) or not one.equals(other):
+            yield f"{name} differs"
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    """Vectors as tuples, which can be compared."""
+    return column.map(lambda value: value if value is None else value.tobytes()) if column.dtype == object else column
+
+
+def main() -> None:
+    commit = sys.argv[1]
+    with tempfile.TemporaryDirectory() as scratch:
+        checkout, folder = Path(scratch) / "checkout", Path(scratch) / "runs"
+        subprocess.run(["git", "-C", ROOT, "worktree", "add", "--detach", checkout, commit], check=True)
+        try:
+            run(checkout, folder / "before")
+            run(ROOT, folder / "after")
+        finally:
+            subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", checkout], check=True)
+        histories = sorted((folder / "before").rglob("history.parquet"))
+        found, further = [], set[str]()
+        for path in histories:
+            own = folder / "after" / path.relative_to(folder / "before")
+            found += [f"{own.parent.relative_to(folder)}: {line}" for line in differences(path, own)]
+            further |= {*pq.read_table(own).column_names} - {*pq.read_table(path).column_names}
+    print("\n".join(found))
+    print(f"{len(histories)} histories compared with {commit}; {len(found)} columns differ; new: {sorted(further)}")
+    raise SystemExit(1 if found or not histories else 0)
+
+
+if __name__ == "__main__":
+    main()
