@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from badger_sweeps.engines.base import by_dimension
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.engines.reference import Reference
 from benchmarks.peers import compiled
@@ -21,11 +22,10 @@ except ImportError:
 @pytest.mark.parametrize("name", SIZES)
 def test_gradients(name: str, members: int, one_core: None, benchmark, report) -> None:
     workload = Workload.of(SIZES[name], members)
-    population, size, sgemm = workload.population, workload.size, Sgemm()
-    given = (population.experiment.system, population.parameters, population.mixing, workload.games, size.steps, 1)
+    given, size, sgemm = workload.given, workload.size, Sgemm()
     contestants = {
-        "native": lambda: Native(threads=1).gradients(*given).gradients.flat,
-        "reference": lambda: Reference().gradients(*given).gradients.flat,
+        "native": lambda: Native(threads=1).pullback(*given).gradients[0],
+        "reference": lambda: Reference().pullback(*given).gradients[0],
         "torch.compile": compiled.prepare(workload),
     }
     if jax_peer:
@@ -51,8 +51,7 @@ def test_gradients(name: str, members: int, one_core: None, benchmark, report) -
 def test_forward_only(name: str, one_core: None, benchmark, report) -> None:
     """Rollouts that hand back the last states, as measures need them."""
     workload = Workload.of(SIZES[name], members=8)
-    population, size, sgemm = workload.population, workload.size, Sgemm()
-    given = (population.experiment.system, population.parameters, population.mixing, workload.games, size.steps)
+    given, size, sgemm = workload.given, workload.size, Sgemm()
     engines = {"native": Native(threads=1), "reference": Reference()}
     race = Race(
         {
@@ -60,7 +59,7 @@ def test_forward_only(name: str, one_core: None, benchmark, report) -> None:
                 who: lambda engine=engine: engine.rollout(*given, states=("h",), steps=(-1,))
                 for who, engine in engines.items()
             },
-            "gradients": lambda: Native(threads=1).gradients(*given, 1),
+            "gradients": lambda: Native(threads=1).pullback(*given),
             "sgemm": sgemm,
         }
     )
@@ -72,4 +71,29 @@ def test_forward_only(name: str, one_core: None, benchmark, report) -> None:
         **{f"{who}/ms": race.median(who) * 1e3 / 8 for who in engines},
         **{"reference x": race.ratio("reference", "native"), "gradients x": race.ratio("gradients", "native")},
         **{"% of sgemm": 100 * size.flops / 3 * 8 / race.median("native") / peak},
+    )
+
+
+@pytest.mark.parametrize("members", [1, 8, 32])
+@pytest.mark.parametrize("name", ["base", "small", "large"])
+def test_parts(name: str, members: int, one_core: None, benchmark, report) -> None:
+    """The Jacobian by dimension, D parts at once, beside one gradient and beside D of them."""
+    workload = Workload.of(SIZES[name], members)
+    given, engine = workload.given, Native(threads=1)
+    parts = by_dimension(workload.games, members)
+    race = Race(
+        {
+            "gradient": lambda: engine.pullback(*given),
+            "parts": lambda: engine.pullback(*given, parts),
+            "one by one": lambda: [engine.pullback(*given, parts[part : part + 1]) for part in range(len(parts))],
+            "losses": lambda: engine.losses(*given),
+        }
+    )
+    benchmark.pedantic(race.turn, rounds=race.rounds, iterations=1)
+    report(
+        "gradients by dimension, one core (how many times longer than one gradient)",
+        size=name,
+        members=members,
+        parts=len(parts),
+        **{f"{who} x": race.ratio(who, "gradient") for who in ("parts", "one by one", "losses")},
     )

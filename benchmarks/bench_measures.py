@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.evaluation.measuring import Measuring
-from badger_sweeps.evaluation.moment import Moment
 from badger_sweeps.runs import run as runs
 from badger_sweeps.tracking.wandb import WandB
 from badger_sweeps.training.experiment import Experiment, Training
@@ -40,7 +40,7 @@ def test_share_of_measuring(tmp_path: Path, monkeypatch, benchmark, report) -> N
 
     for measure in measures.of(experiment):
         timed(type(measure), "measure", type(measure).__name__)
-    timed(Moment, "_play", "evaluation games, within the others")
+    timed(Native, "rollout", "evaluation games, within the others")
     timed(Measuring, "_measure", "all")
     timed(runs, "_train", "run")
     plan = runs.Plan(experiment, measures, tmp_path, "bench", (), {}, "escape_iteration", WandB())

@@ -16,25 +16,13 @@ from benchmarks.racing import Race
 from benchmarks.workloads import SIZES, Workload
 
 
-def given(workload: Workload) -> tuple:
-    population = workload.population
-    return (
-        population.experiment.system,
-        population.parameters,
-        population.mixing,
-        workload.games,
-        workload.size.steps,
-        1,
-    )
-
-
 @pytest.mark.parametrize("members", [1, 8, 32])
 @pytest.mark.parametrize("name", SIZES)
 def test_threads(name: str, members: int, benchmark, report) -> None:
-    arguments = given(Workload.of(SIZES[name], members))
+    arguments = Workload.of(SIZES[name], members).given
     counts = sorted({1, 2, len(ALL_CORES)} & set(range(1, len(ALL_CORES) + 1)))
     race = Race(
-        {str(count): lambda count=count: Native(threads=count).gradients(*arguments) for count in counts}, pause=0
+        {str(count): lambda count=count: Native(threads=count).pullback(*arguments) for count in counts}, pause=0
     )
     benchmark.pedantic(race.turn, rounds=race.rounds, iterations=1)
     report(
@@ -48,12 +36,12 @@ def test_threads(name: str, members: int, benchmark, report) -> None:
 def iterations_in(seconds: float, core: int, together: Barrier, done: multiprocessing.Queue) -> None:
     os.sched_setaffinity(0, {core})
     torch.set_num_threads(1)
-    engine, arguments = Native(threads=1), given(Workload.of(SIZES["base"], 8))
-    engine.gradients(*arguments)
+    engine, arguments = Native(threads=1), Workload.of(SIZES["base"], 8).given
+    engine.pullback(*arguments)
     together.wait()
     count, end = 0, time.perf_counter() + seconds
     while time.perf_counter() < end:
-        engine.gradients(*arguments)
+        engine.pullback(*arguments)
         count += 1
     done.put(count)
 

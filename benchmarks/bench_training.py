@@ -14,6 +14,7 @@ from rich.console import Console
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.evaluation.measuring import Measuring
+from badger_sweeps.optimizers.population import PopulationOptimizer
 from badger_sweeps.runs import run as runs
 from badger_sweeps.runs.checkpoint import Checkpointer
 from badger_sweeps.runs.history import History
@@ -25,9 +26,9 @@ from benchmarks.workloads import SIZES, Size, experiment
 
 ITERATIONS = 200
 PARTS = {
-    "gradients": (Native, "gradients"),
+    "gradients": (Native, "pullback"),
     "draw games": (Population, "draw_games"),
-    "update weights": (Population, "update"),
+    "optimizer": (PopulationOptimizer, "step"),
     "measures": (Measuring, "_measure"),
     "plateaus": (runs.LadderTracker, "observe"),
     "history": (History, "observe"),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.architectures.lstm import LSTM
+from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks
@@ -71,3 +73,8 @@ class Workload:
         """Drawn as training draws them."""
         population = Population(experiment(size, members))
         return cls(size, population, population.draw_games())
+
+    @property
+    def given(self) -> tuple[OuterObjective, Weights, Games]:
+        """What engines are given."""
+        return self.population.objective, self.population.parameters, self.games

@@ -59,9 +59,9 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     yield "defaults", ["training.iterations=30", "seeds=3", "tracking=disabled", "architecture=gru,exponential,tcnn"]
     for half in (20, 40):  # the second command goes on from the first one's checkpoints
         budget = f"training.iterations={half}"
-        yield "measured", [
-            *MEASURED, budget, "topology.experts=5", "topology.links=2", "architecture=gru,exponential,tcnn"
-        ]  # fmt: skip
+        graphs = ("topology.experts=5", "topology.links=2")
+        yield "measured", [*MEASURED, budget, *graphs, "architecture=gru,exponential"]
+        yield "measured-tcnn", [*MEASURED, budget, *graphs, "architecture=tcnn", "architecture.beta=0.05"]
         yield "measured-single", [*MEASURED, budget, "architecture=lstm,lstm_quantized", "topology=single"]
         yield "measured-frequency", [*MEASURED, budget, "task=frequency", "task.dims=7", "topology.experts=5"]
 

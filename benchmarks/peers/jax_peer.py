@@ -14,7 +14,7 @@ def prepare(workload: Workload) -> Callable[[], jax.Array]:
     """A function that computes the gradients of all members, one row for each, and their losses in the last column."""
     size, population = workload.size, workload.population
     weights = {name: jnp.asarray(tensor.numpy()) for name, tensor in population.parameters.items()}
-    mixing, targets = jnp.asarray(population.mixing.numpy()), jnp.asarray(workload.games.targets.numpy())
+    mixing, targets = jnp.asarray(population.objective.mixing.numpy()), jnp.asarray(workload.games.targets.numpy())
     state = {name: jnp.asarray(tensor.numpy()) for name, tensor in workload.games.state.items()}
 
     def badger(w: dict, mixing: jax.Array, carry: tuple, error: jax.Array) -> tuple:

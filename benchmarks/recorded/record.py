@@ -22,7 +22,7 @@ from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import train
+from badger_sweeps.training.loop import DIVERGED, train
 from badger_sweeps.training.population import Population
 
 HERE = Path(__file__).parent
@@ -65,8 +65,8 @@ def losses(of: Experiment) -> NDArray[np.float16]:
     """Each seed's loss in every iteration, NaN from where it diverged; shape (iterations, seeds)."""
     curve = np.full((of.training.iterations, SEEDS), np.nan, dtype=np.float16)
     for record in train(Population(of)):
-        loss, norm = record.metrics["loss"], record.metrics["grad_norm"]
-        curve[record.iteration, list(record.seeds)] = np.where(np.isfinite(norm), loss, np.nan)
+        loss, diverged = record.metrics["loss"], record.metrics[DIVERGED]
+        curve[record.iteration, list(record.seeds)] = np.where(diverged > 0, np.nan, loss)
     return curve
 
 
