@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
-from badger_sweeps.rollout import rollout
+from badger_sweeps.engines.reference import Reference
 from benchmarks.racing import Race
 from benchmarks.workloads import SIZES, Size, Workload
 
@@ -17,9 +17,8 @@ def test_useful_operations_are_those_of_the_forward_pass_times_three(name: str) 
     full = SIZES[name]
     size = Size(1, full.experts, full.hidden, full.message, 2, full.dims, full.links)
     workload = Workload.of(size, members=1)
-    population = workload.population
     with FlopCounterMode(display=False) as counter:
-        rollout(population.experiment.system, population.parameters, population.mixing, workload.games, size.steps)
+        Reference().rollout(*workload.given)
     assert 3 * counter.get_total_flops() == size.flops
     assert full.flops == size.flops * full.games * full.steps // 2
 
@@ -34,7 +33,6 @@ def test_a_race_gives_medians_within_turns() -> None:
 
 def test_the_jax_peer_computes_the_same() -> None:
     pytest.importorskip("jax")
-    from badger_sweeps.engines.reference import Reference
     from benchmarks.peers import jax_peer
 
     for size in (Size(3, 5, 6, 4, 3), Size(3, 1, 6, 0, 3, dims=5, links=0)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.readouts.base import Readout
 from badger_sweeps.readouts.mean import Mean
 from badger_sweeps.readouts.weighted import Weighted
-from badger_sweeps.rollout import Games, rollout
+from badger_sweeps.rollout import Games
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training.experiment import Experiment, Training
 from badger_sweeps.training.population import Population
@@ -68,7 +69,7 @@ def guesses_by_definition(members: Population, games: Games, member: int, game: 
 def test_rollout_follows_the_definition(loss: Loss, readout: Readout) -> None:
     members = population(loss, readout)
     games = members.draw_games()
-    ours = rollout(members.experiment.system, members.parameters, members.mixing, games, STEPS)
+    ours = Reference().rollout(members.objective, members.parameters, games).guesses
     for member in range(2):
         for game in range(2):
             expected = torch.tensor(guesses_by_definition(members, games, member, game))
@@ -80,10 +81,11 @@ def test_relabelling_experts_changes_nothing() -> None:
     games = members.draw_games()
     order = torch.tensor([2, 0, 3, 1])
     relabelled = Games(games.targets, games.inputs, {name: state[:, :, order] for name, state in games.state.items()})
-    system, parameters, mixing = members.experiment.system, members.parameters, members.mixing
-    before = rollout(system, parameters, mixing, games, STEPS)
-    after = rollout(system, parameters, mixing[:, order][:, :, order], relabelled, STEPS)
-    torch.testing.assert_close(before, after, atol=1e-6, rtol=0)
+    objective = members.objective
+    other = replace(objective, mixing=objective.mixing[:, order][:, :, order])
+    before = Reference().rollout(objective, members.parameters, games)
+    after = Reference().rollout(other, members.parameters, relabelled)
+    torch.testing.assert_close(before.guesses, after.guesses, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("loss_steps", [1, 2])
@@ -91,20 +93,19 @@ def test_gradients_agree_with_finite_differences(loss_steps: int) -> None:
     """Central differences in float64 along a random direction; their error is of order (1e-6)^2."""
     members = population(MeanSquaredError(), Weighted())
     games = members.draw_games()
-    system, mixing = members.experiment.system, members.mixing.double()
+    objective = replace(members.objective, loss_steps=loss_steps).to(torch.float64)
     parameters = Weights(members.parameters.flat.double(), members.parameters.shapes)
-    state = {name: tensor.double() for name, tensor in games.state.items()}
-    games = Games(games.targets.double(), games.inputs.double(), state)
+    games = games.to(torch.float64)
 
     def outer_loss(step: float) -> torch.Tensor:
         moved = Weights(parameters.flat + step * direction, parameters.shapes)
-        guesses = rollout(system, moved, mixing, games, STEPS)[-loss_steps:]
-        return (3 * (guesses - games.targets) ** 2).mean((0, 2, 3)).sum().detach()
+        guesses = Reference().rollout(objective, moved, games).guesses[-loss_steps:]
+        return (3 * (guesses - games.targets) ** 2).mean((0, 2, 3)).sum()
 
     generator = torch.Generator().manual_seed(0)
     direction = torch.randn(parameters.flat.shape, generator=generator, dtype=torch.float64)
-    result = Reference().gradients(system, parameters, mixing, games, STEPS, loss_steps)
-    slope = (result.gradients.flat * direction).sum()
+    result = Reference().pullback(objective, parameters, games)
+    slope = (result.gradients[0] * direction).sum()
     numeric = (outer_loss(1e-6) - outer_loss(-1e-6)) / 2e-6
     assert math.isclose(float(slope), float(numeric), rel_tol=1e-6)
 
@@ -112,10 +113,12 @@ def test_gradients_agree_with_finite_differences(loss_steps: int) -> None:
 def test_loss_is_that_of_the_last_step_whatever_loss_steps_is() -> None:
     members = population(MeanSquaredError(), Mean())
     games = members.draw_games()
-    system = members.experiment.system
     last, averaged = (
-        Reference().gradients(system, members.parameters, members.mixing, games, STEPS, steps) for steps in (1, 3)
+        Reference().pullback(replace(members.objective, loss_steps=steps), members.parameters, games)
+        for steps in (1, 3)
     )
-    assert torch.equal(last.loss, averaged.loss)
-    assert not torch.equal(last.gradients["weight_hh"], averaged.gradients["weight_hh"])
-    torch.testing.assert_close(last.loss, last.loss_dim.mean(1))
+    assert torch.equal(last.loss_dim, averaged.loss_dim)
+    assert not torch.equal(last.gradients, averaged.gradients)
+    torch.testing.assert_close(last.losses.mean(dim=1), last.loss_dim)
+    guesses = Reference().rollout(members.objective, members.parameters, games).guesses
+    torch.testing.assert_close(averaged.losses, (3 * (guesses - games.targets) ** 2).mean(dim=0))

@@ -55,7 +55,7 @@ class Saddles(Measure):
             "hessian/largest": torch.stack([one.largest for one in found]),
             "hessian/index": index,
             "hessian/index_is_lower_bound": (index == self.eigenvalues).double().where(~index.isnan(), torch.nan),
-            "hessian/weights": torch.full_like(index, moment.parameters.flat.shape[1]),
+            "hessian/weights": index.where(index.isnan(), moment.parameters.flat.shape[1]),
         }
 
 

@@ -181,7 +181,7 @@ def test_weights_start_as_torchs_cells_do(architecture: GRU | LSTM | SupervisedL
     The smallest sample has 1200 numbers, whose standard deviation has a relative error of about
     sqrt((9/5 - 1)/4/1200) = 1.3 %; four of them are allowed.
     """
-    drawn = architecture.initial_parameters(3, 3, torch.Generator().manual_seed(0))
+    drawn = architecture.initial_parameters(3, 3, 5, torch.Generator().manual_seed(0))
     numbers = torch.cat([tensor.flatten() for tensor in drawn.values()])
     assert len(numbers) > 500
     assert float(numbers.abs().max()) <= 0.25
@@ -191,7 +191,7 @@ def test_weights_start_as_torchs_cells_do(architecture: GRU | LSTM | SupervisedL
 @pytest.mark.parametrize("architecture", [GRU(hidden=5), TCNN(hidden=5), LSTM(hidden=5)])
 def test_outputs_are_a_function_of_the_state(architecture: Architecture) -> None:
     generator = torch.Generator().manual_seed(0)
-    drawn_weights = [architecture.initial_parameters(2, 0, generator) for _ in range(3)]
+    drawn_weights = [architecture.initial_parameters(2, 0, 4, generator) for _ in range(3)]
     weights = {name: torch.stack([member[name] for member in drawn_weights]) for name in drawn_weights[0]}
     experts = 1 if architecture.solitary else 4
     starts = [architecture.initial_state(7, experts, generator) for _ in range(3)]

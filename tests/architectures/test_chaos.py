@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -102,7 +103,6 @@ def test_training_follows_the_schedule_and_records_it() -> None:
         for n, record in enumerate(train(members)):
             assert record.metrics["schedule/z"] == pytest.approx([z * (1 - beta) ** n] * 2, rel=1e-6)
             system = experiment.system._replace(architecture=TCNN(hidden=4, message=2, z=z * (1 - beta) ** n, beta=0.5))
-            step = frozen.engine.gradients(
-                system, frozen.parameters, frozen.mixing, frozen.draw_games(), inner_steps=4, loss_steps=1
-            )
-            assert record.metrics["loss"].tolist() == step.loss.tolist()
+            objective = replace(frozen.objective, system=system)
+            step = frozen.engine.losses(objective, frozen.parameters, frozen.draw_games())
+            assert record.metrics["loss"].tolist() == step.loss_dim.mean(dim=1).tolist()

@@ -2,35 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from badger_sweeps.engines.base import Engine, Gradients
+from badger_sweeps.architectures.base import Architecture
+from badger_sweeps.engines.base import Engine, Pullback
 from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.losses.base import Loss
+from badger_sweeps.losses.mse import MeanSquaredError
+from badger_sweeps.outer_objective import OuterObjective
+from badger_sweeps.readouts.base import Readout
+from badger_sweeps.readouts.mean import Mean
 from badger_sweeps.rollout import Games, System
+from badger_sweeps.tasks.base import Task
+from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.base import mixing
 
 
 class Case(NamedTuple):
-    system: System
-    parameters: Weights
-    mixing: Tensor
-    games: Games
-    inner_steps: int
-    loss_steps: int
+    """What an engine is given."""
 
-    def on(self, engine: Engine) -> Gradients:
-        return engine.gradients(*self)
+    objective: OuterObjective
+    parameters: Weights
+    games: Games
+
+    def on(self, engine: Engine, cotangents: Tensor | None = None) -> Pullback:
+        return engine.pullback(*self, cotangents)
+
+    def having(self, **changes: object) -> Case:
+        """With changes to its objective."""
+        return self._replace(objective=replace(self.objective, **changes))
 
     def double(self) -> Case:
-        state = {name: tensor.double() for name, tensor in self.games.state.items()}
-        return self._replace(
-            parameters=Weights(self.parameters.flat.double(), self.parameters.shapes),
-            mixing=self.mixing.double(),
-            games=Games(self.games.targets.double(), self.games.inputs.double(), state),
-        )
+        weights = Weights(self.parameters.flat.double(), self.parameters.shapes)
+        return Case(self.objective.to(torch.float64), weights, self.games.to(torch.float64))
+
+    def member(self, which: int) -> Case:
+        one = slice(which, which + 1)
+        weights = Weights(self.parameters.flat[one], self.parameters.shapes)
+        return Case(self.objective.of(one), weights, self.games.of(one))
+
+
+def world(
+    architecture: Architecture,
+    task: Task | None = None,
+    loss: Loss | None = None,
+    feedback: Loss | None = None,
+    readout: Readout | None = None,
+) -> System:
+    """A system on the Guessing Game in 3 dimensions; what the learner is told is the loss unless it is given."""
+    loss = loss or MeanSquaredError()
+    return System(architecture, readout or Mean(), task or GuessingGame(dims=3), loss, feedback or loss)
 
 
 def case(
@@ -48,7 +73,7 @@ def case(
     task, learner = system.task, system.architecture
     weights = [
         {
-            **learner.initial_parameters(task.dims, task.inputs, generator),
+            **learner.initial_parameters(task.dims, task.inputs, experts, generator),
             **system.readout.initial_parameters(experts, generator),
         }
         for _ in range(members)
@@ -62,7 +87,8 @@ def case(
         {name: torch.stack([state[name] for state in states]) for name in states[0]},
     )
     stacked = {name: torch.stack([member[name] for member in weights]) for name in weights[0]}
-    return Case(system, Weights.of(stacked), mixing(listens), played, inner_steps, loss_steps)
+    objective = OuterObjective(system, mixing(listens), inner_steps, loss_steps)
+    return Case(objective, Weights.of(stacked), played)
 
 
 def distance(found: Tensor, exact: Tensor) -> float:

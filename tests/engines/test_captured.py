@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,16 +13,14 @@ from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.architectures.lstm import LSTM
 from badger_sweeps.architectures.tcnn import TCNN
 from badger_sweeps.engines import captured
-from badger_sweeps.engines.reference import Reference, _gradients
-from badger_sweeps.losses.mse import MeanSquaredError
-from badger_sweeps.readouts.mean import Mean
-from badger_sweeps.rollout import System
+from badger_sweeps.engines.base import by_dimension
+from badger_sweeps.engines.reference import Reference, _pullback
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.training.experiment import Experiment, Training
 from badger_sweeps.training.loop import train
 from badger_sweeps.training.population import Population
 
-from .cases import Case, case
+from .cases import Case, case, world
 
 ARCHITECTURES = [GRU(hidden=7, message=3), TCNN(hidden=6, message=2, z=3.0, beta=0.3), LSTM(hidden=6)]
 
@@ -40,26 +38,23 @@ class Recorder:
 
 def batches(architecture: Architecture) -> list[Case]:
     """Three outer iterations, each with weights, graphs and games of its own."""
-    system = System(architecture, Mean(), GuessingGame(dims=3), MeanSquaredError())
     experts = 1 if architecture.solitary else 5
-    return [case(system.at(iteration), experts=experts, seed=iteration) for iteration in range(3)]
+    return [case(world(architecture).at(iteration), experts=experts, seed=iteration) for iteration in range(3)]
 
 
+@pytest.mark.parametrize("parts", [False, True])
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=repr)
-def test_a_replay_is_what_computing_anew_would_be(architecture: Architecture) -> None:
-    """To the bit, although weights, graphs, games and what is annealed have changed since the recording."""
+def test_a_replay_is_what_computing_anew_would_be(architecture: Architecture, parts: bool) -> None:
+    """To the bit, although weights, graphs, games, cotangents and what is annealed have changed since the recording."""
     recorder = Recorder()
     kept = []
-    for played in batches(architecture):
-        steps = (played.inner_steps, played.loss_steps)
-        compute = partial(_gradients, inner_steps=steps[0], loss_steps=steps[1])
-        kept.append(captured.replayed(compute, steps, *played[:4], record=recorder))
+    cotangents = [(number + 1) * by_dimension(batches(architecture)[0].games, 2) if parts else None for number in range(3)]
+    for played, own in zip(batches(architecture), cotangents, strict=True):
+        kept.append(captured.replayed(_pullback, *played, own, record=recorder))
     assert recorder.recordings == 1
-    for replayed, played in zip(kept, batches(architecture), strict=True):
-        anew = played.on(Reference())
-        assert torch.equal(replayed.gradients.flat, anew.gradients.flat)
-        assert torch.equal(replayed.loss_dim, anew.loss_dim)
-        assert torch.equal(replayed.loss, anew.loss)
+    for replayed, played, own in zip(kept, batches(architecture), cotangents, strict=True):
+        anew = played.on(Reference(), own)
+        assert all(torch.equal(one, other) for one, other in zip(replayed, anew, strict=True))
 
 
 def test_another_system_or_shape_is_recorded_anew() -> None:
@@ -67,16 +62,24 @@ def test_another_system_or_shape_is_recorded_anew() -> None:
     first, *_ = batches(GRU(hidden=7, message=3))
     others = [
         first,
-        case(first.system, games=8),
-        case(first.system._replace(architecture=GRU(hidden=7, message=3, reset_gate=False))),
-        first._replace(loss_steps=2),
+        case(first.objective.system, games=8),
+        case(world(GRU(hidden=7, message=3, reset_gate=False))),
+        first.having(loss_steps=2),
     ]
     for count, played in enumerate(others, start=1):
-        steps = (played.inner_steps, played.loss_steps)
-        compute = partial(_gradients, inner_steps=steps[0], loss_steps=steps[1])
-        replayed = captured.replayed(compute, steps, *played[:4], record=recorder)
+        replayed = captured.replayed(_pullback, *played, None, record=recorder)
         assert recorder.recordings == count
-        assert torch.equal(replayed.gradients.flat, played.on(Reference()).gradients.flat)
+        assert torch.equal(replayed.gradients, played.on(Reference()).gradients)
+
+
+def test_training_and_one_measure_beside_it_keep_their_recordings() -> None:
+    recorder = Recorder()
+    first, *_ = batches(GRU(hidden=7, message=3))
+    measured = case(first.objective.system, games=9)
+    for _ in range(3):
+        for played in (first, first, measured):
+            captured.replayed(_pullback, *played, None, record=recorder)
+    assert recorder.recordings == 2
 
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
@@ -86,17 +89,17 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is n
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=repr)
 def test_cuda_graphs_agree_with_the_cpu(architecture: Architecture) -> None:
     for played in batches(architecture):
-        there = played._replace(
-            parameters=type(played.parameters)(played.parameters.flat.cuda(), played.parameters.shapes),
-            mixing=played.mixing.cuda(),
-            games=type(played.games)(
+        there = Case(
+            replace(played.objective, mixing=played.objective.mixing.cuda()),
+            type(played.parameters)(played.parameters.flat.cuda(), played.parameters.shapes),
+            type(played.games)(
                 played.games.targets.cuda(),
                 played.games.inputs.cuda(),
                 {name: state.cuda() for name, state in played.games.state.items()},
             ),
         )
         found, exact = there.on(Reference()), played.on(Reference())
-        torch.testing.assert_close(found.gradients.flat.cpu(), exact.gradients.flat, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(found.gradients.cpu(), exact.gradients, rtol=1e-4, atol=1e-6)
 
 
 @needs_gpu

@@ -14,7 +14,7 @@ from badger_sweeps.architectures.lstm import LSTM
 from badger_sweeps.architectures.supervised_lstm import SupervisedLSTM
 from badger_sweeps.architectures.tcnn import TCNN
 from badger_sweeps.engines.base import Engine
-from badger_sweeps.engines.native.engine import Native
+from badger_sweeps.engines.native.engine import Native, _prepare
 from badger_sweeps.engines.reference import Reference
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.optimizers.adam import Adam
@@ -27,15 +27,13 @@ from badger_sweeps.training.experiment import Experiment, Training
 from badger_sweeps.training.loop import train
 from badger_sweeps.training.population import Population
 
-from .cases import Case, case
+from .cases import Case, case, world
 
 CPU = torch.device("cpu")
 
 
 def system(architecture: Architecture) -> System:
-    return System(
-        architecture, Weighted() if not architecture.solitary else Mean(), GuessingGame(dims=3), MeanSquaredError()
-    )
+    return world(architecture, readout=Mean() if architecture.solitary else Weighted())
 
 
 @pytest.mark.parametrize(
@@ -48,7 +46,7 @@ def test_threads_change_no_bit(architecture: Architecture) -> None:
     alone = played.on(Native(threads=1))
     for threads in (2, 3, 7, 64):
         shared = played.on(Native(threads=threads))
-        assert torch.equal(alone.gradients.flat, shared.gradients.flat)
+        assert torch.equal(alone.gradients, shared.gradients)
         assert torch.equal(alone.loss_dim, shared.loss_dim)
 
 
@@ -56,21 +54,12 @@ def test_a_member_is_the_same_to_the_bit_in_any_population() -> None:
     played = case(system(GRU(hidden=17, message=3)), members=3, games=20)
     together = played.on(Native())
     for member in range(3):
-        only = slice(member, member + 1)
-        alone = played._replace(
-            parameters=type(played.parameters)(played.parameters.flat[only], played.parameters.shapes),
-            mixing=played.mixing[only],
-            games=type(played.games)(
-                played.games.targets[only],
-                played.games.inputs[only],
-                {name: state[only] for name, state in played.games.state.items()},
-            ),
-        ).on(Native())
-        assert torch.equal(alone.gradients.flat[0], together.gradients.flat[member])
+        alone = played.member(member).on(Native())
+        assert torch.equal(alone.gradients[0, 0], together.gradients[0, member])
 
 
 def rollout(played: Case, engine: Engine, states: tuple[str, ...], steps: tuple[int, ...] | None):
-    return engine.rollout(*played[:-1], states=states, steps=steps)
+    return engine.rollout(*played, states=states, steps=steps)
 
 
 @pytest.mark.parametrize("steps", [None, (0, 2, 5), (-1, 0)])
@@ -92,7 +81,7 @@ def test_rollouts_hand_back_the_states_asked_for(architecture: Architecture, ste
 def test_a_rollout_goes_on_from_any_state() -> None:
     """Six steps are three and three more, if what is shown first is the error that was left: chance, for both, here."""
     played = case(system(GRU(hidden=17, message=3)))
-    first = rollout(played._replace(inner_steps=3), Native(), ("h", "m"), (-1,))
+    first = rollout(played.having(inner_steps=3), Native(), ("h", "m"), (-1,))
     halfway = played.games._replace(state={name: state[0] for name, state in first.states.items()})
     ours, theirs = (
         rollout(played._replace(games=halfway), engine, ("h", "m"), None) for engine in (Native(), Reference())
@@ -107,11 +96,10 @@ def test_steps_that_are_not_there(engine: Engine, steps: tuple[int, ...]) -> Non
         rollout(case(system(GRU(hidden=17, message=3))), engine, ("h",), steps)
 
 
-@pytest.mark.parametrize("engine", [Native(), Reference()])
 @pytest.mark.parametrize("loss_steps", [0, 7])
-def test_a_loss_over_steps_that_are_not_there(engine: Engine, loss_steps: int) -> None:
+def test_a_loss_over_steps_that_are_not_there(loss_steps: int) -> None:
     with pytest.raises(ValueError, match="`loss_steps` must be from 1 to 6; found"):
-        case(system(GRU(hidden=17, message=3)), loss_steps=loss_steps).on(engine)
+        case(system(GRU(hidden=17, message=3)), loss_steps=loss_steps)
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
@@ -123,8 +111,11 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         played._replace(games=played.games._replace(state={**played.games.state, "h": torch.zeros(2, 7, 5, 4)})).on(
             Native()
         )
+    three = case(system(GRU(hidden=17, message=3)), members=3)
     with pytest.raises(ValueError, match="`mixing` must have"):
-        played._replace(mixing=played.mixing[:1]).on(Native())
+        three.having(mixing=three.objective.mixing[:2]).on(Native())
+    with pytest.raises(ValueError, match="`cotangents` must have"):
+        played.on(Native(), torch.zeros(2, 2, 7, 4))
 
 
 def losses(engine: Engine) -> np.ndarray:
@@ -177,6 +168,7 @@ def test_what_it_does_not_know_goes_to_the_reference() -> None:
     assert "no cell for SupervisedLSTM" in words(system(SupervisedLSTM()))
     assert "no cell for OtherStep" in words(system(OtherStep()))
     assert "does not know OtherLoss" in words(served._replace(loss=OtherLoss()))
+    assert "does not know OtherLoss" in words(served._replace(feedback=OtherLoss()))
     assert "does not know OtherReadout" in words(served._replace(readout=OtherReadout()))
     assert words(served, "cuda") == "reference engine (PyTorch, CUDA graph), since the native engine runs on the CPU"
 
@@ -187,8 +179,17 @@ def test_annealing_reaches_the_kernel() -> None:
     played = [case(annealed.at(iteration)).on(Native()) for iteration in range(3)]
     constant = [case(system(TCNN(hidden=20, message=6, z=z))).on(Native()) for z in (5.0, 2.5, 1.25)]
     for one, other in zip(played, constant, strict=True):
-        assert torch.equal(one.gradients.flat, other.gradients.flat)
-    assert not torch.equal(played[0].gradients.flat, played[1].gradients.flat)
+        assert torch.equal(one.gradients, other.gradients)
+    assert not torch.equal(played[0].gradients, played[1].gradients)
+
+
+def test_what_is_annealed_prepares_nothing_anew() -> None:
+    """One preparation for all iterations of a run; it once was one for each."""
+    annealed = system(TCNN(hidden=21, message=5, z=5.0, beta=0.5))
+    prepared = _prepare.cache_info().misses
+    for iteration in range(5):
+        case(annealed.at(iteration)).on(Native())
+    assert _prepare.cache_info().misses == prepared + 1
 
 
 def test_threads_are_one_per_core_unless_given() -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from badger_sweeps.architectures.exponential import Exponential
+from badger_sweeps.engines.base import by_dimension
+from badger_sweeps.engines.reference import Reference
 from badger_sweeps.evaluation.games import OUTPUT_COMPONENTS, EvaluationSet
 from badger_sweeps.evaluation.mutual_information import MutualInformation
 from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.noise import saturation
-from badger_sweeps.rollout import rollout
 from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks
@@ -35,8 +37,7 @@ def test_the_games_are_the_same_every_time_and_no_member_trains_on_them() -> Non
 
 def test_the_loss_is_that_of_a_rollout() -> None:
     seen = moment(experiment(), iterations=3)
-    system = seen.system
-    guesses = rollout(system, seen.parameters, seen.mixing, seen.games, 6)[-1]
+    guesses = Reference().rollout(seen.objective, seen.parameters, seen.games).guesses[-1]
     expected = 3 * (guesses - seen.targets).square().mean(dim=1)
     found = measure_named("fixed_loss").measure(seen)
     torch.testing.assert_close(found["evaluation/loss"], expected.mean(dim=1), rtol=1e-5, atol=1e-6)
@@ -132,13 +133,17 @@ def test_targets_that_fill_their_space_stay_as_they_are() -> None:
 
 
 def test_gradients_per_dimension_add_up_to_the_engine_s() -> None:
-    from badger_sweeps.evaluation.gradients import _by_dim
+    from badger_sweeps.evaluation.gradients import GradientConflict
+    from badger_sweeps.measures.landscape.conflict import conflict
 
     setup = experiment(training=Training(iterations=30, batch_size=16, inner_steps=6, loss_steps=2))
     seen = moment(setup, iterations=2)
-    by_dim = _by_dim(seen, games=64)
-    whole = setup.engine.gradients(seen.system, seen.parameters, seen.mixing, seen.first_games(64), 6, 2)
-    torch.testing.assert_close(by_dim.mean(dim=1), whole.gradients.flat, rtol=1e-4, atol=1e-6)
+    played = seen.games.first(64)
+    parts = setup.engine.pullback(seen.objective, seen.parameters, played, by_dimension(played, 2)).gradients
+    whole = setup.engine.pullback(seen.objective, seen.parameters, played).gradients[0]
+    torch.testing.assert_close(parts.mean(dim=0), whole, rtol=1e-4, atol=1e-6)
+    found = GradientConflict(games=64).measure(seen)["gradient/cancellation"]
+    torch.testing.assert_close(found, conflict(parts.movedim(0, 1)).cancellation, rtol=1e-4, atol=1e-6)
 
 
 def test_the_hessian_s_ends_are_those_of_the_whole_matrix() -> None:
@@ -152,6 +157,7 @@ def test_the_hessian_s_ends_are_those_of_the_whole_matrix() -> None:
     torch.testing.assert_close(found["hessian/smallest"][0], exact[:4], rtol=0, atol=2e-4 * size)
     torch.testing.assert_close(found["hessian/largest"][0], exact[-1], rtol=0, atol=2e-4 * size)
     assert float(found["hessian/index"][0]) == min(4, int((exact < -1e-4 * size).sum()))
+    assert float(found["hessian/weights"][0]) == len(exact)
 
 
 def test_the_inner_exponent_is_how_a_small_perturbation_grows() -> None:
@@ -163,7 +169,7 @@ def test_the_inner_exponent_is_how_a_small_perturbation_grows() -> None:
     variables = 3 * (6 + 2) + 2
     direction = torch.randn(variables, 1, generator=seen.generator(), dtype=torch.float64)
     direction = torch.linalg.qr(direction).Q[:, 0]
-    played = seen.first_games(2)
+    played = seen.games.first(2)
     h, m, g = direction.split([3 * 6, 3 * 2, 2])
     weights = Weights(seen.parameters.flat.double(), seen.parameters.shapes)
 
@@ -245,8 +251,8 @@ def test_guesses_of_zero_have_no_power_and_equal_numbers_are_alike() -> None:
 def test_silenced_experts_do_what_they_do_without_links() -> None:
     seen = moment(experiment(), iterations=3)
     found = measure_named("silenced").measure(seen)["silenced/loss"]
-    nobody = torch.zeros_like(seen.mixing)
-    guesses = rollout(seen.system, seen.parameters, nobody, seen.games, 6)[-1]
+    silent = replace(seen.objective, mixing=torch.zeros_like(seen.mixing))
+    guesses = Reference().rollout(silent, seen.parameters, seen.games).guesses[-1]
     expected = 3 * (guesses - seen.targets).square().mean(dim=(1, 2))
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
     assert not torch.allclose(found, seen.error.mean(dim=1), rtol=1e-6)
@@ -261,7 +267,7 @@ def test_the_inner_loop_ends_where_the_outer_one_measures() -> None:
         for name in ("coherent", "amplitude"):
             inner = found[f"inner/{name}/{k:02d}"][:, -1]
             torch.testing.assert_close(inner, outer[f"frequency/{name}/{k:02d}"].float(), rtol=1e-4, atol=1e-5)
-    guesses = rollout(seen.system, seen.parameters, seen.mixing, seen.games, 6)
+    guesses = Reference().rollout(seen.objective, seen.parameters, seen.games).guesses
     first = (guesses[0].square().mean(dim=(1, 2)) * 3).sqrt()  # the guess before it is zero
     third = ((guesses[2] - guesses[1]).square().mean(dim=(1, 2)) * 3).sqrt()
     torch.testing.assert_close(found["inner/change"][:, 0], first, rtol=1e-4, atol=1e-6)

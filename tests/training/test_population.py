@@ -91,6 +91,7 @@ def test_a_diverging_member_is_frozen_and_the_others_do_not_notice() -> None:
 
     assert after[0].seeds == (0, 1, 2)
     assert not np.isfinite(after[0].metrics["loss"][1])
+    assert [record.metrics["diverged"].tolist() for record in after[:2]] == [[0, 1, 0], [0, 0]]
     assert all(record.seeds == (0, 2) for record in after[1:])
     assert members.active.tolist() == [True, False, True]
     for seed in (0, 2):
@@ -110,8 +111,8 @@ def test_a_frozen_member_keeps_the_weights_it_had() -> None:
     for name, tensor in members.parameters.items():
         torch.testing.assert_close(tensor[0], kept[name], rtol=0, atol=0, equal_nan=True)
         assert not torch.equal(tensor[1], moved[name])
-    state = members.optimizer.state_dict()["state"]
-    assert all(torch.isfinite(moments["exp_avg"]).all() for moments in state.values())
+    (adam,) = members.rule_state["optimizer"].state_dict()["optimizers"]
+    assert all(torch.isfinite(moments["exp_avg"]).all() for moments in adam["state"].values())
 
 
 def test_training_ends_when_nobody_is_left() -> None:

@@ -1,0 +1,36 @@
+"""An engine between a population and its own, which sees what is handed back and may change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from badger_sweeps.engines.base import FORWARD, Engine, Pullback, cost
+from badger_sweeps.training.population import Population
+
+
+class Between:
+    """Takes the place of a population's engine.
+
+    Attributes:
+        found: the last pullback.
+        spent: what all calls have cost each member, in rollouts.
+    """
+
+    def __init__(self, members: Population, change: Callable[[Tensor], object] = lambda gradients: None) -> None:
+        self._engine: Engine = members.engine
+        self._change = change
+        self.found: Pullback | None = None
+        self.spent = 0
+        members.engine = self  # type: ignore[assignment]
+
+    def pullback(self, *given: object) -> Pullback:
+        self.found = self._engine.pullback(*given)  # type: ignore[arg-type]
+        self.spent += cost(len(self.found.gradients))
+        self._change(self.found.gradients)
+        return self.found
+
+    def losses(self, *given: object) -> object:
+        self.spent += FORWARD
+        return self._engine.losses(*given)  # type: ignore[arg-type]
