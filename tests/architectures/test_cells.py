@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from badger_sweeps.architectures.base import Architecture, Observation
 from badger_sweeps.architectures.exponential import Exponential
@@ -16,6 +17,11 @@ from badger_sweeps.architectures.micro_badger import MicroBadger
 from badger_sweeps.architectures.supervised_lstm import SupervisedLSTM
 from badger_sweeps.architectures.tcnn import TCNN
 from badger_sweeps.foundations.axes import Parameters
+from badger_sweeps.foundations.settings import settings
+from badger_sweeps.topologies.random import RandomLinks
+from badger_sweeps.training.experiment import Experiment, Training
+from badger_sweeps.training.loop import train
+from badger_sweeps.training.population import Population
 
 INPUTS, MEMBERS, ROWS = 5, 3, 7
 
@@ -201,3 +207,34 @@ def test_outputs_are_a_function_of_the_state(architecture: Architecture) -> None
     after, outputs = architecture.step(weights, links, state, seen)
     assert outputs.shape == (3, 7, experts, 2)
     torch.testing.assert_close(architecture.outputs(weights, {"h": after["h"]}), outputs)
+
+
+@settings
+class Identified(GRU):
+    """Each expert hears a vector of its own beside its messages: what it would take to know experts apart."""
+
+    def initial_parameters(self, dims: int, inputs: int, experts: int, generator: torch.Generator) -> Parameters:
+        drawn = super().initial_parameters(dims, inputs, experts, generator)
+        return {**drawn, "identity": torch.randn(experts, self.message, generator=generator)}
+
+    def input(self, parameters: Parameters, mixing: Tensor, messages: Tensor, error: Tensor) -> Tensor:
+        heard = torch.matmul(mixing[:, None], messages) + parameters["identity"][:, None]
+        seen = error[:, :, None, None].expand(*heard.shape[:3], 1)
+        return torch.cat([heard, seen], dim=-1).flatten(1, 2)
+
+
+def test_an_architecture_may_know_its_experts_and_read_its_weights_where_it_hears() -> None:
+    """Weights drawn for each expert, read by `input`, trained with all others, by the engine that knows the class."""
+    setup = Experiment(
+        architecture=Identified(hidden=4, message=2),
+        topology=RandomLinks(experts=5, links=2),
+        training=Training(iterations=3, batch_size=4, inner_steps=3),
+        seeds=(0, 1),
+        device="cpu",
+    )
+    members = Population(setup)
+    assert members.parameters["identity"].shape == (2, 5, 2)
+    assert "no cell for Identified" in members.engine_words
+    before = members.parameters["identity"].clone()
+    list(train(members))
+    assert (members.parameters["identity"] != before).all()

@@ -87,8 +87,11 @@ LOSSES = list(product((MeanSquaredError(), MeanAbsoluteError()), repeat=2))
 @pytest.mark.parametrize(("loss", "told"), LOSSES)
 @pytest.mark.parametrize("architecture", BADGERS, ids=repr)
 def test_badgers(architecture: Architecture, loss: Loss, told: Loss) -> None:
-    tasks, readouts = (GuessingGame(dims=3), Frequency(dims=11)), (Mean(), Weighted())
-    for task, readout, shape, loss_steps in product(tasks, readouts, SHAPES, (1, 4)):
+    tasks = (GuessingGame(dims=3), Frequency(dims=11))
+    worlds = product(tasks, (Mean(), Weighted()), SHAPES, (1, 4))
+    if told.order != loss.order:  # what is told meets nothing of the others that the same error has not met
+        worlds = product(tasks, (Weighted(),), SHAPES, (4,))
+    for task, readout, shape, loss_steps in worlds:
         system = world(architecture, task, loss, told, readout)
         check(case(system, *shape, loss_steps=loss_steps))
 
