@@ -158,14 +158,17 @@ class Verdict:
     Attributes:
         kind: `REPRODUCED`, `NOT_REPRODUCED` or `UNDECIDED`.
         because: why, in a clause; empty where all parts were shown.
+        remark: what the study adds, in a clause; empty where it adds nothing.
     """
 
     kind: str
     because: str = ""
+    remark: str = ""
 
     def __str__(self) -> str:
         joint = ", because " if self.kind == UNDECIDED else ": "
-        return f"{self.kind}{joint}{self.because}" if self.because else self.kind
+        words = f"{self.kind}{joint}{self.because}" if self.because else self.kind
+        return f"{words}; {self.remark}" if self.remark else words
 
 
 def verdict(findings: Sequence[Finding], quick: bool) -> Verdict:

@@ -16,7 +16,7 @@ NAME = "measures.parquet"
 KEYS = ["seed", "iteration"]
 MEASURED_WITH = b"badger_sweeps measured_with"
 """The key of Parquet's metadata under which `measured_with` is kept."""
-NOT_MEASURES = ("loss_dim/", "schedule/", "plateau/")
+NOT_MEASURES = ("loss_dim/", "cost/", "schedule/", "plateau/")
 """Columns of the history with a slash in their name that hold a value at every iteration."""
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -38,7 +38,11 @@ MAY_DIFFER = ("study", "scale", "reuse", "tracking", "engine", "device", "seeds"
 
 
 class StudyModule(Protocol):
-    """What `analysis/figures/NAME.py` has for the study NAME. `NEEDS` may be missing: nothing is needed then."""
+    """What `analysis/figures/NAME.py` has for the study NAME.
+
+    `NEEDS` may be missing: nothing is needed then. A function `remark` of the judged findings may be there, which gives
+    what the verdict adds, in a clause.
+    """
 
     CLAIM: str
     NEEDS: Sequence[Need]
@@ -128,6 +132,7 @@ def evaluate(folder: Path, collection: Collection) -> Study:
     except MissingError as error:
         raise UsageError(f"`{folder}` must have everything measured that {name} needs; found: {error}.") from None
     quick, changed = config.scale == "quick", _changed(config)
+    standard = quick or not changed
     runs = [run for run in collection.runs if not run.searched] or list(collection.runs)
     shared = {run.folder.name: origin for run in runs if (origin := _origin(run.folder))}
     return Study(
@@ -136,12 +141,19 @@ def evaluate(folder: Path, collection: Collection) -> Study:
         folder=folder,
         claim=module.CLAIM,
         findings=findings,
-        verdict=verdict(findings, quick) if quick or not changed else Verdict(UNDECIDED, _not_standard(changed)),
+        verdict=reached(module, findings, quick) if standard else Verdict(UNDECIDED, _not_standard(changed)),
         chart=chart,
         seeds=sorted({outcome.seed for run in runs for outcome in run.summary.outcomes}),
         code=sorted({computing_version(run.folder) for run in runs}),
         shared=shared,
     )
+
+
+def reached(module: StudyModule, findings: Sequence[Finding], quick: bool) -> Verdict:
+    """The verdict on judged findings, with what the study adds to it; the quick scale decides nothing."""
+    remark = getattr(module, "remark", None)
+    found = verdict(findings, quick)
+    return found if quick or remark is None else replace(found, remark=remark(findings))
 
 
 def _arms(folder: Path, collection: Collection, config: DictConfig) -> Any:

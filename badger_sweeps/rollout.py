@@ -48,9 +48,7 @@ class Games(NamedTuple):
         if len(self.targets) == population:
             return self
         state = {name: tensor.expand(population, *tensor.shape[1:]) for name, tensor in self.state.items()}
-        return Games(
-            self.targets.expand(population, -1, -1), self.inputs.expand(population, -1, -1, -1), state
-        )
+        return Games(self.targets.expand(population, -1, -1), self.inputs.expand(population, -1, -1, -1), state)
 
 
 class System(NamedTuple):

@@ -99,7 +99,7 @@ class Search:
         gone = np.zeros(self.seeds, dtype=bool)
         for iteration, row in enumerate(trial):
             here = np.flatnonzero(~gone)
-            bound.observe(here.tolist(), row[here], np.ones(len(here)))
+            bound.observe(here.tolist(), row[here], np.isnan(row[here]).astype(float))
             gone |= np.isnan(row)
             if iteration + 1 in self.verdicts:
                 rows.append(bound.per_seed)

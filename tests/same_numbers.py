@@ -2,8 +2,8 @@
 
 What a refactoring must pass: the same multiruns are run by both, through the command line, whose names stay, and every
 column that the histories of the other commit have is compared with this checkout's. Columns that only this one has are
-listed. Exit status 1 where any number differs. It takes some minutes; it is no test of the suite, since the other commit
-is a moving target.
+listed. Exit status 1 where any number differs. It takes some minutes; it is no test of the suite, since the other
+commit is a moving target.
 """
 
 from __future__ import annotations
@@ -25,7 +25,16 @@ TINY = ("training.iterations=5", "training.batch_size=4", "seeds=[3,8]", "measur
 BADGER = ("architecture.hidden=4", "architecture.message=2", "training.inner_steps=3")
 SOLITARY = ("topology=single", "architecture.hidden=4", "training.inner_steps=3")
 ALL = (
-    *("fixed_loss", "guesses", "mutual_information", "binding", "inner_binding", "hurst", "sequentiality", "frequencies"),
+    *(
+        "fixed_loss",
+        "guesses",
+        "mutual_information",
+        "binding",
+        "inner_binding",
+        "hurst",
+        "sequentiality",
+        "frequencies",
+    ),
     *("adding_experts", "silenced", "inner_loop", "gates", "gradients", "saddles", "inner_chaos", "modes"),
 )
 MEASURED = (

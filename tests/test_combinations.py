@@ -103,6 +103,12 @@ def check_training(architecture: str, topology: str, task: str, loss: str, reado
         heard = members.objective.mixing[position].any()
         for name, sums in reached.items():
             reaches = sums[position] > 0
-            assert reaches.all() if heard or setup.architecture.solitary else reaches.any(), (task, loss, readout, feedback, name)
+            assert reaches.all() if heard or setup.architecture.solitary else reaches.any(), (
+                task,
+                loss,
+                readout,
+                feedback,
+                name,
+            )
         alone, _ = train(Population(experiment(architecture, topology, task, loss, readout, feedback, (seed,))))
         torch.testing.assert_close(losses[:, position], alone[:, 0], rtol=1e-4, atol=1e-5)

@@ -36,7 +36,8 @@ TITLES = {
     "grad_norm": ("Norm of the gradient", ""),
 }
 """Of the measures that are shown first, in this order: what they are called, and their unit."""
-EVERY_ITERATION = re.compile(r"loss|grad_norm|loss_dim/\d+")
+EVERY_ITERATION = re.compile(r"(?!(seed|iteration|diverged)$)[^/]+|loss_dim/\d+")
+"""What the loop records: losses, and whatever the update rule measures."""
 LEFT_OUT = re.compile(r"mi(_given_target)?/\d\d__\d\d|plateau/.*|schedule/.*")
 """What other figures show."""
 

@@ -44,9 +44,9 @@ class Aggregator(ABC):
 class GramianAggregator(Aggregator):
     """A weighted sum of the g_d, whose weights follow from their inner products: a method of TorchJD's.
 
-    Weights are found for each member alone, from its D x D Gramian in float64; the sum is taken for all members at once.
-    The methods do not depend on the gradients' scale, but TorchJD's have absolute thresholds, below which the small
-    gradients of a plateau would count as none: they are shown the Gramian divided by its trace.
+    Weights are found for each member alone, from its D x D Gramian in float64; the sum is taken for all members at
+    once. The methods do not depend on the gradients' scale, but TorchJD's have absolute thresholds, below which the
+    small gradients of a plateau would count as none: they are shown the Gramian divided by its trace.
     """
 
     @abstractmethod

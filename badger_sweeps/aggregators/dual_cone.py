@@ -15,11 +15,11 @@ RELATIVE = 1e-12
 class NonNegativeProjector(DualConeProjector):
     """TorchJD's projection, exactly, by non-negative least squares; its own projector needs a solver under the GPL.
 
-    The weights w of the projection of J'u are the v >= u that minimise v'Gv, G = JJ'. With G = R'R and s = v - u that is
-    the s >= 0 that minimises |Rs + Ru|, which `scipy.optimize.nnls` finds by an active-set method.
+    The weights w of the projection of J'u are the v >= u that minimise v'Gv, G = JJ'. With G = R'R and s = v - u that
+    is the s >= 0 that minimises |Rs + Ru|, which `scipy.optimize.nnls` finds by an active-set method.
     """
 
-    def __call__(self, U: Tensor, G: Tensor) -> Tensor:  # noqa: N803  # as TorchJD names them
+    def __call__(self, U: Tensor, G: Tensor) -> Tensor:  # as TorchJD names them
         values, vectors = np.linalg.eigh(G.double().cpu().numpy())
         values = np.where(values > RELATIVE * values[-1], values, 0.0)
         root = np.sqrt(values)[:, None] * vectors.T

@@ -21,5 +21,4 @@ class MeanGradient(Aggregator):
     def combine(
         self, gradients: Float[Tensor, "part population weight"], streams: Streams
     ) -> Float[Tensor, "population weight"]:
-        (gradient,) = gradients
-        return gradient
+        return gradients[0]

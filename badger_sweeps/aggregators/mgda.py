@@ -12,8 +12,8 @@ from badger_sweeps.foundations.settings import Count, Positive, settings
 class MGDA(GramianAggregator):
     """sum_d w_d g_d of minimal norm over w_d >= 0 with sum 1, by Frank-Wolfe, as TorchJD does it.
 
-    It descends in all dimensions alike, as fast as the one with the shortest gradient allows: the step is short where any
-    dimension is at rest.
+    It descends in all dimensions alike, as fast as the one with the shortest gradient allows: the step is short where
+    any dimension is at rest.
 
     Args:
         epsilon: Frank-Wolfe ends when its step is below this.

@@ -26,7 +26,7 @@ class PCGrad(GramianAggregator):
             # TorchJD draws the order from torch's global stream, which is lent to it and given back as it was.
             seed = int(torch.randint(2**63 - 1, (), generator=generator, device=generator.device))
             with torch.random.fork_rng(devices=[]):
-                torch.random.default_generator.manual_seed(seed)
+                torch.default_generator.manual_seed(seed)
                 found: Tensor = method(gramian)
             return found / dims
 

@@ -24,6 +24,8 @@ from badger_sweeps.training.experiment import PARTS, Experiment, Training
 
 GROUPS = (*PARTS, "engine")
 """The groups whose choices make an experiment."""
+UNTOLD = ("feedback", "rule", "aggregator")
+"""Groups that configurations of earlier versions do not have; their runs are what an experiment's defaults are."""
 OTHERS = ("measures", "training", "seeds", "device", "objective", "tracking", "study", "scale", "reuse")
 """The other keys at the top of a configuration."""
 TAGS = ("study", "architecture", "topology", "task", "loss", "feedback", "readout", "rule", "aggregator", "optimizer")
@@ -47,7 +49,8 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
         if key not in (*GROUPS, *OTHERS):
             raise UsageError(f"`{key}` is not a known key.{nearest(key, (*GROUPS, *OTHERS))}")
     choices = dict(hydra.runtime.choices)
-    for group in (*GROUPS, "measures", "tracking"):
+    known = [group for group in GROUPS if group in choices or group not in UNTOLD]
+    for group in (*known, "measures", "tracking"):
         if choices.get(group) is None:
             raise UsageError(f"`{group}` must be one choice of its group; found none.")
     if config.scale not in SCALES:
@@ -56,7 +59,7 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
     if not isinstance(reuse, bool):
         raise UsageError(f"`reuse` must be true or false; found {reuse!r}.")
     objectives = _objectives(config.objective)
-    parts = {group: _build(config, group) for group in GROUPS}
+    parts = {group: _build(config, group) for group in known}
     try:
         training = Training(**_plain(config, "training"))
     except ValidationError as error:

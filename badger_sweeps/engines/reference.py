@@ -18,7 +18,8 @@ from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games, System
 
 CHUNK_NUMBERS = 2**24
-"""About how many numbers of its learners' states a chunk of members may hold: 64 MiB, and some times that in passing."""
+"""About how many numbers of its learners' states a chunk of members may hold: 64 MiB, and some times that in
+passing."""
 
 
 @settings
@@ -103,8 +104,7 @@ def _pullback(
         parts = [(part / objective.loss_steps).expand(errors.shape) for part in cotangents]
     last = len(parts) - 1
     gradients = [
-        torch.autograd.grad(errors, leaf.flat, part, retain_graph=number < last)[0]
-        for number, part in enumerate(parts)
+        torch.autograd.grad(errors, leaf.flat, part, retain_graph=number < last)[0] for number, part in enumerate(parts)
     ]
     errors = errors.detach()
     return Pullback(errors.mean(dim=0), errors[-1].mean(dim=1), torch.stack(gradients))

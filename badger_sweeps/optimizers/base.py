@@ -25,8 +25,8 @@ class Optimizer(ABC):
     Attributes:
         lr: the learning rate, before the schedule's factor.
         elementwise: whether each number's update depends on that number's own history alone. One optimiser then serves
-            the weights of all members, stacked in one tensor, each of which is updated as it would be alone. If not, each
-            member has an optimiser of its own, over its parameters with their shapes.
+            the weights of all members, stacked in one tensor, each of which is updated as it would be alone. If not,
+            each member has an optimiser of its own, over its parameters with their shapes.
     """
 
     elementwise: ClassVar[bool] = True

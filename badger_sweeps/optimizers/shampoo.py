@@ -16,8 +16,9 @@ from badger_sweeps.optimizers.base import Optimizer, Rate
 class Shampoo(Optimizer):
     """`pytorch_optimizer.Shampoo` for each member: W <- W - lr * L^(-1/4) G R^(-1/4), L += G G', R += G' G.
 
-    Vectors are multiplied with the inverse square root of their own accumulated outer products. Sums, not running means:
-    steps become shorter as in AdaGrad. A singular value decomposition of every preconditioner at every iteration.
+    Vectors are multiplied with the inverse square root of their own accumulated outer products. Sums, not running
+    means: steps become shorter as in AdaGrad. A singular value decomposition of every preconditioner at every
+    iteration.
 
     Args:
         eps: L and R start at eps times the identity.

@@ -16,8 +16,8 @@ from badger_sweeps.optimizers.base import Decay, Optimizer, Rate
 class SOAP(Optimizer):
     """`pytorch_optimizer.SOAP` for each member: decay rates `beta1`, `beta2` of the moments in the rotated basis.
 
-    Matrices are rotated on both sides; vectors are updated as by Adam. The first iteration only fills the preconditioner
-    and moves nothing.
+    Matrices are rotated on both sides; vectors are updated as by Adam. The first iteration only fills the
+    preconditioner and moves nothing.
 
     Args:
         every: iterations between updates of the basis, by one power iteration and a QR decomposition.

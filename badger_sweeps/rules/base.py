@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -18,6 +17,8 @@ from badger_sweeps.optimizers.base import Optimizer
 from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games
 
+RECORDED = ("seed", "iteration", "loss", "diverged")
+"""What the loop records by itself."""
 RuleState = Mapping[str, Any]
 """What a rule remembers, by name: tensors, and objects with `state_dict` and `load_state_dict` (`Streams` is one)."""
 
@@ -80,12 +81,20 @@ class Rule(ABC):
     (`Start.streams`), and no member's numbers may reach another's.
 
     Attributes:
-        metrics: names of what it measures in each iteration: they become columns of the history and of W&B.
+        metrics: names of what it measures in each iteration: they become columns of the history and of W&B. No slashes,
+            which are in the names of what is measured now and then.
         aggregates: whether it makes one gradient of the dimensions' by `Step.aggregator`.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ()
     aggregates: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in cls.metrics:
+            if "/" in name or name in RECORDED:
+                taken = f"without a slash that is none of {', '.join(RECORDED)}"
+                raise TypeError(f"`{cls.__name__}.metrics` must be names {taken}; found {name!r}")
 
     def initial_state(self, start: Start) -> RuleState:
         """What the rule remembers before the first iteration: nothing, unless it says so."""

@@ -17,7 +17,8 @@ from badger_sweeps.rules.base import Rule, RuleState, Start, Step, Update, finit
 
 @settings
 class GradientDescent(Rule):
-    """One step of `optimizer` along the gradient of the outer loss, or along what `aggregator` makes of the dimensions'.
+    """One step of `optimizer` along the gradient of the outer loss, or along what `aggregator` makes of the
+    dimensions'.
 
     A member has diverged when its loss or the norm of its gradient is not finite. Cost: 3 rollouts an iteration, and 2
     more for each further dimension where the aggregator needs their gradients one by one.

@@ -39,7 +39,6 @@ from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.base import Topology, mixing
 from badger_sweeps.topologies.random import RandomLinks
 
-
 PARTS = (
     *("architecture", "topology", "task", "loss", "feedback", "readout"),
     *("rule", "aggregator", "optimizer", "schedule"),

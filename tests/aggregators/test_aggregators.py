@@ -80,7 +80,8 @@ PEERS = {
 @pytest.mark.parametrize("choice", BY_DIMENSION)
 @pytest.mark.parametrize(("dims", "weights", "seed"), [(1, 9, 0), (2, 5, 1), (4, 300, 2), (4, 2, 3), (7, 40, 4)])
 def test_members_get_what_torchjd_makes_of_their_matrix(choice: str, dims: int, weights: int, seed: int) -> None:
-    """Of the unit Frobenius norm, as we show it to TorchJD. Its PCGrad is given the order that the member's stream says.
+    """Of the unit Frobenius norm, as we show it to TorchJD. Its PCGrad is given the order that the member's stream
+    says.
 
     Solvers stop at 1e-4 or so of what they are given; sums of float32 are rounded by 1e-6.
     """
@@ -160,7 +161,8 @@ def test_the_order_of_surgery_is_drawn_from_the_member_s_stream_alone() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_projection_is_the_quadratic_program_s_answer(seed: int) -> None:
-    """Beside an interior-point solver (Clarabel by CVXPY): min v'Gv over v >= u, of matrices of full rank and of less."""
+    """Beside an interior-point solver (Clarabel by CVXPY): min v'Gv over v >= u, of matrices of full rank and of
+    less."""
     rows = drawn(5, 3 if seed % 2 else 9, seed).double()
     gramian = rows @ rows.T
     u = torch.rand(5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -57,6 +57,7 @@ def arm(
     ladder = Ladder(dims, BLOCK)
     columns = {f"loss_dim/{dim}": losses[..., dim] for dim in range(dims)}
     columns |= {"loss": losses.mean(axis=2), "grad_norm": np.ones((seeds, budget))}
+    columns["diverged"] = (~np.isfinite(columns["loss"])).astype(float)
     rows = {"seed": np.repeat(np.arange(seeds), budget), "iteration": np.tile(np.arange(budget), seeds)}
     history = pd.DataFrame(rows | {key: values.ravel().astype(np.float32) for key, values in columns.items()})
     outcomes = tuple(

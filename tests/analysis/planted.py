@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 
 from analysis.arms import Arm, Arms
-from analysis.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict, judged, verdict
+from analysis.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict, judged
 from analysis.figures import screen
 from analysis.figures.style import to_json
-from analysis.study import module_of
+from analysis.study import module_of, reached
 from badger_sweeps.topologies.connectivity import Connectivity
 from tests.analysis.made_arms import BUDGET, SEEDS, arm, constant, one_by_one, staircase
 
 Made = Callable[[], Arms]
 LATE = [0, BUDGET]
+WEIGHTS = 2956
+"""Of 32 hidden units and 8 messages, but for those of the numbers that are guessed."""
 
 
 def judge(name: str, arms: Any) -> Verdict:
@@ -25,7 +27,7 @@ def judge(name: str, arms: Any) -> Verdict:
     assert module is not None
     info = module.compute(arms)
     to_json(screen.draw(module.draw(info)))
-    return verdict(judged(module.findings(info)), quick=False)
+    return reached(module, judged(module.findings(info)), quick=False)
 
 
 def named(*made: Arm) -> Arms:
@@ -102,11 +104,15 @@ def _communication(cut: float, solvable: bool) -> Arms:
     return named(escapes(200, "linked", measured), arm("unlinked", staircase(alone)))
 
 
-def _l1(chance: tuple[float, float], solved: tuple[float, float], end: tuple[float, float]) -> Arms:
-    """By arm (mse, l1): when chance is left, when the task is solved, and what error is left then, by either loss."""
+def l1(
+    chance: tuple[float, float], solved: tuple[float, float], end: tuple[float, float], minimised: float = 1.0
+) -> Arms:
+    """With squares and with absolute errors for both: when chance is left, when the task is solved, and what error is
+    left then, by either loss. `minimised` is the share of the difference that comes with what is minimised."""
     moments = np.arange(0, BUDGET, 20)
     made = {}
-    for name, left, done, level in zip(("mse", "l1"), chance, solved, end, strict=True):
+    for name, share in (("mse", 0.0), ("minimised_l1", minimised), ("told_l1", 1 - minimised), ("l1", 1.0)):
+        left, done, level = (squares + share * (absolute - squares) for squares, absolute in (chance, solved, end))
         spread = 10 * np.arange(SEEDS)[:, None]
         error = np.where(
             moments < left + spread, 1.0, np.where(moments < done + spread, 0.5, level + constant(0, 1e-4))
@@ -161,6 +167,7 @@ def saddles(growing: bool, index: float, solved: float = -0.001, step: float = 3
             "hessian/index": ([150, BUDGET], negative),
             "hessian/smallest": ([150, BUDGET], np.repeat(least[:, :, None], 4, axis=2)),
             "hessian/largest": ([150, BUDGET], np.ones((SEEDS, 2))),
+            "hessian/weights": ([150, BUDGET], np.full((SEEDS, 2), WEIGHTS + 33 * dims)),
         }
         count = dims if growing else 2
         made[f"dims_{dims}"] = arm(f"dims_{dims}", staircase(one_by_one(300, 250, count)), value, **{"task.dims": dims})
@@ -302,11 +309,11 @@ CASES: dict[str, list[tuple[str, Made]]] = {
         (NOT_REPRODUCED, lambda: _communication(0.05, True)),
     ],
     "l1_loss": [
-        (REPRODUCED, lambda: _l1((200, 400), (900, 900), (0.01, 0.01))),
-        (NOT_REPRODUCED, lambda: _l1((200, 400), (900, 600), (0.01, 0.01))),
-        (NOT_REPRODUCED, lambda: _l1((200, 400), (900, 900), (0.01, 0.005))),
-        (UNDECIDED, lambda: _l1((200, 200), (900, 900), (0.01, 0.01))),
-        (UNDECIDED, lambda: _l1((200, 400), (9000, 9000), (0.01, 0.01))),
+        (REPRODUCED, lambda: l1((200, 400), (900, 900), (0.01, 0.01))),
+        (NOT_REPRODUCED, lambda: l1((200, 400), (900, 600), (0.01, 0.01))),
+        (NOT_REPRODUCED, lambda: l1((200, 400), (900, 900), (0.01, 0.005))),
+        (UNDECIDED, lambda: l1((200, 200), (900, 900), (0.01, 0.01))),
+        (UNDECIDED, lambda: l1((200, 400), (9000, 9000), (0.01, 0.01))),
     ],
     "hurst": [(REPRODUCED, lambda: _series(False)), (NOT_REPRODUCED, lambda: _series(True))],
     "lyapunov": [

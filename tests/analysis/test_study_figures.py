@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from analysis.arms import MissingError
 from analysis.chart import Area, Line
 from analysis.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED, judged
-from analysis.figures import communication, guessing_game, hurst, ray_interference, saddles, topology
+from analysis.figures import communication, guessing_game, hurst, l1_loss, ray_interference, topology
 from analysis.study import module_of
-from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.measures.landscape.rays import Learning
 from tests.analysis import planted
 from tests.analysis.made_arms import BUDGET, SEEDS, arm, constant, one_by_one, staircase
@@ -41,6 +39,40 @@ from tests.analysis.planted import (
 def test_the_verdict_is_that_which_was_planted(name: str, kind: str, made: Made) -> None:
     found = judge(name, made())
     assert found.kind == kind, found
+
+
+SOME, NONE, OTHER = "makes a difference", "makes none that is shown", "makes one of the other direction"
+
+
+@pytest.mark.parametrize(
+    ("share", "words", "minimised", "told"),
+    [
+        (1.0, "it is what is minimised that does more of it", SOME, NONE),
+        (0.0, "it is what the learner is told that does more of it", NONE, SOME),
+        (1.5, "it is what is minimised that does more of it", SOME, OTHER),
+        (0.5, "which of the two does more of it is open", SOME, SOME),
+    ],
+)
+@pytest.mark.parametrize("chance", [(200, 400), (400, 200)])
+def test_the_verdict_on_l1_says_which_of_the_two_does_it(
+    chance: tuple[float, float], share: float, words: str, minimised: str, told: str
+) -> None:
+    found = judge("l1_loss", planted.l1(chance, (900, 900), (0.01, 0.01), minimised=share))
+    each = f"what is minimised {minimised}, what the learner is told {told}"
+    assert str(found) == f"reproduced; {words} ({each})"
+
+
+def test_the_effects_of_both_choices_add_up_to_the_difference() -> None:
+    draws = np.random.default_rng(0)
+    values = {name: draws.normal(size=9) for name in ("mse", "minimised_l1", "told_l1", "l1")}
+    minimised, told = l1_loss.effects(values)
+    np.testing.assert_allclose(minimised + told, values["l1"] - values["mse"])
+    alone = {name: np.zeros(9) for name in values} | {"minimised_l1": np.ones(9), "l1": np.ones(9)}
+    assert [effect.tolist() for effect in l1_loss.effects(alone)] == [[1.0] * 9, [0.0] * 9]
+
+
+def test_without_a_difference_nothing_does_it() -> None:
+    assert judge("l1_loss", planted.l1((200, 200), (900, 900), (0.01, 0.01))).remark == ""
 
 
 def test_a_study_whose_runs_lack_a_measure_says_which() -> None:
@@ -188,16 +220,6 @@ def test_more_negative_eigenvalues_of_more_weights_are_not_a_larger_share() -> N
     share, number = (own for own in found if not own.part)
     assert (share.statement.startswith("the share"), share.holds) == (True, False)
     assert (number.statement.startswith("the number"), number.holds) == (True, True)
-
-
-@pytest.mark.parametrize("dims", [2, 10])
-def test_saddles_count_the_weights_of_the_networks(dims: int) -> None:
-    architecture = GRU(hidden=16, message=4, reset_gate=False)
-    generator = torch.Generator().manual_seed(0)
-    weights = architecture.initial_parameters(dims, 5, generator)
-    config = {"architecture.hidden": 16, "architecture.message": 4}
-    own = arm("x", staircase(one_by_one(dims=dims)), **config)
-    assert saddles._weights(own) == sum(value.numel() for value in weights.values())
 
 
 def test_noise_alone_does_not_make_a_dimension_fall_back() -> None:

@@ -11,15 +11,18 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from badger_sweeps.aggregators.base import Aggregator
 from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.commands import configuration
-from badger_sweeps.commands.door import PARTS, plan
+from badger_sweeps.commands.door import GROUPS, plan
 from badger_sweeps.commands.naming import run_folder, run_name
 from badger_sweeps.engines.base import Engine
+from badger_sweeps.feedback.base import Feedback
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.optimizers.base import Optimizer
 from badger_sweeps.readouts.base import Readout
 from badger_sweeps.resolvers import SCALES
+from badger_sweeps.rules.base import Rule
 from badger_sweeps.schedules.base import Schedule
 from badger_sweeps.tasks.base import Task
 from badger_sweeps.topologies.base import Topology
@@ -33,7 +36,10 @@ BASES = {
     "topology": Topology,
     "task": Task,
     "loss": Loss,
+    "feedback": Feedback,
     "readout": Readout,
+    "rule": Rule,
+    "aggregator": Aggregator,
     "optimizer": Optimizer,
     "schedule": Schedule,
     "engine": Engine,
@@ -119,4 +125,4 @@ def test_long_names_stay_different() -> None:
 
 
 def test_groups_are_those_the_door_knows() -> None:
-    assert set(PARTS) | {"tracking"} == set(BASES)
+    assert set(GROUPS) | {"tracking"} == set(BASES)

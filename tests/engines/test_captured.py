@@ -48,7 +48,9 @@ def test_a_replay_is_what_computing_anew_would_be(architecture: Architecture, pa
     """To the bit, although weights, graphs, games, cotangents and what is annealed have changed since the recording."""
     recorder = Recorder()
     kept = []
-    cotangents = [(number + 1) * by_dimension(batches(architecture)[0].games, 2) if parts else None for number in range(3)]
+    cotangents = [
+        (number + 1) * by_dimension(batches(architecture)[0].games, 2) if parts else None for number in range(3)
+    ]
     for played, own in zip(batches(architecture), cotangents, strict=True):
         kept.append(captured.replayed(_pullback, *played, own, record=recorder))
     assert recorder.recordings == 1

@@ -132,8 +132,8 @@ def shared(given: Case, members: int) -> tuple[Case, Case]:
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=repr)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_shared_games_are_everybody_s(engine: Engine, architecture: Architecture) -> None:
-    """Losses, gradients and rollouts are those of repeated games: by the kernel to the bit, by PyTorch up to how it rounds
-    products over other strides."""
+    """Losses, gradients and rollouts are those of repeated games: by the kernel to the bit, by PyTorch up to how it
+    rounds products over other strides."""
     once, repeated = shared(played(architecture, games=20), members=4)
     assert len(once.games.targets) == len(once.objective.mixing) == 1
     bound = 0.0 if isinstance(engine, Native) else 1e-4
@@ -177,8 +177,8 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 @pytest.mark.parametrize("engine", ["native", "reference"])
 def test_ten_thousand_points_of_weight_space_fit_into_memory(engine: str) -> None:
-    """All their hidden states at once would take 10 000 * 64 * 16 * 16 * 4 bytes, 650 MB, and some times that in passing;
-    a chunk holds 64 MB of them. What is handed back takes 8 MB."""
+    """All their hidden states at once would take 10 000 * 64 * 16 * 16 * 4 bytes, 650 MB, and some times that in
+    passing; a chunk holds 64 MB of them. What is handed back takes 8 MB."""
     answer = subprocess.run(
         [sys.executable, "-c", POINTS, engine], capture_output=True, text=True, check=True, timeout=300
     )
@@ -208,5 +208,3 @@ def test_torch_func_composes_with_the_objective() -> None:
         flat, given.games.targets[0], state["h"][0], state["m"][0]
     )
     torch.testing.assert_close(each.mean(dim=0), torch.func.grad(mean)(flat))
-
-

@@ -92,7 +92,13 @@ def test_five_pairs_are_too_few_to_test() -> None:
 
 def member(seed: int, *levels: float) -> dict[str, np.ndarray]:
     loss = np.repeat(levels, 5).astype(np.float32)
-    return {"loss": loss, "grad_norm": np.ones_like(loss), **{f"loss_dim/{dim}": loss for dim in range(4)}}
+    diverged = (~np.isfinite(loss)).astype(np.float32)
+    return {
+        "loss": loss,
+        "grad_norm": np.ones_like(loss),
+        "diverged": diverged,
+        **{f"loss_dim/{dim}": loss for dim in range(4)},
+    }
 
 
 def test_objectives_count_censored_and_diverged_seeds() -> None:

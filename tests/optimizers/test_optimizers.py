@@ -124,8 +124,8 @@ TORCHS = {
 def test_members_follow_the_library_s_optimiser_run_on_each_alone(choice: str) -> None:
     """With torch's own gradient clipping, which acts on one model.
 
-    Not for those that take eigenvectors: those of the first gradients' outer product are free to turn in its null space,
-    so that the rounding of another clipping would turn them.
+    Not for those that take eigenvectors: those of the first gradients' outer product are free to turn in its null
+    space, so that the rounding of another clipping would turn them.
     """
     settings, kind, arguments = TORCHS[choice]
     members = population(settings, 0.2 if settings.elementwise else None)
@@ -151,8 +151,8 @@ def test_members_follow_the_library_s_optimiser_run_on_each_alone(choice: str) -
 
 def test_muon_orthogonalises_matrices_and_leaves_vectors_to_adam() -> None:
     """After one step without decay: a matrix has moved by lr * 0.2 * sqrt(max(m, n)) along singular vectors of its
-    gradient, with singular values that five Newton-Schulz iterations bring to 0.7 to 1.2 (Jordan et al. 2024); a vector by
-    lr in each component, as Adam's first step does."""
+    gradient, with singular values that five Newton-Schulz iterations bring to 0.7 to 1.2 (Jordan et al. 2024); a vector
+    by lr in each component, as Adam's first step does."""
     members = population(Muon(lr=0.01), None)
     before = {name: tensor.clone() for name, tensor in members.parameters.items()}
     members.advance()

@@ -127,8 +127,8 @@ def test_a_member_that_diverges_is_frozen_and_told_once(name: str) -> None:
 def test_a_rule_learns_without_gradients() -> None:
     """One number to guess, two experts: 400 random steps, of which those that pay are taken, leave chance.
 
-    The mean of 20 iterations of 64 games of 3 seeds at chance has a standard deviation of sqrt(0.8/3840) = 0.015; four of
-    them are allowed.
+    The mean of 20 iterations of 64 games of 3 seeds at chance has a standard deviation of sqrt(0.8/3840) = 0.015; four
+    of them are allowed.
     """
     setup = experiment(
         "random_direction",
@@ -199,6 +199,12 @@ def test_a_rule_must_be_one(tmp_path: Path) -> None:
     assert refused.returncode == 2
     assert len(refused.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["loss", "radius/mean"])
+def test_a_metric_s_name_must_be_free(name: str) -> None:
+    with pytest.raises(TypeError, match=f"`Own.metrics` must be names without a slash .*; found '{name}'"):
+        type("Own", (RandomDirection,), {"metrics": (name,)})
 
 
 def test_the_base_class_alone_is_no_rule() -> None:

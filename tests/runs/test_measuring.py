@@ -78,7 +78,8 @@ def test_what_is_measured_belongs_to_the_weights_before_the_iteration(tmp_path: 
     for _ in islice(train(population), 4):
         pass
     from badger_sweeps.evaluation.games import EvaluationSet
-    from badger_sweeps.evaluation.moment import Moment
+    from analysis.measured import NOT_MEASURES
+from badger_sweeps.evaluation.moment import Moment
 
     course = Course(population.experiment)
     seen = Moment.of(population, EvaluationSet(population.experiment, population.engine, 1000, 0.01), course)
@@ -188,5 +189,5 @@ def test_a_record_without_measures_costs_no_columns(tmp_path: Path) -> None:
 
 def test_every_measure_can_be_the_only_one(tmp_path: Path) -> None:
     history = finish(plan(tmp_path, replace(UNMEASURED, mutual_information=MutualInformation(every=15))))
-    measured = [name for name in history if "/" in name and not name.startswith(("loss_dim", "schedule", "plateau"))]
+    measured = [name for name in history if "/" in name and not name.startswith(NOT_MEASURES)]
     assert measured == list(MutualInformation().columns(experiment()))

@@ -55,7 +55,8 @@ def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
     history = pd.read_parquet(tmp_path / "history.parquet")
     dims = [f"loss_dim/{dim}" for dim in range(4)]
     assert list(history.columns) == [
-        "seed", "iteration", "loss", *dims, "grad_norm", "schedule/lr", "plateau/rung", "plateau/index",
+        "seed", "iteration", "loss", *dims, "grad_norm", "diverged", "cost/evaluations", "schedule/lr",
+        "plateau/rung", "plateau/index",
     ]  # fmt: skip
     assert history["seed"].tolist() == [5, 3] * 120
     assert history["iteration"].tolist() == [i for i in range(120) for _ in range(2)]

@@ -43,12 +43,12 @@ def standings(of: Plan) -> list[Standing]:
     found = []
     for iteration in range(every, min(last, budget - 1) + 1, every):
         lately = history[history["iteration"].between(iteration - block, iteration - 1)]
-        finite = np.isfinite(lately["loss"]) & np.isfinite(lately["grad_norm"])
+        finite = lately["diverged"] == 0
         chance = len(seeds) * block - finite.sum()  # each missing value counts 1
         loss = (lately["loss"][finite].astype(float).sum() + chance) / (len(seeds) * block)
         bound = TimeBound(of.objective, seeds, of.ladder, budget)
         for _, now in history[history["iteration"] < iteration].groupby("iteration"):
-            bound.observe(now["seed"].tolist(), now["loss"].to_numpy(), now["grad_norm"].to_numpy())
+            bound.observe(now["seed"].tolist(), now["loss"].to_numpy(), now["diverged"].to_numpy())
         found.append(Standing(iteration, loss, bound.value))
     return found
 

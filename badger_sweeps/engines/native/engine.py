@@ -108,7 +108,7 @@ class Native(Engine):
             wanted["cotangents"] = _array("cotangents", cotangents, parts * losses.numel())
         sums = self._run(objective, parameters, games, parts, wanted)
         gradients, loss_dim = sums.split_with_sizes([parts * weights, losses.shape[-1]], dim=1)
-        return Pullback(losses, loss_dim, gradients.unflatten(1, (parts, weights)).movedim(1, 0))
+        return Pullback(losses, loss_dim, gradients.view(members, parts, weights).movedim(1, 0))
 
     def rollout(
         self,
