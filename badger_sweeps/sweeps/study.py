@@ -19,7 +19,7 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from badger_sweeps.sweeps.definition import Definition, difference
+from badger_sweeps.sweeps.definition import Definition, difference, without
 from badger_sweeps.sweeps.leases import ATTRIBUTE, Lease, Watch
 from badger_sweeps.sweeps.outcome import OUTCOME, Outcome, State
 from badger_sweeps.sweeps.sampling import ATTEMPTS, Sampler, draw, key, seed_of
@@ -51,6 +51,7 @@ class Settings:
         heartbeat: seconds between signs of life.
         patience: seconds without one, after which a process on another machine is taken for dead.
         max_failure_rate: share of failed trials above which no further one is begun.
+        may_differ: keys of a definition that do not decide a result: processes on the study may disagree in them.
     """
 
     n_trials: int
@@ -61,6 +62,7 @@ class Settings:
     heartbeat: float = 10.0
     patience: float = 120.0
     max_failure_rate: float = 1.0
+    may_differ: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,9 @@ class Study:
             if self.name in names:
                 study = self.optuna
                 stored = study.user_attrs.get(DEFINITION)
-                refused = None if stored is None or force else difference(stored, definition, self.name)
+                # A study of an earlier start may still have a key that may differ by now.
+                kept = None if stored is None or force else without(stored, self.settings.may_differ)
+                refused = None if kept is None else difference(kept, definition, self.name)
                 if refused is not None:
                     raise refused
                 if stored != definition:

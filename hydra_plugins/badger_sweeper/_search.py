@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.settings import explain
-from badger_sweeps.sweeps.definition import Definition, definition
+from badger_sweeps.sweeps.definition import Definition, definition, without
 from badger_sweeps.sweeps.racing import Race
 from badger_sweeps.sweeps.space import finite
 from badger_sweeps.sweeps.storage import Place
@@ -104,6 +104,7 @@ def described(config: DictConfig, parameters: Typed, folder: Path, controller: s
         heartbeat=max(0.05, float(given.heartbeat)),
         patience=float(given.patience),
         max_failure_rate=float(given.max_failure_rate),
+        may_differ=tuple(str(key) for key in given.may_differ),
     )
     search = Search(
         place=Place.of(given.storage, folder),
@@ -129,14 +130,11 @@ def defined(config: DictConfig, parameters: Typed) -> Definition:
     sweeper, overrides = config.hydra.sweeper, config.hydra.overrides.task
     job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     flat = dict(_flat(OmegaConf.to_container(job)))
-    free = [str(key) for key in sweeper.may_differ]
     here = {str(own).partition("=")[0] for own in overrides}  # and so in `flat`
     declared = [f"{name}={text}" for name, text in parameters.fixed.items() if name not in here]
     fixed = {own.get_key_element(): own.value() for own in OverridesParser.create().parse_overrides(declared)}
     given = {**flat, **fixed, "hydra.sweeper.constraints": plain(sweeper.constraints)}
-    kept = {
-        key: value for key, value in given.items() if not any(key == own or key.startswith(f"{own}.") for own in free)
-    }
+    kept = without(given, [str(key) for key in sweeper.may_differ])
     return definition(parameters.space, list(_directions(sweeper.direction)), kept)
 
 

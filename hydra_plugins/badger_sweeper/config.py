@@ -35,6 +35,7 @@ SWEEPER: dict[str, Any] = {
     "may_differ": [  # keys that do not decide a result: processes on one study may disagree
         "study",
         "scale",
+        "reuse",
         "tracking",
         "device",
         "engine",
