@@ -23,6 +23,7 @@ from badger_sweeps.sweeps.definition import Definition, difference, without
 from badger_sweeps.sweeps.leases import ATTRIBUTE, Lease, Watch
 from badger_sweeps.sweeps.outcome import OUTCOME, Outcome, State
 from badger_sweeps.sweeps.sampling import ATTEMPTS, Sampler, draw, key, seed_of
+from badger_sweeps.sweeps.scores import ScoredStudy, keep_score
 from badger_sweeps.sweeps.space import Point, Space
 from badger_sweeps.sweeps.storage import Place
 
@@ -185,7 +186,7 @@ class Study:
             LeaseLost: the trial is not this process's any more; nothing is changed.
         """
         with self._alone() as still:
-            study = self.optuna
+            study = self.scored
             study.sampler = self._sampler(None)
             self._held(claim)
             still()
@@ -199,9 +200,9 @@ class Study:
                 outcome.state, TrialState.COMPLETE if outcome.values else TrialState.FAIL
             )
             values = list(outcome.values) if outcome.values and state == TrialState.COMPLETE else None
-            if state == TrialState.PRUNED and outcome.values:  # what samplers see of it
-                step = int(outcome.details.get("iterations", 0))
-                self._storage.set_trial_intermediate_value(claim.trial_id, step, outcome.values[0])
+            if state == TrialState.PRUNED and outcome.values:
+                iterations = int(outcome.details.get("iterations", 0))
+                keep_score(self._storage, claim.trial_id, iterations, outcome.values[0])
             try:
                 study.tell(claim.number, values, state=state)
             except RuntimeError as error:  # exhaustive samplers stop an optimisation loop, which there is not
@@ -257,6 +258,11 @@ class Study:
     def optuna(self) -> optuna.Study:
         """The study as Optuna sees it, anew, since it keeps what it has read."""
         return optuna.load_study(study_name=self.name, storage=self._storage)
+
+    @property
+    def scored(self) -> ScoredStudy:
+        """The study as samplers see it, anew."""
+        return ScoredStudy(self.name, self._storage)
 
     @property
     def storage(self) -> BaseStorage:
@@ -347,7 +353,7 @@ class Study:
             if name not in trial.params:
                 self._set(trial._trial_id, name, value, self.space.distributions[name])
         if self._extend is not None:
-            study, seed = self.optuna, self.settings.seed
+            study, seed = self.scored, self.settings.seed
             study.sampler = self._sampler(None if seed is None else seed_of(seed, trial.number, 2 * ATTEMPTS))
             self._extend(optuna.trial.Trial(study, trial._trial_id))
             point = self._storage.get_trial(trial._trial_id).params
@@ -361,7 +367,7 @@ class Study:
             for point in self.space.points():
                 if key(point) not in taken and trial.params.items() <= point.items():
                     return point
-        study, bare = self.optuna, copy(trial)
+        study, bare = self.scored, copy(trial)
         bare.params = {}
         for begun in (bare, trial):  # what a claimer drew that died before it had all is drawn again, if it can be
             point = draw(study, begun, self.space, self._sampler, self.settings.seed, taken)

@@ -95,7 +95,6 @@ def _race(plan: Plan, trial: Trial, watcher: _Spectator) -> tuple[Outcome, ...]:
         theirs = [rival[outcome.seed] for outcome in shared]
         if trial.race.lost(own, theirs):
             low, high = trial.race.interval(own - np.asarray(theirs))
-            watcher.value = float(per_seed(plan.objective, outcomes, budget).mean())
             lead = f"out of the race after {len(outcomes)} seeds"
             raise Stopped(budget, f"{lead}: worse than the incumbent by {low:.4g} to {high:.4g}")
     merge(plan, folders)
@@ -124,8 +123,9 @@ class _Spectator(Watcher):
     Attributes:
         iteration: iterations done of the stage that trains.
         seeds: how many have begun.
-        value: what samplers are told of the trial if it is stopped now: what its objective must at least become, or
-            its mean loss for an objective without a bound.
+        value: what samplers are told of the trial if it is stopped now (`scores.keep_score`): what its objective must
+            at least become on the seeds that have begun, or their mean loss for an objective without a bound. Seeds
+            that have not begun are left out: a trial would look the better the fewer a race had let begin.
     """
 
     def __init__(self, plan: Plan, trial: Trial) -> None:
@@ -150,6 +150,8 @@ class _Spectator(Watcher):
         """A stage has ended, perhaps in an earlier process; `outcomes` are those of all seeds until now."""
         self._settled = float(per_seed(self._plan.objective, outcomes, self._budget).sum())
         self.iteration = max(outcome.iterations for outcome in outcomes)
+        name: Objective = self._plan.objective if self._bound is not None else "final_loss"
+        self.value = float(per_seed(name, outcomes, self._budget).mean())
 
     def recall(self, record: Record) -> None:
         self.iteration = record.iteration + 1
@@ -166,14 +168,19 @@ class _Spectator(Watcher):
         self._trial.progress = f"{self.iteration}/{self._budget}"
         if self.iteration % self._every or self.iteration == self._budget:
             return None
-        bound = None if self._bound is None else self._least
+        bound = None if self._bound is None else self._sum / self._total  # seeds that have not begun: nothing yet
         return self._trial.verdict(Standing(self.iteration, self._loss, bound))
 
     @property
     def _least(self) -> float:
-        """The bound over all seeds, those of later stages counting nothing yet."""
+        """The bound of the mean over the seeds that have begun."""
+        return self._sum / self.seeds
+
+    @property
+    def _sum(self) -> float:
+        """What the seeds that have begun count at least, together."""
         assert self._bound is not None
-        return (self._settled + float(self._bound.per_seed.sum())) / self._total
+        return self._settled + float(self._bound.per_seed.sum())
 
     @property
     def _loss(self) -> float:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.storages import BaseStorage
 from rich.console import Console
 from scipy import stats
 
@@ -27,6 +30,7 @@ from badger_sweeps.runs.graphs import read_connectivity
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import read_summary
 from badger_sweeps.sweeps.outcome import OUTCOME, Outcome, State, state_of
+from badger_sweeps.sweeps.pruning import Standing
 from badger_sweeps.sweeps.racing import Race
 from badger_sweeps.sweeps.work import run_trial
 from tests.sweeps.commands import Controller, Records, command, iterations_done, sweep, wait_until
@@ -179,6 +183,8 @@ def test_a_trial_that_is_worse_on_the_first_seeds_is_out_and_says_why(tmp_path: 
     assert state_of(told) == State.PRUNED
     words = f"out of the race after 3 seeds: worse than the incumbent by {low:.4g} to {high:.4g}"
     assert told.user_attrs[OUTCOME] == {"state": "pruned", "reason": words, "iterations": ITERATIONS, "seeds": 3}
+    seen = own.scored.get_trials()[1].intermediate_values
+    assert seen == {ITERATIONS: ITERATIONS}  # the mean over the seeds that have begun, as of every pruned trial
     assert not (slow.folder / "summary.json").exists()
     assert [path.name for path in slow.folder.glob("stage-*")] == ["stage-0"]
 
@@ -207,6 +213,42 @@ def test_a_bound_counts_what_the_earlier_stages_have_cost(tmp_path: Path) -> Non
     assert recorder.shown[stage - 1].bound <= parts[:4].sum() / 8
     assert recorder.shown[stage].bound == parts[:4].sum() / 8 + 8 * 4 / 8  # the second stage's first verdict
     assert recorder.shown[-1].bound <= parts.mean()
+
+
+class StopsAfter(Recorder):
+    """Stops a trial at its verdict of this number."""
+
+    def __init__(self, verdicts: int) -> None:
+        super().__init__()
+        self._verdicts = verdicts
+
+    def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: Standing) -> str | None:
+        super().verdict(study, storage, trial_id, standing)
+        return "told to" if len(self.shown) == self._verdicts else None
+
+
+def test_what_samplers_see_of_a_stopped_trial_leaves_out_the_seeds_that_have_not_begun(tmp_path: Path) -> None:
+    """Or it would look the better the fewer had, beside trials that lost a race. The bound counts them as nothing."""
+    whole, recorder = plan(tmp_path / "whole"), Recorder()
+    run_trial(whole, begin(study(tmp_path / "a"), recorder, Race(start=2)))
+    parts = per_seed("escape_iteration", read_summary(whole.folder).outcomes, ITERATIONS)
+    place = next(place for place, (own, last) in enumerate(pairwise(recorder.shown)) if last.iteration < own.iteration)
+    stops = StopsAfter(place + 2)  # the second stage's first verdict
+    (value,) = finish(begin(study(tmp_path / "b"), stops, Race(start=2)), plan(tmp_path / "0"))
+    assert stops.shown[-1].iteration == 8
+    assert stops.shown[-1].bound == (parts[:2].sum() + 2 * 8) / 8
+    assert value == (parts[:2].sum() + 2 * 8) / 4
+
+
+def test_a_race_about_a_loss_is_told_in_losses(tmp_path: Path) -> None:
+    """As what a pruner stops is: plateaus are counted in iterations, and have no bound."""
+    own = study(tmp_path)
+    finish(begin(own, race=Race()), plan(tmp_path / "0", "plateau_iterations", optimizer=QUICK))
+    lost = begin(own, race=Race())
+    slow = plan(tmp_path / "1", "plateau_iterations", optimizer=Adam(lr=1e-5))
+    (value,) = finish(lost, slow)
+    assert lost.state == State.PRUNED
+    assert value == pytest.approx(rows(slow.folder / "stage-0").query(f"iteration >= {ITERATIONS - 50}")["loss"].mean())
 
 
 @pytest.mark.parametrize("given", ["3", "{start: 1}", "{begin: 3}"])
