@@ -173,11 +173,17 @@ class Study:
     def beat(self, claim: Claim, progress: str) -> None:
         """A sign of life.
 
+        It takes no lock, on which a process that is stopped would let all others wait: whatever happens between reading
+        and writing, only what belongs to this claim is written.
+
         Raises:
             LeaseLost: the trial is not this process's any more.
         """
-        lease = self._held(claim)
-        self._storage.set_trial_system_attr(claim.trial_id, ATTRIBUTE, lease.beaten(progress).stored())
+        name, beats = self._held(claim).beaten(progress).beats
+        try:
+            self._storage.set_trial_system_attr(claim.trial_id, name, beats)
+        except optuna.exceptions.UpdateFinishedTrialError:  # another process has ended it meanwhile
+            raise LeaseLost(claim.number) from None
 
     def tell(self, claim: Claim, outcome: Outcome) -> None:
         """Say how a trial ended.
