@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from badger_sweeps.measures.bounds import BOUNDED, TimeBound
+from badger_sweeps.measures.estimates import sign_flip
 from badger_sweeps.measures.objectives import Objective, objective, per_seed
 from badger_sweeps.measures.outcome import Outcome
 from badger_sweeps.runs.merge import merge
@@ -79,6 +80,7 @@ def _race(plan: Plan, trial: Trial, watcher: _Spectator) -> tuple[Outcome, ...]:
     """Train stage after stage, each in a folder of its own; then make the trial's folder one run of all seeds."""
     assert trial.race is not None
     budget = plan.experiment.training.iterations
+    levels = trial.race.levels(len(plan.experiment.seeds))
     outcomes: list[Outcome] = []
     folders: list[Path] = []
     for number, seeds in enumerate(trial.race.stages(plan.experiment.seeds)):
@@ -89,14 +91,13 @@ def _race(plan: Plan, trial: Trial, watcher: _Spectator) -> tuple[Outcome, ...]:
         watcher.end(outcomes)
         rival = _incumbent(trial.study)
         shared = [outcome for outcome in outcomes if outcome.seed in rival]
-        if len(outcomes) == len(plan.experiment.seeds) or len(shared) < trial.race.start:
-            continue
+        level = levels.get(len(outcomes), 0.0)
         own = per_seed(plan.objective, shared, budget)
-        theirs = [rival[outcome.seed] for outcome in shared]
-        if trial.race.lost(own, theirs):
-            low, high = trial.race.interval(own - np.asarray(theirs))
+        theirs = np.array([rival[outcome.seed] for outcome in shared])
+        if trial.race.lost(own, theirs, level):
             lead = f"out of the race after {len(outcomes)} seeds"
-            raise Stopped(budget, f"{lead}: worse than the incumbent by {low:.4g} to {high:.4g}")
+            worse = f"worse than the incumbent by {(own - theirs).mean():.4g} on average"
+            raise Stopped(budget, f"{lead}: {worse}, p = {sign_flip(own - theirs, 'greater'):.2g}")
     merge(plan, folders)
     return tuple(outcomes)
 

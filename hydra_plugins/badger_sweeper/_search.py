@@ -114,7 +114,7 @@ def described(config: DictConfig, parameters: Typed, folder: Path, controller: s
         settings=settings,
         sampler=sampler,
         pruner=pruner if len(directions) == 1 else None,  # Optuna does not stop trials of several objectives
-        race=_race(plain(given.racing), directions),
+        race=_race(plain(given.racing), directions, plain(config.get("seeds"))),
         constraints={str(name): float(most) for name, most in (plain(given.constraints) or {}).items()},
         extend=given.custom_search_space,
         controller=controller,
@@ -138,15 +138,19 @@ def defined(config: DictConfig, parameters: Typed) -> Definition:
     return definition(parameters.space, list(_directions(sweeper.direction)), kept)
 
 
-def _race(given: Any, directions: tuple[str, ...]) -> Mapping[str, Any] | None:
+def _race(given: Any, directions: tuple[str, ...], seeds: Any) -> Mapping[str, Any] | None:
     if given is not None and not isinstance(given, dict):
         raise UsageError(f"`hydra.sweeper.racing` must be null or a mapping such as {{start: 3}}; found {given!r}.")
     if not given or given.get("start") is None:
         return None
     try:
-        Race(**given)
+        race = Race(**given)
     except ValidationError as error:
         raise UsageError(explain(error, "hydra.sweeper.racing")) from error
+    count = len(seeds) if isinstance(seeds, list) else seeds
+    if isinstance(count, int) and not race.levels(count):
+        rule = f"must be able to end a trial before its last seed (p is 1/2^n on n seeds, and may be {race.wrong:.2g})"
+        raise UsageError(f"`hydra.sweeper.racing` {rule}; found start={race.start} and {count} seeds.")
     if directions != ("minimize",):
         raise UsageError("`hydra.sweeper.racing` must be null in a search of several objectives; found a race.")
     return given
