@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 
 from analysis.source import CONFIRMATION, Source
 from badger_sweeps.measures.estimates import Estimate, PairedDifference, mean, paired_difference
+from badger_sweeps.sweeps.confirmation import KEY, overrides_of
 from badger_sweeps.sweeps.outcome import OUTCOME, State
 from badger_sweeps.sweeps.racing import Race
 from badger_sweeps.sweeps.study import DEFINITION
@@ -228,15 +229,15 @@ def _iterations(trial: TrialView, seeds: int, budget: int, race: Race | None) ->
 
 
 def _confirmation(storage: BaseStorage, name: str, source: Source) -> tuple[StudyView | None, tuple[str, ...]]:
-    wanted = tuple(str(own) for own in source.get("hydra.sweeper.confirm") or ())
+    wanted = tuple(str(own) for own in source.get(KEY) or ())
     name = f"{name} {CONFIRMATION}"
     if name not in {study.study_name for study in storage.get_all_studies()}:
         return None, wanted
     study = optuna.load_study(study_name=name, storage=storage)
     trials = study.get_trials(deepcopy=False)
-    further = study.user_attrs.get(DEFINITION, {}).get("further", wanted)
+    given = overrides_of(study.user_attrs.get(DEFINITION, {}))
     directions = [direction.name.lower() for direction in study.directions]
-    return StudyView.of(name, len(trials), directions, trials), tuple(further)
+    return StudyView.of(name, len(trials), directions, trials), wanted if given is None else given
 
 
 def _objectives(configured: Any, trials: list[FrozenTrial], count: int) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ RULES: dict[str, Rule] = {
     "SuccessiveHalving": by_optuna("successive_halving"),
     "Hyperband": by_optuna("hyperband"),
     "Patient(Median)": by_optuna("patient"),
-    "racing from 3 seeds": by_race(None),
+    "racing from 6 seeds": by_race(None),
     "racing, and quantile 0": by_race(CensoredBound()),
 }
 

@@ -144,6 +144,7 @@ def raced(search: Search, objective: str, race: Race, rule: CensoredBound | None
     trained = np.zeros(len(order), dtype=int)
     stopped = np.zeros(len(order), dtype=bool)
     complete: list[int] = []
+    levels = race.levels(search.seeds)
     for trial in order:
         rivals = values[complete].mean(axis=1)
         limit = rule.limit(rivals) if rule is not None else np.inf
@@ -156,9 +157,9 @@ def raced(search: Search, objective: str, race: Race, rule: CensoredBound | None
                 break
             done += len(stage)
             trained[trial] += search.budget * len(stage)
-            if complete and done < search.seeds:
+            if complete:
                 best = complete[int(rivals.argmin())]
-                if race.lost(values[trial, :done], values[best, :done]):
+                if race.lost(values[trial, :done], values[best, :done], levels.get(done, 0.0)):
                     stopped[trial] = True
                     break
         else:

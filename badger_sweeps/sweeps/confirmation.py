@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from badger_sweeps.sweeps.definition import Definition
 from badger_sweeps.sweeps.view import StudyView
+
+KEY = "hydra.sweeper.confirm"
+"""The key that defines a confirmation's study: the overrides that its trials are given."""
+
+
+def confirming(overrides: Sequence[str]) -> Definition:
+    """The definition of a confirmation's study."""
+    return {KEY: list(overrides)}
+
+
+def overrides_of(definition: Definition) -> tuple[str, ...] | None:
+    """The overrides of a confirmation's study; None if its definition has none."""
+    return tuple(definition[KEY]) if KEY in definition else None
 
 
 def baseline_and_best(view: StudyView) -> list[dict[str, Any]]:

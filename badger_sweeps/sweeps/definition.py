@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import distribution_to_json
@@ -30,6 +30,11 @@ def definition(space: Space, directions: list[str], config: Mapping[str, Any]) -
     known = {key: value for key, value in config.items() if key not in space.distributions}
     plain = {**known, "hydra.sweeper.direction": directions, **conditions, **searched}
     return dict(json.loads(json.dumps(plain, default=str, sort_keys=True)))
+
+
+def without(config: Mapping[str, Any], free: Sequence[str]) -> dict[str, Any]:
+    """What is left of flat keys without those that may differ, and without all below these."""
+    return {key: own for key, own in config.items() if not any(key == one or key.startswith(f"{one}.") for one in free)}
 
 
 def difference(stored: Definition, wanted: Definition, study: str) -> UsageError | None:

@@ -15,7 +15,11 @@ from typing import Any
 import psutil
 
 ATTRIBUTE = "badger:lease"
-"""The system attribute of a trial that holds its lease."""
+"""The system attribute of a trial that holds its lease, but for its beats. Only a process that holds the study alone
+writes it."""
+BEAT = "badger:beat"
+"""How the system attribute begins that holds a lease's beats; its token follows. It is written without a lock, and by a
+process that was frozen perhaps long after another one has taken the trial over: it must never say whose a trial is."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Lease:
         token: drawn when the trial was claimed; whoever holds another one has lost it. None: nobody holds the trial.
         owner: the process that claimed it last.
         beat: grows while that process lives.
-        progress: how far it has come, in its own words.
+        progress: how far it has come, in its own words; told with each beat.
         deaths: how often a process died that held it.
         folder: where the trial's files are, on the owner's machine.
     """
@@ -81,15 +85,23 @@ class Lease:
     def read(cls, attributes: Mapping[str, Any]) -> Lease | None:
         """The lease among a trial's system attributes; None before there is one."""
         stored = attributes.get(ATTRIBUTE)
-        return None if stored is None else cls(**{**stored, "owner": Owner(**stored["owner"])})
+        if stored is None:
+            return None
+        beats = attributes.get(_beats_of(stored["token"]), {})
+        return cls(**{**stored, "owner": Owner(**stored["owner"]), **beats})
 
     def stored(self) -> dict[str, Any]:
-        """What is stored."""
-        return asdict(self)
+        """What is stored when the trial gets into other hands."""
+        return {name: value for name, value in asdict(self).items() if name not in ("beat", "progress")}
 
     def beaten(self, progress: str) -> Lease:
         """The lease after another beat."""
         return replace(self, beat=self.beat + 1, progress=progress)
+
+    @property
+    def beats(self) -> tuple[str, dict[str, Any]]:
+        """The attribute that a beat writes, which is this lease's alone, and what it writes there."""
+        return _beats_of(self.token), {"beat": self.beat, "progress": self.progress}
 
     def released(self, died: bool) -> Lease:
         """The lease when nobody holds the trial any more."""
@@ -127,6 +139,10 @@ class Watch:
             since = now
         self._seen[lease.token] = (lease.beat, since)
         return now - since > self._patience
+
+
+def _beats_of(token: str | None) -> str:
+    return f"{BEAT}:{token}"
 
 
 @cache

@@ -31,7 +31,7 @@ class Outcome:
 
     Attributes:
         state: completed, pruned, failed or diverged. A diverged trial has values, if its objective gives any.
-        values: one for each objective; None for a trial without.
+        values: one for each objective; of a pruned trial its score (`scores.keep_score`); None for a trial without.
         reason: why it was pruned or failed, in one line.
         details: what else is known, plain values by name: the interval, each seed's part.
         constraints: by name; violated above 0.

@@ -19,10 +19,11 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from badger_sweeps.sweeps.definition import Definition, difference
+from badger_sweeps.sweeps.definition import Definition, difference, without
 from badger_sweeps.sweeps.leases import ATTRIBUTE, Lease, Watch
 from badger_sweeps.sweeps.outcome import OUTCOME, Outcome, State
 from badger_sweeps.sweeps.sampling import ATTEMPTS, Sampler, draw, key, seed_of
+from badger_sweeps.sweeps.scores import ScoredStudy, keep_score
 from badger_sweeps.sweeps.space import Point, Space
 from badger_sweeps.sweeps.storage import Place
 
@@ -51,6 +52,7 @@ class Settings:
         heartbeat: seconds between signs of life.
         patience: seconds without one, after which a process on another machine is taken for dead.
         max_failure_rate: share of failed trials above which no further one is begun.
+        may_differ: keys of a definition that do not decide a result: processes on the study may disagree in them.
     """
 
     n_trials: int
@@ -61,6 +63,7 @@ class Settings:
     heartbeat: float = 10.0
     patience: float = 120.0
     max_failure_rate: float = 1.0
+    may_differ: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,9 @@ class Study:
             if self.name in names:
                 study = self.optuna
                 stored = study.user_attrs.get(DEFINITION)
-                refused = None if stored is None or force else difference(stored, definition, self.name)
+                # A study of an earlier start may still have a key that may differ by now.
+                kept = None if stored is None or force else without(stored, self.settings.may_differ)
+                refused = None if kept is None else difference(kept, definition, self.name)
                 if refused is not None:
                     raise refused
                 if stored != definition:
@@ -168,11 +173,17 @@ class Study:
     def beat(self, claim: Claim, progress: str) -> None:
         """A sign of life.
 
+        It takes no lock, on which a process that is stopped would let all others wait: whatever happens between reading
+        and writing, only what belongs to this claim is written.
+
         Raises:
             LeaseLost: the trial is not this process's any more.
         """
-        lease = self._held(claim)
-        self._storage.set_trial_system_attr(claim.trial_id, ATTRIBUTE, lease.beaten(progress).stored())
+        name, beats = self._held(claim).beaten(progress).beats
+        try:
+            self._storage.set_trial_system_attr(claim.trial_id, name, beats)
+        except optuna.exceptions.UpdateFinishedTrialError:  # another process has ended it meanwhile
+            raise LeaseLost(claim.number) from None
 
     def tell(self, claim: Claim, outcome: Outcome) -> None:
         """Say how a trial ended.
@@ -181,7 +192,7 @@ class Study:
             LeaseLost: the trial is not this process's any more; nothing is changed.
         """
         with self._alone() as still:
-            study = self.optuna
+            study = self.scored
             study.sampler = self._sampler(None)
             self._held(claim)
             still()
@@ -195,9 +206,9 @@ class Study:
                 outcome.state, TrialState.COMPLETE if outcome.values else TrialState.FAIL
             )
             values = list(outcome.values) if outcome.values and state == TrialState.COMPLETE else None
-            if state == TrialState.PRUNED and outcome.values:  # what samplers see of it
-                step = int(outcome.details.get("iterations", 0))
-                self._storage.set_trial_intermediate_value(claim.trial_id, step, outcome.values[0])
+            if state == TrialState.PRUNED and outcome.values:
+                iterations = int(outcome.details.get("iterations", 0))
+                keep_score(self._storage, claim.trial_id, iterations, outcome.values[0])
             try:
                 study.tell(claim.number, values, state=state)
             except RuntimeError as error:  # exhaustive samplers stop an optimisation loop, which there is not
@@ -253,6 +264,11 @@ class Study:
     def optuna(self) -> optuna.Study:
         """The study as Optuna sees it, anew, since it keeps what it has read."""
         return optuna.load_study(study_name=self.name, storage=self._storage)
+
+    @property
+    def scored(self) -> ScoredStudy:
+        """The study as samplers see it, anew."""
+        return ScoredStudy(self.name, self._storage)
 
     @property
     def storage(self) -> BaseStorage:
@@ -343,7 +359,7 @@ class Study:
             if name not in trial.params:
                 self._set(trial._trial_id, name, value, self.space.distributions[name])
         if self._extend is not None:
-            study, seed = self.optuna, self.settings.seed
+            study, seed = self.scored, self.settings.seed
             study.sampler = self._sampler(None if seed is None else seed_of(seed, trial.number, 2 * ATTEMPTS))
             self._extend(optuna.trial.Trial(study, trial._trial_id))
             point = self._storage.get_trial(trial._trial_id).params
@@ -357,7 +373,7 @@ class Study:
             for point in self.space.points():
                 if key(point) not in taken and trial.params.items() <= point.items():
                     return point
-        study, bare = self.optuna, copy(trial)
+        study, bare = self.scored, copy(trial)
         bare.params = {}
         for begun in (bare, trial):  # what a claimer drew that died before it had all is drawn again, if it can be
             point = draw(study, begun, self.space, self._sampler, self.settings.seed, taken)

@@ -72,27 +72,30 @@ def in_progress() -> Trial | None:
 
 @contextmanager
 def at_work(trial: Trial, stop_requested: Callable[[], bool], stop: Callable[[], None]) -> Iterator[None]:
-    """Within this context the trial is in progress, and shows signs of life.
+    """Within this context the trial is in progress, and shows signs of life until it is left or the lease is lost.
 
     Args:
         trial: the trial.
-        stop_requested: asked at every beat.
-        stop: called once it is so.
+        stop_requested: asked at every beat, until it is so.
+        stop: called once it is so; the trial is still to be saved then, which may take longer than a beat.
     """
     done = threading.Event()
 
     def beat() -> None:
+        stopped = False
         while not done.wait(trial.study.settings.heartbeat):
             try:
                 trial.study.beat(trial.claim, trial.progress)
-                if stop_requested():
+                if not stopped and stop_requested():
+                    stopped = True
                     stop()
-                    return
             except LeaseLost:
                 trial.lost.set()
                 return
-            except (OSError, *NO_ANSWER):
-                continue  # it may answer at the next beat
+            except Exception:
+                # Whatever it is, it may have passed by the next beat. A process that lives must be seen to do so, or
+                # another one begins the same work; what does not pass is met again where the trial's end is told.
+                continue
 
     heart = threading.Thread(target=beat, name=f"trial {trial.claim.number}", daemon=True)
     token = _current.set(trial)

@@ -96,7 +96,10 @@ class StudyView:
 
     @property
     def ended(self) -> list[TrialView]:
-        """Trials that ended, in the order in which they did."""
+        """Trials that ended, in the order of their ends by the clocks of the machines that told of them.
+
+        Clocks disagree and jump: the next to end need not come last.
+        """
         ended = [trial for trial in self.trials if trial.state in ENDED]
         return sorted(ended, key=lambda trial: (trial.ended or datetime.min, trial.number))
 

@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from badger_sweeps.measures.bounds import BOUNDED, TimeBound
+from badger_sweeps.measures.estimates import sign_flip
 from badger_sweeps.measures.objectives import Objective, objective, per_seed
 from badger_sweeps.measures.outcome import Outcome
 from badger_sweeps.runs.merge import merge
@@ -79,6 +80,7 @@ def _race(plan: Plan, trial: Trial, watcher: _Spectator) -> tuple[Outcome, ...]:
     """Train stage after stage, each in a folder of its own; then make the trial's folder one run of all seeds."""
     assert trial.race is not None
     budget = plan.experiment.training.iterations
+    levels = trial.race.levels(len(plan.experiment.seeds))
     outcomes: list[Outcome] = []
     folders: list[Path] = []
     for number, seeds in enumerate(trial.race.stages(plan.experiment.seeds)):
@@ -89,15 +91,13 @@ def _race(plan: Plan, trial: Trial, watcher: _Spectator) -> tuple[Outcome, ...]:
         watcher.end(outcomes)
         rival = _incumbent(trial.study)
         shared = [outcome for outcome in outcomes if outcome.seed in rival]
-        if len(outcomes) == len(plan.experiment.seeds) or len(shared) < trial.race.start:
-            continue
+        level = levels.get(len(outcomes), 0.0)
         own = per_seed(plan.objective, shared, budget)
-        theirs = [rival[outcome.seed] for outcome in shared]
-        if trial.race.lost(own, theirs):
-            low, high = trial.race.interval(own - np.asarray(theirs))
-            watcher.value = float(per_seed(plan.objective, outcomes, budget).mean())
+        theirs = np.array([rival[outcome.seed] for outcome in shared])
+        if trial.race.lost(own, theirs, level):
             lead = f"out of the race after {len(outcomes)} seeds"
-            raise Stopped(budget, f"{lead}: worse than the incumbent by {low:.4g} to {high:.4g}")
+            worse = f"worse than the incumbent by {(own - theirs).mean():.4g} on average"
+            raise Stopped(budget, f"{lead}: {worse}, p = {sign_flip(own - theirs, 'greater'):.2g}")
     merge(plan, folders)
     return tuple(outcomes)
 
@@ -124,8 +124,9 @@ class _Spectator(Watcher):
     Attributes:
         iteration: iterations done of the stage that trains.
         seeds: how many have begun.
-        value: what samplers are told of the trial if it is stopped now: what its objective must at least become, or
-            its mean loss for an objective without a bound.
+        value: what samplers are told of the trial if it is stopped now (`scores.keep_score`): what its objective must
+            at least become on the seeds that have begun, or their mean loss for an objective without a bound. Seeds
+            that have not begun are left out: a trial would look the better the fewer a race had let begin.
     """
 
     def __init__(self, plan: Plan, trial: Trial) -> None:
@@ -150,6 +151,8 @@ class _Spectator(Watcher):
         """A stage has ended, perhaps in an earlier process; `outcomes` are those of all seeds until now."""
         self._settled = float(per_seed(self._plan.objective, outcomes, self._budget).sum())
         self.iteration = max(outcome.iterations for outcome in outcomes)
+        name: Objective = self._plan.objective if self._bound is not None else "final_loss"
+        self.value = float(per_seed(name, outcomes, self._budget).mean())
 
     def recall(self, record: Record) -> None:
         self.iteration = record.iteration + 1
@@ -166,14 +169,19 @@ class _Spectator(Watcher):
         self._trial.progress = f"{self.iteration}/{self._budget}"
         if self.iteration % self._every or self.iteration == self._budget:
             return None
-        bound = None if self._bound is None else self._least
+        bound = None if self._bound is None else self._sum / self._total  # seeds that have not begun: nothing yet
         return self._trial.verdict(Standing(self.iteration, self._loss, bound))
 
     @property
     def _least(self) -> float:
-        """The bound over all seeds, those of later stages counting nothing yet."""
+        """The bound of the mean over the seeds that have begun."""
+        return self._sum / self.seeds
+
+    @property
+    def _sum(self) -> float:
+        """What the seeds that have begun count at least, together."""
         assert self._bound is not None
-        return (self._settled + float(self._bound.per_seed.sum())) / self._total
+        return self._settled + float(self._bound.per_seed.sum())
 
     @property
     def _loss(self) -> float:

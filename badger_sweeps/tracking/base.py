@@ -73,21 +73,24 @@ class SearchDescription:
         folder: where the search leaves its files.
         search_id: the same after a restart.
         name: the study's.
-        known: how many ended trials it was told of before.
     """
 
     folder: Path
     search_id: str
     name: str
-    known: int
 
 
 class SearchTracker(ABC):
-    """Told of a search's trials in the order in which they end."""
+    """Told of each of a search's trials once it has ended."""
 
     @abstractmethod
     def observe(self, step: int, row: Mapping[str, Any]) -> None:
-        """A trial has ended, the `step`-th of all: plain values by name."""
+        """A trial has ended: plain values by name.
+
+        Args:
+            step: the trial's, which counts up from 0; after a process that died, the same trial may come again at it.
+            row: what is told of it.
+        """
 
     @abstractmethod
     def close(self, exit_status: int, summary: Mapping[str, Any]) -> None:

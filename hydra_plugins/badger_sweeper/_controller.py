@@ -25,7 +25,7 @@ from rich.console import Console
 
 from badger_sweeps.foundations.addresses import without_passwords
 from badger_sweeps.foundations.errors import UsageError
-from badger_sweeps.sweeps.confirmation import baseline_and_best
+from badger_sweeps.sweeps.confirmation import baseline_and_best, confirming
 from badger_sweeps.sweeps.observing import Observer, look
 from badger_sweeps.sweeps.outcome import State
 from badger_sweeps.sweeps.results import write_results
@@ -219,7 +219,7 @@ class Controller:
             further=tuple(str(own) for own in self._sweeper.confirm),
         )
         study = confirmation.study(self._config)
-        study.begin({"hydra.sweeper.confirm": list(confirmation.further)}, [], bool(self._sweeper.force))
+        study.begin(confirming(confirmation.further), [], bool(self._sweeper.force))
         study.add(points)  # after a larger total another trial may be the best
         if not study.finished:
             self._say(f"{study.name}: the first trial and the best, with {', '.join(confirmation.further)}")

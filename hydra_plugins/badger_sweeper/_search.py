@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.settings import explain
-from badger_sweeps.sweeps.definition import Definition, definition
+from badger_sweeps.sweeps.definition import Definition, definition, without
 from badger_sweeps.sweeps.racing import Race
 from badger_sweeps.sweeps.space import finite
 from badger_sweeps.sweeps.storage import Place
@@ -104,6 +104,7 @@ def described(config: DictConfig, parameters: Typed, folder: Path, controller: s
         heartbeat=max(0.05, float(given.heartbeat)),
         patience=float(given.patience),
         max_failure_rate=float(given.max_failure_rate),
+        may_differ=tuple(str(key) for key in given.may_differ),
     )
     search = Search(
         place=Place.of(given.storage, folder),
@@ -113,7 +114,7 @@ def described(config: DictConfig, parameters: Typed, folder: Path, controller: s
         settings=settings,
         sampler=sampler,
         pruner=pruner if len(directions) == 1 else None,  # Optuna does not stop trials of several objectives
-        race=_race(plain(given.racing), directions),
+        race=_race(plain(given.racing), directions, plain(config.get("seeds"))),
         constraints={str(name): float(most) for name, most in (plain(given.constraints) or {}).items()},
         extend=given.custom_search_space,
         controller=controller,
@@ -129,26 +130,27 @@ def defined(config: DictConfig, parameters: Typed) -> Definition:
     sweeper, overrides = config.hydra.sweeper, config.hydra.overrides.task
     job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     flat = dict(_flat(OmegaConf.to_container(job)))
-    free = [str(key) for key in sweeper.may_differ]
     here = {str(own).partition("=")[0] for own in overrides}  # and so in `flat`
     declared = [f"{name}={text}" for name, text in parameters.fixed.items() if name not in here]
     fixed = {own.get_key_element(): own.value() for own in OverridesParser.create().parse_overrides(declared)}
     given = {**flat, **fixed, "hydra.sweeper.constraints": plain(sweeper.constraints)}
-    kept = {
-        key: value for key, value in given.items() if not any(key == own or key.startswith(f"{own}.") for own in free)
-    }
+    kept = without(given, [str(key) for key in sweeper.may_differ])
     return definition(parameters.space, list(_directions(sweeper.direction)), kept)
 
 
-def _race(given: Any, directions: tuple[str, ...]) -> Mapping[str, Any] | None:
+def _race(given: Any, directions: tuple[str, ...], seeds: Any) -> Mapping[str, Any] | None:
     if given is not None and not isinstance(given, dict):
         raise UsageError(f"`hydra.sweeper.racing` must be null or a mapping such as {{start: 3}}; found {given!r}.")
     if not given or given.get("start") is None:
         return None
     try:
-        Race(**given)
+        race = Race(**given)
     except ValidationError as error:
         raise UsageError(explain(error, "hydra.sweeper.racing")) from error
+    count = len(seeds) if isinstance(seeds, list) else seeds
+    if isinstance(count, int) and not race.levels(count):
+        rule = f"must be able to end a trial before its last seed (p is 1/2^n on n seeds, and may be {race.wrong:.2g})"
+        raise UsageError(f"`hydra.sweeper.racing` {rule}; found start={race.start} and {count} seeds.")
     if directions != ("minimize",):
         raise UsageError("`hydra.sweeper.racing` must be null in a search of several objectives; found a race.")
     return given

@@ -35,6 +35,7 @@ SWEEPER: dict[str, Any] = {
     "may_differ": [  # keys that do not decide a result: processes on one study may disagree
         "study",
         "scale",
+        "reuse",
         "tracking",
         "device",
         "engine",
@@ -44,8 +45,8 @@ SWEEPER: dict[str, Any] = {
     ],
     # badger_sweeps only
     "racing": {  # begin trials on `start` seeds, add seeds while they may be the best; null: all seeds at once
-        "start": None,
-        "confidence": 0.95,
+        "start": None,  # 6 are the fewest on which a trial can be ended at this confidence
+        "confidence": 0.95,  # of 100 trials as good as the best at most 2.5 are ended: (1 - confidence)/2
     },
     "confirm": None,  # overrides, such as [seeds=[8,9,10]], with which the best trial and the first are run once more
     "tracking": "${oc.select:tracking,null}",  # who is told of the sweep

@@ -13,7 +13,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.source import Source
 from analysis.sweep import Sweep, read
+from badger_sweeps.sweeps.confirmation import confirming
+from badger_sweeps.sweeps.definition import definition
 from badger_sweeps.sweeps.outcome import OUTCOME
+from badger_sweeps.sweeps.space import Space
 from badger_sweeps.sweeps.storage import Place
 from badger_sweeps.sweeps.study import DEFINITION
 
@@ -86,11 +89,12 @@ def study(
     """
     storage = Place.of(sweeper.get("storage"), folder).open()
     made = optuna.create_study(study_name=folder.name, storage=storage, directions=list(directions))
-    made.set_user_attr(DEFINITION, {})
+    own = {"objective": objective, "training.iterations": BUDGET}
+    made.set_user_attr(DEFINITION, definition(Space(SPACE), list(directions), own))
     made.add_trials(trials)
     if confirmation is not None:
         again = optuna.create_study(study_name=f"{folder.name} confirmation", storage=storage, directions=directions)
-        again.set_user_attr(DEFINITION, {"points": [], "further": ["seeds=[100]"]})
+        again.set_user_attr(DEFINITION, dict(confirming(["seeds=[100]"])))
         again.add_trials(confirmation)
     target = {"_target_": "hydra_plugins.badger_sweeper.sweeper.BadgerSweeper", "n_trials": len(trials), **sweeper}
     config = {

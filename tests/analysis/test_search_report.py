@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 from optuna.trial import TrialState
 from rich.console import Console
 
 from analysis import page, report, sweep_words
 from analysis.comparison import row
 from analysis.gather import gather
+from analysis.source import MULTIRUN
 from analysis.verdict import verdict
 from tests import warm
 from tests.analysis.conftest import Show
@@ -126,6 +128,15 @@ def test_a_real_search_is_confirmed_by_what_its_confirming_runs_did(real: Path) 
         assert sorted(int(seed) for seed in trial.details["per_seed"]) == list(range(10, 16))
         times = {str(own.seed): own.escape_iteration or 80 for own in outcomes}
         assert trial.details["per_seed"] == times
+
+
+def test_what_a_real_confirmation_was_given_is_read_from_its_study(real: Path, tmp_path: Path) -> None:
+    """Also after a start whose configuration does not say it."""
+    later = shutil.copytree(real, tmp_path / "later")
+    config = OmegaConf.load(later / MULTIRUN)
+    config.hydra.sweeper.confirm = None
+    OmegaConf.save(config, later / MULTIRUN)
+    assert [swept(folder).fresh for folder in (real, later)] == [("seeds=[10,11,12,13,14,15]",)] * 2
 
 
 def test_of_a_search_only_some_runs_are_looked_at(real: Path) -> None:

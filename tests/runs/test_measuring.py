@@ -14,6 +14,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from analysis.measured import NOT_MEASURES
 from badger_sweeps.evaluation.binding import Binding, InnerBinding
 from badger_sweeps.evaluation.course import Course
 from badger_sweeps.evaluation.fixed_loss import FixedLoss
@@ -78,8 +79,7 @@ def test_what_is_measured_belongs_to_the_weights_before_the_iteration(tmp_path: 
     for _ in islice(train(population), 4):
         pass
     from badger_sweeps.evaluation.games import EvaluationSet
-    from analysis.measured import NOT_MEASURES
-from badger_sweeps.evaluation.moment import Moment
+    from badger_sweeps.evaluation.moment import Moment
 
     course = Course(population.experiment)
     seen = Moment.of(population, EvaluationSet(population.experiment, population.engine, 1000, 0.01), course)

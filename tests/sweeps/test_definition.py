@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra import compose, initialize_config_dir
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from badger_sweeps.commands import configuration
+from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.runs.provenance import NO_SAY
 from badger_sweeps.sweeps.definition import definition, difference
 from badger_sweeps.sweeps.space import Space
+from hydra_plugins.badger_sweeper._grammar import typed
+from hydra_plugins.badger_sweeper._search import defined, described
+from hydra_plugins.badger_sweeper.config import SWEEPER
 from tests.sweeps.apps import sweep as application
 from tests.sweeps.commands import SEARCH, SMALL, Records, sweep
 
@@ -168,9 +175,45 @@ def test_a_rerun_that_asks_for_another_study_is_refused_and_writes_nothing_unles
 def test_what_does_not_decide_a_result_may_differ(tmp_path: Path) -> None:
     words = ["training.iterations=20", "hydra.sweeper.n_trials=1"]
     assert sweep(tmp_path / "mine", *words).returncode == 0
-    again = sweep(tmp_path / "mine", *words, "hydra.sweeper.n_trials=2", "training.checkpoint_every=10", "device=cpu")
+    other = ["hydra.sweeper.n_trials=2", "training.checkpoint_every=10", "device=cpu", "reuse=false"]
+    again = sweep(tmp_path / "mine", *words, *other)
     assert again.returncode == 0, again.stderr
     assert len(Records.of(tmp_path / "mine").trials()) == 2
+
+
+def started(folder: Path, *words: str) -> None:
+    """What a start of a search with the application's own configuration asks of its study."""
+    with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
+        config = compose(configuration.NAME, ["hydra/sweeper=badger", *words], return_hydra_config=True)
+    parameters = typed(config.hydra.sweeper, ["optimizer.lr=tag(log,interval(0.0005,0.01))"])
+    study = described(config, parameters, folder, "").study(config)
+    study.begin(defined(config, parameters), [])
+
+
+@pytest.mark.parametrize(
+    ("then", "now"), [("reuse=true", "reuse=false"), ("scale=full", "scale=quick"), ("device=auto", "device=cpu")]
+)
+def test_two_starts_that_differ_in_what_changes_no_result_are_of_one_study(
+    then: str, now: str, tmp_path: Path, hydra_restore_singletons: None
+) -> None:
+    started(tmp_path, then)
+    started(tmp_path, now)
+    with pytest.raises(UsageError, match="`seeds` must be 8, as when"):  # or the test would show nothing
+        started(tmp_path, now, "seeds=3")
+
+
+def test_whatever_has_no_say_in_a_history_may_differ() -> None:
+    """But the objective, by which a search judges its trials."""
+    assert set(NO_SAY) - {"objective"} <= set(SWEEPER["may_differ"])
+
+
+def test_a_key_that_may_differ_by_now_does_not_matter_in_a_study_that_was_begun_with_it(
+    tmp_path: Path, hydra_restore_singletons: None
+) -> None:
+    started(tmp_path, "hydra.sweeper.may_differ=[]", "reuse=true")
+    with pytest.raises(UsageError, match="`reuse` must be true, as when"):
+        started(tmp_path, "hydra.sweeper.may_differ=[]", "reuse=false")
+    started(tmp_path, "reuse=false")
 
 
 def test_a_search_that_makes_no_sense_is_refused_before_its_folder_is_made(tmp_path: Path) -> None:

@@ -84,9 +84,16 @@ def test_two_processes_here_share_host_and_space() -> None:
 
 def test_a_lease_is_stored_and_read_back() -> None:
     lease = Lease.new(2, FOLDER).beaten("3/100")
-    assert Lease.read({ATTRIBUTE: lease.stored()}) == lease
+    assert Lease.read({ATTRIBUTE: lease.stored(), **dict([lease.beats])}) == lease
     assert (lease.beat, lease.progress, lease.deaths, lease.folder) == (1, "3/100", 2, str(FOLDER))
     assert Lease.read({}) is None
+
+
+def test_beats_of_one_lease_are_not_those_of_another() -> None:
+    """Neither of the trial's next holder, nor of nobody."""
+    lease, taken = Lease.new(0, FOLDER).beaten("3/100").beaten("4/100"), Lease.new(1, FOLDER)
+    for other in (taken, lease.released(died=True)):
+        assert Lease.read({ATTRIBUTE: other.stored(), **dict([lease.beats])}) == replace(other, beat=0, progress="")
 
 
 def test_every_lease_has_a_token_of_its_own() -> None:

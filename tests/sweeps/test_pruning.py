@@ -21,7 +21,8 @@ from optuna.pruners import (
     SuccessiveHalvingPruner,
     ThresholdPruner,
 )
-from optuna.trial import TrialState
+from optuna.samplers import RandomSampler
+from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
 from badger_sweeps.measures.ladder import Ladder
@@ -29,6 +30,7 @@ from badger_sweeps.runs.checkpoint import read_checkpoint
 from badger_sweeps.sweeps.outcome import OUTCOME, Outcome, State
 from badger_sweeps.sweeps.pruning import ByBound, CensoredBound, Standing, pruning
 from benchmarks.replaying import TIMES, Search, pruned
+from tests.sweeps.claiming import claimed, opened
 from tests.sweeps.commands import Controller, Records, command, iterations_done, sweep, wait_until
 from tests.sweeps.planned import begin, rows, study
 
@@ -237,6 +239,50 @@ def test_what_was_reported_of_a_trial_stays(tmp_path: Path) -> None:
     assert trial.verdict(Standing(20, 0.99, None)) is None
     assert own.trials()[0].intermediate_values == {10: 0.5, 20: 0.5, 30: 0.5}
     assert trial.verdict(Standing(40, 0.99, None)) == "ThresholdPruner at iteration 40, mean loss 0.99"
+
+
+class Onlooker(RandomSampler):
+    """Keeps the intermediate values of pruned trials, as samplers see them."""
+
+    def __init__(self, seed: int | None, seen: dict[int, dict[int, float]]) -> None:
+        super().__init__(seed)
+        self._seen = seen
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        pruned_ones = study.get_trials(states=(TrialState.PRUNED,))
+        self._seen.update({own.number: own.intermediate_values for own in pruned_ones})
+
+
+def test_pruners_compare_losses_and_samplers_bounds_whoever_stopped_a_trial(tmp_path: Path) -> None:
+    """Of starts with different pruners. A bound is in iterations: among losses it would be a leap by three digits."""
+    seen: dict[int, dict[int, float]] = {}
+    own = opened(tmp_path, n_trials=9, sampler=lambda seed: Onlooker(seed, seen))
+    median, bound = pruning(MedianPruner(n_startup_trials=3, n_warmup_steps=150)), pruning(CensoredBound())
+    for _ in range(4):
+        trial = begin(own, median)
+        for iteration in (100, 200, 300):
+            assert trial.verdict(Standing(iteration, 0.5, float(iteration))) is None
+        own.tell(trial.claim, Outcome(State.COMPLETED, (350.0,), details={"iterations": 900}))
+    for rule, loss, at in ((median, 0.9, 200), (bound, 0.2, 400), (median, 0.8, 200)):
+        trial = begin(own, rule)
+        for iteration in range(100, at + 1, 100):
+            reason = trial.verdict(Standing(iteration, loss, float(iteration)))
+            assert (reason is None) == (iteration < at)
+        own.tell(trial.claim, Outcome(State.PRUNED, (float(at),), str(reason), {"iterations": at}))
+    claimed(own)
+    told = [trial.intermediate_values for trial in own.trials()]
+    assert told[4:7] == [{100: 0.9, 200: 0.9}, {}, {100: 0.8, 200: 0.8}]
+    assert seen == {4: {200: 200.0}, 5: {400: 400.0}, 6: {200: 200.0}}
+
+
+def test_a_pruned_trial_of_an_earlier_version_is_seen_with_what_it_had_reported(tmp_path: Path) -> None:
+    seen: dict[int, dict[int, float]] = {}
+    own = opened(tmp_path, sampler=lambda seed: Onlooker(seed, seen))
+    claim = claimed(own)
+    own.storage.set_trial_intermediate_value(claim.trial_id, 40, 40.0)
+    own.storage.set_trial_state_values(claim.trial_id, TrialState.PRUNED, [40.0])
+    claimed(own)
+    assert seen == {0: {40: 40.0}}
 
 
 SEARCH = (

@@ -281,7 +281,9 @@ def test_every_trial_is_told_to_optuna_as_it_ended(tmp_path: Path) -> None:
         study.tell(claim, outcome)
     complete, pruned, failed, diverged = study.trials()
     assert (complete.state, complete.value) == (TrialState.COMPLETE, 1.5)
-    assert (pruned.state, pruned.intermediate_values) == (TrialState.PRUNED, {30: 2.5})
+    assert (pruned.state, pruned.intermediate_values) == (TrialState.PRUNED, {})  # no pruner was shown a loss
+    seen = study.scored.get_trials()[1]
+    assert (seen.state, seen.intermediate_values) == (TrialState.PRUNED, {30: 2.5})
     assert (failed.state, failed.value) == (TrialState.FAIL, None)
     assert (diverged.state, diverged.value) == (TrialState.COMPLETE, 3.5)
 

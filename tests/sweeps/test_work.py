@@ -135,7 +135,9 @@ def test_a_stopped_trial_leaves_the_first_rows_and_a_checkpoint_and_no_summary(t
     assert exit_status(planned.folder) == 0  # it was meant to end there
     kept = trial.study.trials()[trial.claim.number]
     assert kept.user_attrs[OUTCOME] == {"state": "pruned", "reason": "told to", "iterations": stop_at, "seeds": 8}
-    assert kept.intermediate_values == {stop_at: value}  # what samplers compare pruned trials by
+    assert kept.intermediate_values == {}  # the pruner has reported nothing
+    seen = trial.study.scored.get_trials()[trial.claim.number]
+    assert seen.intermediate_values == {stop_at: value}  # what samplers compare pruned trials by
 
 
 def test_a_stopped_trial_without_a_bound_is_told_with_its_loss(tmp_path: Path) -> None:
