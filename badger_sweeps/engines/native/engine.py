@@ -108,7 +108,7 @@ class Native(Engine):
             wanted["cotangents"] = _array("cotangents", cotangents, parts * losses.numel())
         sums = self._run(objective, parameters, games, parts, wanted)
         gradients, loss_dim = sums.split_with_sizes([parts * weights, losses.shape[-1]], dim=1)
-        return Pullback(losses, loss_dim, gradients.view(members, parts, weights).movedim(1, 0))
+        return Pullback(losses, loss_dim, gradients.view(members, parts, weights).transpose(0, 1))
 
     def rollout(
         self,
@@ -152,17 +152,18 @@ class Native(Engine):
         weighted = isinstance(system.readout, Weighted)
         cell = _cell(system)
         prepared = _prepare(cell, task.dims, orders, scales, weighted, parameters.names, shape, self.workers)
-        states = dict(cell.states)
-        state = {f"{states[name]}0": tensor for name, tensor in games.state.items()}
-        shared = {"mixing": shape.shared_graph, **dict.fromkeys(("targets", *state), shape.shared_games)}
-        given = {"values": parameters.flat, "mixing": objective.mixing, "targets": games.targets, **state}
+        elements, graphs = prepared.elements, objective.mixing
         arrays = {
-            name: _array(name, tensor[:1] if shared.get(name) else tensor, prepared.elements[name])
-            for name, tensor in given.items()
+            **wanted,
+            "place": prepared.place,
+            "values": _array("values", parameters.flat, elements["values"]),
+            "mixing": _array("mixing", graphs[:1] if shape.shared_graph else graphs, elements["mixing"]),
         }
-        sums = torch.empty(members, parts * parameters.flat.shape[1] + task.dims)
-        constants = constants_of(system.architecture)
-        prepared.kernel.run(prepared.job, constants, {**arrays, **wanted, "place": prepared.place, "sums": sums})
+        played = {"targets": games.targets, **{array: games.state[name] for name, array in prepared.states}}
+        for name, tensor in played.items():
+            arrays[name] = _array(name, tensor[:1] if shape.shared_games else tensor, elements[name])
+        arrays["sums"] = sums = torch.empty(members, parts * parameters.flat.shape[1] + task.dims)
+        prepared.kernel.run(prepared.job, constants_of(system.architecture), arrays)
         return sums
 
 
@@ -185,6 +186,8 @@ class _Prepared(NamedTuple):
     kernel: Library
     job: Job
     place: Int[Tensor, " weight"]
+    states: tuple[tuple[str, str], ...]
+    """Pairs of the names of states, and of the kernel's arrays of what they start at."""
     elements: Mapping[str, int]
 
 
@@ -238,7 +241,8 @@ def _prepare(
         "c0": each * experts * cell.hidden,
         "m0": each * experts * cell.message,
     }
-    return _Prepared(kernel, job, place, elements)
+    states = tuple((name, f"{array}0") for name, array in cell.states)
+    return _Prepared(kernel, job, place, states, elements)
 
 
 def _shared(tensor: Tensor) -> bool:

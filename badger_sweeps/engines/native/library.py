@@ -98,7 +98,7 @@ class Library:
             arrays: by name of the kernel's field.
         """
         job = Job.from_buffer_copy(job)
-        job.constants = (ctypes.c_float * 3)(*constants)
+        job.constants[: len(constants)] = constants
         for name, array in arrays.items():
             setattr(job, name, array.data_ptr())
         tasks, length = job.members * job.chunks, job.parts * job.weights + self._dims

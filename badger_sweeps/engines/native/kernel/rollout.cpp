@@ -200,11 +200,20 @@ struct Worker {
                 }
     }
 
-    // An error is |guess - target|^order, summed and scaled; `slope` is its derivative. `off` is guess - target. The order
-    // of what the learner is told may be another one than that of the loss.
-    float off(int t, int game, int d) const { return guess(t)[game * D + d] - job.targets[given(DIMS) + game * DIMS + d]; }
-    static float deviation(float off, int order) { return order == 2 ? off * off : __builtin_fabsf(off); }
-    static float slope(float off, int order) { return order == 2 ? 2 * off : (off > 0) - (off < 0); }
+    // An error is |guess - target|^ORDER, summed and scaled; `slope` is its derivative. `off` is guess - target. The order
+    // of what the learner is told may be another one than that of the loss; loops over games are compiled for each.
+    template <int ORDER> static float deviation(float off) { return ORDER == 2 ? off * off : __builtin_fabsf(off); }
+    template <int ORDER> static float slope(float off) { return ORDER == 2 ? 2 * off : (off > 0) - (off < 0); }
+
+    // Calls f with the order, known to the compiler, and with each of the tile's games, its guess after step t and its target.
+    template <class F> void each_game(int order, int t, F f) const {
+        const float *to = guess(t), *target = job.targets + given(DIMS);
+        auto all = [&](auto known) {
+            for (int game = 0; game < games; game++) f(known, game, to + (size_t)game * D, target + (size_t)game * DIMS);
+        };
+        if (order == 2) all(std::integral_constant<int, 2>{});
+        else all(std::integral_constant<int, 1>{});
+    }
 
     // ---- Forwards ----
 
@@ -242,9 +251,9 @@ struct Worker {
 
     // What all experts of a game are shown: the error of its latest guess. The gates' sums start from it.
     void show(int t) {
-        for (int game = 0; game < games; game++) {
+        each_game(job.told_order, t, [&](auto order, int game, const float* guess, const float* target) {
             float e = 0;
-            for (int d = 0; d < DIMS; d++) e += deviation(off(t, game, d), job.told_order);
+            for (int d = 0; d < DIMS; d++) e += deviation<order>(guess[d] - target[d]);
             e *= job.told_scale / DIMS;
             if (job.bins) {
                 float bin = __builtin_floorf(e / job.bin_width);
@@ -253,7 +262,7 @@ struct Worker {
             error(t)[game] = e;
             for (int j = 0; j < G; j += LANES)
                 store(shown + game * G + j, load(w + AT.bias + j) + e * load(w + AT.error + j));
-        }
+        });
         if (!MESSAGE) copy_rows(games, DIMS, guess(t), D, x(t) + H, ROW);
     }
 
@@ -308,11 +317,14 @@ struct Worker {
 
     void through_loss(int t) {
         const float mean = job.loss_scale / ((float)job.loss_steps * B * DIMS), one = job.loss_scale / job.loss_steps;
-        for (int game = 0; game < games; game++)
-            for (int d = 0; d < DIMS; d++) {
-                float each = cotangent ? one * cotangent[(size_t)(first + game) * DIMS + d] : mean;
-                dguess[game * D + d] += each * slope(off(t, game, d), job.loss_order);
-            }
+        each_game(job.loss_order, t, [&](auto order, int game, const float* guess, const float* target) {
+            const float* weight = cotangent ? cotangent + (size_t)(first + game) * DIMS : nullptr;
+            float* d_guess = dguess + game * D;
+            if (weight)
+                for (int d = 0; d < DIMS; d++) d_guess[d] += one * weight[d] * slope<order>(guess[d] - target[d]);
+            else
+                for (int d = 0; d < DIMS; d++) d_guess[d] += mean * slope<order>(guess[d] - target[d]);
+        });
     }
 
     void through_guess(int t) {
@@ -353,7 +365,7 @@ struct Worker {
 
     // To the bias, to the error's weights and, through the error, to the guess that it was the error of.
     void through_shown(int t) {
-        for (int game = 0; game < games; game++) {
+        each_game(job.told_order, t, [&](auto order, int game, const float* guess, const float* target) {
             const float* of_game = dgates + (size_t)game * E * G;
             Vector to_error{};
             for (int j = 0; j < G; j += LANES) {
@@ -363,8 +375,8 @@ struct Worker {
                 to_error += d * load(w + AT.error + j);
             }
             const float each = job.bins ? 0 : total(to_error) * job.told_scale / DIMS;  // nothing passes through a bin
-            for (int d = 0; d < DIMS; d++) dguess[game * D + d] = each * slope(off(t, game, d), job.told_order);
-        }
+            for (int d = 0; d < DIMS; d++) dguess[game * D + d] = each * slope<order>(guess[d] - target[d]);
+        });
     }
 
     // To the weights and, unless this is the first step, to the activity and to what was heard.
@@ -397,8 +409,9 @@ struct Worker {
         for (first = (int)((long)tiles * chunk / job.chunks) * job.tile_games; first < end; first += job.tile_games) {
             games = std::min(job.tile_games, B - first), rows = games * E;
             forward();
-            for (int game = 0; game < games; game++)
-                for (int d = 0; d < DIMS; d++) loss[d] += deviation(off(T, game, d), job.loss_order);
+            each_game(job.loss_order, T, [&](auto order, int, const float* guess, const float* target) {
+                for (int d = 0; d < DIMS; d++) loss[d] += deviation<order>(guess[d] - target[d]);
+            });
             if (job.losses) hand_back_losses();
             for (int part = 0; part < job.parts; part++) {
                 const size_t before = ((size_t)part * job.members + member) * B * DIMS;
@@ -413,12 +426,13 @@ struct Worker {
 
     void hand_back_losses() const {
         float* losses = job.losses + mine(DIMS);
-        for (int game = 0; game < games; game++)
-            for (int d = 0; d < DIMS; d++) {
-                float sum = 0;
-                for (int t = T - job.loss_steps; t < T; t++) sum += deviation(off(t + 1, game, d), job.loss_order);
-                losses[(size_t)game * DIMS + d] = sum * job.loss_scale / job.loss_steps;
-            }
+        const float scale = job.loss_scale / job.loss_steps;
+        zero(losses, (size_t)games * DIMS);
+        for (int t = T - job.loss_steps + 1; t <= T; t++)
+            each_game(job.loss_order, t, [&](auto order, int game, const float* guess, const float* target) {
+                float* sum = losses + (size_t)game * DIMS;
+                for (int d = 0; d < DIMS; d++) sum[d] += scale * deviation<order>(guess[d] - target[d]);
+            });
     }
 };
 
