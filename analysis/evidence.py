@@ -13,6 +13,9 @@ from analysis.comparison import holm
 from badger_sweeps.measures.estimates import FEWEST_PAIRS, Estimate, mean, share
 
 LEVEL = 0.05
+BEYOND_CHANCE = 1 / 3
+"""By how much the share of seeds that show what `few` are to show may exceed that by chance. A third: what is claimed
+of all seeds is then true of two for each one of which it is not; and eight seeds, a study's number, can show it."""
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "cannot be decided"
 
 
@@ -90,18 +93,28 @@ def most(statement: str, flags: Sequence[bool | None], unit: str = "of seeds") -
 
 
 def few(statement: str, flags: Sequence[bool | None], chance: float, unit: str = "of seeds") -> Finding:
-    """No more than half of the seeds show it, and no more than would by chance.
+    """The share of seeds that show it exceeds what there is by chance by less than `BEYOND_CHANCE`.
 
-    For it speaks the exact binomial test of one half, two-sided; against it that of more than `chance`, the probability
-    with which a seed shows it where there is nothing. None: a seed that cannot tell.
+    The bound is `chance + BEYOND_CHANCE`. For it speaks a share below the bound, against it one above, by the exact
+    binomial test of the bound, two-sided as in `most`: the two hypotheses share no value of the share, so that the same
+    seeds never speak for both. A share beyond `chance` alone refutes nothing: it may still be small. With chance at
+    0.05 the least seeds that decide are eight: none of them must show it, and it takes seven to refute. Four of eight,
+    or one, leave it open.
+
+    Args:
+        statement: what would be so.
+        flags: whether each seed shows it; None for a seed that cannot tell.
+        chance: the probability with which a seed shows it where there is nothing; below 1 - BEYOND_CHANCE.
+        unit: of the share.
     """
+    bound = chance + BEYOND_CHANCE
 
     def p_values(count: int, seeds: int) -> tuple[float, float]:
-        half = float(scipy.stats.binomtest(count, seeds).pvalue)
-        more = float(scipy.stats.binomtest(count, seeds, chance, "greater").pvalue)
-        return half if 2 * count < seeds else 1.0, more
+        p = float(scipy.stats.binomtest(count, seeds, bound).pvalue)
+        return (p, 1.0) if count < bound * seeds else (1.0, p)
 
-    return _counted(statement, flags, f"{unit}, compared with one half, and with {chance:.3g} by chance", p_values)
+    unit = f"{unit}, compared with {bound:.3g}: {chance:.3g} by chance, and {BEYOND_CHANCE:.3g}"
+    return _counted(statement, flags, unit, p_values)
 
 
 def ordered(statement: str, coefficient: float, p_value: float, count: int, unit: str, test: str, sign: int) -> Finding:

@@ -347,7 +347,8 @@ CASES: dict[str, list[tuple[str, Made]]] = {
     ],
     "dmd": [
         (REPRODUCED, lambda: _modes(0, 1.0)), (NOT_REPRODUCED, lambda: _modes(5, 1.0)),
-        (UNDECIDED, lambda: _modes(0, 0.3)), (NOT_REPRODUCED, lambda: _modes(5, 1.0, seeds=4)),
+        (UNDECIDED, lambda: _modes(0, 0.3)), (UNDECIDED, lambda: _modes(5, 1.0, seeds=4)),
+        (NOT_REPRODUCED, lambda: _modes(5, 1.0, seeds=7)),
         (REPRODUCED, lambda: _modes(5, 1.0, seeds=0)), (UNDECIDED, lambda: _modes(5, 1.0, seeds=1)),
     ],
 }  # fmt: skip
