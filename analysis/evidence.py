@@ -54,17 +54,21 @@ class Finding:
         return replace(self, part=False)
 
 
-def above(statement: str, values: ArrayLike, threshold: float, unit: str) -> Finding:
+WITHOUT_VALUE = "without a value"
+
+
+def above(statement: str, values: ArrayLike, threshold: float, unit: str, without: str = WITHOUT_VALUE) -> Finding:
     """A mean over seeds lies above a threshold: sign-flip test of the distances from it, two-sided.
 
-    Seeds without a value (NaN) are left out and show in the count; fewer than six are not tested.
+    Seeds without a value (NaN) are left out; the count and the unit say so, the unit with the reason, `without`. Fewer
+    than six are not tested.
     """
-    return _one_sided(statement, values, threshold, unit, sign=1)
+    return _one_sided(statement, values, threshold, unit, without, sign=1)
 
 
-def below(statement: str, values: ArrayLike, threshold: float, unit: str) -> Finding:
+def below(statement: str, values: ArrayLike, threshold: float, unit: str, without: str = WITHOUT_VALUE) -> Finding:
     """The opposite of `above`."""
-    return _one_sided(statement, values, threshold, unit, sign=-1)
+    return _one_sided(statement, values, threshold, unit, without, sign=-1)
 
 
 def within(statement: str, values: ArrayLike, low: float, high: float, unit: str) -> Finding:
@@ -73,7 +77,7 @@ def within(statement: str, values: ArrayLike, low: float, high: float, unit: str
     Against it speaks a mean outside, by the two-sided test of the distances from the bound that it is beyond.
     """
     known = _known(values)
-    unit = f"{unit}, asked to lie within {low:.3g} to {high:.3g}"
+    unit = f"{unit}{_left_out(values, WITHOUT_VALUE)}, asked to lie within {low:.3g} to {high:.3g}"
     if len(known) < FEWEST_PAIRS:
         return _too_few(statement, known, unit)
     p_for = max(_flips(known - low, "greater"), _flips(known - high, "less"))
@@ -204,9 +208,9 @@ def verdict(findings: Sequence[Finding], quick: bool) -> Verdict:
     return Verdict(UNDECIDED, "; ".join(reasons) or "no part of it was tested")
 
 
-def _one_sided(statement: str, values: ArrayLike, threshold: float, unit: str, sign: int) -> Finding:
+def _one_sided(statement: str, values: ArrayLike, threshold: float, unit: str, without: str, sign: int) -> Finding:
     known = _known(values)
-    unit = f"{unit}, compared with {threshold:.3g}"
+    unit = f"{unit}{_left_out(values, without)}, compared with {threshold:.3g}"
     if len(known) < FEWEST_PAIRS:
         return _too_few(statement, known, unit)
     p = _flips(known - threshold, "two-sided")
@@ -239,6 +243,12 @@ def _flips(distances: NDArray[np.float64], alternative: str) -> float:
 def _known(values: ArrayLike) -> NDArray[np.float64]:
     array: NDArray[np.float64] = np.asarray(values, dtype=float)
     return np.asarray(array[np.isfinite(array)])
+
+
+def _left_out(values: ArrayLike, without: str) -> str:
+    """How many seeds were not tested, and why; nothing where all were."""
+    count, seeds = len(_known(values)), np.size(values)
+    return f" ({seeds - count} of {seeds} seeds {without})" if count < seeds else ""
 
 
 def _too_few(statement: str, known: NDArray[np.float64], unit: str) -> Finding:

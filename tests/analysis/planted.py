@@ -290,7 +290,7 @@ CASES: dict[str, list[tuple[str, Made]]] = {
     ],
     "mutual_information": [
         (REPRODUCED, lambda: _information(-2, 0.1)), (NOT_REPRODUCED, lambda: _information(2, 0.1)),
-        (NOT_REPRODUCED, lambda: _information(-2, 3)),
+        (NOT_REPRODUCED, lambda: _information(-2, 6)),
     ],
     "binding_outer": [
         (REPRODUCED, lambda: binding(8, 2)), (NOT_REPRODUCED, lambda: binding(8, -1)),

@@ -56,6 +56,15 @@ def test_seeds_without_a_value_are_left_out_and_fewer_than_six_are_not_tested() 
     assert above("x", [], 0.0, "").effect is None
 
 
+def test_seeds_that_are_left_out_are_counted_with_the_reason() -> None:
+    gaps = np.array([1.0, 2, 3, 4, 5, 6, np.nan, np.inf])
+    assert above("x", gaps, 0.5, "bits").unit == "bits (2 of 8 seeds without a value), compared with 0.5"
+    assert below("x", gaps, 0.5, "bits", "that stayed at chance").unit.startswith("bits (2 of 8 seeds that stayed at")
+    assert within("x", gaps, 0.0, 9.0, "bits").unit.startswith("bits (2 of 8 seeds without a value), asked to lie")
+    assert above("x", gaps[2:], 0.5, "bits").unit.startswith("bits (2 of 6 seeds without a value)")  # not tested
+    assert above("x", EIGHT, 0.5, "bits").unit == "bits, compared with 0.5"
+
+
 def test_equivalence_takes_the_larger_of_two_one_sided_tests() -> None:
     inside = within("x", EIGHT, 0.0, 20.0, "")
     assert inside.p_for == 1 / 2**8  # all above the one bound and below the other
