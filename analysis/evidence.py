@@ -13,6 +13,9 @@ from analysis.comparison import holm
 from badger_sweeps.measures.estimates import FEWEST_PAIRS, Estimate, mean, share
 
 LEVEL = 0.05
+BEYOND_CHANCE = 1 / 3
+"""By how much the share of seeds that show what `few` are to show may exceed that by chance. A third: what is claimed
+of all seeds is then true of two for each one of which it is not; and eight seeds, a study's number, can show it."""
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "cannot be decided"
 
 
@@ -51,17 +54,21 @@ class Finding:
         return replace(self, part=False)
 
 
-def above(statement: str, values: ArrayLike, threshold: float, unit: str) -> Finding:
+WITHOUT_VALUE = "without a value"
+
+
+def above(statement: str, values: ArrayLike, threshold: float, unit: str, without: str = WITHOUT_VALUE) -> Finding:
     """A mean over seeds lies above a threshold: sign-flip test of the distances from it, two-sided.
 
-    Seeds without a value (NaN) are left out and show in the count; fewer than six are not tested.
+    Seeds without a value (NaN) are left out; the count and the unit say so, the unit with the reason, `without`. Fewer
+    than six are not tested.
     """
-    return _one_sided(statement, values, threshold, unit, sign=1)
+    return _one_sided(statement, values, threshold, unit, without, sign=1)
 
 
-def below(statement: str, values: ArrayLike, threshold: float, unit: str) -> Finding:
+def below(statement: str, values: ArrayLike, threshold: float, unit: str, without: str = WITHOUT_VALUE) -> Finding:
     """The opposite of `above`."""
-    return _one_sided(statement, values, threshold, unit, sign=-1)
+    return _one_sided(statement, values, threshold, unit, without, sign=-1)
 
 
 def within(statement: str, values: ArrayLike, low: float, high: float, unit: str) -> Finding:
@@ -70,7 +77,7 @@ def within(statement: str, values: ArrayLike, low: float, high: float, unit: str
     Against it speaks a mean outside, by the two-sided test of the distances from the bound that it is beyond.
     """
     known = _known(values)
-    unit = f"{unit}, asked to lie within {low:.3g} to {high:.3g}"
+    unit = f"{unit}{_left_out(values, WITHOUT_VALUE)}, asked to lie within {low:.3g} to {high:.3g}"
     if len(known) < FEWEST_PAIRS:
         return _too_few(statement, known, unit)
     p_for = max(_flips(known - low, "greater"), _flips(known - high, "less"))
@@ -90,18 +97,28 @@ def most(statement: str, flags: Sequence[bool | None], unit: str = "of seeds") -
 
 
 def few(statement: str, flags: Sequence[bool | None], chance: float, unit: str = "of seeds") -> Finding:
-    """No more than half of the seeds show it, and no more than would by chance.
+    """The share of seeds that show it exceeds what there is by chance by less than `BEYOND_CHANCE`.
 
-    For it speaks the exact binomial test of one half, two-sided; against it that of more than `chance`, the probability
-    with which a seed shows it where there is nothing. None: a seed that cannot tell.
+    The bound is `chance + BEYOND_CHANCE`. For it speaks a share below the bound, against it one above, by the exact
+    binomial test of the bound, two-sided as in `most`: the two hypotheses share no value of the share, so that the same
+    seeds never speak for both. A share beyond `chance` alone refutes nothing: it may still be small. With chance at
+    0.05 the least seeds that decide are eight: none of them must show it, and it takes seven to refute. Four of eight,
+    or one, leave it open.
+
+    Args:
+        statement: what would be so.
+        flags: whether each seed shows it; None for a seed that cannot tell.
+        chance: the probability with which a seed shows it where there is nothing; below 1 - BEYOND_CHANCE.
+        unit: of the share.
     """
+    bound = chance + BEYOND_CHANCE
 
     def p_values(count: int, seeds: int) -> tuple[float, float]:
-        half = float(scipy.stats.binomtest(count, seeds).pvalue)
-        more = float(scipy.stats.binomtest(count, seeds, chance, "greater").pvalue)
-        return half if 2 * count < seeds else 1.0, more
+        p = float(scipy.stats.binomtest(count, seeds, bound).pvalue)
+        return (p, 1.0) if count < bound * seeds else (1.0, p)
 
-    return _counted(statement, flags, f"{unit}, compared with one half, and with {chance:.3g} by chance", p_values)
+    unit = f"{unit}, compared with {bound:.3g}: {chance:.3g} by chance, and {BEYOND_CHANCE:.3g}"
+    return _counted(statement, flags, unit, p_values)
 
 
 def ordered(statement: str, coefficient: float, p_value: float, count: int, unit: str, test: str, sign: int) -> Finding:
@@ -194,9 +211,9 @@ def verdict(findings: Sequence[Finding], quick: bool) -> Verdict:
     return Verdict(UNDECIDED, "; ".join(reasons) or "no part of it was tested")
 
 
-def _one_sided(statement: str, values: ArrayLike, threshold: float, unit: str, sign: int) -> Finding:
+def _one_sided(statement: str, values: ArrayLike, threshold: float, unit: str, without: str, sign: int) -> Finding:
     known = _known(values)
-    unit = f"{unit}, compared with {threshold:.3g}"
+    unit = f"{unit}{_left_out(values, without)}, compared with {threshold:.3g}"
     if len(known) < FEWEST_PAIRS:
         return _too_few(statement, known, unit)
     p = _flips(known - threshold, "two-sided")
@@ -229,6 +246,12 @@ def _flips(distances: NDArray[np.float64], alternative: str) -> float:
 def _known(values: ArrayLike) -> NDArray[np.float64]:
     array: NDArray[np.float64] = np.asarray(values, dtype=float)
     return np.asarray(array[np.isfinite(array)])
+
+
+def _left_out(values: ArrayLike, without: str) -> str:
+    """How many seeds were not tested, and why; nothing where all were."""
+    count, seeds = len(_known(values)), np.size(values)
+    return f" ({seeds - count} of {seeds} seeds {without})" if count < seeds else ""
 
 
 def _too_few(statement: str, known: NDArray[np.float64], unit: str) -> Finding:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from rich import box
 from rich.console import Console
@@ -21,12 +22,14 @@ from analysis.measured import KEYS, NAME, read_measures, write_measures
 from analysis.snapshots import checkpoints, moments, reopened
 from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.measures import Measures
+from badger_sweeps.evaluation.moment import Moment
 from badger_sweeps.foundations.errors import UsageError, nearest
 from badger_sweeps.measures.dynamics.lyapunov import LEAST_OF_TWINS, divergence_rate
-from badger_sweeps.measures.unmeasurable import tell_in_one_line
+from badger_sweeps.measures.unmeasurable import tell_in_one_line, warn_unmeasurable
 from badger_sweeps.runs.code import computing_code
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import Plan
+from badger_sweeps.training.population import Population
 from badger_sweeps.training.twins import twins
 
 TWINS = "lyapunov/twins"
@@ -37,20 +40,47 @@ SHOWN = 3
 def measured(
     plan: Plan, measures: Sequence[Measure], paths: Sequence[Path], twin_iterations: int | None, progress: Progress
 ) -> pd.DataFrame:
-    """The measures at these snapshots, and how fast twins part from there: a row for each seed and iteration."""
+    """The measures at these snapshots, and how fast twins part from there: a row for each seed and iteration.
+
+    A seed that had diverged has no row. Where all of them had, each has one without values, which says that this moment
+    was looked at.
+    """
     task = progress.add_task(plan.name, total=len(paths))
     rows = []
     for moment, population in moments(plan, paths):
-        found = {name: value for measure in measures for name, value in measure.measure(moment).items()}
-        if twin_iterations:
-            parted = twins(plan.experiment, population.state_dict(), twin_iterations)
-            rate = divergence_rate(parted.distance, start=twin_iterations // 5, ceiling=float(parted.length.min()) / 10)
-            found[TWINS] = rate[moment.members]
-        values = {name: list(value.detach().cpu().float().numpy()) for name, value in found.items()}
-        rows.append(pd.DataFrame({"seed": moment.seeds, "iteration": moment.iteration, **values}))
+        if moment.seeds:
+            rows.append(_row(plan, moment, population, measures, twin_iterations))
+        else:
+            warn_unmeasurable("snapshots", "need a seed that has not diverged", "none")
+            rows.append(_nothing(plan, moment.iteration, measures, twin_iterations))
         progress.advance(task)
     progress.update(task, completed=len(paths))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=KEYS)
+
+
+def _row(
+    plan: Plan, moment: Moment, population: Population, measures: Sequence[Measure], twin_iterations: int | None
+) -> pd.DataFrame:
+    """What is measured at one moment."""
+    found = {name: value for measure in measures for name, value in measure.measure(moment).items()}
+    if twin_iterations:
+        parted = twins(plan.experiment, population.state_dict(), twin_iterations)
+        rate = divergence_rate(parted.distance, start=twin_iterations // 5, ceiling=float(parted.length.min()) / 10)
+        found[TWINS] = rate[moment.members]
+    values = {name: list(value.detach().cpu().float().numpy()) for name, value in found.items()}
+    return pd.DataFrame({"seed": moment.seeds, "iteration": moment.iteration, **values})
+
+
+def _nothing(plan: Plan, iteration: int, measures: Sequence[Measure], twin_iterations: int | None) -> pd.DataFrame:
+    """What is measured where no seed is left in training: NaN, and None for vectors."""
+    shapes = {name: shape for measure in measures for name, shape in measure.columns(plan.experiment).items()}
+    shapes |= {TWINS: ()} if twin_iterations else {}
+    seeds = list(plan.experiment.seeds)
+    values = {
+        name: np.full(len(seeds), None if shape else np.nan, dtype=object if shape else np.float32)
+        for name, shape in shapes.items()
+    }
+    return pd.DataFrame({"seed": seeds, "iteration": iteration, **values})
 
 
 def sources(plan: Plan, measures: Sequence[Measure], twin_iterations: int | None) -> dict[str, str]:

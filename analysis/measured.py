@@ -16,6 +16,8 @@ NAME = "measures.parquet"
 KEYS = ["seed", "iteration"]
 MEASURED_WITH = b"badger_sweeps measured_with"
 """The key of Parquet's metadata under which `measured_with` is kept."""
+MEASURED_AT = b"badger_sweeps measured_at"
+"""The key under which `measured_at` is kept."""
 NOT_MEASURES = ("loss_dim/", "cost/", "schedule/", "plateau/")
 """Columns of the history with a slash in their name that hold a value at every iteration."""
 
@@ -33,22 +35,42 @@ def measured_with(run: Path) -> Mapping[str, str]:
     return dict(json.loads(known.get(MEASURED_WITH, b"{}")))
 
 
+def measured_at(run: Path) -> Mapping[str, frozenset[int]]:
+    """At which iterations each column of `measures.parquet` was measured, whatever the values: all of them may be NaN.
+
+    Of files in which that was not noted, where there is any value.
+    """
+    found = read_measures(run)
+    if found is None:
+        return {}
+    noted = json.loads((pq.read_schema(run / NAME).metadata or {}).get(MEASURED_AT, b"{}"))
+    known = {name: found.loc[found[name].notna(), "iteration"].tolist() for name in map(str, found) if name not in KEYS}
+    return {name: frozenset(iterations) for name, iterations in (known | noted).items()}
+
+
 def write_measures(run: Path, found: pd.DataFrame, measured_by: Mapping[str, str]) -> None:
     """Write `measures.parquet`. Columns measured now replace those of before; others stay.
 
     Args:
         run: the run's folder.
-        found: a row for each seed and iteration.
+        found: a row for each seed and iteration; each of its columns was measured at all of its iterations.
         measured_by: see `measured_with`, of the columns of `found`.
     """
     before = read_measures(run)
     sources = {**measured_with(run), **measured_by}
+    moments = sorted(set(found["iteration"].tolist()))
+    at = {name: sorted(iterations) for name, iterations in measured_at(run).items()}
+    at |= {name: moments for name in map(str, found) if name not in KEYS}
     if before is not None:
         others = [name for name in before if name in KEYS or name not in found]
         found = before[others].merge(found, on=KEYS, how="outer").sort_values(["iteration", "seed"])
     table = pa.Table.from_pandas(found, preserve_index=False)
     table = table.replace_schema_metadata(
-        {**(table.schema.metadata or {}), MEASURED_WITH: json.dumps(sources).encode()}
+        {
+            **(table.schema.metadata or {}),
+            MEASURED_WITH: json.dumps(sources).encode(),
+            MEASURED_AT: json.dumps(at).encode(),
+        }
     )
     with replacing(run / NAME) as file:
         pq.write_table(table, file, compression="zstd")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from analysis.gather import Run
 from analysis.measure import measured, sources
-from analysis.measured import measured_with, read_measures, write_measures
+from analysis.measured import measured_at, measured_with, write_measures
 from analysis.snapshots import checkpoints, reopened
 from badger_sweeps.runs.checkpoint import snapshots
 
@@ -43,23 +43,25 @@ def take(run: Run, needs: Sequence[Need], progress: Progress) -> bool:
     for need in needs:
         if need.arms and run.folder.name not in need.arms:
             continue
-        paths = _chosen(run, need)
+        chosen = _chosen(run, need)
         plan = reopened(run.folder, need.settings)
         by_name = plan.measures.by_name
         applying = [by_name[name] for name in need.measures if by_name[name].columns(plan.experiment)]
         wanted = sources(plan, applying, need.twins)
-        if not wanted or _is_there(run, wanted, paths):
+        if not wanted or _is_there(run, wanted, chosen):
             continue
-        write_measures(run.folder, measured(plan, applying, paths, need.twins, progress), wanted)
+        write_measures(run.folder, measured(plan, applying, list(chosen.values()), need.twins, progress), wanted)
         taken = True
     return taken
 
 
-def _chosen(run: Run, need: Need) -> list[Path]:
-    """Without repetition, in order. The last checkpoint stands for the end where no snapshot was kept of it."""
+def _chosen(run: Run, need: Need) -> dict[int, Path]:
+    """Snapshots by iteration, in order. The checkpoint stands for the end where no snapshot was kept of it.
+
+    The end comes before the budget where all seeds diverged.
+    """
     kept = {int(path.stem): path for path in snapshots(run.folder)}
-    if run.summary.budget not in kept:
-        kept[run.summary.budget] = checkpoints(run.folder)[-1]
+    kept.setdefault(int(run.history["iteration"].max()) + 1, checkpoints(run.folder)[-1])
     known = sorted(kept)
     if need.at is not None:
         places = [int(np.abs(np.array(known) - iteration).argmin()) for iteration in need.at(run)]
@@ -69,13 +71,16 @@ def _chosen(run: Run, need: Need) -> list[Path]:
         places = [len(known) - 1]
     else:
         places = np.linspace(0, len(known) - 1, need.moments).round().astype(int).tolist()
-    return [kept[known[place]] for place in sorted(set(places))]
+    return {known[place]: kept[known[place]] for place in sorted(set(places))}
 
 
-def _is_there(run: Run, wanted: Mapping[str, str], paths: Sequence[Path]) -> bool:
-    """Whether all of it was measured at these moments, with these settings and this code (`measure.sources`)."""
-    found, known = read_measures(run.folder), measured_with(run.folder)
-    if found is None or any(known.get(name) != source for name, source in wanted.items()):
-        return False
-    there = set(found.loc[found[list(wanted)].notna().any(axis=1), "iteration"])
-    return {int(path.stem) if path.stem.isdigit() else run.summary.budget for path in paths} <= there
+def _is_there(run: Run, wanted: Mapping[str, str], iterations: Iterable[int]) -> bool:
+    """Whether all of it was measured at these moments, with these settings and this code (`measure.sources`).
+
+    What was measured and gave NaN counts: measuring it again would give NaN again.
+    """
+    known, at = measured_with(run.folder), measured_at(run.folder)
+    return all(
+        known.get(name) == source and at.get(name, frozenset()).issuperset(iterations)
+        for name, source in wanted.items()
+    )

@@ -80,11 +80,15 @@
 
   // Tables are sorted by what a cell says it is sorted by, or by its text; what has no value comes last.
 
+  // Numbers are read as they are printed: with either minus, with thousands set apart, and infinite ones as Python writes them.
+  const PRINTED = /^[-+−]?(?:(?:\d[\d,\u00a0\u2009\u202f]*)?\.?\d+(?:e[-+−]?\d+)?(?![\d.])|inf(?:inity)?\b|∞)/i;
+  const numeral = (text) => Number(text.replace(/−/g, "-").replace(/(?<=\d)[,\u00a0\u2009\u202f](?=\d{3}(?!\d))/g, "")
+    .replace(/^([-+]?)(?:inf(?:inity)?|∞)$/i, "$1Infinity"));
   const value = (row, column) => {
     const cell = row.cells[column];
     const told = cell.dataset.order ?? cell.innerText.trim();
-    if (told === "" || told === "-" || (cell.dataset.order === undefined && told.startsWith(">"))) return null;
-    const number = Number(cell.dataset.order ?? (told.match(/^[-+−]?[\d.]+(e[-+]?\d+)?/)?.[0] ?? told));
+    if (told === "" || told === "-" || told === "nan" || (cell.dataset.order === undefined && told.startsWith(">"))) return null;
+    const number = numeral(cell.dataset.order ?? (told.match(PRINTED)?.[0] ?? told));
     return Number.isNaN(number) ? told : number;
   };
   const compare = (a, b) => typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));

@@ -31,7 +31,9 @@ NO_SAY = ("study", "scale", "reuse", "tracking", "objective")
 ROUNDING = ("torch", "numpy", "scipy")
 """Libraries of which another version may round otherwise."""
 COMPUTED_FROM = "computed_from"
-"""What the history follows from (`computed_from`); null where code of several versions did."""
+"""What the history follows from (`computed_from`); null for a run that went on with another configuration or code."""
+WHATEVER_BUDGET = "computed_from_whatever_budget"
+"""The same of the configuration without its number of iterations: what a continuation must have in common."""
 
 
 class Provenance:
@@ -42,7 +44,7 @@ class Provenance:
         self._content = _read(self._path) if self._path.exists() else {}
         self._content.setdefault("run_id", secrets.token_hex(4))  # drawn once: the same after a restart
         self._content["group"] = group
-        self._content[COMPUTED_FROM] = self._follows_from(config, first_iteration)
+        self._content |= self._follows_from(config, first_iteration)
         self._session: dict[str, Any] = {
             "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "first_iteration": first_iteration,
@@ -62,10 +64,21 @@ class Provenance:
         self._started = monotonic()
         write_json(self._path, self._content)
 
-    def _follows_from(self, config: Mapping[str, Any], first_iteration: int) -> dict[str, str] | None:
-        """`computed_from`; None for a run that goes on with other code than it began with."""
-        now, before = computed_from(config), self._content.get(COMPUTED_FROM)
-        return now if not first_iteration or (before and before["code"] == now["code"]) else None
+    def _follows_from(self, config: Mapping[str, Any], first_iteration: int) -> dict[str, dict[str, str] | None]:
+        """What the history follows from, noted anew at each start; nothing known once it is of two origins.
+
+        A run that goes on has the history of one that was never stopped if all its sessions had the same configuration,
+        with its measures and its engine, and the same code. The number of iterations may differ: it decides where
+        a history ends and none of its numbers, so that a run continued to a larger budget has the history of that
+        budget. What is scheduled over the budget is a key of its own, whose values are compared.
+        """
+        of_budget, of_any = computed_from(config), computed_from(_without_budget(config))
+        before = self._content.get(WHATEVER_BUDGET)
+        # Older records have only the hash that the budget is part of.
+        alike = before == of_any if before else self._content.get(COMPUTED_FROM) == of_budget
+        if first_iteration and not alike:
+            return {COMPUTED_FROM: None, WHATEVER_BUDGET: None}
+        return {COMPUTED_FROM: of_budget, WHATEVER_BUDGET: of_any}
 
     def close(self, iterations: int, measuring: float, exit_status: int) -> None:
         """Note how long this session took, how much of that went into measuring, how many iterations are done, and how
@@ -90,6 +103,11 @@ def computed_from(config: Mapping[str, Any]) -> dict[str, str]:
         "configuration": configuration,
         "code": hashlib.sha256(f"{computing_code()} {versions}".encode()).hexdigest(),
     }
+
+
+def _without_budget(config: Mapping[str, Any]) -> dict[str, Any]:
+    training = {key: value for key, value in config.get("training", {}).items() if key != "iterations"}
+    return {**config, "training": training}
 
 
 def identity(folder: Path) -> tuple[str, str | None]:
@@ -124,7 +142,7 @@ def code_version(folder: Path) -> str:
 
 def computing_version(folder: Path) -> str:
     """The code that decided the numbers of the run in `folder`: equal versions, equal numbers; of a run that went on
-    with other code than it began with, `code_version`."""
+    with another configuration or code than it began with, `code_version`."""
     known = _read(folder / NAME).get(COMPUTED_FROM)
     return str(known["code"])[:12] if known else code_version(folder)
 

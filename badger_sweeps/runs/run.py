@@ -209,6 +209,7 @@ def describe(plan: Plan, first_iteration: int) -> RunDescription:
         graphs=read_connectivity(plan.folder),
         metrics=[*plan.metrics, *plan.measures.columns(plan.experiment)],
         code=kept_code(plan.folder),
+        inner_steps=plan.experiment.training.inner_steps,
     )
 
 

@@ -34,6 +34,7 @@ class RunDescription:
         graphs: how well connected each seed's graph is.
         metrics: the names of all that records may hold.
         code: files that have the code it was made with.
+        inner_steps: of a rollout: the length of what is measured along it.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class RunDescription:
     graphs: Mapping[int, Connectivity]
     metrics: Sequence[str]
     code: tuple[Path, ...] = ()
+    inner_steps: int = 1
 
 
 class Tracker(ABC):

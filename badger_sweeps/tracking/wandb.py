@@ -8,7 +8,6 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from threading import Thread
 from typing import Annotated, Any, Literal
@@ -48,7 +47,10 @@ PAIR = re.compile(r"mi/\d\d__\d\d$")
 INNER = "inner/"
 """What the names of rows of the inner loop begin with: they have the inner step as their axis."""
 STRIDE = 100
-"""W&B's own steps to an iteration: room for rows of inner steps, since a step that was passed cannot be logged."""
+"""W&B's own steps to an iteration: room for rows of inner steps, since a step that was passed cannot be logged. Runs
+with as many inner steps or more take the next multiple that has room for all of them (`stride_of`)."""
+NOTED_STRIDE = "steps_per_iteration"
+"""The key of a run's configuration in W&B under which another stride than `STRIDE` is noted."""
 CELL = 16
 """Pixels of a pair of experts in the picture of all."""
 
@@ -95,12 +97,18 @@ class _Runs(Tracker):
         self._pictured = (run.first_iteration - 1) // self._pairs_every
         self._inner: dict[int, dict[str, list[float]]] = {}
         self._last = run.first_iteration
+        self._stride = stride_of(run.inner_steps)
+        self._told_by: dict[int, int] = {}  # the stride of the rows that the server has
+        self._to_note: set[int] = set()
         self._runs: dict[int, wandb.Run] = {}
         self._code: _Code | None = None
         mode = _mode(tracking)
         try:
             for seed in run.seeds:
                 self._runs[seed] = _start(tracking, mode, run, seed)
+                self._told_by[seed] = int(dict(self._runs[seed].config).get(NOTED_STRIDE, STRIDE))
+                if self._told_by[seed] != self._stride:
+                    self._to_note.add(seed)
         except wandb.Error as error:
             self.close(exit_status=1)
             raise _cannot_start(tracking, error) from error
@@ -116,18 +124,29 @@ class _Runs(Tracker):
         pictured = self._pairs and self._pairs[0] in values and self._is_due(record.iteration)
         kept = values.keys() if pictured else values.keys() - set(self._pairs)
         for position, seed in enumerate(record.seeds):
-            step = STRIDE * record.iteration
-            if step < self._runs[seed].starting_step:  # the server has it: of a session that was killed
-                continue
             # A vector becomes a list of numbers.
             row = {name: values[name][position].tolist() for name in values if name in kept}
             for name in inner:
                 vector = row.pop(name) if name.startswith(INNER) else row[name]
                 self._inner.setdefault(seed, {})[_inner_name(name)] = vector
+            if self._is_told(seed, record.iteration):  # of a session that was killed
+                continue
             if pictured:
                 row["mi_pairs"] = _picture({name: float(values[name][position]) for name in self._pairs})
-            # The step is given, since after a restart offline W&B would count from 0 again.
-            self._runs[seed].log({"iteration": record.iteration, **row}, step=step)
+            self._log(seed, {"iteration": record.iteration, **row}, record.iteration)
+
+    def _is_told(self, seed: int, iteration: int, inner_step: int = 0) -> bool:
+        """Whether the server has the row, by the stride of the session that told it."""
+        return self._told_by[seed] * iteration + inner_step < self._runs[seed].starting_step
+
+    def _log(self, seed: int, row: dict[str, Any], iteration: int, inner_step: int = 0) -> None:
+        """Rows of a longer stride come after all of a shorter one, and the stride is noted with the first of them."""
+        if seed in self._to_note:
+            noted = {NOTED_STRIDE: self._stride}
+            self._runs[seed].config.update(noted, allow_val_change=True)  # type: ignore[no-untyped-call]
+            self._to_note.remove(seed)
+        # The step is given, since after a restart offline W&B would count from 0 again.
+        self._runs[seed].log(row, step=self._stride * iteration + inner_step)
 
     def _is_due(self, iteration: int) -> bool:
         """Whether this is the first measurement of so many iterations."""
@@ -151,13 +170,17 @@ class _Runs(Tracker):
             )
 
     def _show_inner_loop(self, seeds: Sequence[int]) -> None:
-        """The last vectors over inner steps, as rows of their own with the inner step as their axis."""
+        """The last vectors over inner steps, as rows of their own with the inner step as their axis.
+
+        They follow the run's last iteration. When a run that went on without measuring them again is delivered once
+        more, they follow its new last one too: whether the server has them from before cannot be seen.
+        """
         for seed in seeds:
             columns = self._inner.get(seed, {})
-            for inner_step, row in enumerate(islice(zip(*columns.values(), strict=True), STRIDE - 1), start=1):
-                named = dict(zip(columns, row, strict=True))
-                if (step := STRIDE * self._last + inner_step) >= self._runs[seed].starting_step:
-                    self._runs[seed].log({"inner_step": inner_step, **named}, step=step)
+            for inner_step, row in enumerate(zip(*columns.values(), strict=True), start=1):
+                if not self._is_told(seed, self._last, inner_step):
+                    named = dict(zip(columns, row, strict=True))
+                    self._log(seed, {"inner_step": inner_step, **named}, self._last, inner_step)
 
     def close(self, exit_status: int) -> None:
         if self._code is not None:
@@ -265,6 +288,11 @@ def _finish(run: wandb.Run, exit_status: int) -> None:
 def _warn(reason: str) -> None:
     words = f"{reason} `make sync RUNS=DIR` delivers what is below a folder."
     warnings.warn(words, Undelivered, stacklevel=2)
+
+
+def stride_of(inner_steps: int) -> int:
+    """The steps to an iteration of a run: the first multiple of `STRIDE` above its inner steps."""
+    return STRIDE * (inner_steps // STRIDE + 1)
 
 
 def _inner_name(name: str) -> str:

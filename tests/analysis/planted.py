@@ -297,7 +297,7 @@ CASES: dict[str, list[tuple[str, Made]]] = {
     ],
     "mutual_information": [
         (REPRODUCED, lambda: _information(-2, 0.1)), (NOT_REPRODUCED, lambda: _information(2, 0.1)),
-        (NOT_REPRODUCED, lambda: _information(-2, 3)),
+        (NOT_REPRODUCED, lambda: _information(-2, 6)),
     ],
     "binding_outer": [
         (REPRODUCED, lambda: binding(8, 2)), (NOT_REPRODUCED, lambda: binding(8, -1)),
@@ -354,7 +354,8 @@ CASES: dict[str, list[tuple[str, Made]]] = {
     ],
     "dmd": [
         (REPRODUCED, lambda: _modes(0, 1.0)), (NOT_REPRODUCED, lambda: _modes(5, 1.0)),
-        (UNDECIDED, lambda: _modes(0, 0.3)), (NOT_REPRODUCED, lambda: _modes(5, 1.0, seeds=4)),
+        (UNDECIDED, lambda: _modes(0, 0.3)), (UNDECIDED, lambda: _modes(5, 1.0, seeds=4)),
+        (NOT_REPRODUCED, lambda: _modes(5, 1.0, seeds=7)),
         (REPRODUCED, lambda: _modes(5, 1.0, seeds=0)), (UNDECIDED, lambda: _modes(5, 1.0, seeds=1)),
     ],
 }  # fmt: skip

@@ -56,6 +56,15 @@ def test_seeds_without_a_value_are_left_out_and_fewer_than_six_are_not_tested() 
     assert above("x", [], 0.0, "").effect is None
 
 
+def test_seeds_that_are_left_out_are_counted_with_the_reason() -> None:
+    gaps = np.array([1.0, 2, 3, 4, 5, 6, np.nan, np.inf])
+    assert above("x", gaps, 0.5, "bits").unit == "bits (2 of 8 seeds without a value), compared with 0.5"
+    assert below("x", gaps, 0.5, "bits", "that stayed at chance").unit.startswith("bits (2 of 8 seeds that stayed at")
+    assert within("x", gaps, 0.0, 9.0, "bits").unit.startswith("bits (2 of 8 seeds without a value), asked to lie")
+    assert above("x", gaps[2:], 0.5, "bits").unit.startswith("bits (2 of 6 seeds without a value)")  # not tested
+    assert above("x", EIGHT, 0.5, "bits").unit == "bits, compared with 0.5"
+
+
 def test_equivalence_takes_the_larger_of_two_one_sided_tests() -> None:
     inside = within("x", EIGHT, 0.0, 20.0, "")
     assert inside.p_for == 1 / 2**8  # all above the one bound and below the other
@@ -79,12 +88,32 @@ def test_shares_are_compared_with_one_half() -> None:
 
 
 def test_a_few_seeds_may_show_by_chance_what_is_not_there() -> None:
+    """Of eight: 0.05 and a third are the bound, on whose two sides the two hypotheses lie."""
+    bound = 0.05 + 1 / 3
     none = few("x", [False] * 8, 0.05)
-    assert (none.p_for, none.p_against) == (pytest.approx(2 / 2**8), 1.0)
-    half = few("x", [True] * 4 + [False] * 4, 0.05)
-    assert half.p_for == 1.0
-    assert half.p_against == pytest.approx(stats.binom.sf(3, 8, 0.05))
+    beyond = sum(stats.binom.pmf(k, 8, bound) for k in (7, 8))  # no more likely than none is: the other tail
+    assert stats.binom.pmf(7, 8, bound) < (1 - bound) ** 8 < stats.binom.pmf(6, 8, bound)
+    assert (none.p_for, none.p_against) == (pytest.approx((1 - bound) ** 8 + beyond), 1.0)
+    assert judged([none])[0].holds is True
+    seven = few("x", [True] * 7 + [False], 0.05)
+    assert (seven.p_for, seven.p_against) == (1.0, pytest.approx(beyond))
+    assert judged([seven])[0].holds is False
+    for count in range(1, 7):  # four of eight are more than by chance, and may still be few
+        assert judged([few("x", [True] * count + [False] * (8 - count), 0.05)])[0].holds is None
     assert few("x", [None] * 3 + [True] * 5, 0.05).p_for is None
+
+
+@pytest.mark.parametrize("chance", [0.01, 0.05, 0.1, 0.25, 0.5])
+def test_no_count_of_seeds_speaks_for_a_few_and_against_them(chance: float) -> None:
+    """Of whichever number of seeds; and more of them that show it never speak more for it."""
+    for seeds in range(6, 65):
+        found = [few("x", [True] * count + [False] * (seeds - count), chance) for count in range(seeds + 1)]
+        p_values = [(own.p_for, own.p_against) for own in found if own.p_for is not None and own.p_against is not None]
+        assert len(p_values) == seeds + 1
+        assert not any(p_for < evidence.LEVEL and p_against < evidence.LEVEL for p_for, p_against in p_values)
+        verdicts = [own.holds for (own,) in (judged([each]) for each in found)]
+        order = {True: 0, None: 1, False: 2}
+        assert [order[own] for own in verdicts] == sorted(order[own] for own in verdicts)
 
 
 def test_rank_correlations_are_of_what_is_known() -> None:

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+from rich.progress import Progress
 
 from analysis.figures import curves
 from analysis.gather import gather
-from analysis.measured import all_measured, measured_with, read_measures, write_measures
+from analysis.measured import all_measured, measured_at, measured_with, read_measures, write_measures
+from analysis.needs import Need, take
 from badger_sweeps.measures.dynamics.hurst import hurst
 from tests import warm
 from tests.runs.commands import run
@@ -163,6 +166,85 @@ def test_columns_measured_again_replace_those_of_before_and_others_stay(tmp_path
     assert found is not None
     expected = pd.DataFrame({"seed": [0] * 3, "iteration": [0, 10, 20], "a": [1, 2, None], "b": [None, None, 5.0]})
     pd.testing.assert_frame_equal(found, expected, check_like=True)
+
+
+def test_at_which_moments_a_column_was_measured_is_noted(tmp_path: Path) -> None:
+    """Whatever it gave there; a moment at which only others were measured is none of its own."""
+    assert measured_at(tmp_path) == {}
+    frame = pd.DataFrame({"seed": [0, 0], "iteration": [0, 10], "a": [1.0, np.nan], "b": [np.nan, np.nan]})
+    write_measures(tmp_path, frame, {"a": "one", "b": "one"})
+    write_measures(tmp_path, pd.DataFrame({"seed": [0], "iteration": [20], "b": [5.0]}), {"b": "two"})
+    assert measured_at(tmp_path) == {"a": {0, 10}, "b": {20}}
+    older = pq.read_table(tmp_path / "measures.parquet").replace_schema_metadata(None)
+    pq.write_table(older, tmp_path / "measures.parquet")
+    assert measured_at(tmp_path) == {"a": {0}, "b": {20}}  # nothing was noted: where there is a value
+
+
+@pytest.fixture(scope="module")
+def diverged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All of its seeds diverge at iteration 3; a snapshot at 4 and the checkpoint are of nobody."""
+    folder = tmp_path_factory.mktemp("diverged") / "run"
+    settings = ["optimizer=sgd", "optimizer.lr=1000000", "training.clip_norm=null", "training.snapshot_every=2"]
+    along = ["measures.every=1", "measures.inner_binding.every=1", "measures.inner_loop.every=1"]
+    done = run(folder, *settings, *along, "training.iterations=60")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((folder / "summary.json").read_text())
+    assert [own["diverged"] for own in summary["seeds"]] == [True] * 3
+    assert pd.read_parquet(folder / "history.parquet")["iteration"].max() == 3
+    return folder
+
+
+def test_where_all_seeds_have_diverged_there_is_nothing_to_measure(diverged: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(diverged, tmp_path / "run")
+    done = measure(copy)
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stderr.splitlines() if "diverged" in line]
+    assert said == ["snapshots: need a seed that has not diverged; found none: NaN"]
+    found = pd.read_parquet(copy / "measures.parquet")
+    assert found["iteration"].tolist() == [i for i in (0, 2, 4) for _ in range(3)]
+    assert found["seed"].tolist() == [0, 1, 2] * 3
+    values = found.drop(columns=["seed", "iteration"])
+    assert {"mi/mean", "binding/inner", "inner/loss"} <= set(values)
+    assert values[found["iteration"] == 4].isna().all(axis=None)
+    assert values.loc[found["iteration"] == 0, ["evaluation/loss", "mi/mean", "binding/inner"]].notna().all(axis=None)
+    assert len(values.loc[0, "inner/loss"]) == 4
+    alone = measure(copy, "binding", "--every", "5", "--twins", "20")  # of snapshots that of iteration 0 alone
+    assert alone.returncode == 0, alone.stderr
+    again = pd.read_parquet(copy / "measures.parquet")
+    assert again.loc[again["iteration"] == 4, ["binding/outer", "lyapunov/twins"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("moments", [1, 2, None])
+def test_a_study_measures_a_run_that_diverged_once(diverged: Path, tmp_path: Path, moments: int | None) -> None:
+    copy = shutil.copytree(diverged, tmp_path / "run")
+    needs = [Need(("guesses",), moments), Need(("inner_loop",), moments)]
+
+    def taken() -> bool:
+        with Progress(disable=True) as progress:
+            return take(gather(copy).runs[0], needs, progress)
+
+    with pytest.warns(match="need a seed that has not diverged"):
+        assert taken()
+    iterations = {1: {4}, 2: {0, 4}, None: {0, 2, 4}}[moments]
+    assert measured_at(copy)["guess/power"] == measured_at(copy)["inner/loss"] == iterations
+    assert not taken()
+
+
+def test_what_gave_nan_is_not_measured_again(copy: Path) -> None:
+    """A Hurst exponent of 60 iterations; another measure at the same moments says nothing about it."""
+
+    def taken(*measures: str) -> bool:
+        with Progress(disable=True) as progress:
+            return take(gather(copy).runs[0], [Need(measures, moments=2)], progress)
+
+    assert taken("guesses")
+    assert taken("hurst")
+    found = read_measures(copy)
+    assert found is not None
+    assert found[[name for name in found if name.startswith("hurst/")]].isna().all(axis=None)
+    assert measured_at(copy)["hurst/dfa"] == {0, 60}
+    assert not taken("hurst")
+    assert taken("binding")
 
 
 def test_figures_show_what_was_measured(copy: Path) -> None:

@@ -152,6 +152,57 @@ def test_values_that_are_missing_come_last_whichever_way_a_table_is_sorted(page:
     assert cells.all_inner_texts() == ["7 [1, 9]", "1e-05", "-3.5", "-", "> 240"]
 
 
+@pytest.mark.parametrize(
+    ("up", "missing"),
+    [
+        (
+            ["\u221212.5 [\u221220, \u22123]", "\u22123", "-2 [-4, 1]", "\u22121.5e\u22121", "0.25", "+4", "11"],
+            ["-", "nan"],
+        ),  # either minus
+        (
+            [
+                "\u22121,234,567",
+                "\u22121,000 [\u22122,000, 0]",
+                "\u2212999",
+                "7, 8",
+                "1\u202f000",
+                "12\u00a0345.6",
+                "1,234,567",
+            ],
+            ["> 9,000"],
+        ),
+        (["-inf", "\u22121e+30", "0", "3 [-inf, inf]", "1e+30", "inf [2, inf]"], ["nan", "-"]),
+        (["1.10.0", "1.2.0", "gru", "info"], [""]),  # no numbers
+    ],
+)
+def test_numbers_are_sorted_as_they_are_printed(page: Page, up: list[str], missing: list[str]) -> None:
+    """Typographic and plain minus, thousands set apart, infinities, intervals; what has no value last, as it stood."""
+    page.evaluate(
+        """told => {
+          const rows = told.map((text) => `<tr><td>${text}</td></tr>`).join("");
+          document.querySelector("#graph-table tbody").innerHTML = rows;
+        }""",
+        [*missing[:1], *sorted(up, key=len), *missing[1:]],
+    )
+    button, cells = page.locator("#graph-table .sort").first, page.locator("#graph-table td")
+    for expected in (up, up[::-1]):
+        button.click()
+        assert cells.all_text_contents() == [*expected, *missing]
+
+
+@pytest.mark.parametrize(("orders", "up"), [(["2", "-inf", "inf", "-3", "nan"], ["-inf", "-3", "2", "inf", "nan"])])
+def test_what_cells_are_sorted_by_may_be_infinite_or_missing(page: Page, orders: list[str], up: list[str]) -> None:
+    page.evaluate(
+        """orders => {
+          const rows = orders.map((own) => `<tr><td data-order="${own}">${own}</td></tr>`).join("");
+          document.querySelector("#graph-table tbody").innerHTML = rows;
+        }""",
+        orders,
+    )
+    page.locator("#graph-table .sort").first.click()
+    assert page.locator("#graph-table td").all_text_contents() == up
+
+
 def test_the_slider_shows_pairs_at_another_iteration(page: Page, study: Path) -> None:
     run = gather(study).runs[0]
     place = seen(page, "pairs")

@@ -8,7 +8,15 @@ import pytest
 from analysis.arms import MissingError
 from analysis.chart import Area, Line
 from analysis.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED, judged
-from analysis.figures import communication, guessing_game, hurst, l1_loss, ray_interference, topology
+from analysis.figures import (
+    communication,
+    guessing_game,
+    hurst,
+    l1_loss,
+    mutual_information,
+    ray_interference,
+    topology,
+)
 from analysis.study import module_of
 from badger_sweeps.measures.landscape.rays import Learning
 from tests.analysis import planted
@@ -117,6 +125,51 @@ def test_a_seed_without_modes_to_count_does_not_count_as_one_that_has_none() -> 
     values |= {name: np.full((SEEDS, 2), 0.9) for name in ("r2", "persistence_r2")}
     measured = {f"modes/{name}": (LATE, column) for name, column in values.items()}
     assert judge("dmd", {"badger": escapes(200, "badger", measured)}).kind == UNDECIDED
+
+
+def test_a_change_of_little_information_is_finite_and_drops_no_seed() -> None:
+    """An estimate corrected for bias is about 0 where there is no information, and may be 0 at the start of a rest."""
+    moments = np.arange(0, BUDGET, 50)
+    noise = np.random.default_rng(0).normal(0, 0.05, (SEEDS, len(moments)))
+    noise[:4, ::2] = 0.0
+    measured = {name: (moments.tolist(), noise) for name in ("mi/mean", "mi_given_target/mean", "mi/00__01")}
+    info = mutual_information.compute(named(*(escapes(200, name, measured) for name in ("linked", "unlinked"))))
+    assert np.isfinite(info.rest).all()
+    assert ((info.rest >= 0) & (info.rest <= 2)).all()
+    rests, *_ = judged(mutual_information.findings(info))
+    assert rests.seeds == SEEDS
+    assert rests.holds is False
+    assert rests.effect is not None
+    assert rests.effect.value == pytest.approx(info.rest.mean())
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "change"),
+    [
+        (5.0, 5.5, 0.5 / 5.25),
+        (5.5, 5.0, 0.5 / 5.25),
+        (0.0, 0.0, 0.0),
+        (0.0, 1e-9, 2.0),
+        (-1.0, 1.0, 2.0),
+        (-2.0, -3.0, 0.4),
+    ],
+)
+def test_a_change_is_relative_to_both_values(first: float, last: float, change: float) -> None:
+    assert mutual_information.relative_change(first, last) == pytest.approx(change)
+
+
+def test_a_seed_without_a_rest_on_which_information_was_measured_says_so() -> None:
+    """One seed leaves its plateaus too soon, another was not measured on them."""
+    moments = np.arange(0, BUDGET, 50)
+    values = np.full((SEEDS, len(moments)), 5.0)
+    values[1, moments < 1500] = np.nan
+    times = one_by_one(200, spread=2)
+    times[0] = 8
+    measured = {name: (moments.tolist(), values) for name in ("mi/mean", "mi_given_target/mean", "mi/00__01")}
+    arms = named(*(arm(name, staircase(times), measured) for name in ("linked", "unlinked")))
+    rests, *_ = mutual_information.findings(mutual_information.compute(arms))
+    assert rests.seeds == 6
+    assert "(2 of 8 seeds without a plateau on which it was measured twice)" in rests.unit
 
 
 def test_what_links_are_worth_is_told_at_a_moment_at_which_both_losses_are_known() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from badger_sweeps.commands.door import plan_of
 from badger_sweeps.runs import provenance
-from badger_sweeps.runs.provenance import COMPUTED_FROM, Provenance, computed_from
+from badger_sweeps.runs.history import read_history
+from badger_sweeps.runs.provenance import COMPUTED_FROM, WHATEVER_BUDGET, Provenance, computed_from
 from badger_sweeps.runs.reuse import adopt, finished_alike
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import read_summary
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training.experiment import Training
-from tests.runs.commands import parts
+from tests.runs.commands import parts, start, wait_for_iteration
+from tests.runs.commands import run as command_line
 from tests.runs.test_run import plan, silent
 
 CONFIG: dict[str, Any] = {"seeds": [5, 3], "training": {"iterations": 60, "checkpoint_every": 50}, "study": "one"}
@@ -124,6 +128,68 @@ def test_a_copy_that_was_cut_off_counts_as_not_begun(copy: Path, monkeypatch: py
     adopt(found, wanted)
     run(wanted, silent())
     assert len(pd.read_parquet(wanted.folder / "history.parquet")) == 120
+
+
+def wanted_again(run_folder: Path, *below: str) -> Plan:
+    """The run of the configuration that lies in a folder, wanted by another study."""
+    return replace(plan_of(run_folder), folder=run_folder.parents[1].joinpath(*below))
+
+
+@pytest.mark.parametrize("later", ["measures.fixed_loss.every=5", "engine=reference", "training.snapshot_every=10"])
+def test_a_run_that_goes_on_with_other_settings_is_not_taken(tmp_path: Path, later: str) -> None:
+    """It has not had them all along: of the first half there is no row of what only the second one measured."""
+    first = tmp_path / "one" / "arm"
+    settings = ["measures=none", "training.iterations=20"]
+    assert command_line(first, *settings).returncode == 0
+    assert finished_alike(wanted_again(first, "two", "arm"), tmp_path) == first
+    done = command_line(first, *settings, "training.iterations=40", later)
+    assert done.returncode == 0, done.stderr
+    wanted = wanted_again(first, "two", "arm")
+    assert finished_alike(wanted, tmp_path) is None
+    # Nor does going back to the first settings make it a run of these alone.
+    done = command_line(first, *settings, "training.iterations=60")
+    assert done.returncode == 0, done.stderr
+    assert finished_alike(wanted_again(first, "two", "arm"), tmp_path) is None
+    assert provenance.computing_version(first) == provenance.code_version(first)
+
+
+def test_a_run_that_was_stopped_and_continued_alike_is_taken(tmp_path: Path) -> None:
+    """What has no say may change, and so may the budget: it has the history of its last one."""
+    first, whole = tmp_path / "one" / "arm", tmp_path / "whole"
+    measured = ("measures.fixed_loss.every=5", "training.snapshot_every=20")
+    process = start(first, "measures=none", *measured, "training.iterations=100000")
+    wait_for_iteration(first, 0, process)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 130
+    budget = f"training.iterations={1 + int(pd.read_parquet(first / 'history.parquet')['iteration'].max()) + 20}"
+    done = command_line(
+        first, "measures=none", *measured, budget, "training.checkpoint_every=7", "objective=final_loss"
+    )
+    assert done.returncode == 0, done.stderr
+    wanted = wanted_again(first, "two", "arm")
+    found = finished_alike(wanted, tmp_path)
+    assert found == first
+    wanted.folder.mkdir(parents=True)
+    adopt(found, wanted)
+    assert command_line(whole, "measures=none", *measured, budget).returncode == 0
+    pd.testing.assert_frame_equal(read_history(wanted.folder), read_history(whole), check_exact=True)
+
+
+def test_of_older_records_only_the_same_budget_is_known_to_be_alike(tmp_path: Path) -> None:
+    def goes_on(iterations: int) -> Any:
+        Provenance(tmp_path, 30, "engine", "group", {**CONFIG, "training": {"iterations": iterations}})
+        return json.loads((tmp_path / "provenance.json").read_text())[COMPUTED_FROM]
+
+    Provenance(tmp_path, 0, "engine", "group", CONFIG)
+    content = json.loads((tmp_path / "provenance.json").read_text())
+    del content[WHATEVER_BUDGET]
+    (tmp_path / "provenance.json").write_text(json.dumps(content))
+    assert goes_on(60) == computed_from(CONFIG)
+    assert goes_on(90) == computed_from({**CONFIG, "training": {"iterations": 90}})  # it is noted by now
+    (tmp_path / "provenance.json").write_text(json.dumps(content))
+    assert goes_on(90) is None
+    assert goes_on(90) is None  # and stays so
 
 
 def test_a_run_that_goes_on_with_other_code_follows_from_nothing_known(

@@ -155,7 +155,7 @@ class Server:
             "historyLineCount": len(run.lines),
             "historyTail": json.dumps([json.dumps(row) for row in run.rows[-1:]]),
             "eventsTail": "[]",
-            "config": "{}",
+            "config": next((own["config"] for own in run.upserts[::-1] if own.get("config")), "{}"),
             "tags": [],
             "wandbConfig": '{"t": 1}',  # without it the client takes the run for one that never started,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -180,6 +181,55 @@ def test_a_run_in_two_parts_arrives_as_one(server: Server, tmp_path: Path) -> No
     assert run(server, folder).returncode == 0
     assert sync(server, tmp_path).returncode == 0
     check(server, folder)
+
+
+LONG = ("training.inner_steps=120", "measures=none", "measures.inner_loop.every=5", "tracking.every=1")
+
+
+@pytest.mark.slow
+def test_a_long_inner_loop_arrives_once_whatever_stride_began_it(server: Server, tmp_path: Path) -> None:
+    """What the server has from a shorter stride stays; of a row that did not fit, and of what follows, none is lost."""
+    folder = tmp_path / "run"
+    told = [
+        {"training.iterations=6"},
+        {"training.iterations=6"},
+        {"training.iterations=11"},
+        {"training.iterations=11"},
+    ]
+    for place, budget in enumerate(told):
+        assert run(server, folder, *LONG, *budget).returncode == 0
+        if not place:  # as it was told with 100 steps to an iteration, the loop cut off at 99
+            for seed in range(3):
+                begun_with_a_short_stride(server, folder, seed)
+        done = sync(server, tmp_path)
+        assert done.returncode == 0, done.stderr
+        iterations = 11 if place > 1 else 6
+        check(server, folder, list(range(iterations)))
+        history = read_history(folder)
+        for name, arrived in server.runs.items():
+            own = history[history["seed"] == int(name.rsplit("-", 1)[1])].set_index("iteration")
+            inner = [row for row in arrived.rows if "inner_step" in row]
+            assert [row["inner_step"] for row in inner] == [*range(1, 121)] * (2 if place > 1 else 1)
+            expected = [value for at in ((5, 10) if place > 1 else (5,)) for value in own.loc[at, "inner/loss"]]
+            assert [row["inner/loss"] for row in inner] == pytest.approx(expected)
+            steps = [row["_step"] for row in arrived.rows]
+            assert steps == sorted(set(steps))
+
+
+def begun_with_a_short_stride(server: Server, folder: Path, seed: int) -> None:
+    """Give the server what it has of runs from before strides were noted."""
+    (name,) = {path.name.split("-", 3)[-1] for path in folder.glob(f"wandb/offline-run-*-{seed}")}
+    own = read_history(folder)
+    own = own[own["seed"] == seed].set_index("iteration")
+    metrics = ["loss", "loss_dim/0", "grad_norm", "plateau/index"]
+    rows = [
+        {"iteration": at, **{key: float(row[key]) for key in metrics}, "_step": 100 * at} for at, row in own.iterrows()
+    ]
+    loop = own.loc[5, "inner/loss"]
+    rows += [{"inner_step": at, "inner/loss": float(loop[at - 1]), "_step": 500 + at} for at in range(1, 100)]
+    arrived = server.runs[name]
+    arrived.upserts.append({"name": name, "config": json.dumps({"seed": {"value": seed}})})
+    arrived.lines = dict(enumerate(rows))
 
 
 TROUBLES = ("no server", "a server that answers 500", "a key that it refuses")

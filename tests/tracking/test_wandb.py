@@ -15,7 +15,7 @@ import pytest
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.tracking.base import RunDescription
-from badger_sweeps.tracking.wandb import STRIDE, WandB
+from badger_sweeps.tracking.wandb import STRIDE, WandB, stride_of
 from tests.runs.commands import SMALL, run
 
 LOGGED = sorted({*range(0, 60, 7), 20, 40})
@@ -152,6 +152,42 @@ def test_a_restart_counts_on(tmp_path: Path) -> None:
         rows = [r["history"]["item"] for r in records(path) if r["type"] == "history"]
         outer = [row for row in rows if "iteration" in row]
         assert [row["iteration"] for row in outer] == [row["_step"] / STRIDE for row in outer] == iterations
+
+
+def test_no_step_of_a_long_inner_loop_is_lost(tmp_path: Path) -> None:
+    """Nor is an iteration after it, when the run goes on: each has steps of its own in W&B."""
+    folder = tmp_path / "run"
+    long = ("training.inner_steps=120", "measures=none", "measures.inner_loop.every=5", "tracking.every=1", "seeds=1")
+    for iterations in (6, 8, 11):
+        done = run(folder, *long, f"training.iterations={iterations}", tracking="wandb")
+        assert done.returncode == 0, done.stderr
+    history = read_history(folder).set_index("iteration")
+    passed, before = [], 0
+    for path, iterations, measured in zip(
+        sorted(folder.glob("wandb/offline-run-*-0")), (range(6), range(6, 8), range(8, 11)), (5, None, 10), strict=True
+    ):
+        rows = [r["history"]["item"] for r in records(path) if r["type"] == "history"]
+        outer = [row["iteration"] for row in rows if "iteration" in row]
+        inner = [row for row in rows if "inner_step" in row]
+        assert outer == list(iterations)
+        assert [row["_step"] for row in rows if "iteration" in row] == [stride_of(120) * own for own in iterations]
+        if measured is None:  # nothing was measured in this session
+            assert inner == []
+        else:
+            assert [row["inner_step"] for row in inner] == list(range(1, 121))
+            assert [row["inner/loss"] for row in inner] == pytest.approx(list(history.loc[measured, "inner/loss"]))
+        steps = [row["_step"] for row in rows]
+        passed += steps
+        assert steps[0] >= before
+        before = steps[-1]
+    assert passed == sorted(set(passed))
+
+
+@pytest.mark.parametrize(
+    ("inner_steps", "stride"), [(1, 100), (99, 100), (100, 200), (120, 200), (199, 200), (200, 300)]
+)
+def test_an_iteration_has_room_for_its_inner_steps(inner_steps: int, stride: int) -> None:
+    assert stride_of(inner_steps) == stride
 
 
 @pytest.mark.slow

@@ -108,7 +108,7 @@ struct Worker {
     const int T, E, B;
     const int many, capacity;  // games and rows of a full tile, in blocks of 8
     const int slots;           // how many steps' states are remembered: all, or, without gradients, the latest two
-    int member = -1, first = 0, games = 0, rows = 0;
+    int member = -1, giver = 0, first = 0, games = 0, rows = 0;  // giver: of the games, the member or the first one for all
     float share = 1;           // the sum of the readout's weights
     float *w, *dw, *weight_back, *message_back, *guess_back, *guess_start;  // weights; transposed, for the way back
     float *x_, *gates_, *c_, *guess_, *mean_, *error_;                      // the tile's memory
@@ -161,12 +161,12 @@ struct Worker {
     }
     // The tile's games in an array with axes member, game and `each` numbers: one that is written, or one that is read.
     size_t mine(size_t each) const { return ((size_t)member * B + first) * each; }
-    size_t given(size_t each) const { return ((size_t)(job.shared_games ? 0 : member) * B + first) * each; }
+    size_t given(size_t each) const { return ((size_t)giver * B + first) * each; }
 
     // Put a member's weights in their places; build the transposes, and the lists of who hears whom.
     void take_member(int next) {
         if (next == member) return;
-        member = next, share = job.weighted ? 0 : 1;
+        member = next, giver = job.shared_games ? 0 : member, share = job.weighted ? 0 : 1;
         zero(w, AT.readout + E);
         for (int k = 0; k < job.weights; k++) w[job.place[k]] += job.values[(size_t)member * job.weights + k];
         for (int i = 0; i < E; i++)
@@ -251,9 +251,13 @@ struct Worker {
 
     // What all experts of a game are shown: the error of its latest guess. The gates' sums start from it.
     void show(int t) {
-        each_game(job.told_order, t, [&](auto order, int game, const float* guess, const float* target) {
+        for (int game = 0; game < games; game++) {
             float e = 0;
-            for (int d = 0; d < DIMS; d++) e += deviation<order>(guess[d] - target[d]);
+            // Not by `each_game`: how compilers fuse and round this sum depends on how it is written.
+            for (int d = 0; d < DIMS; d++) {
+                float off = guess(t)[game * D + d] - job.targets[given(DIMS) + game * DIMS + d];
+                e += job.told_order == 2 ? deviation<2>(off) : deviation<1>(off);
+            }
             e *= job.told_scale / DIMS;
             if (job.bins) {
                 float bin = __builtin_floorf(e / job.bin_width);
@@ -262,7 +266,7 @@ struct Worker {
             error(t)[game] = e;
             for (int j = 0; j < G; j += LANES)
                 store(shown + game * G + j, load(w + AT.bias + j) + e * load(w + AT.error + j));
-        });
+        }
         if (!MESSAGE) copy_rows(games, DIMS, guess(t), D, x(t) + H, ROW);
     }
 
