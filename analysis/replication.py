@@ -1,4 +1,7 @@
-"""``python -m analysis.replication [RUNS]``: write docs/replication.md and its figures from what the studies left."""
+"""``python -m analysis.replication [RUNS]``: write docs/replication.md and its figures from what the studies left.
+
+A study that is not below RUNS keeps what the document says of it: to run all of them takes hours.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,9 @@ OPENING = (
     "Read the verdicts as exploratory: definitions of most studies were settled after first results on the same seeds, "
     "at this or the quick scale, had been seen. What is told of other seeds confirms or does not: they were run after "
     "that, with `make study-NAME seeds='[8,9,10,11,12,13,14,15]'`. Behind the seeds stands a hash of the code that "
-    "decides the numbers, as in the runs' `provenance.json`.\n\n"
+    "decides the numbers, as in the runs' `provenance.json`; studies are not all run anew whenever it changes.\n\n"
 )
+NOT_RUN = "Not run yet: "
 
 
 class Examined(NamedTuple):
@@ -43,8 +47,22 @@ class Examined(NamedTuple):
     others: Sequence[Study]
 
 
+class Kept(NamedTuple):
+    """What a document says of a study that is not run anew."""
+
+    row: str
+    section: Sequence[str]
+
+    @property
+    def kind(self) -> str:
+        """Of its verdict."""
+        verdict = self.row.split(" | ")[2]
+        return next(kind for kind in (NOT_REPRODUCED, REPRODUCED, UNDECIDED) if verdict.startswith(kind))
+
+
 def write(runs: Path, document: Path, console: Console) -> None:
-    """Judge every study that has finished, and write the document with a figure for each.
+    """Judge every study that has finished, and write the document with a figure for each; it keeps what it has of
+    others.
 
     Raises:
         UsageError: there is no finished study.
@@ -56,10 +74,26 @@ def write(runs: Path, document: Path, console: Console) -> None:
     pictures.mkdir(parents=True, exist_ok=True)
     for study, _ in examined:
         paper.write(study.chart, pictures / f"{study.name}.png")
+    fresh = {study.name for study, _ in examined}
+    kept = {name: own for name, own in _kept(document).items() if name not in fresh}
     told = {entry.name: entry for entry in entries()}
     twins = _same_runs([study for study, _ in examined])
     with replacing(document) as file:
-        file.write(_text(examined, told, pictures.name, twins).encode())
+        file.write(_text(examined, kept, told, pictures.name, twins).encode())
+
+
+def _kept(document: Path) -> dict[str, Kept]:
+    """The studies that a document tells of, by name."""
+    if not document.exists():
+        return {}
+    opening, *sections = document.read_text().split("\n## ")
+    rows = {line.split("]")[0].removeprefix("| ["): line for line in opening.splitlines() if line.startswith("| [")}
+    found = {}
+    for section in sections:
+        name = section.split(maxsplit=1)[0]
+        if name in rows and NOT_RUN not in section:
+            found[name] = Kept(rows[name], [*f"## {section}".rstrip("\n").split("\n"), ""])
+    return found
 
 
 def _examined(runs: Path, name: str, console: Console) -> Examined | None:
@@ -101,22 +135,32 @@ def _same_runs(studies: Sequence[Study]) -> dict[tuple[str, str], list[str]]:
 
 
 def _text(
-    examined: Sequence[Examined], entries: dict[str, Entry], pictures: str, twins: Mapping[tuple[str, str], list[str]]
+    examined: Sequence[Examined],
+    kept: Mapping[str, Kept],
+    entries: dict[str, Entry],
+    pictures: str,
+    twins: Mapping[tuple[str, str], list[str]],
 ) -> str:
     by_name = {found.study.name: found for found in examined}
     lines = [OPENING + FINDING_NOTE, "", "| study | claim | verdict | on other seeds |", "|---|---|---|---|"]
     for name in BY_IMPORTANCE:
+        if name in kept:
+            lines.append(kept[name].row)
+            continue
         module = module_of(name)
         claim = module.CLAIM if module is not None else ""
         found = by_name.get(name)
         verdict = _short(found.study) if found else "not run"
         others = "; ".join(f"{own.verdict.kind} ({_listed(own.seeds)})" for own in found.others) if found else ""
         lines.append(f"| [{name}](#{name}) | {_cell(claim)} | {verdict} | {others or '-'} |")
-    kinds = [found.study.verdict.kind for found in examined]
+    kinds = [found.study.verdict.kind for found in examined] + [own.kind for own in kept.values()]
     summary = ", ".join(f"{kinds.count(kind)} {kind}" for kind in (REPRODUCED, NOT_REPRODUCED, UNDECIDED))
-    lines += ["", f"{len(examined)} of {len(BY_IMPORTANCE)} studies were run: {summary}.", ""]
+    lines += ["", f"{len(kinds)} of {len(BY_IMPORTANCE)} studies were run: {summary}.", ""]
     for name in BY_IMPORTANCE:
-        lines += _section(by_name[name], entries[name], pictures, twins) if name in by_name else _not_run(entries[name])
+        if name in by_name:
+            lines += _section(by_name[name], entries[name], pictures, twins)
+        else:
+            lines += kept[name].section if name in kept else _not_run(entries[name])
     return "\n".join(lines) + "\n"
 
 
@@ -165,7 +209,7 @@ def _table(study: Study) -> list[str]:
 
 
 def _not_run(entry: Entry) -> list[str]:
-    return [f"## {entry.name}", "", f"*{entry.question}*", "", f"Not run yet: `make study-{entry.name}`", ""]
+    return [f"## {entry.name}", "", f"*{entry.question}*", "", f"{NOT_RUN}`make study-{entry.name}`", ""]
 
 
 def _short(study: Study) -> str:
@@ -183,7 +227,9 @@ def _listed(seeds: Sequence[int]) -> str:
 
 def main() -> None:
     """Exit status 2 where there is nothing to write of."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.replication", description=__doc__.split(": ", 1)[1])
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.replication", description=__doc__.split(": ", 1)[1].split("\n\n")[0]
+    )
     parser.add_argument("runs", type=Path, nargs="?", default=Path("runs"), help="the folder with the studies' folders")
     parser.add_argument("--document", type=Path, default=DOCUMENT, help="the file to write; figures go beside it")
     given = parser.parse_args()

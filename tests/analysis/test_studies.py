@@ -148,6 +148,32 @@ def test_the_document_tells_every_study(judged: str, runs: Path, tmp_path: Path)
     assert shown == {"communication.png", "binding_outer.png"}
 
 
+def test_what_is_not_run_anew_keeps_its_place_in_the_document(judged: str, runs: Path, tmp_path: Path) -> None:
+    """To the letter, and it is counted; what is there is judged anew."""
+    document, part = tmp_path / "replication.md", tmp_path / "part"
+
+    def write(below: Path) -> str:
+        done = warm.run([sys.executable, "-m", "analysis.replication", str(below), "--document", str(document)])
+        assert done.returncode == 0, done.stderr
+        return document.read_text()
+
+    whole = write(runs)
+    shutil.copytree(runs / "communication", part / "communication")
+    text = write(part)
+    kept = whole[whole.index("## binding_outer") : whole.index("## binding_inner")]
+    assert kept in text
+    assert [line for line in text.splitlines() if line.startswith("| [binding_outer]")] == [
+        line for line in whole.splitlines() if line.startswith("| [binding_outer]")
+    ]
+    spoilt = document.read_text().replace("## communication", "## communication\n\nNONSENSE", 1)
+    document.write_text(spoilt.replace("## binding_outer", "## binding_outer\n\nKEPT", 1))
+    text = write(part)
+    assert "NONSENSE" not in text
+    assert "## binding_outer\n\nKEPT\n" in text
+    assert "2 of 22 studies were run" in text
+    assert "Not run yet: `make study-dmd`" in text
+
+
 def test_the_quick_scale_is_told_where_there_is_no_other(judged: str, runs: Path, tmp_path: Path) -> None:
     other = tmp_path / "runs"
     shutil.copytree(runs / "communication", other / "communication_quick")
