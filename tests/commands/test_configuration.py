@@ -15,7 +15,7 @@ from badger_sweeps.aggregators.base import Aggregator
 from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.commands import configuration
 from badger_sweeps.commands.door import GROUPS, plan
-from badger_sweeps.commands.naming import run_folder, run_name
+from badger_sweeps.commands.naming import choice_name, run_folder, run_name
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.feedback.base import Feedback
 from badger_sweeps.losses.base import Loss
@@ -122,6 +122,18 @@ def test_long_names_stay_different() -> None:
     names = [run_folder(choices, [f"training.{'x' * 200}={value}"]) for value in (1, 2)]
     assert names[0] != names[1]
     assert all(len(name) <= 120 for name in names)
+
+
+def test_names_tell_what_is_minimised_from_what_is_told() -> None:
+    """And so for all groups: a bare name belongs to one of them alone. (The architecture is always told, and first.)"""
+    choices = {"architecture": "gru", "loss": "l1", "feedback": "l1", "readout": "mean", "aggregator": "mean"}
+    assert run_name(choices, ["loss=l1"]) == "gru,l1"
+    assert run_name(choices, ["feedback=l1"]) == "gru,feedback=l1"
+    assert run_name(choices, ["aggregator=mean", "readout=mean"]) == "gru,aggregator=mean,mean"
+    named = [
+        choice_name(group, choice) for group, choice in CHOICES if group not in ("architecture", "engine", "tracking")
+    ]
+    assert len(named) == len(set(named))
 
 
 def test_groups_are_those_the_door_knows() -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
+from badger_sweeps.runs.checkpoint import FORMAT
 from tests.runs.commands import parts, run, start, wait_for_iteration
 
 ITERATIONS = "training.iterations=900"
@@ -120,6 +122,28 @@ def test_a_truncated_checkpoint_is_refused_and_spoils_nothing(undisturbed: Path,
         refused = run(undisturbed, ITERATIONS, EVERY)
         assert refused.returncode == 2
         assert "must be a whole checkpoint" in refused.stderr
+        assert refused.stderr.count("\n") == 1
+        assert everything(undisturbed) == before
+    finally:
+        checkpoint.write_bytes(whole)
+
+
+@pytest.mark.parametrize(("made_with", "age"), [(None, "an earlier"), (FORMAT + 1, "a later")])
+def test_a_checkpoint_of_another_version_is_refused_and_spoils_nothing(
+    undisturbed: Path, made_with: int | None, age: str
+) -> None:
+    """The first versions noted no format."""
+    checkpoint = undisturbed / "checkpoint.pt"
+    whole = checkpoint.read_bytes()
+    content = torch.load(checkpoint, weights_only=True)
+    del content["format"]
+    torch.save(content if made_with is None else {**content, "format": made_with}, checkpoint)
+    before = everything(undisturbed)
+    try:
+        refused = run(undisturbed, ITERATIONS, EVERY)
+        assert refused.returncode == 2
+        assert f"must be a checkpoint of this version of badger_sweeps (format {FORMAT})" in refused.stderr
+        assert f"found one of {age} version (format {made_with or 1})" in refused.stderr
         assert refused.stderr.count("\n") == 1
         assert everything(undisturbed) == before
     finally:
