@@ -19,8 +19,9 @@ Weighting = Callable[[Tensor], Tensor]
 class Aggregator(ABC):
     """Makes one gradient of each member's gradients g_d, d = 1..D: those of its mean loss in each dimension.
 
-    All are on one scale: where no two gradients conflict, the result is, or may be, the mean over dimensions, which is
-    the gradient of the outer loss.
+    The scale is that of the mean over dimensions, which is the gradient of the outer loss: where no two gradients
+    conflict, surgery and projections give the mean itself, CAGrad up to 1 + c times it. MGDA's result is the shortest
+    that weights of sum 1 can give.
 
     Attributes:
         by_dimension: whether the g_d are needed one by one. If not, the gradient of the outer loss itself is taken, at

@@ -5,6 +5,7 @@ PyTorch is loaded here, and not before: a misspelt key is answered without it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -25,7 +26,8 @@ from badger_sweeps.training.experiment import PARTS, Experiment, Training
 GROUPS = (*PARTS, "engine")
 """The groups whose choices make an experiment."""
 UNTOLD = ("feedback", "rule", "aggregator")
-"""Groups that configurations of earlier versions do not have; their runs are what an experiment's defaults are."""
+"""Groups that runs of earlier versions do not have in their configurations; they are what an experiment's defaults
+are."""
 OTHERS = ("measures", "training", "seeds", "device", "objective", "tracking", "study", "scale", "reuse")
 """The other keys at the top of a configuration."""
 TAGS = ("study", "architecture", "topology", "task", "loss", "feedback", "readout", "rule", "aggregator", "optimizer")
@@ -34,13 +36,14 @@ MOST_SEEDS = 100_000
 """The longest count: more would not fit into any machine's memory."""
 
 
-def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
+def plan(config: DictConfig, hydra: DictConfig, folder: Path, groups: Sequence[str] = GROUPS) -> Plan:
     """The run that a composed configuration describes.
 
     Args:
         config: the job's configuration, without Hydra's part.
         hydra: Hydra's part.
         folder: where the run leaves its files.
+        groups: those whose choices it makes; of others an experiment has its defaults.
 
     Raises:
         UsageError: a value breaks a rule; the message names the key.
@@ -49,8 +52,7 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
         if key not in (*GROUPS, *OTHERS):
             raise UsageError(f"`{key}` is not a known key.{nearest(key, (*GROUPS, *OTHERS))}")
     choices = dict(hydra.runtime.choices)
-    known = [group for group in GROUPS if group in choices or group not in UNTOLD]
-    for group in (*known, "measures", "tracking"):
+    for group in (*groups, "measures", "tracking"):
         if choices.get(group) is None:
             raise UsageError(f"`{group}` must be one choice of its group; found none.")
     if config.scale not in SCALES:
@@ -59,7 +61,7 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path) -> Plan:
     if not isinstance(reuse, bool):
         raise UsageError(f"`reuse` must be true or false; found {reuse!r}.")
     objectives = _objectives(config.objective)
-    parts = {group: _build(config, group) for group in known}
+    parts = {group: _build(config, group) for group in groups}
     try:
         training = Training(**_plain(config, "training"))
     except ValidationError as error:
@@ -88,7 +90,7 @@ def plan_of(run: Path) -> Plan:
     """The plan by which the run in a folder was made, from the configuration that lies there."""
     config = cast(DictConfig, OmegaConf.load(run / CONFIG))
     hydra = cast(DictConfig, OmegaConf.load(run / CONFIG.with_name("hydra.yaml"))).hydra
-    return plan(config, hydra, run)
+    return plan(config, hydra, run, [group for group in GROUPS if group in config or group not in UNTOLD])
 
 
 def _build(config: DictConfig, key: str) -> Any:

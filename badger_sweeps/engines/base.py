@@ -26,7 +26,7 @@ class Losses(NamedTuple):
     losses: Float[Tensor, "population game dim"]
     """The outer objective (`OuterObjective.losses`)."""
     loss_dim: Float[Tensor, "population dim"]
-    """The normalised error after the last inner step, whatever the objective averages over; means over games."""
+    """The normalised error after the last inner step, whatever the objective averages over; its mean over games."""
 
 
 class Pullback(NamedTuple):
@@ -82,7 +82,8 @@ class Engine(ABC):
     def losses(self, objective: OuterObjective, parameters: Weights, games: Games) -> Losses:
         """The outer objective at each member's weights, without gradients, in chunks that fit into memory.
 
-        Members may be any points of weight space, tens of thousands of them.
+        Members may be any points of weight space, tens of thousands of them: many points on the games of one member are
+        as many members with `games.of` and `objective.of` that member, which are held once.
         """
 
     @abstractmethod
@@ -127,6 +128,17 @@ def by_dimension(games: Games, population: int) -> Float[Tensor, "part populatio
     """Cotangents of one part for each dimension: its mean loss over games. The mean of the parts is the outer loss."""
     _, count, dims = games.targets.shape
     return (torch.eye(dims).to(games.targets) / count)[:, None, None].expand(dims, population, count, dims)
+
+
+def check_cotangents(cotangents: Tensor, losses: Tensor) -> None:
+    """Refuse cotangents that do not weigh these losses.
+
+    Raises:
+        ValueError: they are of no part, or not shaped as the losses of each.
+    """
+    if not len(cotangents) or cotangents.shape[1:] != losses.shape:
+        rule = f"must have the shape (parts, {', '.join(map(str, losses.shape))}), with one part or more"
+        raise ValueError(f"`cotangents` {rule}; found {tuple(cotangents.shape)}")
 
 
 def cost(parts: int) -> int:

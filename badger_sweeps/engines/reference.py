@@ -10,7 +10,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from badger_sweeps.engines.base import Engine, Losses, Pullback, Serving, Trace, chosen_steps
+from badger_sweeps.engines.base import Engine, Losses, Pullback, Serving, Trace, check_cotangents, chosen_steps
 from badger_sweeps.engines.captured import replayed
 from badger_sweeps.foundations.settings import settings
 from badger_sweeps.foundations.weights import Weights
@@ -101,6 +101,7 @@ def _pullback(
         mean = errors.new_full((), errors.shape[1] / errors.numel())
         parts = [mean.expand(errors.shape)]
     else:
+        check_cotangents(cotangents, errors[0])
         parts = [(part / objective.loss_steps).expand(errors.shape) for part in cotangents]
     last = len(parts) - 1
     gradients = [

@@ -72,7 +72,8 @@ def outcome(seed: int, columns: Mapping[str, NDArray[np.float32]], ladder: Ladde
     A member that diverged counts as not escaped and not solved, whatever it did before.
     """
     loss, norm = columns["loss"], columns.get("grad_norm")
-    told = columns.get("diverged", ~np.isfinite(loss))  # which histories of earlier versions do not have
+    # Histories of earlier versions have no such column: there whatever was not finite had diverged.
+    told = columns.get("diverged", ~np.isfinite(loss if norm is None else loss + norm))
     diverged = bool(len(loss)) and bool(told[-1] > 0)
     dims = sum(name.startswith("loss_dim/") for name in columns)
     per_dim = np.stack([columns[f"loss_dim/{dim}"] for dim in range(dims)], axis=1)

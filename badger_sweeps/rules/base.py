@@ -65,13 +65,16 @@ class Update(NamedTuple):
     state: RuleState
     """What the rule remembers now, under the names it began with; may be the state given, changed in place."""
     loss_dim: Float[Tensor, "population dim"]
-    """The normalised error of the batch in each dimension, at the weights that the iteration started with."""
+    """The normalised error after the last inner step in each dimension, mean over the batch, at the weights that the
+    iteration started with: `loss_dim` of what the engine gives."""
     metrics: Mapping[str, Float[Tensor, " population"]]
     """The rule's own, by the names in `Rule.metrics`."""
     alive: Bool[Tensor, " population"]
-    """Whether a member has not diverged in this iteration: what that is, the rule says."""
+    """Whether a member has not diverged in this iteration: what that is, the rule says; losses that are not finite are
+    always."""
     evaluations: int | Int[Tensor, " population"]
-    """What the iteration cost each member, in rollouts of its batch: forward only 1, with its gradient 3."""
+    """What the iteration cost each member, in rollouts of its batch: forward only 1, with its gradient 3 (`cost`). A
+    rule that plays many points for each member counts them all."""
 
 
 class Rule(ABC):

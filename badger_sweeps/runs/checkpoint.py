@@ -85,7 +85,9 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if made_with != FORMAT:
         age = "an earlier" if made_with < FORMAT else "a later"
         rule = f"must be a checkpoint of this version of badger_sweeps (format {FORMAT})"
-        raise UsageError(f"`{path}` {rule}; found one of {age} version (format {made_with}). Delete it to start anew.")
+        raise UsageError(
+            f"`{path}` {rule}; found one of {age} version (format {made_with}), which alone goes on with it."
+        )
     return identity, state
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import badger_sweeps
 from badger_sweeps.foundations.files import replacing
@@ -55,6 +57,36 @@ def computing_code() -> str:
         if package == PARTS[0] and rest.split("/")[0] in COMPUTING:
             digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def further_code(config: Any) -> str:
+    """A hash of the files with the classes from outside of this package that a configuration names; empty without
+    any."""
+    files = sorted({file for name in _targets(config) if (file := _file_of(name)) is not None})
+    if not files:
+        return ""
+    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
+
+
+def _targets(config: Any) -> Iterator[str]:
+    """The dotted names of all classes that a configuration builds, but for this package's."""
+    if isinstance(config, Mapping):
+        name = config.get("_target_")
+        if isinstance(name, str) and name.partition(".")[0] != PARTS[0]:
+            yield name
+    if isinstance(config, Mapping | list):
+        for child in config.values() if isinstance(config, Mapping) else config:
+            yield from _targets(child)
+
+
+def _file_of(name: str) -> Path | None:
+    """The file of the module that a class is in; None for one without a file."""
+    module = name.rpartition(".")[0]
+    try:
+        spec = find_spec(module) if module else None
+    except (ImportError, ValueError):  # whoever builds it will say so
+        return None
+    return Path(spec.origin) if spec is not None and spec.origin is not None and Path(spec.origin).is_file() else None
 
 
 @cache  # what a process has imported does not change, whatever becomes of the files

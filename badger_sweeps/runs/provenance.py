@@ -20,7 +20,7 @@ import badger_sweeps
 from badger_sweeps.foundations.addresses import without_passwords
 from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.foundations.files import write_json
-from badger_sweeps.runs.code import computing_code, write_code
+from badger_sweeps.runs.code import computing_code, further_code, write_code
 
 NAME = "provenance.json"
 LIBRARIES = ("torch", "numpy", "scipy", "pandas", "networkx", "ruptures", "hydra-core", "optuna", "wandb")
@@ -28,8 +28,8 @@ LIBRARIES = ("torch", "numpy", "scipy", "pandas", "networkx", "ruptures", "hydra
 
 NO_SAY = ("study", "scale", "reuse", "tracking", "objective")
 """Keys of a configuration that leave every number of a history as it is."""
-ROUNDING = ("torch", "numpy", "scipy")
-"""Libraries of which another version may round otherwise."""
+ROUNDING = ("torch", "numpy", "scipy", "torchjd", "cvxpy", "clarabel", "pytorch_optimizer")
+"""Libraries of which another version may compute or round otherwise."""
 COMPUTED_FROM = "computed_from"
 """What the history follows from (`computed_from`); null for a run that went on with another configuration or code."""
 WHATEVER_BUDGET = "computed_from_whatever_budget"
@@ -101,7 +101,7 @@ def computed_from(config: Mapping[str, Any]) -> dict[str, str]:
     versions = " ".join(version(name) for name in ROUNDING)
     return {
         "configuration": configuration,
-        "code": hashlib.sha256(f"{computing_code()} {versions}".encode()).hexdigest(),
+        "code": hashlib.sha256(f"{computing_code()} {further_code(config)} {versions}".encode()).hexdigest(),
     }
 
 

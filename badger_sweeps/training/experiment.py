@@ -173,9 +173,15 @@ class Experiment:
         identity: dict[str, Any] = {"seeds": list(self.seeds), "device": self.torch_device.type}
         for part in (*PARTS, "training"):
             settings = getattr(self, part)
-            identity[part] = type(settings).__name__
+            identity[part] = _name(type(settings))
             identity |= {f"{part}.{field.name}": getattr(settings, field.name) for field in fields(settings)}
         identity["topology.graphs"] = f"sha256 {hashlib.sha256(self.graphs.numpy().tobytes()).hexdigest()}"
         for key in ("iterations", "checkpoint_every", "snapshot_every"):
             del identity[f"training.{key}"]
         return identity
+
+
+def _name(kind: type) -> str:
+    """A class's name; of one from outside of this package also where it is from."""
+    ours = kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return kind.__name__ if ours else f"{kind.__module__}.{kind.__qualname__}"

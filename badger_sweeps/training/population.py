@@ -10,7 +10,7 @@ from torch import Tensor
 
 from badger_sweeps.foundations.streams import Purpose, Streams
 from badger_sweeps.rollout import Games
-from badger_sweeps.rules.base import RuleState, Start, Step, Update
+from badger_sweeps.rules.base import Rule, RuleState, Start, Step, Update, finite
 from badger_sweeps.training.draws import draw_games, initial_weights
 from badger_sweeps.training.experiment import Experiment
 
@@ -45,6 +45,10 @@ class Population:
         self.engine, self.engine_words = experiment.engine.serving(experiment.system, device)
         start = Start(experiment.seeds, self.parameters, experiment.optimizer)
         self.rule_state: RuleState = experiment.rule.initial_state(start)
+        for name, value in self.rule_state.items():
+            if not isinstance(value, Tensor) and not hasattr(value, "load_state_dict"):
+                what = "a tensor, or have `state_dict` and `load_state_dict`"
+                raise TypeError(f"state {name!r} of {type(experiment.rule).__name__} must be {what}; found {value!r}")
         self._streams = {
             purpose: Streams(experiment.seeds, purpose, device) for purpose in (Purpose.TARGETS, Purpose.STATES)
         }
@@ -68,7 +72,11 @@ class Population:
     def advance(self) -> Update:
         """One outer iteration by the experiment's rule, on the next batch of games; gives what the rule made of it.
 
-        A member that diverges is frozen with the weights that it had.
+        A member that diverges is frozen with the weights that it had. One whose losses are not finite has diverged,
+        whatever the rule says.
+
+        Raises:
+            TypeError: the rule does not keep to what `Rule` and `Update` say.
         """
         experiment, weights = self.experiment, self.parameters.flat
         step = Step(
@@ -83,12 +91,12 @@ class Population:
             clip_norm=experiment.training.clip_norm,
         )
         before = weights.clone()
-        update = experiment.rule.update(step, self.rule_state)
+        update = _checked(experiment.rule, experiment.rule.update(step, self.rule_state), self.rule_state)
         self.rule_state = update.state
         self.evaluations = self.evaluations + self.active * update.evaluations
-        self.active = self.active & update.alive
+        self.active = self.active & update.alive & finite(update.loss_dim)
         if update.weights is not weights:
-            weights.copy_(update.weights)
+            weights.copy_(update.weights.detach())
         frozen = ~self.active
         weights[frozen] = before[frozen]  # whatever the rule did there: momentum moves weights without a gradient
         self.iteration += 1
@@ -115,6 +123,16 @@ class Population:
         self.rule_state = {name: _restored(value, state["rule"][name]) for name, value in self.rule_state.items()}
         for purpose, streams in self._streams.items():
             streams.load_state_dict(state["streams"][purpose.name])
+
+
+def _checked(rule: Rule, update: Update, before: RuleState) -> Update:
+    """The update, cut off from autograd's graph, if it has what the rule announced."""
+    for what, given, announced in (("metrics", update.metrics, rule.metrics), ("state", update.state, before)):
+        if given.keys() != set(announced):
+            names = f"must be {sorted(announced)}, as announced"
+            raise TypeError(f"{what} of an update by {type(rule).__name__} {names}; found {sorted(given)}")
+    metrics = {name: value.detach() for name, value in update.metrics.items()}
+    return update._replace(loss_dim=update.loss_dim.detach(), metrics=metrics)
 
 
 def _saved(value: Any) -> Any:

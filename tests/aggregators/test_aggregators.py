@@ -59,6 +59,26 @@ def test_the_mean_of_projections() -> None:
     torch.testing.assert_close(combined(UPGrad(), YU), torch.tensor([0.25, 0.75]), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("length", [1.0, 1e-3, 1e-6, 1e-9, 1e-12])
+def test_projections_do_not_depend_on_the_gradients_lengths(length: float) -> None:
+    """A short g2 becomes (0, length), and turns g1 to (1/2, 1/2) as a long one does."""
+    short = YU.double() * torch.tensor([[1.0], [length]], dtype=torch.float64)
+    expected = torch.tensor([0.25, 0.25 + length / 2], dtype=torch.float64)
+    torch.testing.assert_close(combined(UPGrad(), short), expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("still", [0.0, 1e-9])
+def test_a_dimension_at_rest_stops_no_other(still: float) -> None:
+    """CAGrad goes on along the mean where nothing gains in all dimensions; projections leave the others as they are."""
+    gradients = torch.eye(3, 5) * torch.tensor([1.0, 1.0, still])[:, None]
+    for aggregator in (CAGrad(), UPGrad(), PCGrad()):
+        found = combined(aggregator, gradients)
+        assert float(torch.cosine_similarity(found, gradients.mean(dim=0), dim=0)) > 0.99, aggregator
+        assert float(found.norm()) > 0.5 * float(gradients.mean(dim=0).norm())
+    opposite = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]])
+    assert float(combined(CAGrad(), opposite)[1]) > 0.1
+
+
 def test_near_the_mean() -> None:
     """CAGrad maximises the least gain within the ball around the mean: beside a search over the ball's edge."""
     c, mean = 0.5, YU.mean(dim=0)
@@ -98,7 +118,8 @@ def test_members_get_what_torchjd_makes_of_their_matrix(choice: str, dims: int, 
 
 @pytest.mark.parametrize("choice", choices_of("aggregator"))
 def test_without_conflict_it_may_be_the_mean(choice: str) -> None:
-    """Orthogonal gradients of one length: the mean for all that stay near it, and for MGDA the shortest vector, too."""
+    """Orthogonal gradients of one length: the mean for surgery and projections, and for MGDA the shortest vector, too;
+    1 + c times the mean for CAGrad."""
     gradients = torch.eye(4, 6)
     if choice == "mean":
         found = MeanGradient().combine(gradients.mean(dim=0)[None, None], streams())[0]
@@ -106,8 +127,8 @@ def test_without_conflict_it_may_be_the_mean(choice: str) -> None:
         found = combined(small("aggregator", choice), gradients)
     direction = gradients.mean(dim=0)
     assert float(torch.cosine_similarity(found, direction, dim=0)) > 0.999
-    if choice != "cagrad":  # which goes further along the mean, by the radius of its ball
-        torch.testing.assert_close(found, direction, rtol=1e-3, atol=1e-4)
+    times = 1.5 if choice == "cagrad" else 1.0
+    torch.testing.assert_close(found, times * direction, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("choice", ["upgrad", "mgda", "cagrad"])
@@ -172,7 +193,8 @@ def test_the_projection_is_the_quadratic_program_s_answer(seed: int) -> None:
     problem.solve(cvxpy.CLARABEL)
     assert (found >= u - 1e-9).all()
     assert float(found @ gramian @ found) == pytest.approx(problem.value, abs=1e-6)
-    np.testing.assert_allclose(rows.T @ found, rows.T.numpy() @ v.value, atol=1e-4)
+    # The solver's value is right to 1e-7 or so, its vector therefore to the root of that.
+    np.testing.assert_allclose(rows.T @ found, rows.T.numpy() @ v.value, atol=1e-3)
 
 
 def test_the_mean_imports_nothing() -> None:

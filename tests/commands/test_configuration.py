@@ -9,15 +9,16 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 
 from badger_sweeps.aggregators.base import Aggregator
 from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.commands import configuration
-from badger_sweeps.commands.door import GROUPS, plan
+from badger_sweeps.commands.door import GROUPS, UNTOLD, plan, plan_of
 from badger_sweeps.commands.naming import choice_name, run_folder, run_name
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.feedback.base import Feedback
+from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.optimizers.base import Optimizer
 from badger_sweeps.readouts.base import Readout
@@ -78,6 +79,24 @@ def test_the_defaults_are_those_of_the_library() -> None:
     assert planned.experiment == Experiment()
     assert set(config.training) == set(Training.__dataclass_fields__)
     assert planned.name == "gru"
+
+
+def test_runs_of_before_a_group_was_there_are_what_its_default_is(tmp_path: Path) -> None:
+    """They can still be reported, measured and delivered; their configurations do not have the group."""
+    with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
+        config = compose(configuration.NAME, ["hydra.run.dir=x"], return_hydra_config=True)
+    for group in UNTOLD:
+        with open_dict(config):
+            del config[group]
+            del config.hydra.runtime.choices[group]
+    folder = tmp_path / ".hydra"
+    folder.mkdir()
+    job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    OmegaConf.save(job, folder / "config.yaml")
+    OmegaConf.save(OmegaConf.masked_copy(config, ["hydra"]), folder / "hydra.yaml")
+    assert plan_of(tmp_path).experiment == Experiment()
+    with pytest.raises(UsageError, match="`feedback` must be one choice of its group; found none"):
+        plan(job, config.hydra, tmp_path)
 
 
 STUDIES = [path.stem for path in FILES if path.parent.name == "study"]

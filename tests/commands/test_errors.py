@@ -144,6 +144,12 @@ def test_one_line_and_no_trace(
         (("-m", "objective=final_loss,escape_iteration"), "`hydra.sweep.subdir` must differ from job to job; found"),
         (("-m", "seeds=1,2", "hydra.sweep.subdir=x"), "`hydra.sweep.subdir` must differ from job to job; found"),
         (("-m", "hydra.sweeper.n_trials=3"), "`hydra.sweeper.n_trials` is not a known key."),
+        (("aggregator=[pcgrad,mgda]",), "`aggregator` must be one choice of its group; found none."),
+        (("~feedback",), "`feedback` must be one choice of its group; found none."),
+        (
+            ("architecture=supervised_lstm", "task=frequency", "feedback=l1"),
+            "`feedback` must be SameAsLoss with SupervisedLSTM, which is told no error; found AbsoluteErrorFeedback.",
+        ),
         (("study=shorten_plateaus", "scale=small"), "`scale` must be one of quick, full; found 'small'."),
         (("study=shorten_plateaus", "hydra.sweeper.n_trials=0"), "`hydra.sweeper.n_trials` must be a whole number of"),
         (("study=shorten_plateaus", "seeds=choice(3,4)"), "`seeds` must be the same in every trial of a search; found"),

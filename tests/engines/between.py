@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from badger_sweeps.engines.base import FORWARD, Engine, Pullback, cost
+from badger_sweeps.engines.base import FORWARD, Engine, Losses, Pullback, cost
+from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.outer_objective import OuterObjective
+from badger_sweeps.rollout import Games
 from badger_sweeps.training.population import Population
 
 
@@ -20,6 +23,7 @@ class Between:
 
     def __init__(self, members: Population, change: Callable[[Tensor], object] = lambda gradients: None) -> None:
         self._engine: Engine = members.engine
+        self._members = len(members.experiment.seeds)
         self._change = change
         self.found: Pullback | None = None
         self.spent = 0
@@ -31,6 +35,7 @@ class Between:
         self._change(self.found.gradients)
         return self.found
 
-    def losses(self, *given: object) -> object:
-        self.spent += FORWARD
-        return self._engine.losses(*given)  # type: ignore[arg-type]
+    def losses(self, objective: OuterObjective, parameters: Weights, games: Games) -> Losses:
+        """Of as many points of weight space for each member as there are."""
+        self.spent += FORWARD * len(parameters.flat) // self._members
+        return self._engine.losses(objective, parameters, games)

@@ -173,6 +173,15 @@ def test_what_it_does_not_know_goes_to_the_reference() -> None:
     assert words(served, "cuda") == "reference engine (PyTorch, CUDA graph), since the native engine runs on the CPU"
 
 
+def test_what_it_does_not_know_is_refused_also_after_it_was_chosen() -> None:
+    """A rule may put another objective in the run's place: the kernel would compute with a loss that it knows."""
+    served = case(system(GRU(hidden=17, message=3)))
+    for changes in ({"loss": OtherLoss()}, {"feedback": OtherLoss()}, {"readout": OtherReadout()}):
+        other = served.having(system=served.objective.system._replace(**changes))
+        with pytest.raises(TypeError, match="the native engine does not know Other"):
+            other.on(Native())
+
+
 def test_annealing_reaches_the_kernel() -> None:
     """Each outer iteration has its own z, although sizes and weights are the same."""
     annealed = system(TCNN(hidden=20, message=6, z=5.0, beta=0.5))

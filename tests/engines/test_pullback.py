@@ -45,7 +45,7 @@ def played(architecture: Architecture, **sizes: int) -> Case:
 
 
 def jacobian(given: Case, member: int, cotangents: torch.Tensor) -> torch.Tensor:
-    """By torch.func, in float64: the objective's pure function, differentiated by forward mode and contracted."""
+    """By torch.func, in float64: the rows of the objective's pure function, contracted."""
     one, shapes = given.member(member).double(), given.parameters.shapes
 
     def losses(flat: torch.Tensor) -> torch.Tensor:
@@ -175,7 +175,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
 
-@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("engine", ["native", pytest.param("reference", marks=pytest.mark.slow)])
 def test_ten_thousand_points_of_weight_space_fit_into_memory(engine: str) -> None:
     """All their hidden states at once would take 10 000 * 64 * 16 * 16 * 4 bytes, 650 MB, and some times that in
     passing; a chunk holds 64 MB of them. What is handed back takes 8 MB."""

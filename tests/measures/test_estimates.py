@@ -116,6 +116,16 @@ def test_objectives_count_censored_and_diverged_seeds() -> None:
     assert objective("escape_iteration", outcomes, 100) == (80, None, None)
 
 
+def test_histories_of_before_divergence_was_a_column() -> None:
+    """There a loss or a gradient that is not finite has diverged."""
+    ladder = Ladder(parts=4, block=5)
+    for name, value in (("loss", np.nan), ("grad_norm", np.nan), ("grad_norm", np.inf)):
+        columns = {key: own.copy() for key, own in member(0, *[1] * 20).items() if key != "diverged"}
+        assert not outcome(0, columns, ladder).diverged
+        columns[name][-1] = value
+        assert outcome(0, columns, ladder).diverged
+
+
 def test_an_outcome_tells_what_was_solved_on_each_plateau() -> None:
     columns = member(0, *[1] * 12, *[0.5] * 12)
     columns["loss_dim/0"] = np.repeat([1, 0.02], 60).astype(np.float32)

@@ -167,6 +167,35 @@ def test_muon_orthogonalises_matrices_and_leaves_vectors_to_adam() -> None:
                 assert (values < 1.3).all(), name
 
 
+def test_muon_follows_the_library_s_own_with_all_its_settings() -> None:
+    """Run on each member alone: matrices and vectors in groups of their own; six steps, so that moments matter."""
+    ours = Muon(lr=0.02, momentum=0.8, beta1=0.7, beta2=0.9, eps=1e-3, weight_decay=0.2)
+    members = population(ours, None)
+    engine = Between(members)
+    alone = [[tensor[member].clone() for tensor in members.parameters.values()] for member in range(len(SEEDS))]
+    shared = {"lr": 0.02, "weight_decay": 0.2}
+    vectors = {"use_muon": False, "betas": (0.7, 0.9), "eps": 1e-3, **shared}
+    optimizers = [
+        pytorch_optimizer.Muon(
+            [
+                {"params": [own for own in weights if own.ndim == 2], "use_muon": True, "momentum": 0.8, **shared},
+                {"params": [own for own in weights if own.ndim == 1], **vectors},
+            ],
+            use_adjusted_lr=True,
+        )
+        for weights in alone
+    ]
+    for _ in range(6):
+        members.advance()
+        gradients = Weights(engine.found.gradients[0], members.parameters.shapes)
+        for member, weights in enumerate(alone):
+            for weight, gradient in zip(weights, gradients.values(), strict=True):
+                weight.grad = gradient[member].clone()
+            optimizers[member].step()
+            for weight, tensor in zip(weights, members.parameters.values(), strict=True):
+                torch.testing.assert_close(tensor[member], weight, atol=1e-6, rtol=1e-5)
+
+
 def test_steps_and_checkpoints_do_not_import_the_compiler() -> None:
     """Which would take a second or two of every start."""
     program = """

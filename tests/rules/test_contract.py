@@ -8,6 +8,7 @@ import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,9 @@ import torch
 from pydantic import ValidationError
 
 from badger_sweeps.architectures.gru import GRU
-from badger_sweeps.foundations.settings import explain
+from badger_sweeps.foundations.settings import explain, settings
 from badger_sweeps.optimizers.sgd import SGD
-from badger_sweeps.rules.base import Rule
+from badger_sweeps.rules.base import Rule, RuleState, Step, Update
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training.experiment import Experiment, Training
@@ -41,7 +42,7 @@ every_rule = pytest.mark.parametrize("name", RULES)
 
 def experiment(name: str, seeds: tuple[int, ...] = SEEDS, iterations: int = 12, **changes: object) -> Experiment:
     rule, aggregator = RULES[name]
-    settings = {
+    parts = {
         "architecture": GRU(hidden=8, message=4),
         "topology": RandomLinks(experts=5, links=2),
         "task": GuessingGame(dims=3),
@@ -51,7 +52,7 @@ def experiment(name: str, seeds: tuple[int, ...] = SEEDS, iterations: int = 12, 
         "seeds": seeds,
         "device": "cpu",
     }
-    return Experiment(**{**settings, **changes})
+    return Experiment(**{**parts, **changes})
 
 
 @every_rule
@@ -172,7 +173,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(line, capture_output=True, text=True, cwd=Path(__file__).parents[2])
 
 
-@pytest.mark.parametrize("rule", ["random_direction", "surgery_by_hand"])
+@pytest.mark.parametrize("rule", ["random_direction", pytest.param("surgery_by_hand", marks=pytest.mark.slow)])
 def test_a_stranger_s_rule_is_a_choice_on_the_command_line(rule: str, tmp_path: Path) -> None:
     """History, W&B, summary, stop and resumption, without a line of ours changed for it."""
     whole = run(tmp_path / "whole", f"rule={rule}", "training.iterations=40")
@@ -192,6 +193,48 @@ def test_a_stranger_s_rule_is_a_choice_on_the_command_line(rule: str, tmp_path: 
         capture_output=True, text=True, env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
     )  # fmt: skip
     assert f'"{metrics[0]}"' in logged.stdout
+
+
+@settings
+class Careless(SurgeryByHand):
+    """Takes everybody for alive, and its own state for whatever it likes."""
+
+    kept: bool = True
+    metrics: ClassVar[tuple[str, ...]] = ("conflicts",)
+
+    def update(self, step: Step, state: RuleState) -> Update:
+        update = super().update(step, state)
+        further = {} if self.kept else {"further": torch.zeros(3)}
+        return update._replace(alive=torch.ones(3, dtype=torch.bool), state={**update.state, **further})
+
+
+def test_losses_that_are_not_finite_have_diverged_whatever_a_rule_says() -> None:
+    members = Population(experiment("surgery_by_hand", rule=Careless()))
+    with torch.no_grad():
+        members.parameters["weight_out"][1, 0, 0] = torch.inf
+    first, second, *_ = train(members)
+    assert first.metrics["diverged"].tolist() == [0, 1, 0]
+    assert second.seeds == (4, 9)
+
+
+def test_what_a_rule_did_not_announce_is_refused() -> None:
+    """It would not be restored from a checkpoint, or would be no column."""
+    silent = settings(type("Silent", (SurgeryByHand,), {"metrics": ("conflicts", "more")}))
+    counting = settings(type("Counting", (SurgeryByHand,), {"initial_state": lambda self, start: {"n": 0}}))
+    with pytest.raises(TypeError, match=r"state of an update by Careless must be \['order'\], as announced; found"):
+        Population(experiment("surgery_by_hand", rule=Careless(kept=False))).advance()
+    with pytest.raises(
+        TypeError, match=r"metrics of an update by Silent must be \['conflicts', 'more'\], as announced"
+    ):
+        Population(experiment("surgery_by_hand", rule=silent())).advance()
+    with pytest.raises(TypeError, match="state 'n' of Counting must be a tensor, or have `state_dict`"):
+        Population(experiment("surgery_by_hand", rule=counting()))
+
+
+def test_another_author_s_rule_of_the_same_name_is_another_rule() -> None:
+    """Ours go by their class's name alone, as they always have."""
+    assert experiment("random_direction").identity["rule"] == "tests.rules.strangers.RandomDirection"
+    assert experiment("gradient_descent-mean").identity["rule"] == "GradientDescent"
 
 
 def test_a_rule_must_be_one(tmp_path: Path) -> None:

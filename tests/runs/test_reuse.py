@@ -12,8 +12,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import badger_sweeps
 from badger_sweeps.commands.door import plan_of
 from badger_sweeps.runs import provenance
+from badger_sweeps.runs.code import COMPUTING
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.provenance import COMPUTED_FROM, WHATEVER_BUDGET, Provenance, computed_from
 from badger_sweeps.runs.reuse import adopt, finished_alike
@@ -87,6 +89,29 @@ def test_a_run_on_other_graphs_is_not_taken_whatever_its_configuration_says(copy
     assert finished_alike(other, copy) is None
     (copy / "one" / "arm" / "checkpoint.pt").unlink()
     assert finished_alike(wanted, copy) is None
+
+
+def test_all_code_that_computes_is_known() -> None:
+    """Whatever lies at the top of the package decides numbers, or is named here as what only hands them on."""
+    handing_on = {
+        *("__init__.py", "__main__.py", "commands", "loading.py", "resolvers.py", "runs", "sweeps", "tracking", "conf"),
+    }
+    there = {path.name for path in Path(badger_sweeps.__file__).parent.iterdir() if path.name != "__pycache__"}
+    assert set(COMPUTING) == there - handing_on
+
+
+def test_a_class_from_elsewhere_is_code_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edited rule under the same name is another code; a configuration of our own classes alone knows no other."""
+    (tmp_path / "from_elsewhere.py").write_text("class Rule: ...")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = {**CONFIG, "rule": {"_target_": "from_elsewhere.Rule"}}
+    before = computed_from(config)["code"]
+    assert before != computed_from(CONFIG)["code"]
+    assert before == computed_from(config)["code"]
+    (tmp_path / "from_elsewhere.py").write_text("class Rule: step = 2")
+    assert computed_from(config)["code"] != before
+    ours = {**CONFIG, "rule": {"_target_": "badger_sweeps.rules.gradient_descent.GradientDescent"}}
+    assert computed_from(ours)["code"] == computed_from(CONFIG)["code"]
 
 
 def test_other_code_is_not_taken(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,10 @@ def test_one_run_for_each_seed_grouped_by_configuration(finished: Path) -> None:
     for seed, run_record in runs.items():
         assert run_record["display_name"].endswith(f"seed {seed}")
         assert run_record["job_type"] == "train"
-        assert run_record["tags"] == ["exponential", "random", "guessing_game", "mse", "mean", "adam"]
+        assert run_record["tags"] == [
+            *("exponential", "random", "guessing_game", "mse", "feedback=same", "mean"),
+            *("gradient_descent", "aggregator=mean", "adam"),
+        ]
         config = run_record["config"]["update"]
         assert (config["seed"], config["optimizer"]["lr"], config["topology"]["experts"]) == (seed, 0.01, 5)
 
@@ -117,7 +120,7 @@ def test_what_is_measured_is_logged_when_it_is_measured(finished: Path) -> None:
 def test_metrics_have_the_outer_iteration_as_their_axis(finished: Path) -> None:
     metrics = of_seed(finished, 0)["metric"]
     text = json.dumps(metrics)
-    names = ("loss", "loss_dim/*", "grad_norm", "schedule/*", "plateau/*")
+    names = ("loss", "loss_dim/*", "grad_norm", "diverged", "cost/*", "schedule/*", "plateau/*")
     names += tuple(
         f"{of}/*"
         for of in ("evaluation", "guess", "mi", "mi_given_target", "binding", "hurst", "sequentiality", "gate")

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
-from badger_sweeps.engines.base import Engine, Losses, Pullback, Serving, Trace, chosen_steps, cost
+from badger_sweeps.engines.base import Engine, Losses, Pullback, Serving, Trace, check_cotangents, chosen_steps, cost
 from badger_sweeps.engines.native.cells import Cell, cell_of, constants_of, places
 from badger_sweeps.engines.native.compiler import CannotBuild
 from badger_sweeps.engines.native.library import Job, Library, library
@@ -34,6 +34,8 @@ CHUNK_NUMBERS = 2**21
 """How many gradients a member's tasks may hold together: large networks are cut into fewer."""
 OPERATIONS_PER_THREAD = 2e7
 """A thread with less to do takes longer to start than it saves; that is about 0.2 milliseconds of work."""
+ERRORS, READOUTS = (MeanSquaredError, MeanAbsoluteError), (Mean, Weighted)
+"""What the kernel knows."""
 SERVED = ("AVX2", "AVX512")
 """What PyTorch calls the processors on which the kernel pays."""
 VECTORS = {8: "AVX2", 16: "AVX-512"}
@@ -60,11 +62,8 @@ class Native(Engine):
             return "the native engine runs on the CPU"
         if cell is None:
             return f"the native engine has no cell for {type(system.architecture).__name__}"
-        errors = (MeanSquaredError, MeanAbsoluteError)
-        known = ((system.loss, errors), (system.feedback, errors), (system.readout, (Mean, Weighted)))
-        for part, kinds in known:
-            if type(part) not in kinds:
-                return f"the native engine does not know {type(part).__name__}"
+        if (part := _unknown(system)) is not None:
+            return f"the native engine does not know {part}"
         if capability not in SERVED:
             return f"the native engine needs a CPU with AVX2 or AVX-512; found {capability}"
         try:
@@ -104,8 +103,9 @@ class Native(Engine):
         losses = torch.empty(members, *games.targets.shape[1:])
         parts, wanted = 1, {"losses": losses}
         if cotangents is not None:
+            check_cotangents(cotangents, losses)
             parts = len(cotangents)
-            wanted["cotangents"] = _array("cotangents", cotangents, parts * losses.numel())
+            wanted["cotangents"] = _array("cotangents", cotangents, cotangents.numel())
         sums = self._run(objective, parameters, games, parts, wanted)
         gradients, loss_dim = sums.split_with_sizes([parts * weights, losses.shape[-1]], dim=1)
         return Pullback(losses, loss_dim, gradients.view(members, parts, weights).transpose(0, 1))
@@ -137,6 +137,8 @@ class Native(Engine):
         Gives each member's gradients, part after part, followed by the error in each dimension after the last step.
         """
         system, members = objective.system, len(parameters.flat)
+        if (part := _unknown(system)) is not None:  # a rule may have put another objective in its place since `serving`
+            raise TypeError(f"the native engine does not know {part}")
         shape = _Shape(
             members=members,
             games=games.targets.shape[1],
@@ -243,6 +245,17 @@ def _prepare(
     }
     states = tuple((name, f"{array}0") for name, array in cell.states)
     return _Prepared(kernel, job, place, states, elements)
+
+
+def _unknown(system: System) -> str | None:
+    """What the kernel does not know of a system, beside its cell; None if it knows all.
+
+    Types are compared exactly: a subclass may score or combine otherwise.
+    """
+    for part, kinds in ((system.loss, ERRORS), (system.feedback, ERRORS), (system.readout, READOUTS)):
+        if type(part) not in kinds:
+            return type(part).__name__
+    return None
 
 
 def _shared(tensor: Tensor) -> bool:
