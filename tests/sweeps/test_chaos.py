@@ -70,9 +70,10 @@ class Chaos:
                     time.sleep(0.1 * delay)
                 case _:
                     time.sleep(delay)
-            self.in_a_trial += self._records.running(victim.pid) is not None
             assert victim.running, f"the sweep was over before the kill: {victim.said}"
             victim.kill()
+            # Asked afterwards: a moment before, it may have been about to tell of its trial.
+            self.in_a_trial += self._records.running(victim.pid) is not None
             self._controllers[chosen] = self._started(self._logs[chosen])
 
     def _at_work(self, victim: Controller) -> int:
