@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from badger_sweeps.engines.base import Engine
-from badger_sweeps.foundations.streams import Purpose, stream
+from badger_sweeps.foundations.streams import Purpose, Streams
 from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.reduction import Basis, pooled_basis, project
 from badger_sweeps.training.draws import draw_games, initial_weights
@@ -49,8 +49,8 @@ class EvaluationSet:
         self.games = draw_games(
             experiment,
             games,
-            [stream(seed, Purpose.EVALUATION_TARGETS, device) for seed in experiment.seeds],
-            [stream(seed, Purpose.EVALUATION_STATES, device) for seed in experiment.seeds],
+            Streams(experiment.seeds, Purpose.EVALUATION_TARGETS, device),
+            Streams(experiment.seeds, Purpose.EVALUATION_STATES, device),
         )
         self.objective = experiment.objective
         self.outputs_basis, self.coordinates = _of_targets(self.games.targets)
@@ -60,11 +60,9 @@ class EvaluationSet:
 
     def _noise(self, components: int) -> Float[Tensor, "population game expert component"]:
         games, experts = self.games.targets.shape[1], self.experiment.topology.experts
-        draws = [
-            torch.randn(games, experts, components, generator=stream(seed, Purpose.MEASURES))
-            for seed in self.experiment.seeds
-        ]
-        return torch.stack(draws).to(self.games.targets.device)
+        streams = Streams(self.experiment.seeds, Purpose.MEASURES)
+        drawn = streams.draw(lambda own: torch.randn(games, experts, components, generator=own))
+        return drawn.to(self.games.targets.device)
 
     def _basis(self, components: int) -> Basis:
         weights = initial_weights(self.experiment)
