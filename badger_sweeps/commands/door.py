@@ -25,7 +25,7 @@ from badger_sweeps.training.experiment import PARTS, Experiment, Training
 
 GROUPS = (*PARTS, "engine")
 """The groups whose choices make an experiment."""
-UNTOLD = ("feedback", "rule", "aggregator")
+ADDED_LATER = ("feedback", "rule", "aggregator")
 """Groups that runs of earlier versions do not have in their configurations; they are what an experiment's defaults
 are."""
 OTHERS = ("measures", "training", "seeds", "device", "objective", "tracking", "study", "scale", "reuse")
@@ -90,7 +90,7 @@ def plan_of(run: Path) -> Plan:
     """The plan by which the run in a folder was made, from the configuration that lies there."""
     config = cast(DictConfig, OmegaConf.load(run / CONFIG))
     hydra = cast(DictConfig, OmegaConf.load(run / CONFIG.with_name("hydra.yaml"))).hydra
-    return plan(config, hydra, run, [group for group in GROUPS if group in config or group not in UNTOLD])
+    return plan(config, hydra, run, [group for group in GROUPS if group in config or group not in ADDED_LATER])
 
 
 def _build(config: DictConfig, key: str) -> Any:

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf, open_dict
 from badger_sweeps.aggregators.base import Aggregator
 from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.commands import configuration
-from badger_sweeps.commands.door import GROUPS, UNTOLD, plan, plan_of
+from badger_sweeps.commands.door import ADDED_LATER, GROUPS, plan, plan_of
 from badger_sweeps.commands.naming import choice_name, run_folder, run_name
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.feedback.base import Feedback
@@ -85,7 +85,7 @@ def test_runs_of_before_a_group_was_there_are_what_its_default_is(tmp_path: Path
     """They can still be reported, measured and delivered; their configurations do not have the group."""
     with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
         config = compose(configuration.NAME, ["hydra.run.dir=x"], return_hydra_config=True)
-    for group in UNTOLD:
+    for group in ADDED_LATER:
         with open_dict(config):
             del config[group]
             del config.hydra.runtime.choices[group]
@@ -114,6 +114,14 @@ def test_every_study_composes_at_every_scale(study: str, scale: str) -> None:
     assert config.hydra.mode.name == "MULTIRUN"
     folder = f"runs/{study}" + ("_quick" if scale == "quick" and "by_scale" in source(study) else "")
     assert config.hydra.sweep.dir == folder
+
+
+def test_the_search_has_what_is_minimised_and_what_is_told_as_two_parameters() -> None:
+    with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
+        config = compose(configuration.NAME, ["study=shorten_plateaus"], return_hydra_config=True)
+    searched = config.hydra.sweeper.params
+    assert searched.loss == searched.feedback == "choice(mse, l1)"
+    assert config.hydra.runtime.choices.feedback == "mse"  # the first trial is the document's: squares for both
 
 
 def source(study: str) -> str:
