@@ -40,8 +40,8 @@ def metric_names(experiment: Experiment) -> list[str]:
 
     After the losses come the update rule's own. ``diverged`` is 1 where a member diverged, as the rule has it.
     ``cost/evaluations`` is what a member has cost until then, this iteration included, in rollouts of its batch:
-    forward only 1, with its gradient 3. ``schedule/*`` is what changes by plan: the learning rate, and what the
-    architecture anneals.
+    forward only 1, with its gradient 3; exact up to 2^24, as columns are in float32. ``schedule/*`` is what changes by
+    plan: the learning rate, and what the architecture anneals.
     """
     per_dim = [f"loss_dim/{dim}" for dim in range(experiment.task.dims)]
     scheduled = [f"schedule/{name}" for name in ("lr", *experiment.architecture.annealed())]

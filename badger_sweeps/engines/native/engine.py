@@ -47,8 +47,8 @@ class Native(Engine):
     """A C++ kernel, built on first use: the whole rollout and its gradients for a few games at a time, in the cache.
 
     It serves the recurrent architectures on a CPU with AVX2 or AVX-512, in all that an engine offers; `serving` hands
-    everything else to `Reference`. Results agree with the reference's up to float rounding, and do not
-    depend on the number of threads.
+    everything else to `Reference`. Results agree with the reference's up to float rounding, and do not depend on the
+    number of threads.
 
     Args:
         threads: how many play; null for one per core that the process may use.
