@@ -34,7 +34,7 @@ class L1Loss(NamedTuple):
 
     Attributes:
         arms: all four.
-        escape: iterations until the squared error has fallen by a quarter of a rung.
+        escape: iterations until the squared error has fallen by a quarter of a rung (the budget where it does not).
         solved: iterations until it is below a quarter of a rung (the budget where it does not get there).
         squares: final normalised squared error.
         absolute: final normalised absolute error.
@@ -75,7 +75,7 @@ def findings(info: L1Loss) -> list[Finding]:
     later = info.escape[BOTH] - info.escape[NEITHER]
     direction = above if later.mean() >= 0 else below
     minimised, told = effects(info.escape)
-    unit = "iterations until chance is left, l1 minus mse, mean over both settings of the other choice"
+    unit = "iterations until chance is left (at most the budget), l1 minus mse, mean over both settings of the other"
     more = minimised - told
     larger = MORE_BY_MINIMISED if (more.mean() >= 0) == (later.mean() >= 0) else MORE_BY_TOLD
     return [
@@ -131,7 +131,8 @@ def draw(info: L1Loss) -> Chart:
         "LSTM meta-learner (one layer of 64), with 10 inner steps: with 20 or 40 it does not leave chance within this "
         "budget. Absolute errors take the place of squares in what is minimised, in what the learner is told, in both "
         "(l1) or in neither (mse). Top: both and neither, each by the loss that it is trained on. Bottom: all by "
-        "either error, on the same fixed games. Times are of the squared error on these games, for all arms.",
+        "either error, on the same fixed games. Times are of the squared error on these games, for all arms; a seed "
+        "that does not get there counts the budget.",
         columns=3,
     )
 
