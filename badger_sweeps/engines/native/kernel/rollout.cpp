@@ -108,7 +108,7 @@ struct Worker {
     const int T, E, B;
     const int many, capacity;  // games and rows of a full tile, in blocks of 8
     const int slots;           // how many steps' states are remembered: all, or, without gradients, the latest two
-    int member = -1, giver = 0, first = 0, games = 0, rows = 0;  // giver: of the games, the member or the first one for all
+    int member = -1, source = 0, first = 0, games = 0, rows = 0;  // source: the member whose games are played
     float share = 1;           // the sum of the readout's weights
     float *w, *dw, *weight_back, *message_back, *guess_back, *guess_start;  // weights; transposed, for the way back
     float *x_, *gates_, *c_, *guess_, *mean_, *error_;                      // the tile's memory
@@ -161,12 +161,12 @@ struct Worker {
     }
     // The tile's games in an array with axes member, game and `each` numbers: one that is written, or one that is read.
     size_t mine(size_t each) const { return ((size_t)member * B + first) * each; }
-    size_t given(size_t each) const { return ((size_t)giver * B + first) * each; }
+    size_t given(size_t each) const { return ((size_t)source * B + first) * each; }
 
     // Put a member's weights in their places; build the transposes, and the lists of who hears whom.
     void take_member(int next) {
         if (next == member) return;
-        member = next, giver = job.shared_games ? 0 : member, share = job.weighted ? 0 : 1;
+        member = next, source = job.shared_games ? 0 : member, share = job.weighted ? 0 : 1;
         zero(w, AT.readout + E);
         for (int k = 0; k < job.weights; k++) w[job.place[k]] += job.values[(size_t)member * job.weights + k];
         for (int i = 0; i < E; i++)
