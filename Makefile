@@ -3,9 +3,7 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python
 BIN := .venv/bin
 scale ?= full
 mode ?= offline
-comma := ,
-# A study on other seeds lies in a folder of its own: make study-hurst seeds=[8,9,10] fills runs/hurst_seeds_8-9-10.
-suffix := $(if $(filter quick,$(scale)),_quick)$(if $(seeds),_seeds_$(subst $(comma),-,$(subst ],,$(subst [,,$(seeds)))))
+BADGER := $(BIN)/badger-sweeps
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
@@ -16,42 +14,37 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 quickstart: .venv/installed ## install, compare two architectures, search for settings that shorten plateaus, and build reports
-	@$(BIN)/badger-sweeps study=quickstart
-	@$(BIN)/python -m analysis.report runs/quickstart
-	@$(BIN)/badger-sweeps study=shorten_plateaus scale=quick
-	@$(BIN)/python -m analysis.report runs/shorten_plateaus_quick
+	@$(BADGER) study=quickstart
+	@$(BADGER) report runs/quickstart
+	@$(BADGER) study=shorten_plateaus scale=quick
+	@$(BADGER) report runs/shorten_plateaus_quick
 
 studies: .venv/installed ## list the standard studies: name, question, expected time
-	@$(BIN)/python -m analysis.studies
+	@$(BADGER) studies
 
 study-all: .venv/installed ## run all standard studies of the document's claims, one after another; scale=quick: 15 minutes
-	@for name in $$($(BIN)/python -m analysis.studies --names); do $(MAKE) --no-print-directory study-$$name || exit $$?; done
+	@for name in $$($(BADGER) studies --names); do $(MAKE) --no-print-directory study-$$name || exit $$?; done
 
-study-%: .venv/installed ## run the standard study NAME and build its report: make study-NAME [scale=quick] [seeds='[8,9,...]']
-	@$(BIN)/badger-sweeps study=$* scale=$(scale) $(if $(seeds),'seeds=$(seeds)') 'hydra.sweep.dir=runs/$*$(suffix)'
-	@$(BIN)/python -m analysis.study 'runs/$*$(suffix)'
+study-%: .venv/installed ## run the standard study NAME and judge its claim: make study-NAME [scale=quick] [seeds='[8,9,...]']
+	@$(BADGER) study $* scale=$(scale) $(if $(seeds),'seeds=$(seeds)')
 
 replication: .venv/installed ## write docs/replication.md, with figures, from what the standard studies left: make replication [RUNS=runs]
-	@$(BIN)/python -m analysis.replication $(if $(RUNS),"$(RUNS)")
+	@$(BADGER) replication $(if $(RUNS),"$(RUNS)")
 
-dashboard: .venv/installed ## open the local views of a study, on 127.0.0.1: make dashboard RUNS=DIR (default: the newest study)
-	@$(BIN)/python -m analysis.dashboard $(if $(RUNS),"$(RUNS)")
+dashboard: .venv/installed ## show a search in Optuna's dashboard, on 127.0.0.1: make dashboard RUNS=DIR (default: the newest search)
+	@$(BADGER) dashboard $(if $(RUNS),"$(RUNS)")
 
 report: .venv/installed ## print the result table of the runs below a folder and build its report.html: make report RUNS=DIR
-	@test -n "$(RUNS)" || { echo "make report: RUNS must be a folder with runs below it; found nothing. Example: make report RUNS=runs/quickstart" >&2; exit 2; }
-	@$(BIN)/python -m analysis.report "$(RUNS)"
+	@$(BADGER) report $(if $(RUNS),"$(RUNS)")
 
 watch: .venv/installed ## show the report of runs while they are going, on 127.0.0.1: make watch RUNS=DIR
-	@test -n "$(RUNS)" || { echo "make watch: RUNS must be a folder with runs below it; found nothing. Example: make watch RUNS=runs/quickstart" >&2; exit 2; }
-	@$(BIN)/python -m analysis.watch "$(RUNS)"
+	@$(BADGER) watch $(if $(RUNS),"$(RUNS)")
 
-sync: .venv/installed ## deliver to W&B what is kept below a folder, once: make sync RUNS=DIR
-	@test -n "$(RUNS)" || { echo "make sync: RUNS must be a folder with runs below it; found nothing. Example: make sync RUNS=runs/quickstart" >&2; exit 2; }
-	@$(BIN)/python -m badger_sweeps.commands.sync "$(RUNS)"
+sync: .venv/installed ## send to W&B what is kept below a folder, once: make sync RUNS=DIR
+	@$(BADGER) sync $(if $(RUNS),"$(RUNS)")
 
 workspace: .venv/installed ## make a W&B workspace for the runs below a folder, as JSON: make workspace RUNS=DIR, and with mode=online in W&B
-	@test -n "$(RUNS)" || { echo "make workspace: RUNS must be a folder with runs below it; found nothing. Example: make workspace RUNS=runs/quickstart" >&2; exit 2; }
-	@$(BIN)/python -m badger_sweeps.commands.workspace "$(RUNS)" --mode "$(mode)"
+	@$(BADGER) workspace $(if $(RUNS),"$(RUNS)") --mode "$(mode)"
 
 bench: .venv/installed-bench ## install peers, race them and us side by side, print tables of ratios (45 minutes)
 	$(BIN)/python -m pytest benchmarks --override-ini addopts= --override-ini 'python_files=bench_*.py' -p no:xdist -p no:jaxtyping \

@@ -1,1 +1,1 @@
-"""What is done with runs afterwards: tables, figures, reports. Reads run folders and changes nothing in them."""
+"""The document's claims, and the replication document that examines them."""

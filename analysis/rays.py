@@ -1,34 +1,99 @@
-"""``python -m analysis.rays OUT [RUNS]``: draw Schaul's two-dimensional system, with runs of two dimensions on top."""
+"""Ray interference in two dimensions: how reinforcement and supervised learning move, and runs on top of them."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
+from typing import NamedTuple
 
-from analysis.figures import rays
-from analysis.gather import gather
-from badger_sweeps.foundations.files import replacing
+import numpy as np
+import plotly.figure_factory as ff
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
 
+from badger_sweeps.measures.landscape.rays import Field, Learning, Trajectory, field, trajectory
+from badger_sweeps.reporting.plotting.style import apply_to, configuration_color
+from badger_sweeps.reporting.reading.collection import Run
+from badger_sweeps.runs.history import columns_by_seed
 
-def main() -> None:
-    """Exit status 2 where a folder of runs has none of two dimensions."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.rays", description=__doc__.split(": ", 1)[1])
-    parser.add_argument("out", type=Path, help="the HTML file to write")
-    parser.add_argument("runs", type=Path, nargs="?", help="a folder with finished runs of task.dims=2 below it")
-    arguments = parser.parse_args()
-    overlay = rays.paths(gather(arguments.runs).runs) if arguments.runs else []
-    if arguments.runs and not overlay:
-        rule = "must have finished runs of task.dims=2 below it"
-        print(f"analysis.rays: `{arguments.runs}` {rule}; found none.", file=sys.stderr)
-        raise SystemExit(2)
-    if not arguments.out.absolute().parent.is_dir():
-        print(f"analysis.rays: OUT must be a file in a folder that exists; found `{arguments.out}`.", file=sys.stderr)
-        raise SystemExit(2)
-    with replacing(arguments.out) as file:
-        file.write(rays.draw(rays.compute(), overlay).to_html(include_plotlyjs=True).encode())
-    print(f"rays: {arguments.out}")
+POINTS = 201
+"""Of the flow, on either axis; streams are drawn from every fifth."""
+STARTS = (0.02, 0.05, 0.1, 0.2, 0.4)
+"""J_1 and J_2 of the trajectories' starts."""
+KINDS: dict[Learning, str] = {"rl": "reinforcement learning", "supervised": "supervised learning"}
+DIMS = 2
 
 
-if __name__ == "__main__":
-    main()
+class Rays(NamedTuple):
+    """What the figure shows of one kind of learning."""
+
+    title: str
+    field: Field
+    trajectories: list[Trajectory]
+
+
+class Path(NamedTuple):
+    """One seed of a run with two dimensions: block means of J_d = 1 - the normalised error of dimension d."""
+
+    run: str
+    seed: int
+    j: NDArray[np.float64]
+
+
+def compute() -> list[Rays]:
+    """Flow and trajectories of both kinds of learning."""
+    starts = [(first, second) for first in STARTS for second in STARTS]
+    return [
+        Rays(title, field(POINTS, learning), [trajectory(start, learning, points=120) for start in starts])
+        for learning, title in KINDS.items()
+    ]
+
+
+def paths(runs: tuple[Run, ...]) -> list[Path]:
+    """Every seed of the runs that have two dimensions."""
+    found = []
+    for run in runs:
+        if run.config.get("task.dims") != DIMS:
+            continue
+        for seed, columns in columns_by_seed(run.history).items():
+            errors = np.stack([columns[f"loss_dim/{dim}"] for dim in range(DIMS)], axis=1)
+            found.append(Path(run.label, seed, 1 - run.summary.ladder.block_means(errors)))
+    return found
+
+
+def draw(rays: list[Rays], overlay: list[Path]) -> go.Figure:
+    """Streams, the regions in which the winner takes all (shaded), trajectories from a grid, and runs (thick)."""
+    figure = make_subplots(1, len(rays), subplot_titles=[one.title for one in rays], horizontal_spacing=0.08)
+    for column, one in enumerate(rays, start=1):
+        place = {"row": 1, "col": column}
+        j, flow = one.field.j, one.field
+        figure.add_heatmap(
+            x=j, y=j, z=np.where(flow.suppressed > 0, 1.0, np.nan), colorscale=[[0, "#f3d9b1"], [1, "#f3d9b1"]],
+            showscale=False, hoverinfo="skip", opacity=0.8, **place,
+        )  # fmt: skip
+        inside = slice(1, -1, 5)  # in the corners nothing moves, which streamlines cannot be drawn of
+        speeds = (flow.velocity_1[inside, inside], flow.velocity_2[inside, inside])
+        stream = ff.create_streamline(j[inside], j[inside], *speeds, density=0.9, arrow_scale=0.025)
+        for trace in stream.data:
+            trace.update(line={"color": "#9aa5b1", "width": 0.8}, hoverinfo="skip", showlegend=False)
+            figure.add_trace(trace, **place)
+        for number, toy in enumerate(one.trajectories):
+            figure.add_scatter(
+                x=toy.j[:, 0], y=toy.j[:, 1], mode="lines", line={"color": "#222", "width": 1.2},
+                name="trajectory of the toy system", legendgroup="toy", showlegend=column == 1 and number == 0,
+                hovertemplate="J1 %{x:.2f}, J2 %{y:.2f}<extra></extra>", **place,
+            )  # fmt: skip
+        names = list(dict.fromkeys(path.run for path in overlay))
+        for number, path in enumerate(overlay):
+            first = path.run not in {before.run for before in overlay[:number]}
+            color = configuration_color(names.index(path.run) + 3)
+            figure.add_scatter(
+                x=path.j[:, 0], y=path.j[:, 1], mode="lines", line={"color": color, "width": 2},
+                name=path.run, legendgroup=path.run, showlegend=column == 1 and first,
+                hovertemplate=f"seed {path.seed}: J1 %{{x:.2f}}, J2 %{{y:.2f}}<extra></extra>", **place,
+            )  # fmt: skip
+    figure.update_xaxes(title="J₁", range=[-0.02, 1.02], constrain="domain")
+    figure.update_yaxes(title="J₂", range=[-0.02, 1.02])
+    for column in range(1, len(rays) + 1):
+        figure.update_yaxes(scaleanchor=f"x{column if column > 1 else ''}", row=1, col=column)
+    figure.update_layout(legend={"orientation": "h", "y": -0.15})
+    return apply_to(figure, height=600)

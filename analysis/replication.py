@@ -1,32 +1,32 @@
-"""``python -m analysis.replication [RUNS]``: write docs/replication.md and its figures from what the studies left.
+"""The document `docs/replication.md` and its figures, from what the standard studies left.
 
 A study that is not below RUNS keeps what the document says of it: to run all of them takes hours.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 
-from analysis.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED
-from analysis.figures import paper
-from analysis.gather import gather
-from analysis.studies import BY_IMPORTANCE, Entry, entries
-from analysis.study import Study, evaluate, module_of, study_of
-from analysis.wording import FINDING_COLUMNS, FINDING_NOTE, finding_cells
-from badger_sweeps.foundations.errors import UsageError
-from badger_sweeps.foundations.files import replacing
-from badger_sweeps.measures.unmeasurable import tell_in_one_line
+from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.files import replacing
+from badger_sweeps.reporting.formatting.results import FINDING_COLUMNS, FINDING_NOTE, finding_cells
+from badger_sweeps.reporting.inference.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED
+from badger_sweeps.reporting.plotting import matplotlib_backend
+from badger_sweeps.reporting.reading.collection import gather
+from badger_sweeps.reporting.studies.catalogue import Entry, entries
+from badger_sweeps.reporting.studies.claims import claim_of
+from badger_sweeps.reporting.studies.evaluation import evaluate, study_of
+from badger_sweeps.reporting.studies.result import StudyResult
 from badger_sweeps.runs.provenance import COMPUTED_FROM
 from badger_sweeps.runs.provenance import NAME as PROVENANCE
 
-DOCUMENT = Path("docs") / "replication.md"
+from .claims import BY_IMPORTANCE
+
 OPENING = (
     "# The document's claims, examined\n\n"
     "Written by `make replication` from what the standard studies left; not to be edited. The claims are those of "
@@ -43,8 +43,8 @@ NOT_RUN = "Not run yet: "
 class Examined(NamedTuple):
     """A study on the standard seeds, and the same on others."""
 
-    study: Study
-    others: Sequence[Study]
+    study: StudyResult
+    others: Sequence[StudyResult]
 
 
 class Kept(NamedTuple):
@@ -73,7 +73,7 @@ def write(runs: Path, document: Path, console: Console) -> None:
     pictures = document.with_suffix("")
     pictures.mkdir(parents=True, exist_ok=True)
     for study, _ in examined:
-        paper.write(study.chart, pictures / f"{study.name}.png")
+        matplotlib_backend.write(study.chart, pictures / f"{study.name}.png")
     fresh = {study.name for study, _ in examined}
     kept = {name: own for name, own in _kept(document).items() if name not in fresh}
     told = {entry.name: entry for entry in entries()}
@@ -109,7 +109,7 @@ def _examined(runs: Path, name: str, console: Console) -> Examined | None:
     return Examined(study, [found for found in others if found is not None])
 
 
-def _evaluated(folder: Path, name: str, console: Console) -> Study | None:
+def _evaluated(folder: Path, name: str, console: Console) -> StudyResult | None:
     known = study_of(folder)
     if known is None or known[0] != name:
         return None
@@ -122,7 +122,7 @@ def _evaluated(folder: Path, name: str, console: Console) -> Study | None:
     return study
 
 
-def _same_runs(studies: Sequence[Study]) -> dict[tuple[str, str], list[str]]:
+def _same_runs(studies: Sequence[StudyResult]) -> dict[tuple[str, str], list[str]]:
     """For each study and run the runs of other studies that are the same one: of one configuration and code."""
     runs: dict[str, list[tuple[str, str]]] = {}
     for study in studies:
@@ -147,8 +147,8 @@ def _text(
         if name in kept:
             lines.append(kept[name].row)
             continue
-        module = module_of(name)
-        claim = module.CLAIM if module is not None else ""
+        own = claim_of(name)
+        claim = own.CLAIM if own is not None else ""
         found = by_name.get(name)
         verdict = _short(found.study) if found else "not run"
         others = "; ".join(f"{own.verdict.kind} ({_listed(own.seeds)})" for own in found.others) if found else ""
@@ -195,12 +195,12 @@ def _section(
     ]
 
 
-def _confirmation(study: Study) -> list[str]:
+def _confirmation(study: StudyResult) -> list[str]:
     notes = f"{len(study.seeds)} seeds, code {', '.join(study.code)}."
     return [f"**On seeds {_listed(study.seeds)}: {study.verdict}.**", "", *_table(study), "", notes, ""]
 
 
-def _table(study: Study) -> list[str]:
+def _table(study: StudyResult) -> list[str]:
     return [
         f"| {' | '.join(FINDING_COLUMNS)} |",
         "|" + "---|" * len(FINDING_COLUMNS),
@@ -212,7 +212,7 @@ def _not_run(entry: Entry) -> list[str]:
     return [f"## {entry.name}", "", f"*{entry.question}*", "", f"{NOT_RUN}`make study-{entry.name}`", ""]
 
 
-def _short(study: Study) -> str:
+def _short(study: StudyResult) -> str:
     return f"{study.verdict.kind}{' (quick only)' if study.quick else ''}"
 
 
@@ -223,25 +223,3 @@ def _cell(text: str) -> str:
 def _listed(seeds: Sequence[int]) -> str:
     whole = len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1))
     return f"{seeds[0]} to {seeds[-1]}" if whole else ", ".join(map(str, seeds))
-
-
-def main() -> None:
-    """Exit status 2 where there is nothing to write of."""
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis.replication", description=__doc__.split(": ", 1)[1].split("\n\n")[0]
-    )
-    parser.add_argument("runs", type=Path, nargs="?", default=Path("runs"), help="the folder with the studies' folders")
-    parser.add_argument("--document", type=Path, default=DOCUMENT, help="the file to write; figures go beside it")
-    given = parser.parse_args()
-    tell_in_one_line()
-    console = Console()
-    try:
-        write(given.runs, given.document, console)
-    except UsageError as error:
-        print(f"analysis.replication: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-    console.print(f"document: {given.document}", markup=False, highlight=False, soft_wrap=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,5 @@
 """``python -m badger_sweeps`` is ``badger-sweeps``."""
 
-from badger_sweeps.commands.app import main
+from badger_sweeps.commands.main import main
 
 main()

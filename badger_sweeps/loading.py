@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from omegaconf import OmegaConf
 
-from badger_sweeps import resolvers
-from badger_sweeps.foundations.errors import UsageError, nearest
+from badger_sweeps.configuration.recorded import configuration, run_folders
+from badger_sweeps.core.errors import UsageError, nearest
 from badger_sweeps.runs.history import NAME as HISTORY
 from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import read_summary
@@ -21,7 +20,6 @@ from badger_sweeps.runs.summary import read_summary
 if TYPE_CHECKING:
     import pandas
 
-CONFIG = Path(".hydra") / "config.yaml"
 KEYS = ("run", "seed", "iteration")
 
 
@@ -112,17 +110,6 @@ def _table(history: Path, columns: Sequence[str] | None) -> pa.Table:
     return pa.concat_tables([file.read(wanted, use_threads=False) for file in files])
 
 
-def configuration(run: Path) -> dict[str, Any]:
-    """A run's configuration by key; a choice of a group is the name of its class, by the group's own key."""
-    assert resolvers.SCALES  # importing them registered what configurations are written with
-    return _flat(OmegaConf.to_container(OmegaConf.load(run / CONFIG), resolve=True))
-
-
-def run_folders(folder: Path) -> list[Path]:
-    """The folders of all runs below a folder, whatever is left of them, in the order of their names."""
-    return sorted(path.parent.parent for path in folder.rglob(str(CONFIG)))
-
-
 def runs_below(folder: Path) -> Runs:
     """The runs below a folder, finished or not, in the order of their names.
 
@@ -133,14 +120,3 @@ def runs_below(folder: Path) -> Runs:
     if not found:
         raise UsageError(f"`{folder}` must have runs below it; found none.")
     return Runs(folder, tuple(str(run.relative_to(folder)) for run in found))
-
-
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(node, dict):
-        return {prefix: node}
-    if "_target_" in node:  # a choice: its class is worth more than where the class lies
-        node = {**node, "": node["_target_"].rsplit(".", 1)[-1]}
-        del node["_target_"]
-    return {
-        key: value for name, child in node.items() for key, value in _flat(child, f"{prefix}.{name}".strip(".")).items()
-    }

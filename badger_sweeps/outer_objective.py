@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from badger_sweeps.foundations.axes import Parameters, State
+from badger_sweeps.core.axes import Parameters, State
 from badger_sweeps.rollout import Games, System, unroll
 
 

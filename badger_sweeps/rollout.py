@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from badger_sweeps.architectures.base import Architecture, Observation
-from badger_sweeps.foundations.axes import Parameters, State
+from badger_sweeps.core.axes import Parameters, State
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.readouts.base import Readout
 from badger_sweeps.tasks.base import Task

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.evaluation.measures import Measures
-from badger_sweeps.evaluation.measuring import Measuring
+from badger_sweeps.evaluation.recorder import Measuring
 from badger_sweeps.runs import run as runs
 from badger_sweeps.tracking.wandb import WandB
 from badger_sweeps.training.experiment import Experiment, Training

@@ -9,8 +9,8 @@ import pytest
 from hydra.utils import instantiate
 
 from badger_sweeps.measures.estimates import Estimate, mean, share
-from badger_sweeps.sweeps.pruning import ByBound, ByOptuna, CensoredBound
-from badger_sweeps.sweeps.racing import Race
+from badger_sweeps.search.pruning import ByBound, ByOptuna, CensoredBound
+from badger_sweeps.search.racing import Race
 from benchmarks.replaying import TIMES, Replay, Search, pruned, raced
 from hydra_plugins.badger_sweeper.config import PRUNERS
 

@@ -23,7 +23,7 @@ def test_report(runs: int, tmp_path: Path, benchmark, report) -> None:
         shutil.copytree(tmp_path / "00", tmp_path / f"{number:02d}")
 
     def build() -> None:
-        subprocess.run([sys.executable, "-m", "analysis.report", tmp_path], check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", "badger_sweeps", "report", tmp_path], check=True, capture_output=True)
 
     def read() -> None:
         paths = sorted(tmp_path.glob("*/history.parquet"))

@@ -18,10 +18,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from badger_sweeps.measures.estimates import paired_difference
-from badger_sweeps.sweeps.outcome import Outcome, State
-from badger_sweeps.sweeps.space import Space
-from badger_sweeps.sweeps.storage import Place
-from badger_sweeps.sweeps.study import Settings, Study
+from badger_sweeps.search.space import Space
+from badger_sweeps.search.storage import Place
+from badger_sweeps.search.study import Settings, Study
+from badger_sweeps.search.trial_outcome import Outcome, State
 
 Sampler = Callable[[int | None], BaseSampler]
 SPACE = Space(

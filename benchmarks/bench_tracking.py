@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from badger_sweeps.evaluation.course import Course
+from badger_sweeps.evaluation.loss_history import Course
 from badger_sweeps.evaluation.measures import Measures
-from badger_sweeps.evaluation.measuring import Measuring
+from badger_sweeps.evaluation.recorder import Measuring
 from badger_sweeps.runs import run as runs
 from badger_sweeps.runs.graphs import write_graphs
 from badger_sweeps.runs.history import History

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from badger_sweeps.measures.bounds import TimeBound
 from badger_sweeps.measures.escape import escape_iteration, solved_iteration
-from badger_sweeps.measures.ladder import Ladder
-from badger_sweeps.sweeps.pruning import CensoredBound, Pruning, Standing
-from badger_sweeps.sweeps.racing import Race
-from badger_sweeps.sweeps.work import VERDICTS
+from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.search.pruning import CensoredBound, Pruning, Standing
+from badger_sweeps.search.racing import Race
+from badger_sweeps.search.work import VERDICTS
 from badger_sweeps.tasks.guessing_game import GuessingGame
 
 RECORDED = Path(__file__).parent / "recorded"

@@ -45,8 +45,8 @@ def main() -> None:
         check(self, *arguments, **named)
         mark("PyTorch is imported, the search is checked")
         from badger_sweeps.runs.history import History
-        from badger_sweeps.sweeps import work
-        from badger_sweeps.sweeps.study import Study
+        from badger_sweeps.search import work
+        from badger_sweeps.search.study import Study
 
         marked(Study, "begin", before="Optuna is imported", after="the study is made")
         marked(Study, "claim", before="a worker runs", after="a trial is claimed")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.architectures.lstm import LSTM
-from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games
 from badger_sweeps.tasks.guessing_game import GuessingGame

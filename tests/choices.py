@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from badger_sweeps.commands import configuration
+from badger_sweeps.configuration import files
 from badger_sweeps.evaluation.measures import Measures
 
 SMALL = {
@@ -25,7 +25,7 @@ DIMS = {"guessing_game": 2, "frequency": 5}
 
 def choices_of(group: str) -> list[str]:
     """The choices of a group."""
-    return sorted(path.stem for path in (configuration.folder() / group).glob("*.yaml"))
+    return sorted(path.stem for path in (files.folder() / group).glob("*.yaml"))
 
 
 def composed(group: str, choice: str) -> DictConfig:
@@ -33,8 +33,8 @@ def composed(group: str, choice: str) -> DictConfig:
     overrides = [f"{group}={choice}"]
     if choice == "file":
         overrides.append(f"topology.file={Path(__file__).with_name('ring_of_five.txt')}")
-    with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
-        return compose(configuration.NAME, overrides)
+    with initialize_config_dir(str(files.folder()), version_base="1.3"):
+        return compose(files.NAME, overrides)
 
 
 @cache

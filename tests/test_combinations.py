@@ -10,8 +10,8 @@ from jaxtyping import Float
 from pydantic import ValidationError
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import explain
-from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.core.settings import explain
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.training.experiment import Experiment, Training
 from badger_sweeps.training.population import Population
 from tests.choices import choices_of, small

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import badger_sweeps
-from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.core.errors import UsageError
 from badger_sweeps.runs.history import read_history
 from tests.runs.commands import run
 

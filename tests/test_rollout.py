@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.reference import Reference
-from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError

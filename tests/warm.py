@@ -18,7 +18,12 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-IMPORTED = ("badger_sweeps.commands.door", "badger_sweeps.sweeps.study", "analysis.page", "analysis.plateaus")
+IMPORTED = (
+    "badger_sweeps.configuration.builder",
+    "badger_sweeps.search.study",
+    "badger_sweeps.reporting.page.page",
+    "badger_sweeps.reporting.remeasure.plateaus",
+)
 """No module that is run itself: Python would warn that it was there before."""
 _forking: subprocess.Popen[str] | None = None
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from badger_sweeps.foundations.streams import Streams
+from badger_sweeps.core.random_streams import Streams
 
 Weighting = Callable[[Tensor], Tensor]
 """From the Gramian of a member's gradients, dimensions by dimensions, the weight of each in the sum."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from badger_sweeps.aggregators.base import GramianAggregator, Weighting
-from badger_sweeps.foundations.settings import NonNegative, settings
+from badger_sweeps.core.settings import NonNegative, settings
 
 STATIONARY = 1e-6
 """Of the gradients' Frobenius norm: a shorter vector in their convex hull counts as zero."""

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from badger_sweeps.aggregators.base import Aggregator
-from badger_sweeps.foundations.settings import settings
-from badger_sweeps.foundations.streams import Streams
+from badger_sweeps.core.random_streams import Streams
+from badger_sweeps.core.settings import settings
 
 
 @settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from badger_sweeps.aggregators.base import GramianAggregator, Weighting
-from badger_sweeps.foundations.settings import Count, Positive, settings
+from badger_sweeps.core.settings import Count, Positive, settings
 
 
 @settings

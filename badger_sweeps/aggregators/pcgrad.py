@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from badger_sweeps.aggregators.base import GramianAggregator, Weighting
-from badger_sweeps.foundations.settings import settings
+from badger_sweeps.core.settings import settings
 
 
 @settings

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from badger_sweeps.foundations.axes import Parameters, State
+from badger_sweeps.core.axes import Parameters, State
 
 
 class Observation(NamedTuple):

@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from badger_sweeps.architectures.gru import GRU
-from badger_sweeps.foundations.axes import Parameters
-from badger_sweeps.foundations.settings import Finite, settings
+from badger_sweeps.core.axes import Parameters
+from badger_sweeps.core.settings import Finite, settings
 
 
 @settings

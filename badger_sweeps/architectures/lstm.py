@@ -10,8 +10,8 @@ from torch import Tensor
 
 from badger_sweeps.architectures.base import Architecture, Observation
 from badger_sweeps.architectures.linear import affine, uniform
-from badger_sweeps.foundations.axes import Parameters, State
-from badger_sweeps.foundations.settings import Size, settings
+from badger_sweeps.core.axes import Parameters, State
+from badger_sweeps.core.settings import Size, settings
 
 
 @settings

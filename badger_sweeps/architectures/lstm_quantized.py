@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from badger_sweeps.architectures.lstm import LSTM
-from badger_sweeps.foundations.settings import Positive, Size, settings
+from badger_sweeps.core.settings import Positive, Size, settings
 
 
 @settings

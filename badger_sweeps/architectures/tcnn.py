@@ -13,8 +13,8 @@ from torch import Tensor
 
 from badger_sweeps.architectures.linear import affine
 from badger_sweeps.architectures.micro_badger import MicroBadger
-from badger_sweeps.foundations.axes import Parameters
-from badger_sweeps.foundations.settings import Finite, settings
+from badger_sweeps.core.axes import Parameters
+from badger_sweeps.core.settings import Finite, settings
 
 
 @settings

@@ -1,9 +1,11 @@
-"""``badger-sweeps``: the Hydra application."""
+"""``badger-sweeps KEY=VALUE ...``: the Hydra application, which trains runs."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -12,8 +14,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from badger_sweeps.commands import configuration
-from badger_sweeps.commands.complaints import complain
+from badger_sweeps.commands.command import unknown_word
+from badger_sweeps.commands.errors import explained
+from badger_sweeps.configuration import files
 from badger_sweeps.measures.unmeasurable import tell_in_one_line
 
 if TYPE_CHECKING:
@@ -28,9 +31,9 @@ def main() -> None:
     Exit status: 0 when all runs finished, 2 for what the user can mend, 130 or 143 after Ctrl-C or SIGTERM.
     """
     tell_in_one_line()
-    application = hydra.main(
-        config_path=str(configuration.folder()), config_name=configuration.NAME, version_base="1.3"
-    )(_job)
+    if len(sys.argv) > 1 and _is_a_word(sys.argv[1]):
+        raise explained(unknown_word(sys.argv[1]))
+    application = hydra.main(config_path=str(files.folder()), config_name=files.NAME, version_base="1.3")(_job)
     # Hydra prints errors in its own, longer words unless told to raise them. Its flag is also what users set to
     # see tracebacks; `complaints` has read what they set.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -39,18 +42,37 @@ def main() -> None:
     except KeyboardInterrupt:  # before training, or for the second time
         raise SystemExit(128 + signal.SIGINT) from None
     except Exception as error:
-        raise complain(error) from error.__cause__
+        raise explained(error) from error.__cause__
+
+
+def train(overrides: Sequence[str]) -> None:
+    """Run the application with these overrides, as if they had been typed; return when all of its runs are finished.
+
+    Raises:
+        SystemExit: the runs were stopped, or the user can mend something; see `main`.
+    """
+    typed = sys.argv
+    sys.argv = [typed[0], *overrides]
+    try:
+        main()
+    finally:
+        sys.argv = typed
+
+
+def _is_a_word(argument: str) -> bool:
+    """Whether it is neither an override nor an option."""
+    return "=" not in argument and not argument.startswith(("-", "~"))
 
 
 def _job(config: DictConfig) -> float | tuple[float, ...]:
     """One run; gives its objectives, for sweepers."""
     from rich.console import Console
 
-    from badger_sweeps.commands.door import plan
-    from badger_sweeps.commands.words import in_brief
+    from badger_sweeps.commands.formatting import in_brief
+    from badger_sweeps.configuration.builder import plan
     from badger_sweeps.runs.run import Interrupted, run
-    from badger_sweeps.sweeps.trial import in_progress
-    from badger_sweeps.sweeps.work import run_trial
+    from badger_sweeps.search.trial import in_progress
+    from badger_sweeps.search.work import run_trial
 
     hydra_config = cast(DictConfig, HydraConfig.get())
     trial = in_progress()
@@ -70,7 +92,7 @@ def _job(config: DictConfig) -> float | tuple[float, ...]:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(interrupted.exit_status) from None
     except Exception as error:
-        raise complain(error) from error.__cause__
+        raise explained(error) from error.__cause__
     console.print(in_brief(summary, planned.folder), markup=False, highlight=False, soft_wrap=True)
     return summary.value.value
 

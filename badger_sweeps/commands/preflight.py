@@ -16,8 +16,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from badger_sweeps.commands.complaints import complain
-from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.commands.errors import explained
+from badger_sweeps.core.errors import UsageError
 
 
 class Preflight(Callback):
@@ -53,7 +53,7 @@ def _leaving() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        leave = complain(error)
+        leave = explained(error)
         if leave is error:
             traceback.print_exception(error)
             leave = SystemExit(1)
@@ -68,7 +68,7 @@ def _named_folder(config: DictConfig, key: str) -> Path:
 
 
 def _check(config: DictConfig, folder: Path) -> None:
-    from badger_sweeps.commands.door import plan  # loads PyTorch
+    from badger_sweeps.configuration.builder import plan  # loads PyTorch
 
     _must_be_writable(folder)
     job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
@@ -77,7 +77,7 @@ def _check(config: DictConfig, folder: Path) -> None:
 
 def _check_search(config: DictConfig, config_name: str) -> None:
     """Check what a search will meet; its trials' folders are its own."""
-    from badger_sweeps.commands.door import plan  # loads PyTorch
+    from badger_sweeps.configuration.builder import plan  # loads PyTorch
     from hydra_plugins.badger_sweeper._grammar import covering, representatives
 
     folder = _named_folder(config, "hydra.sweep.dir")

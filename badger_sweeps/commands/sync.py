@@ -1,4 +1,4 @@
-"""``python -m badger_sweeps.commands.sync DIR``: deliver the runs below a folder to W&B, each row once."""
+"""``badger-sweeps sync RUNS``: send the runs below a folder to W&B, each row once."""
 
 from __future__ import annotations
 
@@ -12,30 +12,28 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from badger_sweeps.commands.complaints import complain
 from badger_sweeps.commands.tracked import tracked_below
-from badger_sweeps.measures.unmeasurable import tell_in_one_line
 from badger_sweeps.runs.delivery import deliver
 from badger_sweeps.runs.lock import InUse, exclusive
-from badger_sweeps.sweeps.telling import NAME as TOLD
-from badger_sweeps.sweeps.telling import telling, told_name
+from badger_sweeps.search.logger import NAME as TOLD
+from badger_sweeps.search.logger import telling, told_name
 from badger_sweeps.tracking.wandb import Undelivered
 
+EXAMPLE = "badger-sweeps sync runs/quickstart"
 
-def main() -> None:
-    """Exit status 2 where there is nothing to deliver, 1 where W&B does not take it."""
-    tell_in_one_line()
-    program, does = "python -m badger_sweeps.commands.sync", __doc__.split(": ", 1)[1]
-    parser = argparse.ArgumentParser(prog=program, description=does)
-    parser.add_argument("runs", type=Path, help="a folder with runs below it")
-    folder = parser.parse_args().runs
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("runs", metavar="RUNS", type=Path, help="a folder with runs below it")
+
+
+def run(given: argparse.Namespace) -> None:
+    """Send all runs; exit status 1 where W&B does not take them."""
     try:
-        sync(folder, Console())
+        sync(given.runs, Console())
     except Undelivered as refused:
-        print(f"sync: {refused}", file=sys.stderr)
+        print(f"badger-sweeps sync: {refused}", file=sys.stderr)
         raise SystemExit(1) from None
-    except Exception as error:
-        raise complain(error) from error.__cause__
 
 
 def sync(folder: Path, console: Console) -> None:
@@ -78,7 +76,3 @@ def _send(runs: list[Path]) -> None:
 
 def _say(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-if __name__ == "__main__":
-    main()

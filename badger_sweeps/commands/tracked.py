@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from badger_sweeps.commands.door import plan_of
-from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.configuration.builder import plan_of
+from badger_sweeps.core.errors import UsageError
 from badger_sweeps.loading import runs_below
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.tracking.wandb import Mode, WandB

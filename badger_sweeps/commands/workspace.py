@@ -1,4 +1,4 @@
-"""``python -m badger_sweeps.commands.workspace DIR``: a W&B workspace for the runs below a folder, as JSON."""
+"""``badger-sweeps workspace RUNS``: a W&B workspace for the runs below a folder, as JSON."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from typing import Any, get_args
 
 from rich.console import Console
 
-from badger_sweeps.commands.complaints import complain
-from badger_sweeps.commands.naming import NOT_ABOUT_RESULTS
 from badger_sweeps.commands.tracked import tracked_below
-from badger_sweeps.foundations.errors import UsageError
-from badger_sweeps.foundations.files import write_json
+from badger_sweeps.configuration.naming import NOT_ABOUT_RESULTS
+from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.files import write_json
 from badger_sweeps.runs.run import describe
-from badger_sweeps.sweeps.telling import NAME as TOLD
-from badger_sweeps.sweeps.telling import told_name
+from badger_sweeps.search.logger import NAME as TOLD
+from badger_sweeps.search.logger import told_name
 from badger_sweeps.tracking import workspace as workspaces
 from badger_sweeps.tracking.wandb import Mode
 
@@ -27,17 +26,18 @@ LEFT_OUT = (*NOT_ABOUT_RESULTS, "seeds", "measures")
 """Keys that are no parameters of a sweep."""
 
 
-def main() -> None:
-    """Exit status 2 where there is nothing to show, or W&B cannot be reached."""
-    program, does = "python -m badger_sweeps.commands.workspace", __doc__.split(": ", 1)[1]
-    parser = argparse.ArgumentParser(prog=program, description=does)
-    parser.add_argument("runs", type=Path, help="a folder with runs below it")
+EXAMPLE = "badger-sweeps workspace runs/quickstart"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("runs", metavar="RUNS", type=Path, help="a folder with runs below it")
     parser.add_argument("--mode", choices=get_args(Mode), default="offline", help="online: make it in W&B, too")
-    given = parser.parse_args()
-    try:
-        make(given.runs, given.mode, Console())
-    except Exception as error:
-        raise complain(error) from error.__cause__
+
+
+def run(given: argparse.Namespace) -> None:
+    """Write the workspace, and online make it in W&B."""
+    make(given.runs, given.mode, Console())
 
 
 def make(folder: Path, mode: Mode, console: Console) -> None:
@@ -97,7 +97,3 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         return
     for name, child in node.items():
         yield from _leaves(child, f"{prefix}.{name}".lstrip("."))
-
-
-if __name__ == "__main__":
-    main()

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from badger_sweeps.foundations.axes import State
-from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.core.axes import State
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games, System
 

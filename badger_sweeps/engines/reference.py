@@ -10,10 +10,10 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from badger_sweeps.core.settings import settings
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import Engine, Losses, Pullback, Serving, Trace, check_cotangents, chosen_steps
-from badger_sweeps.engines.captured import replayed
-from badger_sweeps.foundations.settings import settings
-from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.engines.cuda_graph import replayed
 from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games, System
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from badger_sweeps.evaluation.moment import Moment
-from badger_sweeps.foundations.settings import Count
+from badger_sweeps.core.settings import Count
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.training.experiment import Experiment
 
 Shapes = Mapping[str, tuple[int, ...]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
+from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
-from badger_sweeps.evaluation.moment import Moment
-from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.measures.information.binding import Organisation, organisation
 from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.noise import noise_entropy

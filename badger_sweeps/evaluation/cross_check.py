@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
+from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
-from badger_sweeps.evaluation.moment import Moment
-from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.measures.information import ksg
 from badger_sweeps.measures.information.mutual_information import against_permutations, pairwise
 from badger_sweeps.training.experiment import Experiment

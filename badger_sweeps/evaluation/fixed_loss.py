@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.course import EVALUATION_LOSS
-from badger_sweeps.evaluation.moment import Moment
-from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.loss_history import EVALUATION_LOSS
 from badger_sweeps.training.experiment import Experiment
 
 

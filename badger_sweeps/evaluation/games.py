@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from badger_sweeps.core.random_streams import Purpose, Streams
 from badger_sweeps.engines.base import Engine
-from badger_sweeps.foundations.streams import Purpose, Streams
 from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.reduction import Basis, pooled_basis, project
 from badger_sweeps.training.draws import draw_games, initial_weights

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from badger_sweeps.architectures.exponential import Exponential
 from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.core.settings import Count, Size, settings
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import Trace
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.moment import Moment
-from badger_sweeps.foundations.settings import Count, Size, settings
-from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.training.experiment import Experiment
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from badger_sweeps.core.settings import Count, Size, settings
 from badger_sweeps.engines.base import by_dimension
 from badger_sweeps.engines.reference import Reference
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.moment import Moment
-from badger_sweeps.foundations.settings import Count, Size, settings
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.measures.landscape.conflict import conflict
 from badger_sweeps.training.experiment import Experiment
 

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.moment import Moment
-from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.measures.dynamics.hurst import LEAST, Hurst, hurst, increments
 from badger_sweeps.training.experiment import Experiment
 

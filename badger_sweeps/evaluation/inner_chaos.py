@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from badger_sweeps.core.axes import State
+from badger_sweeps.core.settings import Count, Size, settings
 from badger_sweeps.evaluation.base import Measure, Shapes, has_states
-from badger_sweeps.evaluation.moment import Moment
-from badger_sweeps.foundations.axes import State
-from badger_sweeps.foundations.settings import Count, Size, settings
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.measures.dynamics.lyapunov import tangent_exponents
 from badger_sweeps.training.experiment import Experiment
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.engines.base import Trace
 from badger_sweeps.evaluation.base import Measure, Shapes, has_states
-from badger_sweeps.evaluation.moment import Moment
-from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.measures.frequencies import spectrum
 from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.training.experiment import Experiment

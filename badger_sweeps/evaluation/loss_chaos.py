@@ -8,9 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.moment import Moment
-from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.measures.dynamics.lyapunov import LEAST, against_surrogates
 from badger_sweeps.measures.dynamics.surrogates import amplitude_adjusted, phase_randomised
 from badger_sweeps.training.experiment import Experiment

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from badger_sweeps.core.settings import Count, Positive, settings
+from badger_sweeps.evaluation.adding_experts import AddingExperts
 from badger_sweeps.evaluation.base import Measure, Shapes
 from badger_sweeps.evaluation.binding import Binding, InnerBinding
 from badger_sweeps.evaluation.cross_check import CrossCheck
@@ -15,18 +17,16 @@ from badger_sweeps.evaluation.fixed_loss import FixedLoss
 from badger_sweeps.evaluation.frequencies import Frequencies
 from badger_sweeps.evaluation.gates import Gates
 from badger_sweeps.evaluation.gradients import GradientConflict
-from badger_sweeps.evaluation.growth import AddingExperts
 from badger_sweeps.evaluation.guesses import Guesses
 from badger_sweeps.evaluation.hurst import HurstExponents
 from badger_sweeps.evaluation.inner_chaos import InnerChaos
 from badger_sweeps.evaluation.inner_loop import InnerLoop
 from badger_sweeps.evaluation.loss_chaos import LossChaos
+from badger_sweeps.evaluation.message_ablation import Silenced
 from badger_sweeps.evaluation.modes import InnerModes
 from badger_sweeps.evaluation.mutual_information import MutualInformation
 from badger_sweeps.evaluation.saddles import Saddles
 from badger_sweeps.evaluation.sequentiality import TakingTurns
-from badger_sweeps.evaluation.silenced import Silenced
-from badger_sweeps.foundations.settings import Count, Positive, settings
 from badger_sweeps.training.experiment import Experiment
 
 FEWEST_GAMES = 1000

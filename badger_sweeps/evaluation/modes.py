@@ -9,9 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes, has_states
-from badger_sweeps.evaluation.moment import Moment
-from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.measures.dynamics.modes import modes
 from badger_sweeps.measures.dynamics.oscillations import oscillations
 from badger_sweeps.training.experiment import Experiment

@@ -8,9 +8,9 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from badger_sweeps.core.settings import Count, Size, settings
 from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
-from badger_sweeps.evaluation.moment import Moment
-from badger_sweeps.foundations.settings import Count, Size, settings
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.mutual_information import pairs, pairwise
 from badger_sweeps.measures.information.reduction import captured_variance

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from badger_sweeps.core.settings import Count, Positive, Size, settings
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.moment import Moment
-from badger_sweeps.foundations.settings import Count, Positive, Size, settings
-from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.measures.landscape.saddles import curvature, hessian_product
 from badger_sweeps.training.experiment import Experiment
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.moment import Moment
-from badger_sweeps.foundations.settings import Count, settings
-from badger_sweeps.measures.ladder import Ladder
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.measures.landscape.sequentiality import sequentiality
+from badger_sweeps.measures.staircase import Ladder
 from badger_sweeps.training.experiment import Experiment
 
 NAMES = ("index", "reached", "suppression")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from badger_sweeps.core.settings import settings
 from badger_sweeps.feedback.base import Feedback
-from badger_sweeps.foundations.settings import settings
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.losses.mse import MeanSquaredError
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import settings
+from badger_sweeps.core.settings import settings
 from badger_sweeps.losses.base import Loss
 
 

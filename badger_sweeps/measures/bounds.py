@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from badger_sweeps.measures.escape import CONSECUTIVE
-from badger_sweeps.measures.ladder import Ladder
+from badger_sweeps.measures.staircase import Ladder
 
 BOUNDED = ("escape_iteration", "solved_iteration")
 """Objectives that are bounded while a run goes on. Plateaus are found in whole runs, and a loss may always fall."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from badger_sweeps.measures.ladder import Ladder
+from badger_sweeps.measures.staircase import Ladder
 
 CONSECUTIVE = 3
 """Blocks in a row that must lie below a level before it counts as left."""

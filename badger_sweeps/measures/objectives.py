@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from badger_sweeps.measures.estimates import Estimate, censored_at, mean
-from badger_sweeps.measures.outcome import Outcome
+from badger_sweeps.measures.seed_outcome import Outcome
 
 Objective = Literal["escape_iteration", "plateau_iterations", "solved_iteration", "final_loss"]
 

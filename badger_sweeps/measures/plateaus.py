@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from badger_sweeps.measures.ladder import Ladder
+from badger_sweeps.measures.staircase import Ladder
 
 SHORTEST = 5
 """Blocks a plateau must last."""

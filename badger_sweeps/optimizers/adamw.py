@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import NonNegative, Positive, settings
+from badger_sweeps.core.settings import NonNegative, Positive, settings
 from badger_sweeps.optimizers.base import Decay, Optimizer, Rate, without_compiler
 
 

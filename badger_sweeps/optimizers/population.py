@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.optimizers.base import Optimizer
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import Count, NonNegative, Positive, settings
+from badger_sweeps.core.settings import Count, NonNegative, Positive, settings
 from badger_sweeps.optimizers.base import Decay, Optimizer, Rate
 
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from badger_sweeps.foundations.axes import Parameters
+from badger_sweeps.core.axes import Parameters
 
 
 class Readout(ABC):

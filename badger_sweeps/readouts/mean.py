@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from badger_sweeps.foundations.axes import Parameters
-from badger_sweeps.foundations.settings import settings
+from badger_sweeps.core.axes import Parameters
+from badger_sweeps.core.settings import settings
 from badger_sweeps.readouts.base import Readout
 
 

@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from badger_sweeps.aggregators.base import Aggregator
+from badger_sweeps.core.random_streams import Purpose, Streams
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import Engine
-from badger_sweeps.foundations.streams import Purpose, Streams
-from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.optimizers.base import Optimizer
 from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games

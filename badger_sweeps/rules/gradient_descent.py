@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from badger_sweeps.core.random_streams import Purpose
+from badger_sweeps.core.settings import settings
 from badger_sweeps.engines.base import by_dimension, cost
-from badger_sweeps.foundations.settings import settings
-from badger_sweeps.foundations.streams import Purpose
 from badger_sweeps.optimizers.population import PopulationOptimizer
 from badger_sweeps.rules.base import Rule, RuleState, Start, Step, Update, finite
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from badger_sweeps.foundations.errors import UsageError
-from badger_sweeps.foundations.files import replacing
+from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.files import replacing
 from badger_sweeps.training.loop import Record
 from badger_sweeps.training.population import Population
 

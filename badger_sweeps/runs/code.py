@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import badger_sweeps
-from badger_sweeps.foundations.files import replacing
+from badger_sweeps.core.files import replacing
 
 PARTS = ("badger_sweeps", "hydra_plugins/badger_sweeper")
 SUFFIXES = frozenset([".py", ".yaml", ".cpp", ".h"])
@@ -20,7 +20,7 @@ SUFFIXES = frozenset([".py", ".yaml", ".cpp", ".h"])
 
 
 COMPUTING = (
-    *("aggregators", "architectures", "engines", "evaluation", "feedback", "foundations", "losses", "measures"),
+    *("aggregators", "architectures", "engines", "evaluation", "core", "feedback", "losses", "measures"),
     *("optimizers", "outer_objective.py", "readouts", "rollout.py", "rules", "schedules", "tasks", "topologies"),
     "training",
 )

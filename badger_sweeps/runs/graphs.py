@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from badger_sweeps.foundations.files import write_json
+from badger_sweeps.core.files import write_json
 from badger_sweeps.topologies.connectivity import Connectivity, connectivity
 from badger_sweeps.training.experiment import Experiment
 

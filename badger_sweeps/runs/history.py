@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from badger_sweeps.foundations.errors import UsageError
-from badger_sweeps.foundations.files import replacing
+from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.files import replacing
 from badger_sweeps.training.loop import Record
 
 if TYPE_CHECKING:  # half a second, which a start does without

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.core.errors import UsageError
 
 NAME = ".lock"
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from badger_sweeps.foundations.files import write_json
+from badger_sweeps.core.files import write_json
 from badger_sweeps.runs.graphs import NAME as GRAPHS
 from badger_sweeps.runs.history import NAME as HISTORY
 from badger_sweeps.runs.history import write_history

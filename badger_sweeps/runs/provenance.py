@@ -17,9 +17,9 @@ from time import monotonic
 from typing import Any
 
 import badger_sweeps
-from badger_sweeps.foundations.addresses import without_passwords
-from badger_sweeps.foundations.errors import UsageError
-from badger_sweeps.foundations.files import write_json
+from badger_sweeps.core.addresses import without_passwords
+from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.files import write_json
 from badger_sweeps.runs.code import computing_code, further_code, write_code
 
 NAME = "provenance.json"

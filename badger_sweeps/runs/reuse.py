@@ -7,7 +7,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from badger_sweeps.foundations.files import write_json
+from badger_sweeps.core.files import write_json
 from badger_sweeps.runs.checkpoint import NAME as CHECKPOINT
 from badger_sweeps.runs.checkpoint import SNAPSHOTS, read_checkpoint
 from badger_sweeps.runs.graphs import NAME as GRAPHS

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from badger_sweeps.evaluation.course import Course
+from badger_sweeps.evaluation.loss_history import Course
 from badger_sweeps.evaluation.measures import Measures
-from badger_sweeps.evaluation.measuring import Measuring
+from badger_sweeps.evaluation.recorder import Measuring
 from badger_sweeps.measures.escape import LadderTracker
-from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.objectives import Objective, per_seed
+from badger_sweeps.measures.staircase import Ladder
 from badger_sweeps.runs.checkpoint import Checkpointer, load_checkpoint
 from badger_sweeps.runs.graphs import read_connectivity, write_graphs
 from badger_sweeps.runs.history import History, check_history, iterations, read_history
 from badger_sweeps.runs.interruption import Interruption
 from badger_sweeps.runs.lock import exclusive
 from badger_sweeps.runs.provenance import Provenance, identity, kept_code
-from badger_sweeps.runs.replay import recorded_course
+from badger_sweeps.runs.recorded_losses import recorded_course
 from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import Summary, summarize
 from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from badger_sweeps.foundations.files import write_json
+from badger_sweeps.core.files import write_json
 from badger_sweeps.measures.escape import measurable
 from badger_sweeps.measures.estimates import Estimate
-from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.objectives import Objective, objective
-from badger_sweeps.measures.outcome import Outcome, Rest, outcome
 from badger_sweeps.measures.plateaus import Plateau
+from badger_sweeps.measures.seed_outcome import Outcome, Rest, outcome
+from badger_sweeps.measures.staircase import Ladder
 from badger_sweeps.runs.graphs import read_connectivity
 from badger_sweeps.runs.history import columns_by_seed, read_history
 from badger_sweeps.topologies.connectivity import Connectivity

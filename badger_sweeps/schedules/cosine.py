@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from badger_sweeps.foundations.settings import Count, broken_rule, settings
+from badger_sweeps.core.settings import Count, broken_rule, settings
 from badger_sweeps.schedules.base import Schedule
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.schedules.base import Schedule
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from badger_sweeps.foundations.settings import Count, settings
+from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.schedules.base import Schedule
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from scipy.special import j0
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import broken_rule, settings
+from badger_sweeps.core.settings import broken_rule, settings
 from badger_sweeps.tasks.base import Questions, Task
 
 DEFAULT_FREQUENCIES = 10

@@ -7,7 +7,7 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from badger_sweeps.foundations.settings import settings
+from badger_sweeps.core.settings import settings
 from badger_sweeps.tasks.base import Questions, Task
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from pydantic import Field
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import settings
+from badger_sweeps.core.settings import settings
 from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, listening
 
 

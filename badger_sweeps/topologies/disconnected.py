@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import settings
+from badger_sweeps.core.settings import settings
 from badger_sweeps.topologies.base import Experts, Topology
 
 

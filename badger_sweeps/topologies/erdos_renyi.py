@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import broken_rule, settings
+from badger_sweeps.core.settings import broken_rule, settings
 from badger_sweeps.topologies.base import Experts, Topology
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool
 from pydantic import model_validator
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import broken_rule, settings
+from badger_sweeps.core.settings import broken_rule, settings
 from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, listening
 
 READING_FAILS = (OSError, ValueError, TypeError, LookupError, Warning, ElementTree.ParseError, nx.NetworkXError)

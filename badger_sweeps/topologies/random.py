@@ -7,7 +7,7 @@ from jaxtyping import Bool
 from pydantic import model_validator
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import Size, broken_rule, settings
+from badger_sweeps.core.settings import Size, broken_rule, settings
 from badger_sweeps.topologies.base import Experts, Topology
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import Size, broken_rule, settings
+from badger_sweeps.core.settings import Size, broken_rule, settings
 from badger_sweeps.topologies.base import MOST_EXPERTS, Topology
 from badger_sweeps.topologies.random import random_links
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from badger_sweeps.measures.outcome import Outcome
+from badger_sweeps.measures.seed_outcome import Outcome
 from badger_sweeps.topologies.connectivity import Connectivity
 from badger_sweeps.training.loop import Record
 

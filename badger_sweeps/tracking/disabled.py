@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from badger_sweeps.foundations.settings import settings
-from badger_sweeps.measures.outcome import Outcome
+from badger_sweeps.core.settings import settings
+from badger_sweeps.measures.seed_outcome import Outcome
 from badger_sweeps.tracking.base import RunDescription, SearchDescription, SearchTracker, Tracker, Tracking
 from badger_sweeps.training.loop import Record
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from badger_sweeps.measures.outcome import Outcome
+from badger_sweeps.measures.seed_outcome import Outcome
 from badger_sweeps.tracking.base import RunDescription, Tracker
 from badger_sweeps.training.loop import Record
 

@@ -19,10 +19,10 @@ from pydantic import Field
 from wandb.errors import CommError
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from badger_sweeps.foundations.errors import UsageError
-from badger_sweeps.foundations.names import shortened
-from badger_sweeps.foundations.settings import Count, settings
-from badger_sweeps.measures.outcome import Outcome
+from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.names import shortened
+from badger_sweeps.core.settings import Count, settings
+from badger_sweeps.measures.seed_outcome import Outcome
 from badger_sweeps.tracking.base import (
     RunDescription,
     SearchDescription,

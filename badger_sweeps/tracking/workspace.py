@@ -13,8 +13,8 @@ import wandb_workspaces.workspaces as workspaces
 from wandb.errors import term
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from badger_sweeps.foundations.errors import UsageError
-from badger_sweeps.foundations.names import shortened
+from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.names import shortened
 from badger_sweeps.tracking.wandb import LONGEST, reach_server
 
 MOST_CONFIGURATIONS = 100

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from badger_sweeps.foundations.streams import Purpose, stream
-from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.core.random_streams import Purpose, stream
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.rollout import Games
 from badger_sweeps.training.experiment import Experiment
 

@@ -16,12 +16,12 @@ from badger_sweeps.aggregators.base import Aggregator
 from badger_sweeps.aggregators.mean import MeanGradient
 from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.core.random_streams import Purpose, stream
+from badger_sweeps.core.settings import Count, Positive, Seed, Size, broken_rule, settings
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.feedback.base import Feedback
 from badger_sweeps.feedback.same import SameAsLoss
-from badger_sweeps.foundations.settings import Count, Positive, Seed, Size, broken_rule, settings
-from badger_sweeps.foundations.streams import Purpose, stream
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.optimizers.adam import Adam

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from badger_sweeps.foundations.streams import Purpose, Streams
+from badger_sweeps.core.random_streams import Purpose, Streams
 from badger_sweeps.rollout import Games
 from badger_sweeps.rules.base import Rule, RuleState, Start, Step, Update, finite
 from badger_sweeps.training.draws import draw_games, initial_weights

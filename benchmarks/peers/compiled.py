@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.core.weights import Weights
 from benchmarks.workloads import Workload
 
 

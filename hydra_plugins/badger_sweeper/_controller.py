@@ -23,17 +23,17 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.trial import TrialState
 from rich.console import Console
 
-from badger_sweeps.foundations.addresses import without_passwords
-from badger_sweeps.foundations.errors import UsageError
-from badger_sweeps.sweeps.confirmation import baseline_and_best, confirming
-from badger_sweeps.sweeps.observing import Observer, look
-from badger_sweeps.sweeps.outcome import State
-from badger_sweeps.sweeps.results import write_results
-from badger_sweeps.sweeps.storage import NO_ANSWER, Place
-from badger_sweeps.sweeps.study import Study
-from badger_sweeps.sweeps.table import SweepTable, summary, where
-from badger_sweeps.sweeps.telling import Teller
-from badger_sweeps.sweeps.view import StudyView
+from badger_sweeps.core.addresses import without_passwords
+from badger_sweeps.core.errors import UsageError
+from badger_sweeps.search.confirmation import baseline_and_best, confirming
+from badger_sweeps.search.logger import Teller
+from badger_sweeps.search.polling import Observer, look
+from badger_sweeps.search.results import write_results
+from badger_sweeps.search.snapshot import StudyView
+from badger_sweeps.search.storage import NO_ANSWER, Place
+from badger_sweeps.search.study import Study
+from badger_sweeps.search.table import SweepTable, summary, where
+from badger_sweeps.search.trial_outcome import State
 from badger_sweeps.tracking.base import Tracking
 from hydra_plugins.badger_sweeper._grammar import some_point, typed, warm_starts
 from hydra_plugins.badger_sweeper._search import Search, defined, described, plain

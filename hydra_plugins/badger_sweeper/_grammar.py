@@ -16,8 +16,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from badger_sweeps.foundations.errors import UsageError
-from badger_sweeps.sweeps.space import Space
+from badger_sweeps.core.errors import UsageError
+from badger_sweeps.search.space import Space
 
 SEEDS = ("seeds", "training.iterations")
 """Keys of badger_sweeps that must be the same in every trial, or trials could not be compared."""

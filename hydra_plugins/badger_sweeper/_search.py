@@ -14,13 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.samplers import BaseSampler, RandomSampler
 from pydantic import ValidationError
 
-from badger_sweeps.foundations.errors import UsageError
-from badger_sweeps.foundations.settings import explain
-from badger_sweeps.sweeps.definition import Definition, definition, without
-from badger_sweeps.sweeps.racing import Race
-from badger_sweeps.sweeps.space import finite
-from badger_sweeps.sweeps.storage import Place
-from badger_sweeps.sweeps.study import Settings, Study
+from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.settings import explain
+from badger_sweeps.search.definition import Definition, definition, without
+from badger_sweeps.search.racing import Race
+from badger_sweeps.search.space import finite
+from badger_sweeps.search.storage import Place
+from badger_sweeps.search.study import Settings, Study
 from hydra_plugins.badger_sweeper._grammar import Typed
 
 ONE_SEED = ("QMCSampler",)

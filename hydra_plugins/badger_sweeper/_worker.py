@@ -22,12 +22,12 @@ from omegaconf import DictConfig, open_dict, read_write
 from badger_sweeps.runs.interruption import Interruption
 from badger_sweeps.runs.lock import InUse
 from badger_sweeps.runs.run import Interrupted
-from badger_sweeps.sweeps.outcome import Outcome, State
-from badger_sweeps.sweeps.pruning import pruning
-from badger_sweeps.sweeps.racing import Race
-from badger_sweeps.sweeps.storage import StorageLost
-from badger_sweeps.sweeps.study import Claim, LeaseLost, Study
-from badger_sweeps.sweeps.trial import Trial, at_work
+from badger_sweeps.search.pruning import pruning
+from badger_sweeps.search.racing import Race
+from badger_sweeps.search.storage import StorageLost
+from badger_sweeps.search.study import Claim, LeaseLost, Study
+from badger_sweeps.search.trial import Trial, at_work
+from badger_sweeps.search.trial_outcome import Outcome, State
 from hydra_plugins.badger_sweeper._search import Search
 
 ERROR = "error.txt"

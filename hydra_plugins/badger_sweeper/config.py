@@ -75,7 +75,7 @@ SAMPLERS: dict[str, dict[str, Any]] = {
     "brute_force": {"_target_": "optuna.samplers.BruteForceSampler", "seed": 0},
 }
 PRUNERS: dict[str, dict[str, Any]] = {
-    "bound": {"_target_": "badger_sweeps.sweeps.pruning.CensoredBound", "quantile": 0.0, "min_trials": 1},
+    "bound": {"_target_": "badger_sweeps.search.pruning.CensoredBound", "quantile": 0.0, "min_trials": 1},
     "none": {"_target_": "optuna.pruners.NopPruner"},
     "median": {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 5, "n_warmup_steps": 0},
     "successive_halving": {

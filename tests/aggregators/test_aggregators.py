@@ -20,7 +20,7 @@ from badger_sweeps.aggregators.mean import MeanGradient
 from badger_sweeps.aggregators.mgda import MGDA
 from badger_sweeps.aggregators.pcgrad import PCGrad
 from badger_sweeps.aggregators.upgrad import UPGrad
-from badger_sweeps.foundations.streams import Purpose, Streams
+from badger_sweeps.core.random_streams import Purpose, Streams
 from tests.choices import choices_of, small
 
 BY_DIMENSION = [name for name in choices_of("aggregator") if name != "mean"]

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.arms import Arm
-from analysis.gather import Run
 from badger_sweeps.measures.estimates import Estimate
-from badger_sweeps.measures.ladder import Ladder
-from badger_sweeps.measures.outcome import outcome
+from badger_sweeps.measures.seed_outcome import outcome
+from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.reporting.reading.arms import Arm
+from badger_sweeps.reporting.reading.collection import Run
 from badger_sweeps.runs.summary import Summary
 from badger_sweeps.topologies.connectivity import Connectivity
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from analysis.arms import Arm, Arms
-from analysis.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict, judged
-from analysis.figures import screen
-from analysis.figures.style import to_json
-from analysis.study import module_of, reached
+from badger_sweeps.reporting.inference.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict, judged
+from badger_sweeps.reporting.plotting import plotly_backend
+from badger_sweeps.reporting.plotting.style import to_json
+from badger_sweeps.reporting.reading.arms import Arm, Arms
+from badger_sweeps.reporting.studies.claims import claim_of
+from badger_sweeps.reporting.studies.evaluation import reached
 from badger_sweeps.topologies.connectivity import Connectivity
 from tests.analysis.made_arms import BUDGET, SEEDS, arm, constant, one_by_one, staircase
 
@@ -23,10 +24,10 @@ WEIGHTS = 2956
 
 def judge(name: str, arms: Any) -> Verdict:
     """What the study makes of these arms; its figure is drawn as well."""
-    module = module_of(name)
+    module = claim_of(name)
     assert module is not None
     info = module.compute(arms)
-    to_json(screen.draw(module.draw(info)))
+    to_json(plotly_backend.draw(module.draw(info)))
     return reached(module, judged(module.findings(info)), quick=False)
 
 

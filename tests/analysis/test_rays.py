@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.figures import rays
-from analysis.gather import gather
+from analysis import rays
+from badger_sweeps.reporting.reading.collection import gather
 from tests import warm
 from tests.runs.commands import run
 
 
 def draw(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "analysis.rays", *map(str, words)]
+    command = [sys.executable, "-m", "badger_sweeps", "rays", *map(str, words)]
     return warm.run(command)
 
 
@@ -44,7 +44,7 @@ def test_runs_lie_on_top_of_the_toy_system(tmp_path: Path) -> None:
 def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
     for words, complaint in (
         ((tmp_path / "rays.html", tmp_path), "must have finished runs of task.dims=2 below it; found none."),
-        ((tmp_path / "no" / "rays.html",), "OUT must be a file in a folder that exists"),
+        ((tmp_path / "no" / "rays.html",), "`OUT` must be a file in a folder that exists"),
     ):
         done = draw(*words)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)

@@ -14,25 +14,27 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.measured import measured_with, read_measures, write_measures
-from analysis.studies import BY_IMPORTANCE, entries
-from analysis.study import FIGURE, module_of
-from badger_sweeps.commands import configuration
+from analysis.claims import BY_IMPORTANCE
+from badger_sweeps.commands.study import FIGURE
+from badger_sweeps.configuration import files
+from badger_sweeps.reporting.reading.measures import measured_with, read_measures, write_measures
+from badger_sweeps.reporting.studies.catalogue import entries
+from badger_sweeps.reporting.studies.claims import claim_of
 from tests import warm
-from tests.analysis import studies
-from tests.analysis.conftest import Show
 from tests.analysis.planted import CASES, judge
+from tests.browser import Show
 from tests.choices import UNMEASURED
+from tests.reporting import studies
 from tests.runs.commands import SMALL
 
 WITHOUT_CLAIM = {"quickstart"}
 
 
 def test_every_study_examines_a_claim_and_is_listed() -> None:
-    files = {path.stem for path in (configuration.folder() / "study").glob("*.yaml")}
-    assert files - WITHOUT_CLAIM == set(BY_IMPORTANCE)
-    assert {name for name in files if module_of(name) is not None} == set(BY_IMPORTANCE)
-    assert {entry.name for entry in entries()} == files
+    names = {path.stem for path in (files.folder() / "study").glob("*.yaml")}
+    assert names - WITHOUT_CLAIM == set(BY_IMPORTANCE)
+    assert {name for name in names if claim_of(name) is not None} == set(BY_IMPORTANCE)
+    assert {entry.name for entry in entries()} == names
     assert [entry.name for entry in entries()][: len(BY_IMPORTANCE)] == list(BY_IMPORTANCE)
 
 
@@ -43,11 +45,11 @@ def test_every_verdict_was_tried_both_ways() -> None:
 
 @pytest.mark.parametrize("name", BY_IMPORTANCE)
 def test_what_a_study_needs_can_be_measured(name: str) -> None:
-    module = module_of(name)
+    module = claim_of(name)
     assert module is not None
-    for need in getattr(module, "NEEDS", ()):
-        assert set(need.measures) <= set(UNMEASURED.by_name)
-        assert all(setting.startswith("measures.") for setting in need.settings)
+    for required in module.REQUIRED_MEASURES:
+        assert set(required.measures) <= set(UNMEASURED.by_name)
+        assert all(setting.startswith("measures.") for setting in required.settings)
 
 
 def test_the_verdict_of_a_search(tmp_path: Path) -> None:
@@ -75,7 +77,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def judged(runs: Path) -> str:
-    done = warm.run([sys.executable, "-m", "analysis.study", str(runs / "communication")])
+    done = warm.run([sys.executable, "-m", "badger_sweeps", "study", str(runs / "communication")])
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -92,7 +94,7 @@ def test_what_it_needs_is_measured_once(judged: str, runs: Path) -> None:
     path = runs / "communication" / "linked" / "measures.parquet"
     assert not (runs / "communication" / "unlinked" / "measures.parquet").exists()
     before = path.stat().st_mtime_ns
-    assert warm.run([sys.executable, "-m", "analysis.study", str(runs / "communication")]).returncode == 0
+    assert warm.run([sys.executable, "-m", "badger_sweeps", "study", str(runs / "communication")]).returncode == 0
     assert path.stat().st_mtime_ns == before
 
 
@@ -106,7 +108,7 @@ def test_what_was_measured_with_other_settings_or_code_is_measured_again(
     assert before is not None
     wrong = before.assign(**{"silenced/loss": 7.0})
     write_measures(linked, wrong, {"silenced/loss": "of another version"})
-    assert warm.run([sys.executable, "-m", "analysis.study", str(copy)]).returncode == 0
+    assert warm.run([sys.executable, "-m", "badger_sweeps", "study", str(copy)]).returncode == 0
     again = read_measures(linked)
     assert again is not None
     pd.testing.assert_series_equal(again["silenced/loss"], before["silenced/loss"])
@@ -121,7 +123,7 @@ def test_a_study_that_was_changed_decides_nothing(judged: str, runs: Path, tmp_p
     shutil.copytree(runs / "communication", other)
     path = other / "multirun.yaml"
     path.write_text(path.read_text().replace("iterations: 120", "iterations: 100"))
-    assert "must have 100 iterations in linked; found 120." in complaint("analysis.study", str(other))
+    assert "must have 100 iterations in linked; found 120." in complaint("study", str(other))
 
 
 def test_the_page_shows_the_claim_its_parts_and_the_figure(judged: str, runs: Path, browser: Show) -> None:
@@ -134,7 +136,7 @@ def test_the_page_shows_the_claim_its_parts_and_the_figure(judged: str, runs: Pa
 
 def test_the_document_tells_every_study(judged: str, runs: Path, tmp_path: Path) -> None:
     document = tmp_path / "docs" / "replication.md"
-    words = [sys.executable, "-m", "analysis.replication", str(runs), "--document", str(document)]
+    words = [sys.executable, "-m", "badger_sweeps", "replication", str(runs), "--document", str(document)]
     done = warm.run(words)
     assert done.returncode == 0, done.stderr
     text = document.read_text()
@@ -153,7 +155,7 @@ def test_what_is_not_run_anew_keeps_its_place_in_the_document(judged: str, runs:
     document, part = tmp_path / "replication.md", tmp_path / "part"
 
     def write(below: Path) -> str:
-        done = warm.run([sys.executable, "-m", "analysis.replication", str(below), "--document", str(document)])
+        done = warm.run([sys.executable, "-m", "badger_sweeps", "replication", str(below), "--document", str(document)])
         assert done.returncode == 0, done.stderr
         return document.read_text()
 
@@ -180,7 +182,7 @@ def test_the_quick_scale_is_told_where_there_is_no_other(judged: str, runs: Path
     config = other / "communication_quick" / "multirun.yaml"
     config.write_text(config.read_text().replace("scale: full", "scale: quick"))
     document = tmp_path / "replication.md"
-    words = [sys.executable, "-m", "analysis.replication", str(other), "--document", str(document)]
+    words = [sys.executable, "-m", "badger_sweeps", "replication", str(other), "--document", str(document)]
     done = warm.run(words)
     assert done.returncode == 0, done.stderr
     text = document.read_text()
@@ -195,7 +197,7 @@ def test_the_same_study_on_other_seeds_stands_below_it(judged: str, runs: Path, 
         shutil.copytree(runs / "communication", other / name)
     renumber(other / "communication_seeds_8-13", by=8)
     document = tmp_path / "replication.md"
-    words = [sys.executable, "-m", "analysis.replication", str(other), "--document", str(document)]
+    words = [sys.executable, "-m", "badger_sweeps", "replication", str(other), "--document", str(document)]
     done = warm.run(words)
     assert done.returncode == 0, done.stderr
     text = document.read_text()
@@ -222,7 +224,7 @@ def renumber(study: Path, by: int) -> None:
 
 
 def complaint(*words: str) -> str:
-    done = warm.run([sys.executable, "-m", *words])
+    done = warm.run([sys.executable, "-m", "badger_sweeps", *words])
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
@@ -233,11 +235,11 @@ def test_a_study_that_is_not_whole_is_told_in_one_line(runs: Path, tmp_path: Pat
     part = tmp_path / "communication"
     shutil.copytree(runs / "communication", part)
     shutil.rmtree(part / "unlinked")
-    said = complaint("analysis.study", str(part))
+    said = complaint("study", str(part))
     assert "must have all arms of the study finished; found no finished unlinked." in said
     (tmp_path / "empty").mkdir()
-    assert "must have finished runs below it; found none." in complaint("analysis.study", str(tmp_path / "empty"))
-    said = complaint("analysis.replication", str(tmp_path / "empty"))
+    assert "must have finished runs below it; found none." in complaint("study", str(tmp_path / "empty"))
+    said = complaint("replication", str(tmp_path / "empty"))
     assert "must have a finished standard study below it; found none." in said
 
 
@@ -247,7 +249,7 @@ def test_runs_of_one_configuration_are_shared(runs: Path) -> None:
 
 
 def test_the_list_of_studies() -> None:
-    done = warm.run([sys.executable, "-m", "analysis.studies"], env={"COLUMNS": "160", "PATH": "/usr/bin:/bin"})
+    done = warm.run([sys.executable, "-m", "badger_sweeps", "studies"], env={"COLUMNS": "160", "PATH": "/usr/bin:/bin"})
     assert done.returncode == 0, done.stderr
     assert "guessing_game" in done.stdout
     assert "Are there several plateaus" in done.stdout
@@ -260,12 +262,17 @@ def test_all_studies_run_at_the_quick_scale(tmp_path: Path) -> None:
         started = monotonic()
         folder = tmp_path / "runs" / f"{name}_quick"
         trained = [sys.executable, "-m", "badger_sweeps", f"study={name}", "scale=quick", f"hydra.sweep.dir={folder}"]
-        for words in ([*trained, "tracking=disabled"], [sys.executable, "-m", "analysis.study", str(folder)]):
+        for words in (
+            [*trained, "tracking=disabled"],
+            [sys.executable, "-m", "badger_sweeps", "study", str(folder)],
+        ):
             done = warm.run(words)
             assert done.returncode == 0, f"{name}: {done.stderr}"
         assert "cannot be decided, because only the quick scale was run" in " ".join(done.stdout.split())
         print(f"{name}: {monotonic() - started:.0f} s")  # with pytest -rP: the times in the headers of conf/study
     document = tmp_path / "replication.md"
-    done = warm.run([sys.executable, "-m", "analysis.replication", str(tmp_path / "runs"), "--document", str(document)])
+    done = warm.run(
+        [sys.executable, "-m", "badger_sweeps", "replication", str(tmp_path / "runs"), "--document", str(document)]
+    )
     assert done.returncode == 0, done.stderr
     assert f"{len(BY_IMPORTANCE)} of {len(BY_IMPORTANCE)} studies were run" in document.read_text()

@@ -16,8 +16,8 @@ from badger_sweeps.architectures.lstm_quantized import LSTMQuantized
 from badger_sweeps.architectures.micro_badger import MicroBadger
 from badger_sweeps.architectures.supervised_lstm import SupervisedLSTM
 from badger_sweeps.architectures.tcnn import TCNN
-from badger_sweeps.foundations.axes import Parameters
-from badger_sweeps.foundations.settings import settings
+from badger_sweeps.core.axes import Parameters
+from badger_sweeps.core.settings import settings
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training.experiment import Experiment, Training
 from badger_sweeps.training.loop import train

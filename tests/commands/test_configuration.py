@@ -13,16 +13,16 @@ from omegaconf import OmegaConf, open_dict
 
 from badger_sweeps.aggregators.base import Aggregator
 from badger_sweeps.architectures.base import Architecture
-from badger_sweeps.commands import configuration
-from badger_sweeps.commands.door import ADDED_LATER, GROUPS, plan, plan_of
-from badger_sweeps.commands.naming import choice_name, run_folder, run_name
+from badger_sweeps.configuration import files
+from badger_sweeps.configuration.builder import ADDED_LATER, GROUPS, plan, plan_of
+from badger_sweeps.configuration.naming import choice_name, run_folder, run_name
+from badger_sweeps.configuration.resolvers import SCALES
+from badger_sweeps.core.errors import UsageError
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.feedback.base import Feedback
-from badger_sweeps.foundations.errors import UsageError
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.optimizers.base import Optimizer
 from badger_sweeps.readouts.base import Readout
-from badger_sweeps.resolvers import SCALES
 from badger_sweeps.rules.base import Rule
 from badger_sweeps.schedules.base import Schedule
 from badger_sweeps.tasks.base import Task
@@ -31,7 +31,7 @@ from badger_sweeps.tracking.base import Tracking
 from badger_sweeps.training.experiment import Experiment, Training
 from tests.choices import composed
 
-FILES = sorted(configuration.folder().rglob("*.yaml"))
+FILES = sorted(files.folder().rglob("*.yaml"))
 BASES = {
     "architecture": Architecture,
     "topology": Topology,
@@ -72,8 +72,8 @@ def test_every_key_of_a_choice_can_be_seen(group: str, choice: str) -> None:
 
 
 def test_the_defaults_are_those_of_the_library() -> None:
-    with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
-        config = compose(configuration.NAME, return_hydra_config=True)
+    with initialize_config_dir(str(files.folder()), version_base="1.3"):
+        config = compose(files.NAME, return_hydra_config=True)
     job = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
     planned = plan(job, config.hydra, Path("nowhere"))
     assert planned.experiment == Experiment()
@@ -83,8 +83,8 @@ def test_the_defaults_are_those_of_the_library() -> None:
 
 def test_runs_of_before_a_group_was_there_are_what_its_default_is(tmp_path: Path) -> None:
     """They can still be reported, measured and delivered; their configurations do not have the group."""
-    with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
-        config = compose(configuration.NAME, ["hydra.run.dir=x"], return_hydra_config=True)
+    with initialize_config_dir(str(files.folder()), version_base="1.3"):
+        config = compose(files.NAME, ["hydra.run.dir=x"], return_hydra_config=True)
     for group in ADDED_LATER:
         with open_dict(config):
             del config[group]
@@ -105,8 +105,8 @@ STUDIES = [path.stem for path in FILES if path.parent.name == "study"]
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_study_composes_at_every_scale(study: str, scale: str) -> None:
-    with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
-        config = compose(configuration.NAME, [f"study={study}", f"scale={scale}"], return_hydra_config=True)
+    with initialize_config_dir(str(files.folder()), version_base="1.3"):
+        config = compose(files.NAME, [f"study={study}", f"scale={scale}"], return_hydra_config=True)
         HydraConfig.instance().set_config(config)
         job = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
         planned = plan(job, config.hydra, Path("nowhere"))
@@ -117,15 +117,15 @@ def test_every_study_composes_at_every_scale(study: str, scale: str) -> None:
 
 
 def test_the_search_has_what_is_minimised_and_what_is_told_as_two_parameters() -> None:
-    with initialize_config_dir(str(configuration.folder()), version_base="1.3"):
-        config = compose(configuration.NAME, ["study=shorten_plateaus"], return_hydra_config=True)
+    with initialize_config_dir(str(files.folder()), version_base="1.3"):
+        config = compose(files.NAME, ["study=shorten_plateaus"], return_hydra_config=True)
     searched = config.hydra.sweeper.params
     assert searched.loss == searched.feedback == "choice(mse, l1)"
     assert config.hydra.runtime.choices.feedback == "mse"  # the first trial is the document's: squares for both
 
 
 def source(study: str) -> str:
-    return (configuration.folder() / "study" / f"{study}.yaml").read_text()
+    return (files.folder() / "study" / f"{study}.yaml").read_text()
 
 
 def test_confirmation_is_on_seeds_that_the_search_does_not_see() -> None:

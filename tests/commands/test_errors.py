@@ -10,7 +10,8 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
-from badger_sweeps.commands import app, complaints, configuration
+from badger_sweeps.commands import app, errors
+from badger_sweeps.configuration import files
 from tests import warm
 from tests.choices import choices_of
 
@@ -74,7 +75,7 @@ MISTAKES = {
 def complaint(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
     """What one command prints to stderr, after checking that it ends as user errors do."""
     monkeypatch.setattr(sys, "argv", ["badger-sweeps", *arguments])
-    monkeypatch.setattr(complaints, "full_errors", False)
+    monkeypatch.setattr(errors, "full_errors", False)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     GlobalHydra.instance().clear()
     with pytest.raises(SystemExit) as exit_:
@@ -169,7 +170,7 @@ def test_one_line_and_no_trace(
         (("study=shorten_plateaus", "hydra.sweeper.direction=up"), "`hydra.sweeper.direction` must be minimize or max"),
         (("architecture=null",), "Config group override must be a string or a list."),
         (("task.dims=${foo}",), "Interpolation key 'foo' not found"),
-        (("seeds",), "Error parsing override 'seeds'"),
+        (("seeds",), "`seeds` must be KEY=VALUE or a command (report, compare, "),
     ],
 )
 def test_mistakes_across_words(
@@ -229,7 +230,7 @@ def test_a_traceback_for_those_who_ask(tmp_path: Path) -> None:
 
 def test_defects_keep_their_traceback() -> None:
     defect = ZeroDivisionError("ours")
-    assert complaints.complain(defect) is defect
+    assert errors.explained(defect) is defect
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["trainig.iterations=3"], ["architecture=gruu"], ["--cfg", "job"]])
@@ -285,7 +286,7 @@ def test_help_tells_what_every_choice_is() -> None:
     """A line for each group, and below it one for each of its choices, with what its file opens with."""
     told = subprocess.run([sys.executable, "-m", "badger_sweeps", "--help"], capture_output=True, text=True, check=True)
     lines = told.stdout.splitlines()
-    for folder in (path for path in configuration.folder().iterdir() if path.is_dir()):
+    for folder in (path for path in files.folder().iterdir() if path.is_dir()):
         start = next(number for number, line in enumerate(lines) if line.startswith(f"{folder.name}: "))
         shown = lines[start + 1 : start + 1 + len(list(folder.glob("*.yaml")))]
         assert [line.split()[0] for line in shown] == choices_of(folder.name)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import FORWARD, Engine, Losses, Pullback, cost
-from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games
 from badger_sweeps.training.population import Population

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from badger_sweeps.architectures.base import Architecture
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import Engine, Pullback
-from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.outer_objective import OuterObjective

@@ -14,9 +14,9 @@ from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.architectures.lstm import LSTM
 from badger_sweeps.architectures.lstm_quantized import LSTMQuantized
 from badger_sweeps.architectures.tcnn import TCNN
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.engines.reference import Reference
-from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError

@@ -14,11 +14,11 @@ from badger_sweeps.architectures.lstm import LSTM
 from badger_sweeps.architectures.lstm_quantized import LSTMQuantized
 from badger_sweeps.architectures.supervised_lstm import SupervisedLSTM
 from badger_sweeps.architectures.tcnn import TCNN
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines import reference
 from badger_sweeps.engines.base import Engine, by_dimension
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.engines.reference import Reference
-from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.rollout import Games
@@ -162,7 +162,7 @@ import resource, sys, torch
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.engines.reference import Reference
-from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.core.weights import Weights
 from tests.engines.cases import case, world
 engine = Native() if sys.argv[1] == "native" else Reference()
 one = case(world(GRU(hidden=16, message=4)), members=1, games=64, experts=16, links=0.3, inner_steps=4)

@@ -10,10 +10,10 @@ from typing import Any
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.engines.reference import Reference
 from badger_sweeps.evaluation.base import Measure
-from badger_sweeps.evaluation.course import Course
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.evaluation.games import EvaluationSet
+from badger_sweeps.evaluation.loss_history import Course
 from badger_sweeps.evaluation.measures import Measures
-from badger_sweeps.evaluation.moment import Moment
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks

@@ -13,7 +13,7 @@ from torch import Tensor
 from badger_sweeps.architectures.lstm import LSTM
 from badger_sweeps.architectures.supervised_lstm import SupervisedLSTM
 from badger_sweeps.architectures.tcnn import TCNN
-from badger_sweeps.evaluation.moment import Moment
+from badger_sweeps.evaluation.context import Moment
 from badger_sweeps.readouts.weighted import Weighted
 from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.tasks.guessing_game import GuessingGame

@@ -10,19 +10,19 @@ import pytest
 import torch
 
 from badger_sweeps.architectures.exponential import Exponential
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import by_dimension
 from badger_sweeps.engines.reference import Reference
 from badger_sweeps.evaluation.games import OUTPUT_COMPONENTS, EvaluationSet
 from badger_sweeps.evaluation.mutual_information import MutualInformation
-from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.noise import saturation
 from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training.experiment import Training
+from badger_sweeps.training.perturbed_replicas import twins
 from badger_sweeps.training.population import Population
-from badger_sweeps.training.twins import twins
 from tests.evaluation.populations import experiment, measure_named, moment, trained
 
 

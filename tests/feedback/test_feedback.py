@@ -13,6 +13,7 @@ from torch import Tensor
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.architectures.lstm import LSTM
 from badger_sweeps.architectures.supervised_lstm import SupervisedLSTM
+from badger_sweeps.core.settings import explain
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.engines.reference import Reference
@@ -20,7 +21,6 @@ from badger_sweeps.evaluation.games import EvaluationSet
 from badger_sweeps.feedback.l1 import AbsoluteErrorFeedback
 from badger_sweeps.feedback.mse import SquaredErrorFeedback
 from badger_sweeps.feedback.same import SameAsLoss
-from badger_sweeps.foundations.settings import explain
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.optimizers.adam import Adam

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from badger_sweeps.measures.bounds import BOUNDED, TimeBound
 from badger_sweeps.measures.escape import escape_iteration, solved_iteration
-from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.objectives import objective, per_seed
-from badger_sweeps.measures.outcome import Outcome, outcome
+from badger_sweeps.measures.seed_outcome import Outcome, outcome
+from badger_sweeps.measures.staircase import Ladder
 
 RULES = {"escape_iteration": escape_iteration, "solved_iteration": solved_iteration}
 

@@ -9,9 +9,9 @@ import pytest
 import scipy.stats
 
 from badger_sweeps.measures.estimates import censored_at, mean, paired_difference, share, standardized_mean
-from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.objectives import objective, per_seed
-from badger_sweeps.measures.outcome import outcome
+from badger_sweeps.measures.seed_outcome import outcome
+from badger_sweeps.measures.staircase import Ladder
 from badger_sweeps.measures.survival import kaplan_meier
 
 

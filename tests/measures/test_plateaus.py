@@ -7,8 +7,8 @@ import pytest
 import ruptures
 from numpy.typing import NDArray
 
-from badger_sweeps.measures.ladder import Ladder
 from badger_sweeps.measures.plateaus import find_plateaus
+from badger_sweeps.measures.staircase import Ladder
 
 CHANCE_VARIANCE = 0.8
 

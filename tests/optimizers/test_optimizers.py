@@ -11,7 +11,7 @@ import pytorch_optimizer
 import torch
 
 from badger_sweeps.architectures.gru import GRU
-from badger_sweeps.foundations.weights import Weights
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.optimizers.adamw import AdamW
 from badger_sweeps.optimizers.base import Optimizer

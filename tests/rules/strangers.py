@@ -7,9 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from badger_sweeps.core.settings import Positive, settings
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import by_dimension, cost
-from badger_sweeps.foundations.settings import Positive, settings
-from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.rules.base import Rule, RuleState, Start, Step, Update, finite
 
 

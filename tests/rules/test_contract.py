@@ -17,7 +17,7 @@ import torch
 from pydantic import ValidationError
 
 from badger_sweeps.architectures.gru import GRU
-from badger_sweeps.foundations.settings import explain, settings
+from badger_sweeps.core.settings import explain, settings
 from badger_sweeps.optimizers.sgd import SGD
 from badger_sweeps.rules.base import Rule, RuleState, Step, Update
 from badger_sweeps.tasks.guessing_game import GuessingGame

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.core.errors import UsageError
 from badger_sweeps.runs import history as module
 from badger_sweeps.runs.history import History, columns_by_seed, read_history
 from badger_sweeps.training.loop import Record

@@ -14,16 +14,16 @@ import pytest
 import torch
 from rich.console import Console
 
-from analysis.measured import NOT_MEASURES
 from badger_sweeps.evaluation.binding import Binding, InnerBinding
-from badger_sweeps.evaluation.course import Course
 from badger_sweeps.evaluation.fixed_loss import FixedLoss
+from badger_sweeps.evaluation.loss_history import Course
 from badger_sweeps.evaluation.measures import Measures
-from badger_sweeps.evaluation.measuring import Measuring
 from badger_sweeps.evaluation.mutual_information import MutualInformation
+from badger_sweeps.evaluation.recorder import Measuring
+from badger_sweeps.reporting.reading.measures import NOT_MEASURES
 from badger_sweeps.runs.checkpoint import Checkpointer, snapshots
 from badger_sweeps.runs.history import History, read_history
-from badger_sweeps.runs.replay import recorded_course
+from badger_sweeps.runs.recorded_losses import recorded_course
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Training
@@ -78,8 +78,8 @@ def test_what_is_measured_belongs_to_the_weights_before_the_iteration(tmp_path: 
     population = Population(plan(tmp_path, SOME).experiment)
     for _ in islice(train(population), 4):
         pass
+    from badger_sweeps.evaluation.context import Moment
     from badger_sweeps.evaluation.games import EvaluationSet
-    from badger_sweeps.evaluation.moment import Moment
 
     course = Course(population.experiment)
     seen = Moment.of(population, EvaluationSet(population.experiment, population.engine, 1000, 0.01), course)

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import badger_sweeps
-from badger_sweeps.commands.door import plan_of
+from badger_sweeps.configuration.builder import plan_of
 from badger_sweeps.runs import provenance
 from badger_sweeps.runs.code import COMPUTING
 from badger_sweeps.runs.history import read_history
@@ -94,7 +94,7 @@ def test_a_run_on_other_graphs_is_not_taken_whatever_its_configuration_says(copy
 def test_all_code_that_computes_is_known() -> None:
     """Whatever lies at the top of the package decides numbers, or is named here as what only hands them on."""
     handing_on = {
-        *("__init__.py", "__main__.py", "commands", "loading.py", "resolvers.py", "runs", "sweeps", "tracking", "conf"),
+        *("__init__.py", "__main__.py", "commands", "configuration", "loading.py", "reporting", "runs", "search", "tracking", "conf"),
     }
     there = {path.name for path in Path(badger_sweeps.__file__).parent.iterdir() if path.name != "__pycache__"}
     assert set(COMPUTING) == there - handing_on

@@ -16,8 +16,8 @@ import pytest
 from rich.console import Console
 
 from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.core.files import replacing
 from badger_sweeps.evaluation.measures import Measures
-from badger_sweeps.foundations.files import replacing
 from badger_sweeps.measures.escape import escape_iteration
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.runs.checkpoint import Checkpointer

@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, StepLR
 
-from badger_sweeps.foundations.settings import explain
+from badger_sweeps.core.settings import explain
 from badger_sweeps.optimizers.sgd import SGD
 from badger_sweeps.schedules.base import Schedule
 from badger_sweeps.schedules.cosine import Cosine

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.architectures.supervised_lstm import SupervisedLSTM
-from badger_sweeps.foundations.settings import explain
+from badger_sweeps.core.settings import explain
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.tasks.frequency import Frequency

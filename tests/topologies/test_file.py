@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from badger_sweeps.foundations.settings import explain
+from badger_sweeps.core.settings import explain
 from badger_sweeps.topologies.file import FromFile
 from badger_sweeps.training.experiment import Experiment
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from scipy.stats import binomtest, chisquare
 from torch import Tensor
 
-from badger_sweeps.foundations.settings import explain
+from badger_sweeps.core.settings import explain
 from badger_sweeps.topologies.base import Topology, listening, mixing
 from badger_sweeps.topologies.complete import Complete
 from badger_sweeps.topologies.directed_ring import DirectedRing

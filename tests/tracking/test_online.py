@@ -20,15 +20,15 @@ import pytest
 import badger_sweeps
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.lock import exclusive
-from badger_sweeps.sweeps.telling import telling
+from badger_sweeps.search.logger import telling
 from tests.runs.commands import command, start, wait_for_iteration
-from tests.sweeps import commands as sweeps
+from tests.search import commands as sweeps
 from tests.tracking.servers import KEY, Server
 
 OVERRIDES = ("training.iterations=60", "tracking.every=7", "measures.every=20", "measures.inner_binding.every=20")
 ROOT = Path(badger_sweeps.__file__).parent.parent
 LOGGED = sorted({*range(0, 60, 7), 20, 40})
-SYNC = [sys.executable, "-m", "badger_sweeps.commands.sync"]
+SYNC = [sys.executable, "-m", "badger_sweeps", "sync"]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from badger_sweeps.foundations.errors import UsageError
+from badger_sweeps.core.errors import UsageError
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.tracking.base import RunDescription
 from badger_sweeps.tracking.wandb import STRIDE, WandB, stride_of

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from badger_sweeps.foundations.names import shortened
+from badger_sweeps.core.names import shortened
 from tests import warm
 from tests.runs.commands import run
 from tests.tracking.servers import KEY, Server
@@ -43,7 +43,7 @@ def server() -> Iterator[Server]:
 
 
 def workspace(folder: Path, mode: str = "offline", **environment: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "badger_sweeps.commands.workspace", str(folder), "--mode", mode]
+    words = [sys.executable, "-m", "badger_sweeps", "workspace", str(folder), "--mode", mode]
     return warm.run(words, env={**os.environ, **environment})
 
 
@@ -150,7 +150,7 @@ def test_where_w_and_b_cannot_be_reached_it_is_kept(trouble: str, folder: Path, 
     done = workspace(folder, "online", **account)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith("badger-sweeps: `mode` must be one in which W&B can be reached; found online: ")
+    assert line.startswith("badger-sweeps workspace: `mode` must be one in which W&B can be reached; found online: ")
     assert "loss" in json.dumps(kept(folder))
 
 
@@ -161,5 +161,8 @@ def test_runs_of_two_projects_are_refused(folder: Path, tmp_path: Path) -> None:
         assert run(tmp_path / project, *own, tracking="wandb").returncode == 0
     done = workspace(tmp_path)
     assert done.returncode == 2
-    assert done.stderr == f"badger-sweeps: `{tmp_path}` must have runs of one W&B project below it; found one, two.\n"
+    assert (
+        done.stderr
+        == f"badger-sweeps workspace: `{tmp_path}` must have runs of one W&B project below it; found one, two.\n"
+    )
     assert not (tmp_path / "workspace.json").exists()

@@ -11,7 +11,7 @@ import torch
 
 from badger_sweeps.architectures.exponential import Exponential
 from badger_sweeps.architectures.gru import GRU
-from badger_sweeps.foundations.streams import Purpose, stream
+from badger_sweeps.core.random_streams import Purpose, stream
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.optimizers.base import Optimizer
 from badger_sweeps.optimizers.sgd import SGD

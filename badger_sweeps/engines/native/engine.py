@@ -12,13 +12,13 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
+from badger_sweeps.core.settings import settings
+from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import Engine, Losses, Pullback, Serving, Trace, check_cotangents, chosen_steps, cost
 from badger_sweeps.engines.native.cells import Cell, cell_of, constants_of, places
 from badger_sweeps.engines.native.compiler import CannotBuild
 from badger_sweeps.engines.native.library import Job, Library, library
 from badger_sweeps.engines.reference import Reference
-from badger_sweeps.foundations.settings import settings
-from badger_sweeps.foundations.weights import Weights
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.outer_objective import OuterObjective

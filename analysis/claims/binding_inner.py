@@ -1,0 +1,86 @@
+"""The document: binding information grows along the inner loop as well."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from badger_sweeps.reporting.inference.evidence import Finding, above, rank_correlation
+from badger_sweeps.reporting.plotting.chart import Chart
+from badger_sweeps.reporting.reading.arms import Arms, Curve, Numbers
+from badger_sweeps.reporting.remeasure.required import RequiredMeasures
+
+from ..shared import binding, losses
+
+CLAIM = "During the rollout of the inner loop binding information grows as well."
+REQUIRED_MEASURES = (RequiredMeasures(("inner_binding", "inner_loop"), moments=6),)
+RAW, GIVEN = "binding/inner", "binding/inner_given_target"
+
+
+class BindingInner(NamedTuple):
+    """After training, along the inner loop.
+
+    Attributes:
+        curves: by arm: raw, in bits.
+        curves_given: given the targets.
+        loss: by arm.
+        order: Spearman's rank correlation of binding information and inner step, by arm.
+        order_given: given the targets.
+        late_given: its change over the rollout's second half, given the targets, by arm.
+    """
+
+    curves: dict[str, Curve]
+    curves_given: dict[str, Curve]
+    loss: dict[str, Curve]
+    order: dict[str, Numbers]
+    order_given: dict[str, Numbers]
+    late_given: dict[str, Numbers]
+
+
+def compute(arms: Arms) -> BindingInner:
+    """What the trained networks do."""
+    curves, given, loss = (
+        {name: _along(arm.last(column)) for name, arm in arms.items()} for column in (RAW, GIVEN, "inner/loss")
+    )
+    order, order_given = ({name: _order(own) for name, own in each.items()} for each in (curves, given))
+    late = {name: own.y[:, -1] - own.y[:, own.y.shape[1] // 2] for name, own in given.items()}
+    return BindingInner(curves, given, loss, order, order_given, late)
+
+
+def findings(info: BindingInner) -> list[Finding]:
+    """That it grows, raw and given the targets; beside them the arm without links."""
+    order = "Spearman's rank correlation with the inner step, after training"
+    late = "bits, the last inner step minus the middle one, after training"
+    return [
+        above("binding information grows along the inner loop", info.order["linked"], 0, order),
+        above("it grows given the targets", info.order_given["linked"], 0, order),
+        above("given the targets it grows in the rollout's second half", info.late_given["linked"], 0, late).beside(),
+        above("without any links it grows as well", info.order["unlinked"], 0, order).beside(),
+        above("without any links it grows given the targets", info.order_given["unlinked"], 0, order).beside(),
+    ]
+
+
+def draw(info: BindingInner) -> Chart:
+    """Along the inner loop, after training."""
+    error = binding.along({losses.in_words(name): own for name, own in info.loss.items()}, "Loss along the inner loop")
+    error.y = "loss (chance = 1)"
+    return Chart(
+        [
+            binding.along(info.curves, "Binding information of the outputs"),
+            binding.along(info.curves_given, "Given the targets"),
+            error,
+        ],
+        "Trained networks, 1000 fixed games: after every inner step, every seed and the median. Before experts have "
+        "heard anything it is 0, so that it cannot but grow from the first step; hence rank correlations. The loss "
+        "rises before it falls.",
+        columns=3,
+    )
+
+
+def _along(values: Numbers) -> Curve:
+    return Curve(np.arange(1.0, values.shape[1] + 1), values)
+
+
+def _order(curve: Curve) -> Numbers:
+    return np.array([rank_correlation(curve.x, row) for row in curve.y])

@@ -1,0 +1,121 @@
+"""The document: gradients of single dimensions conflict, and nearly cancel, on plateaus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from badger_sweeps.reporting.inference.evidence import Finding, below
+from badger_sweeps.reporting.plotting.chart import Chart, Level, Panel, groups, seeds
+from badger_sweeps.reporting.reading.arms import Arm, Arms, Curve, Numbers, resting
+
+from ..shared import losses
+
+CLAIM = "On plateaus the gradients of the single dimensions conflict and almost cancel each other."
+REQUIRED_MEASURES = ()  # what it looks at is measured while runs train
+SMALL = 0.5
+"""Of the length between plateaus: what is taken for a small gradient."""
+NEARLY = 0.25
+"""The mean gradient's length over the mean length of the single ones below which they nearly cancel."""
+
+
+class ConflictingGradients(NamedTuple):
+    """What the figure shows.
+
+    Attributes:
+        arm: it.
+        cosine: mean over pairs of dimensions, over training.
+        cancellation: length of the mean gradient over the mean length, over training.
+        on: means of both within plateaus above rung 0, of each seed.
+        off: the same between them, before the task is solved.
+        by_rung: mean cancellation on plateaus of each rung; NaN for a seed that does not rest there.
+        norms: median length of the whole gradient in training on plateaus over that between them.
+    """
+
+    arm: Arm
+    cosine: Curve
+    cancellation: Curve
+    on: tuple[Numbers, Numbers]
+    off: tuple[Numbers, Numbers]
+    by_rung: dict[float, Numbers]
+    norms: Numbers
+
+
+def compute(arms: Arms) -> ConflictingGradients:
+    """On plateaus and off them."""
+    arm = arms["badger"]
+    curves = cosine, cancellation = arm.curve("gradient/cosine_mean"), arm.curve("gradient/cancellation")
+    on, off = ([_over(arm, curve, within, np.mean) for curve in curves] for within in (True, False))
+    rungs = sorted({rest.plateau.rung for own in arm.outcomes for rest in own.rests if rest.plateau.rung > 0})
+    norms = arm.every_iteration("grad_norm")
+    norm = Curve(np.arange(norms.shape[1], dtype=float), norms)
+    return ConflictingGradients(
+        arm=arm,
+        cosine=cosine,
+        cancellation=cancellation,
+        on=(on[0], on[1]),
+        off=(off[0], off[1]),
+        by_rung={rung: _over(arm, cancellation, True, np.mean, rung) for rung in reversed(rungs)},
+        norms=_over(arm, norm, True, np.median) / _over(arm, norm, False, np.median),
+    )
+
+
+def findings(info: ConflictingGradients) -> list[Finding]:
+    """The claim's parts; beside them plateaus against what lies between."""
+    return [
+        below("on plateaus the dimensions' gradients conflict", info.on[0], 0, "mean cosine of pairs of dimensions"),
+        below(
+            "on plateaus they nearly cancel", info.on[1], NEARLY,
+            f"length of the mean gradient over the mean length (1: all alike, {info.arm.dims**-0.5:.2g}: orthogonal)",
+        ),
+        below(
+            "on plateaus they cancel more than between them", info.on[1] - info.off[1], 0, "difference, paired by seed"
+        ).beside(),
+        below(
+            "on plateaus the whole gradient is small: less than half as long as between them", info.norms, SMALL,
+            "median length in training on plateaus over that between them",
+        ).beside(),
+    ]  # fmt: skip
+
+
+def draw(info: ConflictingGradients) -> Chart:
+    """Both over training, on and off plateaus, and the loss."""
+    orthogonal = info.arm.dims**-0.5
+    cosine = Panel("Cosine of the dimensions' gradients", "iteration", "mean over pairs", [Level(0, "conflict below")])
+    cosine.marks += seeds(info.cosine, 0, "")
+    lengths = Panel("Length of the mean over the mean length", "iteration", "ratio", [Level(orthogonal, "orthogonal")])
+    lengths.marks += seeds(info.cancellation, 0, "")
+    names, rungs = ["on plateaus", "between them"], [f"{rung:.2g}" for rung in info.by_rung]
+    return Chart(
+        [
+            losses.panel([info.arm]), cosine, lengths,
+            Panel("Cosine", "", "mean of pairs", [Level(0.0), *groups([info.on[0], info.off[0]], names)], ticks=names),
+            Panel(
+                "Length of the mean over the mean length", "", "ratio",
+                [Level(orthogonal, "orthogonal"), *groups([info.on[1], info.off[1]], names)], ticks=names,
+            ),
+            Panel(
+                "The same, by the plateau's rung", "rung", "ratio",
+                [Level(NEARLY, "nearly cancel below"), *groups(list(info.by_rung.values()), rungs)], ticks=rungs,
+            ),
+        ],
+        "Gradients of the outer loss of each dimension on 256 fixed games; bottom: means within detected plateaus "
+        "above rung 0, and between them until the task is solved.",
+        columns=3,
+    )  # fmt: skip
+
+
+def _over(
+    arm: Arm, curve: Curve, within: bool, average: Callable[[Numbers], np.floating[Any]], rung: float | None = None
+) -> Numbers:
+    """A seed's average on plateaus above rung 0 (or on one rung), or off them; NaN where it was not measured there."""
+    found = []
+    for row, outcome in zip(curve.y, arm.outcomes, strict=True):
+        rests = resting(outcome, curve.x, rung)
+        until = np.inf if outcome.solved_iteration is None else outcome.solved_iteration
+        chosen = rests if within else ~rests & (curve.x < until)
+        known = row[chosen & np.isfinite(row)]
+        found.append(float(average(known)) if len(known) else np.nan)
+    return np.array(found)

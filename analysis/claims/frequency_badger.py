@@ -1,0 +1,110 @@
+"""The document: Badgers solve frequencies in a random order, and cannot guess 41 samples where they guess 11."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy
+
+from badger_sweeps.reporting.inference.evidence import Finding, above, most, ordered, unknown, within
+from badger_sweeps.reporting.plotting.chart import Chart
+from badger_sweeps.reporting.reading.arms import Arms, Numbers
+
+from ..shared import frequency_order, losses
+from ..shared.frequency_order import NO_ORDER, Order
+
+CLAIM = (
+    "Micro-Badger does not follow the F-principle: some frequencies are solved earlier than others, but the order is "
+    "rather random; with 41 samples it cannot be made to converge, with 11 it can."
+)
+REQUIRED_MEASURES = ()  # what it looks at is measured while runs train
+CONVERGED = 0.25
+"""A final loss below this counts as converged: three quarters of what there is to learn."""
+
+SHOWN = (0, 1)
+"""Rows of the seeds whose frequencies are drawn."""
+APART = 0.1
+"""Spread of the times at which frequencies are solved, over their median, above which they are solved apart."""
+
+
+class FrequencyBadger(NamedTuple):
+    """All four arms.
+
+    Attributes:
+        arms: by name.
+        orders: with 11 samples: common and independent phases.
+        final: final loss by arm; infinite for a seed that diverged.
+    """
+
+    arms: Arms
+    orders: tuple[Order, Order]
+    final: dict[str, Numbers]
+
+
+def compute(arms: Arms) -> FrequencyBadger:
+    """Orders with 11 samples, and how far all arms came."""
+    common, independent = (frequency_order.compute(arms[f"eleven_{phases}"]) for phases in ("common", "independent"))
+    final = {
+        name: np.array([np.inf if own.final_loss is None else own.final_loss for own in arm.outcomes])
+        for name, arm in arms.items()
+    }
+    return FrequencyBadger(arms, (common, independent), final)
+
+
+def findings(info: FrequencyBadger) -> list[Finding]:
+    """The claim's parts with the document's common phase; beside them independent phases."""
+    common, independent = info.orders
+
+    def converged(name: str, wanted: bool) -> list[bool]:
+        return [bool(value < CONVERGED) == wanted for value in info.final[name]]
+
+    return [
+        *_order(common, "common phase"),
+        most(f"with 11 samples it converges: final loss below {CONVERGED}", converged("eleven_common", True)),
+        most("with 41 samples it does not", converged("forty_one_common", False)),
+        *(finding.beside() for finding in _order(independent, "independent phases")),
+        most("with 11 samples it converges (independent phases)", converged("eleven_independent", True)).beside(),
+        most("with 41 samples it does not (independent phases)", converged("forty_one_independent", False)).beside(),
+    ]
+
+
+def _order(order: Order, phases: str) -> list[Finding]:
+    """That frequencies are solved apart, not from low to high or back, and not in one order that seeds share."""
+    apart = np.where(order.simultaneity > APART, order.spearman, np.nan)
+    known = order.times[order.simultaneity > APART]
+    shared = unknown(f"seeds share no order ({phases})", "needs two seeds that solve frequencies apart")
+    if len(known) > 1 and known.shape[1] > 2:
+        test = scipy.stats.friedmanchisquare(*known.T)
+        concordance = float(test.statistic) / (len(known) * (known.shape[1] - 1))
+        words = "Kendall's W of the seeds' orders (1: the same in all)"
+        shared = ordered(f"seeds share no order ({phases})", concordance, float(test.pvalue), len(known), words,
+                         "Friedman", sign=-1)  # fmt: skip
+    return [
+        above(
+            f"some frequencies are solved earlier than others ({phases})", order.simultaneity, APART,
+            "spread of the times over their median",
+        ),
+        within(
+            f"where they are, it is not from low to high or from high to low ({phases})", apart, -NO_ORDER, NO_ORDER,
+            "Spearman's rank correlation of frequency and time",
+        ),
+        shared.beside(),
+    ]  # fmt: skip
+
+
+def draw(info: FrequencyBadger) -> Chart:
+    """Frequencies over training in two single seeds with 11 samples, and the losses of all arms."""
+    common, independent = info.orders
+    return Chart(
+        [
+            *(frequency_order.one_seed(common, row) for row in SHOWN),
+            frequency_order.when(info.orders),
+            *(frequency_order.one_seed(independent, row) for row in SHOWN),
+            losses.panel(list(info.arms.values())),
+        ],
+        "Coherent ratio of each frequency on 1000 fixed games, with 11 samples: the first two seeds of either arm, as "
+        "the document shows two runs. Right: when all seeds solved them, and the loss with 11 and 41 samples. With a "
+        "common phase all targets lie in a plane, with independent phases they do not.",
+        columns=3,
+    )

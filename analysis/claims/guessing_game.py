@@ -1,0 +1,198 @@
+"""The document's first figures: plateaus on the Guessing Game, and its numbers learned one by one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from badger_sweeps.reporting.inference.evidence import Finding, above, below, within
+from badger_sweeps.reporting.plotting.chart import GREY, Chart, Level, Line, Panel, seeds
+from badger_sweeps.reporting.reading.arms import Arm, Arms, Curve, Numbers
+
+from ..shared import losses
+
+CLAIM = (
+    "On the Guessing Game there are several plateaus. On the first one zeros are guessed, then numbers that are all "
+    "the same, and then the numbers are learned one by one; with three of them training converges near iteration 1500."
+)
+REQUIRED_MEASURES = ()  # what it looks at is measured while runs train
+SAME = 0.05
+"""Differences of sum J² / sum J below this are none: a tenth of what lies between all at once and one by one."""
+NEAR = 1500
+"""The document's iteration of convergence with three numbers; "near" is taken as within a factor of two."""
+CONVERGED = 0.01
+"""A share of chance: a seed has converged when the block means of its loss stay below it."""
+HALF_WAY_UP = 0.5
+"""Of the numbers, at which it is asked whether they were learned one by one."""
+
+
+class GuessingGame(NamedTuple):
+    """What the figure shows.
+
+    Attributes:
+        many: the arm with many numbers.
+        few: the arm with three.
+        plateaus: above rung 0, of each seed of `many`.
+        share: mean of J_d = 1 - loss of number d, the share that is learned, along training, of `many`.
+        aligned: sum_d J_d^2 / sum_d J_d, along training, of `many`.
+        halfway: the same, over its largest and smallest possible values, where half of the numbers are learned.
+        power: of the guesses on the plateau at chance, in units of one number's worth.
+        alike: share of the guesses' power that all numbers have in common, once chance is left.
+        alike_curve: the same along training.
+        converged: iterations until each seed of `few` had converged (the budget where it has not).
+    """
+
+    many: Arm
+    few: Arm
+    plateaus: Numbers
+    share: Curve
+    aligned: Curve
+    halfway: Numbers
+    power: Numbers
+    alike: Numbers
+    alike_curve: Curve
+    converged: Numbers
+
+
+def compute(arms: Arms) -> GuessingGame:
+    """Plateaus, and in which way numbers are learned."""
+    many, few = arms["many"], arms["few"]
+    dims = many.dims
+    learned = _learned(many)
+    total = np.nansum(learned.y, axis=2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        aligned = np.nansum(learned.y**2, axis=2) / total
+    power, alike = many.curve("guess/power"), many.curve("guess/alike")
+    return GuessingGame(
+        many=many,
+        few=few,
+        plateaus=np.array([sum(rest.plateau.rung > 0 for rest in own.rests) for own in many.outcomes], dtype=float),
+        share=Curve(learned.x, total / dims),
+        aligned=Curve(learned.x, np.where(total > 0.5, aligned, np.nan)),
+        halfway=_where(total, aligned, HALF_WAY_UP * dims),
+        power=np.array([_at_chance(power, seed, own.escape_iteration) for seed, own in enumerate(many.outcomes)])
+        * dims,
+        alike=np.array(
+            [_first_worth(power, alike, seed, own.escape_iteration) for seed, own in enumerate(many.outcomes)]
+        ),
+        alike_curve=alike,
+        converged=_converged(few),
+    )
+
+
+def findings(info: GuessingGame) -> list[Finding]:
+    """The claim's parts."""
+    dims = info.many.dims
+    return [
+        above(f"with {dims} numbers a seed rests on more than one plateau", info.plateaus, 1, "plateaus per seed"),
+        below(
+            "on the first plateau the guesses are zeros", info.power, 1,
+            "mean square of the guesses while at chance, in units of what one solved number would have",
+        ),
+        above(
+            "then all guesses of a game are the same number", info.alike, (1 + 1 / dims) / 2,
+            f"share of their power in the mean, once chance is left (1: all the same, {1 / dims:.2g}: "
+            "unrelated)",
+        ),
+        above(
+            "the numbers are learned one by one", info.halfway, (1 + HALF_WAY_UP) / 2,
+            "sum of J² over sum of J where half is learned (1: each number wholly or not at all, 0.5: all of them "
+            "half)",
+        ),
+        within(
+            "with three numbers training has converged near iteration 1500", info.converged, NEAR / 2, NEAR * 2,
+            f"iterations until the loss stays below {CONVERGED} of chance",
+        ),
+        within(
+            "what is learned one by one are directions, mixtures of all numbers",
+            info.halfway - along_directions(HALF_WAY_UP, dims), -SAME, SAME,
+            "sum of J² over sum of J where half is learned, minus that of half as many random directions",
+        ).beside(),
+    ]  # fmt: skip
+
+
+def along_directions(share: Numbers | float, dims: int) -> Numbers:
+    """Mean of sum J² / sum J where a random subspace of so many of all dimensions is learned, and nothing else.
+
+    J_d is then a diagonal entry of its projection, Beta(k/2, (D - k)/2) distributed, with mean s = k/D and variance
+    2 s (1 - s)/(D + 2).
+    """
+    return np.asarray(share + 2 * (1 - np.asarray(share)) / (dims + 2))
+
+
+def draw(info: GuessingGame) -> Chart:
+    """Both losses, one seed's numbers, and in which way they are learned."""
+    dims = info.many.dims
+    learned = _learned(info.many)
+    one = Panel(f"How far each of the {dims} numbers is learned, one seed", "iteration", "1 - loss of the number")
+    for dim in range(dims):
+        one.marks.append(Line(learned.x, learned.y[0, :, dim], dim, width=1.0, opacity=0.8))
+    share = np.linspace(0.05, 1, 50)
+    way = Panel("One by one?", "share learned (mean of J)", "sum of J² / sum of J", y_range=(0, 1.08))
+    way.marks += [
+        Line(share, np.ones_like(share), GREY, "number by number", dashed=True),
+        Line(share, along_directions(share, dims), 1, "direction by direction", dashed=True),
+        Line(share, share, 2, "all at once", dashed=True),
+        *(Line(x, y, 0, width=0.8, opacity=0.6) for x, y in zip(info.share.y, info.aligned.y, strict=True)),
+    ]
+    same = Panel(
+        "All the same?", "iteration", "share of power in the mean",
+        [Level(1.0, "all the same"), Level(1 / dims, "unrelated")], y_range=(0, 1.1),
+    )  # fmt: skip
+    same.marks += seeds(info.alike_curve, 0, "guesses")
+    few = losses.panel([info.few], "Loss with 3 numbers")
+    few.marks.append(Level(NEAR, "the document: converged", upright=True))
+    return Chart(
+        [_one_seed(info.many), losses.panel([info.many], f"Loss with {dims} numbers"), few, one, way, same],
+        "Block means of the loss: one seed with its plateaus, and every seed with their median. J = 1 - loss of a "
+        "number. Before chance is left guesses have no power to speak of, and what they have in common says little.",
+        columns=3,
+    )
+
+
+def _one_seed(arm: Arm) -> Panel:
+    """The first seed's loss, and the level of each plateau above rung 0."""
+    blocks = arm.blocks()
+    panel = Panel(f"Loss with {arm.dims} numbers, one seed", "iteration", "loss (chance = 1)", [Level(0.0), Level(1.0)])
+    panel.marks.append(Line(blocks.x, blocks.y[0], 0, width=0.8, opacity=0.7))
+    for place, plateau in enumerate(rest.plateau for rest in arm.outcomes[0].rests if rest.plateau.rung > 0):
+        label = "plateaus" if place == 0 else ""
+        panel.marks.append(Line([plateau.start, plateau.end], [plateau.level] * 2, 1, label, width=3.0))
+    return panel
+
+
+def _converged(arm: Arm) -> Numbers:
+    """The end of the last block whose loss is not below `CONVERGED`; the budget where that is the last one of all."""
+    blocks, size = arm.blocks(), arm.run.summary.ladder.block
+    high = ~(blocks.y < CONVERGED)
+    last = np.where(high.any(axis=1), high.shape[1] - high[:, ::-1].argmax(axis=1), 0)
+    return np.where(last == high.shape[1], arm.budget, last * size).astype(float)
+
+
+def _learned(arm: Arm) -> Curve:
+    """J_d in block means: seed, time, number."""
+    columns = [arm.blocks(f"loss_dim/{dim}") for dim in range(arm.dims)]
+    return Curve(columns[0].x, 1 - np.stack([own.y for own in columns], axis=2).clip(0, 1))
+
+
+def _where(total: Numbers, values: Numbers, level: float) -> Numbers:
+    """Each seed's value where its total first reaches a level; NaN where it does not."""
+    found = []
+    for own, row in zip(total, values, strict=True):
+        reached = np.flatnonzero(own >= level)
+        found.append(row[reached[0]] if len(reached) else np.nan)
+    return np.array(found)
+
+
+def _at_chance(power: Curve, seed: int, escape: int | None) -> float:
+    """The mean of what was measured after the start and before the escape; NaN where nothing was."""
+    until = np.inf if escape is None else escape
+    rows = (power.x > 0) & (power.x <= until)
+    return float(power.y[seed, rows].mean()) if rows.any() else np.nan
+
+
+def _first_worth(power: Curve, alike: Curve, seed: int, escape: int | None) -> float:
+    """How alike the guesses are when they are first measured after chance was left: untrained guesses are not zeros."""
+    after = np.flatnonzero(power.x >= (np.inf if escape is None else escape))
+    return float(alike.y[seed, after[0]]) if len(after) else np.nan

@@ -1,0 +1,155 @@
+"""The document: plateaus are saddles, and there are more of them in higher dimension."""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from badger_sweeps.reporting.inference.evidence import Finding, above, below, most, rank_correlation
+from badger_sweeps.reporting.plotting.chart import Chart, Level, Panel, groups
+from badger_sweeps.reporting.reading.arms import Arm, Arms, Numbers, resting
+from badger_sweeps.reporting.reading.collection import Run
+from badger_sweeps.reporting.remeasure.required import RequiredMeasures
+
+CLAIM = "Plateaus are saddles, and the more dimensions there are, the more saddles there are."
+
+
+def _moments(run: Run) -> list[float]:
+    """The middle of the first stretch in which most seeds rest above rung 0, and the end of training."""
+    every = np.arange(run.summary.budget, dtype=float)
+    count = np.sum([resting(own, every) for own in run.summary.outcomes], axis=0)
+    most_of_all = np.flatnonzero(count == count.max())
+    stretch = np.split(most_of_all, np.flatnonzero(np.diff(most_of_all) > 1) + 1)[0]
+    return [float(np.median(stretch)), float(run.summary.budget)]
+
+
+# These networks have at most 366 weights: asked for more than half of the spectrum, the measure takes all of it, and
+# the index is exact.
+REQUIRED_MEASURES = (RequiredMeasures(("saddles",), at=_moments, settings=("measures.saddles.eigenvalues=200",)),)
+
+
+class Saddles(NamedTuple):
+    """By number of dimensions, of each seed.
+
+    Attributes:
+        dims: which.
+        indices: share of negative eigenvalues on a plateau; NaN for a seed that does not rest at the moment measured. A
+            share, since networks for more dimensions have more weights.
+        weights: how many these are.
+        steepness: smallest eigenvalue over the largest, there.
+        later: the same at the end of training, of seeds that have solved the task by then.
+        plateaus: how many above rung 0 a seed rests on, at least: training may end before the task is solved.
+        network: its size, in words.
+        levels: mean loss of the plateaus at the moment measured.
+    """
+
+    dims: list[int]
+    indices: list[Numbers]
+    weights: list[int]
+    steepness: list[Numbers]
+    later: list[Numbers]
+    plateaus: list[Numbers]
+    network: str
+    levels: list[float]
+
+
+def compute(arms: Arms) -> Saddles:
+    """Indices on plateaus, and how many plateaus there are."""
+    found = [_of(arm) for arm in arms.values()]
+    indices, steepness, later = (list(own) for own in zip(*found, strict=True))
+    config = next(iter(arms.values())).run.config
+    weights = [int(np.nanmax(arm.last("hessian/weights"))) for arm in arms.values()]
+    return Saddles(
+        dims=[arm.dims for arm in arms.values()],
+        indices=[index / count for index, count in zip(indices, weights, strict=True)],
+        weights=weights,
+        steepness=steepness,
+        later=later,
+        plateaus=[_plateaus(arm) for arm in arms.values()],
+        levels=[_level(arm) for arm in arms.values()],
+        network=f"{config['topology.experts']} experts with {config['architecture.hidden']} hidden units",
+    )
+
+
+def findings(info: Saddles) -> list[Finding]:
+    """The claim's parts: of each seed over all numbers of dimensions, and the trend of plateaus over these.
+
+    Beside them trends of the index: more dimensions rest at other losses, on which an index may depend as well.
+    """
+    known = np.stack(info.indices)
+    saddle = [bool((own[np.isfinite(own)] > 0).all()) if np.isfinite(own).any() else None for own in known.T]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of seeds without a value
+        steeper = np.nanmean(np.stack(info.steepness) - np.stack(info.later), axis=0)
+    return [
+        most("on plateaus the Hessian has negative eigenvalues", saddle),
+        below(
+            "more so than where the task is solved", steeper, 0,
+            "smallest over largest eigenvalue, on the plateau minus at the end, mean over dimensions",
+        ),
+        _trend("training rests on more plateaus the more dimensions there are", info.dims, info.plateaus),
+        _trend("the share of negative eigenvalues grows with them, too", info.dims, info.indices).beside(),
+        _trend(
+            "the number of negative eigenvalues grows, as does the number of weights", info.dims,
+            [share * count for share, count in zip(info.indices, info.weights, strict=True)],
+        ).beside(),
+    ]  # fmt: skip
+
+
+def _trend(statement: str, dims: list[int], values: list[Numbers]) -> Finding:
+    """Of each seed over the numbers of dimensions, as the same seeds were trained on all of them."""
+    return above(
+        statement, [rank_correlation(dims, own) for own in np.stack(values).T], 0,
+        "Spearman's rank correlation with the number of dimensions, of each seed",
+    )  # fmt: skip
+
+
+def draw(info: Saddles) -> Chart:
+    """Index, how steep the way out is, and plateaus, by dimension."""
+    names = [str(dims) for dims in info.dims]
+    columns = (info.indices, info.steepness, info.plateaus)
+    index, steepest, plateaus = (groups(own, names, [0] * len(names)) for own in columns)
+    return Chart(
+        [
+            Panel("Index on a plateau", "dimensions", "share of negative eigenvalues", index, ticks=names),
+            Panel("Steepest way down", "dimensions", "smallest / largest", [Level(0.0), *steepest], ticks=names),
+            Panel("Plateaus above rung 0", "dimensions", "per seed", plateaus, ticks=names),
+        ],
+        "Hessian of the outer loss on 64 fixed games with respect to all weights, in float64, at the first "
+        "snapshot at which most seeds rest above rung 0; only those are shown. They rest at different losses, "
+        "which the index may depend on: on average at "
+        + ", ".join(f"{level:.2f} (D = {dims})" for dims, level in zip(info.dims, info.levels, strict=True))
+        + f". Plateaus: at least so many, since training may end before the task is solved. Networks: {info.network}.",
+        columns=3,
+    )  # fmt: skip
+
+
+def _of(arm: Arm) -> tuple[Numbers, Numbers, Numbers]:
+    """Index and steepness where a seed rests at the moment measured, and steepness where it has solved the task."""
+    nothing = np.full(len(arm.seeds), np.nan)
+    if not arm.has("hessian/index"):
+        return nothing, nothing, nothing
+    index, least, largest = (arm.curve(f"hessian/{name}") for name in ("index", "smallest", "largest"))
+    steepness = least.y[:, :, 0] / largest.y
+    rests = np.array([resting(outcome, index.x[:1])[0] for outcome in arm.outcomes])
+    solved = np.array([outcome.solved_iteration is not None for outcome in arm.outcomes])
+    chosen = ((rests, index.y[:, 0]), (rests, steepness[:, 0]), (solved, steepness[:, -1]))
+    on, steep, later = (np.where(where, values, np.nan) for where, values in chosen)
+    return on, steep, later
+
+
+def _level(arm: Arm) -> float:
+    """Mean loss of the plateaus on which seeds rest at the moment measured; NaN where none does or it was not."""
+    if not arm.has("hessian/index"):
+        return float("nan")
+    when = arm.curve("hessian/index").x[0]
+    rests = [rest.plateau for own in arm.outcomes for rest in own.rests if rest.plateau.rung > 0]
+    levels = [plateau.level for plateau in rests if plateau.start <= when < plateau.end]
+    return float(np.mean(levels)) if levels else float("nan")
+
+
+def _plateaus(arm: Arm) -> Numbers:
+    """Above rung 0."""
+    return np.array([sum(rest.plateau.rung > 0 for rest in own.rests) for own in arm.outcomes], dtype=float)

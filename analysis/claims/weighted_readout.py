@@ -1,0 +1,53 @@
+"""The document: different output weights of each expert remove the first plateau."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from badger_sweeps.reporting.inference.evidence import Finding
+from badger_sweeps.reporting.plotting.chart import Chart
+from badger_sweeps.reporting.reading.arms import Arms
+
+from ..shared import first_plateau
+from ..shared.first_plateau import FirstPlateau
+
+CLAIM = "Giving each expert an output weight of its own effectively removes the first plateau."
+REQUIRED_MEASURES = ()  # what it looks at is measured while runs train
+
+
+class WeightedReadout(NamedTuple):
+    """All arms."""
+
+    mean: FirstPlateau
+    positive: FirstPlateau
+    signed: FirstPlateau
+    mean_alike: FirstPlateau
+    positive_alike: FirstPlateau
+    signed_alike: FirstPlateau
+
+
+def compute(arms: Arms) -> WeightedReadout:
+    """When each arm leaves chance."""
+    return WeightedReadout(*(first_plateau.compute(arms[name]) for name in WeightedReadout._fields))
+
+
+def findings(info: WeightedReadout) -> list[Finding]:
+    """The claim's parts, of experts that start alike, since it is about their symmetry; beside them noisy starts."""
+    alike = first_plateau.findings(info.mean_alike, info.positive_alike, "a weight for each expert")
+    others = (
+        (info.mean_alike, info.signed_alike, "a weight of either sign"),
+        (info.mean, info.positive, "a weight for each expert, with noisy starts,"),
+        (info.mean, info.signed, "a weight of either sign, with noisy starts,"),
+    )
+    return [*alike, *(own.beside() for other in others for own in first_plateau.findings(*other))]
+
+
+def draw(info: WeightedReadout) -> Chart:
+    """Loss and times."""
+    return Chart(
+        first_plateau.panels(info),
+        "Left: block means of the loss, dotted the rungs. Right: a dot for each seed, a diamond for their mean with "
+        "its 95 % interval. Alike: hidden states start with noise of 0.01 instead of 1. The document does not say how "
+        "the weights start: positive, U[0, 2/E], or signed, U[-1/√E, 1/√E].",
+        columns=3,
+    )

@@ -1,1 +1,0 @@
-"""One file per figure: first what is shown is computed, then it is drawn."""

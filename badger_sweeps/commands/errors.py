@@ -1,0 +1,84 @@
+"""Errors as users see them: one line that says what to change, exit status 2, and no traceback."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import traceback
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from badger_sweeps.configuration.files import choices, choices_with, known_keys
+from badger_sweeps.core.errors import UsageError, nearest
+
+EXIT_STATUS = 2
+full_errors = os.environ.get("HYDRA_FULL_ERROR") == "1"
+"""Whether the user asked for tracebacks; read once, as `app.main` sets the variable for Hydra's sake."""
+
+
+def can_be_mended(error: BaseException) -> bool:
+    """Whether the user can mend it. Everything else is a defect and keeps its traceback.
+
+    Besides declared errors these are values that Hydra itself rejects while it reads the command line.
+    """
+    if isinstance(error, UsageError | HydraException | OmegaConfBaseException | OSError):
+        return True
+    raised_in = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return isinstance(error, ValueError) and raised_in[-1].startswith("hydra.")
+
+
+def explained(error: Exception, program: str = "badger-sweeps") -> Exception | SystemExit:
+    """What is to be raised for `error`: itself if it is a defect, otherwise the exit, once it was printed.
+
+    Args:
+        error: what was raised.
+        program: what the line begins with.
+    """
+    if isinstance(error, BrokenPipeError):  # whoever was reading what we print has gone
+        return SystemExit(128 + signal.SIGPIPE)
+    if not can_be_mended(error):
+        return error
+    if full_errors:
+        traceback.print_exception(error)
+    else:
+        print(f"{program}: {one_line(error)}", file=sys.stderr)
+    return SystemExit(EXIT_STATUS)
+
+
+def one_line(error: BaseException) -> str:
+    """The error in one line, with the nearest valid key or choice where one was misspelt."""
+    text = str(error)
+    if isinstance(error, UsageError):
+        return text
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        where = f"`{error.filename}`" if error.filename else "the run's folder"
+        return f"{where} must be one that can be written; found: {error.strerror or text}."
+    if key := _first(r"Could not (?:override|delete from config\.) '([^']+)'", text):
+        group = key.split(".")[0]
+        if owners := choices_with(key):
+            return f"`{key}` is a key of {group}={'|'.join(owners)}, not of the choice made."
+        known = [valid for valid in known_keys() if "." in valid or "." not in key]
+        return f"`{key}` is not a known key.{nearest(key, known)}"
+    if key := _first(r"An item is already at '([^']+)'", text):
+        return f"`{key}` must be set without the +, since it is a known key."
+    if missing := re.search(r"Could not find '([^']+)/([^'/]*)'", text):
+        group, choice = missing.groups()
+        valid = choices(group)
+        if not valid:  # a path in the place of a choice
+            group, _, rest = group.partition("/")
+            choice, valid = f"{rest}/{choice}", choices(group)
+        return f"`{group}` must be one of {', '.join(valid)}; found {choice!r}.{nearest(choice, valid)}"
+    if key := _first(r"Missing key (\S+)", text) or _first(r"Missing mandatory value: \S+\s+full_key: (\S+)", text):
+        return f"`{key}` must be given; found nothing."
+    if key := _first(r"Ambiguous value for argument '([^'=]+)", text):
+        return f"`{key}` has several values; put -m before them to run one after another."
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:2]) if lines else type(error).__name__
+
+
+def _first(pattern: str, text: str) -> str | None:
+    found = re.search(pattern, text)
+    return found[1] if found else None

@@ -1,0 +1,36 @@
+"""``badger-sweeps``: a command where the first word is one, and else the Hydra application."""
+
+from __future__ import annotations
+
+import sys
+
+import badger_sweeps
+from badger_sweeps.commands.command import COMMANDS, run_command
+
+
+def main() -> None:
+    """Do what the command line says.
+
+    Exit status: 0 when all went well, 2 for what the user can mend, 130 or 143 after Ctrl-C or SIGTERM.
+    """
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    if first in ("--version", "-V"):
+        print(f"badger-sweeps {badger_sweeps.__version__}")
+        return
+    if first in COMMANDS:
+        _run(first)
+        return
+    from badger_sweeps.commands import app
+
+    app.main()
+
+
+def _run(name: str) -> None:
+    from badger_sweeps.commands.errors import explained
+    from badger_sweeps.measures.unmeasurable import tell_in_one_line
+
+    tell_in_one_line()
+    try:
+        run_command(name, sys.argv[2:])
+    except Exception as error:
+        raise explained(error, f"badger-sweeps {name}") from error.__cause__

@@ -1,0 +1,109 @@
+"""``badger-sweeps measure RUNS [MEASURE ...]``: measure finished or stopped runs again, from their snapshots."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import Progress
+
+from badger_sweeps.configuration.recorded import run_folders
+from badger_sweeps.core.errors import UsageError
+from badger_sweeps.measures.dynamics.lyapunov import LEAST_OF_TWINS
+from badger_sweeps.reporting.formatting.terminal import print_rows
+from badger_sweeps.reporting.reading.measures import NAME, read_measures, write_measures
+from badger_sweeps.reporting.remeasure import plateaus
+from badger_sweeps.reporting.remeasure.measure import chosen, measured, sources
+from badger_sweeps.reporting.remeasure.snapshots import checkpoints, reopened
+from badger_sweeps.runs.history import read_history
+from badger_sweeps.runs.run import Plan
+
+EXAMPLE = "badger-sweeps measure runs/quickstart gradients --every 500"
+SHOWN = 3
+"""Columns of the table on the terminal; the file has all."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.description = f"{parser.description} Writes measures.parquet and plateaus.parquet into each run's folder."
+    parser.add_argument("runs", metavar="RUNS", type=Path, help="a folder with runs below it")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="MEASURE | measures.KEY=VALUE",
+        help="a measure of conf/measures/standard.yaml, or all (default: those the run took); a change of its settings",
+    )
+    parser.add_argument("--every", type=int, default=1, help="only snapshots at multiples of so many iterations")
+    parser.add_argument(
+        "--twins",
+        type=int,
+        metavar="N",
+        help="train twins for N iterations from every snapshot: lyapunov/twins, alone unless a MEASURE is named",
+    )
+
+
+def run(given: argparse.Namespace) -> None:
+    """Measure all runs below a folder, one after another."""
+    for name, value, least in (("--every", given.every, 1), ("--twins", given.twins, 2 * LEAST_OF_TWINS)):
+        if value is not None and value < least:
+            raise UsageError(f"`{name}` must be at least {least}; found {value}.")
+    console = Console()
+    folders = [folder for folder in run_folders(given.runs) if checkpoints(folder)]
+    if not folders:
+        rule = "must have runs with snapshots (training.snapshot_every) below it"
+        raise UsageError(f"`{given.runs}` {rule}; found none.")
+    names = [word for word in given.words if "=" not in word]
+    changes = [word for word in given.words if "=" in word]
+    plans = [reopened(folder, changes) for folder in folders]
+    for plan in plans:
+        chosen(plan.measures, names)
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        for plan in plans:
+            _measure(plan, names, given.every, given.twins, progress, console)
+
+
+def _measure(
+    plan: Plan, names: Sequence[str], every: int, twin_iterations: int | None, progress: Progress, console: Console
+) -> None:
+    measures = [measure for measure in chosen(plan.measures, names) if measure.columns(plan.experiment)]
+    if twin_iterations and not names:
+        measures = []
+    found = measured(plan, measures, checkpoints(plan.folder, every), twin_iterations, progress)
+    write_measures(plan.folder, found, sources(plan, measures, twin_iterations))
+    _show(plan, found, console)
+    rests = plateaus.table(plan, read_history(plan.folder), read_measures(plan.folder))
+    if rests is not None:
+        path = plateaus.write(plan.folder, rests)
+        console.print(f"plateaus: {os.path.relpath(path)}", markup=False, highlight=False, soft_wrap=True)
+    where = os.path.relpath(plan.folder / NAME)
+    console.print(f"measures: {where}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _show(plan: Plan, found: pd.DataFrame, console: Console) -> None:
+    """Mean and standard deviation over seeds of all numbers that are ever known, but for single pairs and dimensions.
+
+    A cell is a dash where a seed has no value: the mean of the others would be of seeds that were selected.
+    """
+    numbers = found.drop(columns="seed").select_dtypes("number").dropna(axis="columns", how="all")
+    numbers = numbers.drop(columns=[name for name in numbers if re.search(r"/\d+(__\d+)?$", str(name))])
+    seeds = numbers.groupby("iteration")
+    means, deviations = seeds.mean().where(seeds.count() == len(plan.experiment.seeds)), seeds.std(ddof=1)
+    steps = means.index[:: max(1, -(-len(means) // SHOWN))]
+    rows = []
+    for name in means:
+        cells = zip(means[name][steps], deviations[name][steps], strict=True)
+        rows.append([str(name), *(_cell(mean, deviation) for mean, deviation in cells)])
+    console.print(f"{plan.name}: mean ± standard deviation over seeds", markup=False, highlight=False)
+    print_rows(console, ["measure", *map(str, steps)], rows)
+
+
+def _cell(mean: float, deviation: float) -> str:
+    """A single seed has no deviation."""
+    if pd.isna(mean):
+        return "-"
+    return f"{mean:.3g}" if pd.isna(deviation) else f"{mean:.3g} ± {deviation:.2g}"

@@ -1,0 +1,34 @@
+"""``badger-sweeps rays OUT [RUNS]``: draw Schaul's two-dimensional system, with runs of two dimensions on top."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.files import replacing
+from badger_sweeps.reporting.reading.collection import gather
+from badger_sweeps.reporting.studies.claims import module
+
+EXAMPLE = "badger-sweeps rays rays.html runs/ray_interference_quick"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("out", metavar="OUT", type=Path, help="the HTML file to write")
+    parser.add_argument(
+        "runs", metavar="RUNS", type=Path, nargs="?", help="a folder with finished runs of task.dims=2 below it"
+    )
+
+
+def run(given: argparse.Namespace) -> None:
+    """Write the figure."""
+    rays = module("rays")
+    overlay = rays.paths(gather(given.runs).runs) if given.runs else []
+    if given.runs and not overlay:
+        raise UsageError(f"`{given.runs}` must have finished runs of task.dims=2 below it; found none.")
+    if not given.out.absolute().parent.is_dir() or given.out.is_dir():
+        raise UsageError(f"`OUT` must be a file in a folder that exists; found `{given.out}`.")
+    with replacing(given.out) as file:
+        file.write(rays.draw(rays.compute(), overlay).to_html(include_plotlyjs=True).encode())
+    print(f"rays: {given.out}")

@@ -1,0 +1,106 @@
+"""``badger-sweeps report RUNS``: print the result table of the runs below a folder and build its `report.html`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from badger_sweeps.core.errors import UsageError
+from badger_sweeps.reporting.formatting import confirmation, results, search_tables
+from badger_sweeps.reporting.formatting.terminal import print_rows
+from badger_sweeps.reporting.inference.comparison import Difference, Row, compared, row
+from badger_sweeps.reporting.page.page import NAME, build
+from badger_sweeps.reporting.reading.collection import Collection, gather
+from badger_sweeps.reporting.reading.search import Sweep, parameters
+from badger_sweeps.reporting.studies.result import StudyResult
+
+EXAMPLE = "badger-sweeps report runs/quickstart"
+SENTENCES = 9
+"""Differences that are printed as sentences; of more, those with the least p-values."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("runs", metavar="RUNS", type=Path, help="a folder with runs below it")
+
+
+def run(given: argparse.Namespace) -> None:
+    """Print the table and build the page."""
+    make(given.runs, Console())
+
+
+def make(
+    folder: Path, console: Console, study: StudyResult | None = None, collection: Collection | None = None
+) -> None:
+    """Print the table and build the page.
+
+    Args:
+        folder: with the runs.
+        console: to print to.
+        study: what was found of the claim that these runs are about, if there is one.
+        collection: the folder's runs, where they were read before.
+
+    Raises:
+        UsageError: there is nothing to report, or the page cannot be written.
+    """
+    collection = collection or gather(folder)
+    if not collection.runs and collection.search is None:
+        unfinished = f"{len(collection.left_out)} unfinished or damaged" if collection.left_out else "none"
+        unread = dict(collection.left_out).get(".")
+        raise UsageError(unread or f"`{folder}` must have finished runs below it; found {unfinished}.")
+    if collection.search is not None:
+        print_search(collection.search, console)
+    rows, differences, path = [row(run) for run in collection.runs], compared(collection), folder / NAME
+    print_table(collection, rows, differences, console)
+    try:
+        build(collection, rows, differences, path, study=study)
+    except OSError as error:
+        raise UsageError(f"`{path}` must be a file that can be written; found: {error.strerror}.") from None
+    console.print(f"report: {os.path.relpath(path)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_search(sweep: Sweep, console: Console) -> None:
+    """Print how a search stands, what it found, whether that is confirmed, and its best trials."""
+    lines = [f"{sweep.view.name}: {search_tables.how_many(sweep)[0]}", *search_tables.how_many(sweep)[1:]]
+    for line in [*lines, *confirmation.verdict(sweep).sentences]:
+        console.print(line, markup=False, highlight=False)
+    found = search_tables.table(sweep, search_tables.ROWS_ON_TERMINAL)
+    columns = found.columns[2 : found.fixed - ("iterations" in found.columns)]
+    names = search_tables.short_names(parameters(sweep))
+    rows = []
+    for trial in found.rows:
+        values = zip(names, trial.cells[found.fixed :], strict=False)
+        params = " ".join(f"{name}={value}" for name, value in values if value != "-")
+        number = " ".join([trial.cells[0], *(trial.roles or ([] if trial.complete else [trial.cells[1]]))])
+        rows.append([number, *trial.cells[2 : 2 + len(columns)], params])
+    print_rows(console, ["trial", *columns, "parameters"], rows, left=(0, len(columns) + 1))
+
+
+def print_table(
+    collection: Collection, rows: Sequence[Row], differences: Sequence[Difference], console: Console
+) -> None:
+    """Print the result table, what is left out of it, and the paired differences."""
+    lines = []
+    if collection.runs:
+        shown = results.ON_TERMINAL
+        print_rows(console, results.COLUMNS[:shown], [results.cells(row)[:shown] for row in rows])
+        lines = ["Brackets: 95 % intervals over seeds (BCa). p: sign-flip test, Holm-adjusted.", ""]
+    lines += [results.sentence(difference) for difference in _printed(differences)]
+    lines += (
+        [f"{len(differences) - SENTENCES} more comparisons are in the report."] if len(differences) > SENTENCES else []
+    )
+    lines += [f"left out: {folder}: {reason}" for folder, reason in collection.left_out]
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
+
+
+def _printed(differences: Sequence[Difference]) -> Sequence[Difference]:
+    """All of a few; of many those with the least p-values, in their order."""
+    if len(differences) <= SENTENCES:
+        return differences
+    least = sorted(differences, key=lambda one: (one.paired.p_value is None, one.paired.p_value or 0.0))[:SENTENCES]
+    return [difference for difference in differences if difference in least]

@@ -1,0 +1,29 @@
+"""``badger-sweeps studies``: list the standard studies: name, question, expected time on 2 cores."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+
+from badger_sweeps.reporting.formatting.terminal import print_rows
+from badger_sweeps.reporting.studies.catalogue import entries
+from badger_sweeps.reporting.studies.claims import order
+
+EXAMPLE = "badger-sweeps studies"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("--names", action="store_true", help="print the names of the studies of claims alone")
+
+
+def run(given: argparse.Namespace) -> None:
+    """Print the list."""
+    if given.names:
+        print("\n".join(order()))
+        return
+    console = Console()
+    columns = ("make study-...", "question", "scale=quick", "scale=full")
+    print_rows(console, columns, [list(entry) for entry in entries()], left=(0, 1))
+    console.print("Times are for 2 cores; runs that another study has made already are taken over.")

@@ -1,0 +1,106 @@
+"""``badger-sweeps study NAME [KEY=VALUE ...]``: run a standard study, judge its claim, build figure and report."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from badger_sweeps.commands import app, report
+from badger_sweeps.core.errors import UsageError, nearest
+from badger_sweeps.reporting.formatting.results import finding_cells
+from badger_sweeps.reporting.plotting import matplotlib_backend
+from badger_sweeps.reporting.reading.collection import gather
+from badger_sweeps.reporting.studies.catalogue import entries
+from badger_sweeps.reporting.studies.claims import claim_of
+from badger_sweeps.reporting.studies.evaluation import evaluate, measure, study_of
+from badger_sweeps.reporting.studies.result import StudyResult
+
+EXAMPLE = "badger-sweeps study binding_outer scale=quick"
+FIGURE = "figure.png"
+"""The study's figure, in its folder."""
+FOLDER = "hydra.sweep.dir"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument(
+        "study", metavar="STUDY", help="a name of `badger-sweeps studies`, or the folder of a study that was run"
+    )
+    parser.add_argument(
+        "overrides",
+        metavar="KEY=VALUE",
+        nargs="*",
+        help="as of the study's runs, such as scale=quick or seeds=[8,9,10,11]; other seeds have a folder of their own",
+    )
+
+
+def run(given: argparse.Namespace) -> None:
+    """Train what is not trained yet, measure what the claim needs, and judge it."""
+    folder = Path(given.study)
+    if given.study in (names := [entry.name for entry in entries()]):
+        folder = folder_of(given.study, given.overrides)
+        app.train([f"study={given.study}", *given.overrides, f"{FOLDER}={_quoted(folder)}"])
+    elif not folder.is_dir():
+        rule = "must be the name of a standard study (badger-sweeps studies), or the folder of one that was run"
+        raise UsageError(f"`STUDY` {rule}; found {given.study!r}.{nearest(given.study, names)}")
+    elif given.overrides:
+        raise UsageError(f"`{given.overrides[0]}` must come with the name of a study; found the folder `{folder}`.")
+    judge(folder, Console())
+
+
+def folder_of(name: str, overrides: Sequence[str]) -> Path:
+    """Where a study's runs go: ``runs/NAME``, and a folder of its own for the quick scale and for other seeds."""
+    values = dict(override.split("=", 1) for override in overrides if "=" in override)
+    if FOLDER in values:
+        return Path(values[FOLDER].strip("'\""))
+    quick = "_quick" if values.get("scale") == "quick" else ""
+    seeds = values.get("seeds", "").strip("[]").replace(" ", "").replace(",", "-")
+    return Path("runs") / f"{name}{quick}{f'_seeds_{seeds}' if seeds else ''}"
+
+
+def judge(folder: Path, console: Console) -> None:
+    """Measure what the claim of a folder's study still needs, judge it, and build figure and report.
+
+    A study without a claim gets its report alone.
+
+    Raises:
+        UsageError: an arm is not finished, or what is needed cannot be measured.
+    """
+    found = study_of(folder)
+    claim = claim_of(found[0]) if found else None
+    if claim is None:
+        report.make(folder, console)
+        return
+    collection = gather(folder)
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        if measure(collection, claim.REQUIRED_MEASURES, progress):
+            collection = gather(folder)
+    study = evaluate(folder, collection)
+    matplotlib_backend.write(study.chart, folder / FIGURE)
+    report.make(folder, console, study, collection)
+    print_study(study, console)
+    console.print(f"figure: {os.path.relpath(folder / FIGURE)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_study(study: StudyResult, console: Console) -> None:
+    """Print the claim, what was found of its parts, and the verdict."""
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False)
+
+    say(f"\nThe claim: {study.claim}")
+    for finding in study.findings:
+        cells = finding_cells(finding)
+        say(f"  {cells[-1]:<8} {cells[0]}: {'; '.join(cell for cell in cells[1:-1] if cell != '-')}")
+    say(f"Verdict: {study.verdict}")
+    for run, origin in study.shared.items():
+        say(f"{run} is the run of {origin}: same configuration, same code")
+
+
+def _quoted(folder: Path) -> str:
+    return "'" + str(folder).replace("'", "\\'") + "'"

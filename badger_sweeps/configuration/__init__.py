@@ -1,0 +1,1 @@
+"""From YAML files to a plan: where the files are, what they compute, names, and the configuration builder."""

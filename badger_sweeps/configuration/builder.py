@@ -1,0 +1,136 @@
+"""The door: from Hydra's configuration to objects that check themselves. Nothing behind it sees a DictConfig.
+
+PyTorch is loaded here, and not before: a misspelt key is answered without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pydantic import ValidationError
+
+from badger_sweeps.configuration.naming import arm_of, choice_name, run_name
+from badger_sweeps.configuration.recorded import CONFIG
+from badger_sweeps.configuration.resolvers import SCALES
+from badger_sweeps.core.errors import UsageError, nearest
+from badger_sweeps.core.settings import explain
+from badger_sweeps.measures.objectives import Objective
+from badger_sweeps.runs.run import Plan
+from badger_sweeps.training.experiment import PARTS, Experiment, Training
+
+GROUPS = (*PARTS, "engine")
+"""The groups whose choices make an experiment."""
+ADDED_LATER = ("feedback", "rule", "aggregator")
+"""Groups that runs of earlier versions do not have in their configurations; they are what an experiment's defaults
+are."""
+OTHERS = ("measures", "training", "seeds", "device", "objective", "tracking", "study", "scale", "reuse")
+"""The other keys at the top of a configuration."""
+TAGS = ("study", "architecture", "topology", "task", "loss", "feedback", "readout", "rule", "aggregator", "optimizer")
+"""The groups whose choices are words to find a run by."""
+MOST_SEEDS = 100_000
+"""The longest count: more would not fit into any machine's memory."""
+
+
+def plan(config: DictConfig, hydra: DictConfig, folder: Path, groups: Sequence[str] = GROUPS) -> Plan:
+    """The run that a composed configuration describes.
+
+    Args:
+        config: the job's configuration, without Hydra's part.
+        hydra: Hydra's part.
+        folder: where the run leaves its files.
+        groups: those whose choices it makes; of others an experiment has its defaults.
+
+    Raises:
+        UsageError: a value breaks a rule; the message names the key.
+    """
+    for key in map(str, config):
+        if key not in (*GROUPS, *OTHERS):
+            raise UsageError(f"`{key}` is not a known key.{nearest(key, (*GROUPS, *OTHERS))}")
+    choices = dict(hydra.runtime.choices)
+    for group in (*groups, "measures", "tracking"):
+        if choices.get(group) is None:
+            raise UsageError(f"`{group}` must be one choice of its group; found none.")
+    if config.scale not in SCALES:
+        raise UsageError(f"`scale` must be one of {', '.join(SCALES)}; found {config.scale!r}.")
+    reuse = config.get("reuse", True)  # which older runs do not have
+    if not isinstance(reuse, bool):
+        raise UsageError(f"`reuse` must be true or false; found {reuse!r}.")
+    objectives = _objectives(config.objective)
+    parts = {group: _build(config, group) for group in groups}
+    try:
+        training = Training(**_plain(config, "training"))
+    except ValidationError as error:
+        raise UsageError(explain(error, "training")) from error
+    try:
+        experiment = Experiment(**parts, training=training, seeds=_seeds(config.seeds), device=config.device)
+    except ValidationError as error:
+        raise UsageError(explain(error)) from error
+    name = arm_of(hydra) or run_name(choices, list(hydra.overrides.task))
+    study = choices.get("study")
+    return Plan(
+        experiment=experiment,
+        measures=_build(config, "measures"),
+        folder=folder,
+        name=name,
+        group=None if study is None else f"{study}/{name}",
+        tags=tuple(choice_name(group, str(choices[group])) for group in TAGS if choices.get(group) is not None),
+        config=_container(config),
+        objective=objectives[0],
+        further=objectives[1:],
+        tracking=_build(config, "tracking"),
+    )
+
+
+def plan_of(run: Path) -> Plan:
+    """The plan by which the run in a folder was made, from the configuration that lies there."""
+    config = cast(DictConfig, OmegaConf.load(run / CONFIG))
+    hydra = cast(DictConfig, OmegaConf.load(run / CONFIG.with_name("hydra.yaml"))).hydra
+    return plan(config, hydra, run, [group for group in GROUPS if group in config or group not in ADDED_LATER])
+
+
+def _build(config: DictConfig, key: str) -> Any:
+    """The object that the choice in group `key` describes."""
+    try:
+        return instantiate(_plain(config, key), _convert_="object")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ValidationError):
+            raise UsageError(explain(error.__cause__, key)) from error
+        cause = error.__cause__ or error.__context__ or error
+        raise UsageError(f"`{key}` cannot be built: {' '.join(str(cause).split())}.") from error
+
+
+def _plain(config: DictConfig, key: str) -> dict[str, Any]:
+    node = _container(config).get(key)
+    if not isinstance(node, dict):
+        raise UsageError(f"`{key}` must be a choice of its group or its keys; found {node!r}.")
+    return node
+
+
+def _container(config: DictConfig) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+
+
+def _objectives(given: Any) -> tuple[Objective, ...]:
+    """One objective, or a list of different ones for a search with several."""
+    names = get_args(Objective)
+    listed = tuple(given) if OmegaConf.is_list(given) else (given,)
+    if not listed or len(set(listed)) < len(listed) or not set(listed) <= set(names):
+        found = list(listed) if OmegaConf.is_list(given) else given
+        raise UsageError(f"`objective` must be one of {', '.join(names)}, or a list of them; found {found!r}.")
+    return listed
+
+
+def _seeds(seeds: Any) -> tuple[Any, ...]:
+    """`seeds: 3` means seeds 0, 1, 2; a list means itself."""
+    if OmegaConf.is_list(seeds):
+        return tuple(seeds)
+    if isinstance(seeds, bool) or not isinstance(seeds, int):
+        raise UsageError(f"`seeds` must be a count or a list of whole numbers; found {seeds!r}.")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise UsageError(f"`seeds` must be a count from 1 to {MOST_SEEDS}, or a list; found {seeds}.")
+    return tuple(range(seeds))

@@ -1,0 +1,86 @@
+"""The YAML files: where they are, which keys and choices they offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+
+import badger_sweeps
+from badger_sweeps.configuration import naming, resolvers
+
+NAME = "config"
+assert resolvers.SCALES  # importing them registered what the files use
+
+
+def choices_in_words(group: str) -> str:
+    """The choices of a group for `--help`, one to a line: its name, and what its file opens with."""
+    lines = []
+    for path in sorted((folder() / group).glob("*.yaml")):
+        comments = (line for line in path.read_text().splitlines() if not line.startswith("# @package"))
+        opening = next(comments, "").removeprefix("# ")
+        lines.append(f"  {path.stem:<18} {opening}")
+    return "\n".join(lines)
+
+
+OmegaConf.register_new_resolver("choices", choices_in_words, replace=True)
+OmegaConf.register_new_resolver(
+    "run_folder", lambda choices, overrides: naming.run_folder(dict(choices), list(overrides)), replace=True
+)
+
+
+def folder() -> Path:
+    """Beside the package in a checkout, within it in a wheel."""
+    package = Path(badger_sweeps.__file__).parent
+    within = package / "conf"
+    return within if within.is_dir() else package.parent / "conf"
+
+
+def known_keys() -> list[str]:
+    """All groups, all keys of the default configuration, and those of all other choices."""
+    with _hydra():
+        groups = GlobalHydra.instance().config_loader().list_groups("")
+        keys = {*_flat(compose(NAME)), *groups}
+    for group in groups:
+        for path in (folder() / group).glob("*.yaml"):
+            node = cast(DictConfig, OmegaConf.load(path))
+            keys |= {f"{group}.{key}" for key in node.get(group, node) if key not in ("defaults", "hydra")}
+    return sorted(keys)
+
+
+def choices(group: str) -> list[str]:
+    """The choices of a group; none where there is no such group."""
+    with _hydra():
+        return sorted(GlobalHydra.instance().config_loader().get_group_options(group))
+
+
+def choices_with(key: str) -> list[str]:
+    """The choices of a key's group that have the key; none where no choice has it."""
+    group = key.split(".")[0]
+    if group == "hydra":  # its groups have slashes in their names
+        return []
+    with _hydra():
+        return [choice for choice in choices(group) if key in _flat(compose(NAME, [f"{group}={choice}"]))]
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    """Hydra as the running command has it, or one of our own where the command has not come to that or is done."""
+    if GlobalHydra.instance().is_initialized():
+        yield
+    else:
+        with initialize_config_dir(str(folder()), version_base="1.3"):
+            yield
+
+
+def _flat(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    for key in map(str, config):
+        yield f"{prefix}{key}"
+        value = OmegaConf.select(config, key)
+        if isinstance(value, DictConfig):
+            yield from _flat(value, f"{prefix}{key}.")

@@ -1,0 +1,55 @@
+"""What a run is called, from the choices and overrides that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from badger_sweeps.core.names import shortened
+
+LONGEST_FOLDER = 120
+NOT_ABOUT_RESULTS = (
+    "study",
+    "scale",
+    "reuse",
+    "tracking",
+    "device",
+    "engine",
+    "objective",
+    "training.iterations",
+    "training.checkpoint_every",
+)
+"""Keys that leave what is computed as it is, or only say how long."""
+SHARED_NAMES = ("feedback", "aggregator")
+"""Groups with choices that are called as those of another group are: `l1` alone is the loss, `mean` the readout."""
+
+
+def arm_of(hydra: Any) -> str | None:
+    """The arm of a study that Hydra's part of a job's configuration is of; None outside of `hydra/sweeper=arms`."""
+    arms = hydra.get("sweeper", {}).get("arms")
+    return str(hydra.sweep.subdir) if arms else None
+
+
+def run_folder(choices: Mapping[str, str | None], overrides: Sequence[str]) -> str:
+    """The folder of a run within a multirun's: ``gru,optimizer.lr=0.01,seeds=8``."""
+    return shortened(_name(choices, overrides, NOT_ABOUT_RESULTS).replace("/", "_"), LONGEST_FOLDER)
+
+
+def run_name(choices: Mapping[str, str | None], overrides: Sequence[str]) -> str:
+    """The configuration's name, which runs that differ only in their seeds share."""
+    return _name(choices, overrides, (*NOT_ABOUT_RESULTS, "seeds"))
+
+
+def _name(choices: Mapping[str, str | None], overrides: Sequence[str], left_out: Collection[str]) -> str:
+    parts = [str(choices["architecture"])]
+    for override in sorted(overrides):
+        key, _, value = override.lstrip("+~").partition("=")
+        if override == f"architecture={parts[0]}" or any(key == out or key.startswith(f"{out}.") for out in left_out):
+            continue
+        parts.append(choice_name(key, value) if value == choices.get(key) else f"{key}={value}")
+    return ",".join(parts)
+
+
+def choice_name(group: str, choice: str) -> str:
+    """What a choice is called by itself: its name, with its group's where another group has a choice of that name."""
+    return f"{group}={choice}" if group in SHARED_NAMES else choice

@@ -1,0 +1,47 @@
+"""What one more expert brings."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from badger_sweeps.core.settings import Count, settings
+from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
+from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.measures.information.growth import concavity, shared_with_others, task_information
+from badger_sweeps.measures.information.sharing import sharing
+from badger_sweeps.training.experiment import Experiment
+
+
+@settings
+class AddingExperts(Measure):
+    """``experts/*``: information as a function of the number of experts, of their outputs, in bits.
+
+    ``experts/shared`` is psi(L), what an expert shares with L others, L = 1..n-1; ``experts/task`` is what 1..n experts
+    tell of the targets. Their ``*_concavity`` is above 0 where redundancy dominates, below 0 where synergy does.
+    ``experts/common``, ``experts/pairwise`` and ``experts/synergy`` are the sharing modes of triplets.
+
+    Args:
+        every: iterations between measurements; null never measures.
+    """
+
+    every: Count | None = None
+
+    def columns(self, experiment: Experiment) -> Shapes:
+        if not has_experts(experiment):
+            return {}
+        experts = experiment.topology.experts
+        summaries = ("shared_concavity", "task_concavity", "common", "pairwise", "synergy")
+        vectors = {"experts/shared": (experts - 1,), "experts/task": (experts,)}
+        return vectors | {f"experts/{name}": () for name in summaries}
+
+    def measure(self, moment: Moment) -> dict[str, Tensor]:
+        outputs = moment.outputs_read
+        shared = shared_with_others(outputs, moment.generator())
+        task = task_information(outputs, moment.coordinates, moment.generator())
+        return {
+            "experts/shared": shared,
+            "experts/task": task,
+            "experts/shared_concavity": concavity(shared),
+            "experts/task_concavity": concavity(task),
+            **{f"experts/{name}": value for name, value in sharing(outputs)._asdict().items()},
+        }

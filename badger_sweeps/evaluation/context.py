@@ -1,0 +1,199 @@
+"""A population at one iteration, as measures see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from badger_sweeps.core.random_streams import Purpose, stream
+from badger_sweeps.core.weights import Weights
+from badger_sweeps.engines.base import Trace
+from badger_sweeps.evaluation.games import EvaluationSet
+from badger_sweeps.evaluation.loss_history import Course
+from badger_sweeps.measures.information.noise import with_noise_floor
+from badger_sweeps.measures.information.reduction import Basis, project
+from badger_sweeps.outer_objective import OuterObjective
+from badger_sweeps.rollout import Games, System
+from badger_sweeps.training.experiment import Experiment
+from badger_sweeps.training.population import Population
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The members still in training, with their weights, at the start of an iteration; what they do with the games.
+
+    Everything is computed when it is first asked for, and once. All tensors hold these members only, in the
+    population's order.
+
+    Attributes:
+        evaluation: the games.
+        iteration: which; annealed settings are frozen as they are then.
+        members: their places in the population.
+        parameters: their weights.
+        course: the losses so far.
+    """
+
+    evaluation: EvaluationSet
+    iteration: int
+    members: Int[Tensor, " member"]
+    parameters: Weights
+    course: Course
+
+    @classmethod
+    def of(cls, population: Population, evaluation: EvaluationSet, course: Course) -> Moment:
+        """The present one."""
+        members = population.active.nonzero().flatten()
+        parameters = Weights(population.parameters.flat[members], population.parameters.shapes)
+        return cls(evaluation, population.iteration, members, parameters, course)
+
+    @property
+    def experiment(self) -> Experiment:
+        """What is trained."""
+        return self.evaluation.experiment
+
+    @property
+    def seeds(self) -> list[int]:
+        """The members' seeds."""
+        return [self.experiment.seeds[member] for member in self.members.tolist()]
+
+    @cached_property
+    def objective(self) -> OuterObjective:
+        """What is trained, as it is at this iteration, on the members' graphs."""
+        return self.evaluation.objective.of(self.members).at(self.iteration)
+
+    @property
+    def system(self) -> System:
+        """Who plays what, as it is at this iteration."""
+        return self.objective.system
+
+    @property
+    def mixing(self) -> Float[Tensor, "member expert expert"]:
+        """The members' graphs."""
+        return self.objective.mixing
+
+    @cached_property
+    def games(self) -> Games:
+        """The members' games."""
+        games = self.evaluation.games
+        return games if len(self.members) == len(games.targets) else games.of(self.members)  # of all: nothing to copy
+
+    @property
+    def targets(self) -> Float[Tensor, "member game dim"]:
+        """What is to be guessed."""
+        return self.games.targets
+
+    @property
+    def coordinates(self) -> Float[Tensor, "member game target"]:
+        """The targets, as numbers that have a density."""
+        return self.evaluation.coordinates[self.members]
+
+    @property
+    def conditions(self) -> Float[Tensor, "member game term"]:
+        """The same to condition on: the basis of `Conditions`."""
+        return self.evaluation.conditions.basis[self.members]
+
+    @cached_property
+    def _trace(self) -> Trace:
+        recurrent = "h" in self.games.state
+        states = ("h",) if recurrent else ()
+        return self.evaluation.engine.rollout(self.objective, self.parameters, self.games, states, steps=(-1,))
+
+    @cached_property
+    def error_when_silenced(self) -> Float[Tensor, "member dim"]:
+        """`error` where nobody hears anybody: all that is heard is zero, as without links."""
+        silent = replace(self.objective, mixing=torch.zeros_like(self.mixing))
+        guesses = self.evaluation.engine.rollout(silent, self.parameters, self.games, steps=(-1,)).guesses[-1]
+        error: Tensor = self.system.error(guesses, self.targets).mean(dim=1)
+        return error
+
+    @property
+    def guesses(self) -> Float[Tensor, "member game dim"]:
+        """After the last inner step."""
+        return self._trace.guesses[-1]
+
+    @cached_property
+    def error(self) -> Float[Tensor, "member dim"]:
+        """The normalised error after the last inner step, in each dimension."""
+        error: Tensor = self.system.error(self.guesses, self.targets).mean(dim=1)
+        return error
+
+    @property
+    def h(self) -> Float[Tensor, "member game expert hidden"]:
+        """The experts' hidden states after the last inner step."""
+        return self._trace.states["h"][0]
+
+    @cached_property
+    def outputs(self) -> Float[Tensor, "member game expert dim"]:
+        """The experts' outputs after the last inner step."""
+        return self.system.architecture.outputs(self.parameters, {"h": self.h})
+
+    def reduced(self, components: int) -> Float[Tensor, "member game expert component"]:
+        """`h` in so many components of the frozen basis."""
+        return project(self.h, _rows(self.evaluation.basis(components), self.members))
+
+    def read(
+        self, states: Float[Tensor, "member game expert component"]
+    ) -> Float[Tensor, "member game expert component"]:
+        """States read with the noise floor."""
+        return self._read(states, self.members)
+
+    @cached_property
+    def outputs_read(self) -> Float[Tensor, "member game expert component"]:
+        """`outputs` in the basis in which they are compared, read with the noise floor."""
+        return self._read(project(self.outputs, _rows(self.evaluation.outputs_basis, self.members)), self.members)
+
+    def rollouts(self, games: int | None = None, states: tuple[str, ...] = ("h",)) -> Iterator[Trace]:
+        """Guesses and states after every inner step, one member at a time: all of them would not fit into memory.
+
+        Of the first so many games; null for all.
+        """
+        played = self.games if games is None else self.games.first(games)
+        for member in range(len(self.members)):
+            one = slice(member, member + 1)
+            weights = Weights(self.parameters.flat[one], self.parameters.shapes)
+            yield self.evaluation.engine.rollout(self.objective.of(one), weights, played.of(one), states)
+
+    def steps(self, games: int | None = None) -> Iterator[Float[Tensor, "step game *hidden"]]:
+        """The hidden states of `rollouts`."""
+        for trace in self.rollouts(games):
+            yield trace.states["h"][:, 0]
+
+    def read_outputs_of_steps(self) -> Iterator[Float[Tensor, "step game expert component"]]:
+        """The same after every inner step, one member at a time."""
+        for member, h in enumerate(self.steps()):
+            weights = Weights(self.parameters.flat[member].expand(len(h), -1), self.parameters.shapes)
+            outputs = self.system.architecture.outputs(weights, {"h": h})
+            alike = self.members[member].expand(len(h))
+            yield self._read(project(outputs, _rows(self.evaluation.outputs_basis, alike)), alike)
+
+    def in_threads(
+        self, measure: Callable[..., dict[str, Tensor]], parts: Iterable[tuple[Tensor, ...]]
+    ) -> dict[str, Tensor]:
+        """`measure` of each part of the members, joined again; in as many threads as the engine may use."""
+        with ThreadPoolExecutor(self.evaluation.engine.workers) as pool:
+            found = list(pool.map(lambda part: measure(*part), parts))
+        return {name: torch.cat([one[name] for one in found]) for name in found[0]}
+
+    def parts(self, *tensors: Float[Tensor, "member ..."]) -> Iterator[tuple[Tensor, ...]]:
+        """The tensors cut into a part for each of these threads: what is small would spend its time on being cut."""
+        return zip(*(tensor.chunk(self.evaluation.engine.workers) for tensor in tensors), strict=True)
+
+    def generator(self) -> torch.Generator:
+        """For what is drawn alike for all members and at every moment: subsets, permutations, surrogates."""
+        return stream(0, Purpose.MEASURES)
+
+    def _read(
+        self, states: Float[Tensor, "row game expert component"], members: Int[Tensor, " row"]
+    ) -> Float[Tensor, "row game expert component"]:
+        noise = self.evaluation.noise(states.shape[-1])[members]
+        return with_noise_floor(states, noise, self.evaluation.noise_share)
+
+
+def _rows(basis: Basis, members: Int[Tensor, " row"]) -> Basis:
+    return Basis(basis.mean[members], basis.directions[members])

@@ -1,0 +1,58 @@
+"""Measuring while training goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.games import EvaluationSet
+from badger_sweeps.evaluation.loss_history import Course
+from badger_sweeps.evaluation.measures import Measures
+from badger_sweeps.training.loop import Record
+from badger_sweeps.training.population import Population
+
+
+class Measuring:
+    """Adds what is due to records, measured with the weights the record's iteration started from.
+
+    Args:
+        measures: which, and when.
+        population: in training.
+        course: its losses up to now; kept up to date.
+
+    Attributes:
+        seconds: that measuring has taken.
+    """
+
+    def __init__(self, measures: Measures, population: Population, course: Course) -> None:
+        self.seconds = 0.0
+        self._population, self._course = population, course
+        self._measures = measures.of(population.experiment)
+        self._evaluation: EvaluationSet | None = None
+        self._settings = measures
+
+    def added_to(self, records: Iterator[Record]) -> Iterator[Record]:
+        """The records, with their `measures`."""
+        while not self._population.finished:
+            measures = self._measure()
+            record = replace(next(records), measures=measures)
+            self._course.add(record)
+            yield record
+
+    def _measure(self) -> dict[str, np.ndarray]:
+        due = [measure for measure in self._measures if self._population.iteration % (measure.every or 1) == 0]
+        if not due:
+            return {}
+        started = time.monotonic()
+        if self._evaluation is None:
+            experiment, settings = self._population.experiment, self._settings
+            self._evaluation = EvaluationSet(experiment, self._population.engine, settings.games, settings.noise)
+        moment = Moment.of(self._population, self._evaluation, self._course)
+        found = {name: value for measure in due for name, value in measure.measure(moment).items()}
+        values = {name: value.detach().cpu().float().numpy() for name, value in found.items()}
+        self.seconds += time.monotonic() - started
+        return values

@@ -1,0 +1,94 @@
+"""What became of one member of a run: when it escaped, where it rested, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from badger_sweeps.measures.escape import escape_iteration, solved_iteration
+from badger_sweeps.measures.plateaus import Plateau, find_plateaus
+from badger_sweeps.measures.staircase import Ladder
+
+FINAL = 50
+"""Iterations that a final loss is the mean of."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A plateau with what the member had solved there.
+
+    Attributes:
+        plateau: where it is.
+        loss_dim: mean normalised error of each dimension within, which tells a solved dimension from a solved
+            mixture of dimensions ("all outputs equal" is one) where both sit on the same rung.
+        grad_norm: median norm of the gradient within; None where the update rule takes none.
+    """
+
+    plateau: Plateau
+    loss_dim: tuple[float, ...]
+    grad_norm: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One member's run in brief.
+
+    Attributes:
+        seed: the member.
+        iterations: how many it trained for.
+        escape_iteration: when it left chance (`escape.escape_iteration`); None if it did not, or diverged before.
+        solved_iteration: when it reached rung 0 (`escape.solved_iteration`); None if it did not.
+        rests: its plateaus.
+        final_loss: mean loss of its last 50 iterations; None if it diverged.
+        diverged: whether it did, as its update rule has it, in the last of its iterations.
+    """
+
+    seed: int
+    iterations: int
+    escape_iteration: int | None
+    solved_iteration: int | None
+    rests: tuple[Rest, ...]
+    final_loss: float | None
+    diverged: bool
+
+    @property
+    def plateau_iterations(self) -> int:
+        """Iterations spent on plateaus above rung 0; of a member that did not solve, those within the budget."""
+        return sum(rest.plateau.duration for rest in self.rests if rest.plateau.rung > 0)
+
+
+def outcome(seed: int, columns: Mapping[str, NDArray[np.float32]], ladder: Ladder) -> Outcome:
+    """The outcome of one member.
+
+    Args:
+        seed: the member.
+        columns: its metrics by name (``loss``, ``loss_dim/K``, ``diverged``, and ``grad_norm`` where there is one), a
+            value for every iteration.
+        ladder: gives D and the block.
+
+    A member that diverged counts as not escaped and not solved, whatever it did before.
+    """
+    loss, norm = columns["loss"], columns.get("grad_norm")
+    # Histories of earlier versions have no such column: there whatever was not finite had diverged.
+    told = columns.get("diverged", ~np.isfinite(loss if norm is None else loss + norm))
+    diverged = bool(len(loss)) and bool(told[-1] > 0)
+    dims = sum(name.startswith("loss_dim/") for name in columns)
+    per_dim = np.stack([columns[f"loss_dim/{dim}"] for dim in range(dims)], axis=1)
+    rests = []
+    for plateau in find_plateaus(loss, ladder):
+        within = slice(plateau.start, plateau.end)
+        means = per_dim[within].mean(axis=0, dtype=float).tolist()
+        steepness = None if norm is None else float(np.median(norm[within]))
+        rests.append(Rest(plateau, tuple(means), steepness))
+    return Outcome(
+        seed=seed,
+        iterations=len(loss),
+        escape_iteration=None if diverged else escape_iteration(loss, ladder),
+        solved_iteration=None if diverged else solved_iteration(loss, ladder),
+        rests=tuple(rests),
+        final_loss=None if diverged or not len(loss) else float(loss[-FINAL:].mean(dtype=float)),
+        diverged=diverged,
+    )

@@ -1,0 +1,210 @@
+"""Numbers as the tables print them: the same words on the terminal and in the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from badger_sweeps.measures.estimates import FEWEST, FEWEST_PAIRS, Estimate
+from badger_sweeps.reporting.inference.comparison import Difference, Row
+from badger_sweeps.reporting.inference.evidence import Finding
+
+ON_TERMINAL = 6
+"""How many of `COLUMNS` fit on a terminal of 80 characters."""
+COLUMNS = (
+    "configuration",
+    "escaped",
+    "median escape",
+    "restricted mean",
+    "final loss",
+    "solved",
+    "on plateaus",
+    "share escaped",
+)
+
+
+def cells(row: Row) -> list[str]:
+    """A row of the result table, one text for each of `COLUMNS`."""
+    diverged = f", {row.diverged} diverged" if row.diverged else ""
+    final_loss = "-" if row.final_loss is None else loss(row.final_loss)
+    if not row.measurable:
+        return [row.label, f"budget too short{diverged}", "-", "-", final_loss, "-", "-", "-"]
+    median = f"> {row.budget}" if row.median_escape is None else f"{row.median_escape:.0f}"
+    return [
+        row.label,
+        f"{row.escaped}/{row.seeds}{diverged}",
+        median,
+        iterations(row.mean_escape),
+        final_loss,
+        f"{row.solved}/{row.seeds}",
+        iterations(row.plateau_iterations),
+        _with_interval(row.escaped_share, ".0%"),
+    ]
+
+
+def order(row: Row) -> list[float | str | None]:
+    """What the rows are sorted by in each of `COLUMNS`; None, which comes last, where there is no value."""
+    last = None if row.final_loss is None else row.final_loss.value
+    if not row.measurable:
+        return [row.label, None, None, None, last, None, None, None]
+    share, spent = row.escaped_share.value, row.plateau_iterations.value
+    return [row.label, share, row.median_escape, row.mean_escape.value, last, row.solved / row.seeds, spent, share]
+
+
+def iterations(estimate: Estimate) -> str:
+    """``94 [80, 110]``."""
+    return _with_interval(estimate, ".0f")
+
+
+def loss(estimate: Estimate) -> str:
+    """``0.012 [0.011, 0.014]``."""
+    return _with_interval(estimate, ".2g")
+
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    "escape_iteration": ("{second} leaves chance {size} iterations {way} than {first}", "earlier later"),
+    "plateau_iterations": ("{second} rests on plateaus {size} iterations {way} than {first}", "shorter longer"),
+    "solved_iteration": ("{second} solves the task {size} iterations {way} than {first}", "earlier later"),
+    "final_loss": ("{second} ends with a loss {size} {way} than {first}", "lower higher"),
+}
+
+
+def sentence(difference: Difference) -> str:
+    """A difference in words that say how sure it is."""
+    mean, style = difference.paired.difference, _style(difference.quantity)
+    text, ways = SENTENCES[difference.quantity]
+    below, above = ways.split()
+    way = below if mean.value < 0 else above if mean.value else f"{below} or {above}"
+    text = text.format(first=difference.first, second=difference.second, size=f"{abs(mean.value):{style}}", way=way)
+    if mean.low is not None and mean.high is not None:
+        text += f" [{mean.low:+{style}}, {mean.high:+{style}}]"
+    text += f", in the mean over the {difference.paired.pairs} seeds of both within {difference.budget} iterations; "
+    if difference.holm_p_value is None:
+        return f"{text}fewer than {FEWEST_PAIRS} seeds, too few for a test."
+    return f"{text}p = {difference.holm_p_value:.2g}."
+
+
+def _style(quantity: str) -> str:
+    """How values of a quantity are formatted."""
+    return ".2g" if quantity == "final_loss" else ".0f"
+
+
+DIFFERENCE_COLUMNS = ("configuration", "mean difference", "effect", "better in", "p")
+
+
+def difference_cells(difference: Difference) -> list[tuple[str, float | str | None]]:
+    """A difference's row, one text for each of `DIFFERENCE_COLUMNS`, and what rows are sorted by there."""
+    paired, p_value = difference.paired, difference.holm_p_value
+    effect = paired.effect
+    return [
+        (difference.second, difference.second),
+        (_with_interval(paired.difference, f"+{_style(difference.quantity)}"), paired.difference.value),
+        ("-" if effect is None else _with_interval(effect, "+.2f"), None if effect is None else effect.value),
+        (f"{paired.lower}/{paired.pairs} seeds", paired.lower / paired.pairs),
+        ("-" if p_value is None else f"{p_value:.2g}", p_value),
+    ]
+
+
+LEVEL = 0.05
+"""The p-value below which a difference is called established."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found for one quantity.
+
+    Attributes:
+        goal: what is to be short.
+        established: whether that is more than chance, at the level that is usual; None where nothing is better.
+        words: the largest lead, of those that are established if there are any, and how sure it is.
+    """
+
+    goal: str
+    established: bool | None
+    words: str
+
+
+GOALS: dict[str, str] = {
+    "escape_iteration": "First plateau",
+    "plateau_iterations": "All plateaus",
+    "solved_iteration": "Way to the solution",
+}
+
+
+def answers(differences: Sequence[Difference]) -> list[Answer]:
+    """Which configuration shortens the plateaus the most, by how much, and how sure that is, for each quantity."""
+    told = []
+    for quantity, goal in GOALS.items():
+        own = [difference for difference in differences if difference.quantity == quantity]
+        if not own:
+            continue
+        leads = [difference for difference in own if difference.paired.difference.value < 0]
+        if not leads:
+            told.append(Answer(goal, None, f"Nothing is better than {own[0].first}, the first."))
+            continue
+        sure = [lead for lead in leads if lead.holm_p_value is not None and lead.holm_p_value < LEVEL]
+        best = min(sure or leads, key=lambda difference: difference.paired.difference.value)
+        tested = best.holm_p_value is not None  # if not, more seeds would have more of them tested
+        compared = sum(difference.holm_p_value is not None or not tested for difference in differences)
+        chosen = f"The largest of {len(own)} differences is partly luck." if len(own) > 1 else ""
+        words = [sentence(best), "" if sure else _doubt(best, compared), chosen]
+        told.append(Answer(goal, bool(sure), " ".join(filter(None, words))))
+    return told
+
+
+def _doubt(difference: Difference, comparisons: int) -> str:
+    """Why it is not established: by chance, or because so few seeds cannot do it however well they agree."""
+    paired = difference.paired
+    if paired.lower < paired.pairs:
+        return "That may be chance."
+    # Of n pairs the sign-flip test gives 2/2^n at least, which the adjustment multiplies by the comparisons.
+    needed = max(FEWEST_PAIRS, math.floor(1 + math.log2(comparisons / LEVEL)) + 1)
+    among = f" among {comparisons} comparisons" if comparisons > 1 else ""
+    return f"All seeds agree, but {paired.pairs} are too few{among}: it takes {needed}."
+
+
+NOTES = (
+    "Escape: the first of three consecutive blocks whose mean loss lies below 1 - 0.25/D, with D the dimensions of the "
+    "Guessing Game or the frequencies of the frequency task; chance is exactly 1. Solved: below 0.25/D. On plateaus: "
+    "iterations spent on detected plateaus above rung 0; the whole budget for seeds that never escaped or diverged.",
+    "Seeds that have not escaped within the budget are censored there. The restricted mean counts them, and diverged "
+    "seeds, as the budget; the median is given only where more than half escaped. The final loss is the mean of the "
+    "last 50 iterations over seeds that did not diverge; where runs are compared seed by seed, a diverged one counts "
+    "as 1.",
+    "Brackets are 95 % BCa bootstrap intervals over seeds (9999 resamples). "
+    f"None is given below {FEWEST} seeds or where all seeds agree. "
+    "The share escaped has its Wilson interval. p-values: sign-flip tests of differences paired by seed, adjusted for "
+    "the number of comparisons (Holm).",
+)
+
+
+def _with_interval(estimate: Estimate, style: str) -> str:
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:{style}}"
+    return f"{estimate.value:{style}} [{estimate.low:{style}}, {estimate.high:{style}}]"
+
+
+FINDING_COLUMNS = ("if the claim holds", "found", "seeds", "test", "p", "so")
+"""Of the parts of a study's claim."""
+
+
+FINDING_NOTE = (
+    "Brackets are 95 % BCa bootstrap intervals over seeds (Wilson for shares). Each part of a claim has a bound, and p "
+    "is for the better supported of two statements: that what is found lies on the side of the bound that the claim "
+    "asks for (holds), or on the other (refuted). A claim is reproduced if every part holds at p < 0.05, not "
+    "reproduced if some part is refuted at p < 0.05, and else cannot be decided. The p of what holds is not adjusted, "
+    "since all parts must hold; that of what is refuted is adjusted for the number of parts (Holm). What stands in "
+    "parentheses is additional, is not part of the verdict, and has its p-values adjusted among themselves in both "
+    "directions."
+)
+"""How the verdict follows from them."""
+
+
+def finding_cells(finding: Finding) -> list[str]:
+    """A row for one part, one text for each of `FINDING_COLUMNS`."""
+    effect = "-" if finding.effect is None else f"{_with_interval(finding.effect, '.3g')} {finding.unit}".strip()
+    p_value = "-" if finding.p_value is None else f"{finding.p_value:.2g}"
+    held = {True: "holds", False: "refuted", None: "open"}[finding.holds]
+    so = held if finding.part else f"({held})"
+    return [finding.statement, effect, str(finding.seeds), finding.test or finding.missing or "-", p_value, so]

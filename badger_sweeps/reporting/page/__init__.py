@@ -1,0 +1,1 @@
+"""The report as one HTML file: its panels, its template, its server."""

@@ -1,0 +1,238 @@
+"""Build `report.html`: one file with everything in it, which needs no network."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import plotly.graph_objects as go
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from badger_sweeps.core.files import replacing
+from badger_sweeps.reporting.formatting import confirmation, results, search_tables
+from badger_sweeps.reporting.inference.comparison import Difference, Row
+from badger_sweeps.reporting.page.panels import (
+    connectivity,
+    differences,
+    escape,
+    frequencies,
+    graphs,
+    measures,
+    pairs,
+    plateaus,
+    search,
+    sparkline,
+)
+from badger_sweeps.reporting.plotting import plotly_backend
+from badger_sweeps.reporting.plotting.style import Spec, configuration_color, rung_color, to_json
+from badger_sweeps.reporting.reading.collection import Collection, Run, differing_keys
+from badger_sweeps.reporting.reading.search import Sweep, runs_shown
+from badger_sweeps.reporting.studies.result import StudyResult
+
+NAME = "report.html"
+Link = Callable[[Path], str]
+"""The address of a folder on the page."""
+WEB = Path(__file__).parent / "web"
+ALL_SHOWN = 6
+"""Configurations up to which all are drawn at first."""
+SHOWN_OF_MORE = 4
+"""Of more, the first and those of which most seeds escaped, and earliest."""
+QUANTITIES = {
+    "escape_iteration": ("Iterations to leave chance", "iterations"),
+    "plateau_iterations": ("Iterations on plateaus", "iterations"),
+    "solved_iteration": ("Iterations to solve the task", "iterations"),
+    "final_loss": ("Final loss", "loss"),
+}
+"""Headings and units."""
+
+
+def build(
+    collection: Collection,
+    rows: Sequence[Row],
+    compared: Sequence[Difference],
+    path: Path,
+    heading: str | None = None,
+    live: str | None = None,
+    home: Path | None = None,
+    files: str = "",
+    study: StudyResult | None = None,
+) -> None:
+    """Write the page.
+
+    Args:
+        collection: what it is of.
+        rows: the table's, one for each run.
+        compared: the differences between them.
+        path: the file to write.
+        heading: what stands on top; the folder's name if None.
+        live: the page's version, if it asks its server for newer ones.
+        home: the folder that links are relative to; None for that of `path`.
+        files: where the server has that folder; empty where links are files.
+        study: what was found of the claim that the runs are about, if there is one.
+    """
+    link = partial(_link, home=home or path.parent, files=files)
+    page = _template().render(
+        title=heading or f"Plateaus of {collection.folder.resolve().name}",
+        live=live,
+        style=Markup((WEB / "page.css").read_text()),
+        behaviour=Markup((WEB / "page.js").read_text()),
+        plotly_js=Markup(get_plotlyjs()),
+        study=_study(study) if study is not None else None,
+        search=_search(collection, link),
+        left_out=collection.left_out,
+        notes=results.NOTES,
+        **(_runs(collection.runs, rows, compared, link) if collection.runs else {"rows": []}),
+    )
+    with replacing(path) as file:
+        file.write(page.encode())
+
+
+def _study(study: StudyResult) -> dict[str, Any]:
+    """What the page tells of a claim."""
+    return {
+        "claim": study.claim,
+        "verdict": str(study.verdict),
+        "kind": study.verdict.kind,
+        "columns": results.FINDING_COLUMNS,
+        "rows": [results.finding_cells(finding) for finding in study.findings],
+        "note": results.FINDING_NOTE,
+        "figure": plotly_backend.draw(study.chart),
+        "caption": study.chart.caption,
+        "command": study.command,
+        "shared": [f"{run} is the run of {origin}" for run, origin in study.shared.items()],
+    }
+
+
+def _template() -> Any:
+    templates = Environment(
+        loader=FileSystemLoader(WEB), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
+    templates.filters["figure"] = _figure
+    return templates.get_template("page.html")
+
+
+def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Difference], link: Link) -> dict[str, Any]:
+    """What the page tells of the runs."""
+    infos = [plateaus.compute(place, run) for place, run in enumerate(runs)]
+    panels = measures.compute(runs)
+    rungs = sorted({rung for info in infos for rung in info.ladder.rungs.tolist()})
+    shown = _shown_first(rows)
+    pairs_found = pairs.compute(runs)
+    return {
+        "rows": [_row(place, run, rows[place], place in shown, link) for place, run in enumerate(runs)],
+        "columns": results.COLUMNS,
+        "all_shown": len(shown) == len(runs),
+        "answers": results.answers(compared),
+        "first": compared[0].first if compared else runs[0].label,
+        "difference_columns": results.DIFFERENCE_COLUMNS,
+        "differences": [
+            {"heading": QUANTITIES[name][0], "name": name, "figure": differences.draw(found, QUANTITIES[name][1]),
+             "rows": [results.difference_cells(own.difference) for own in found]}
+            for name, found in differences.compute(runs, compared).items()
+        ],
+        "escape": escape.draw(escape.compute(runs)),
+        "panels": [
+            {"name": panel.name, "title": panel.title, "first": panel.first, "noted": panel.noted,
+             "figure": measures.draw(panel, rungs if panel.name.endswith("loss") else ())}
+            for panel in panels
+        ],
+        "pairs": pairs.pictures(pairs_found) if pairs_found else None,
+        "graphs": graphs.pictures(graphs.compute(runs)),
+        "graph_columns": connectivity.COLUMNS,
+        "graph_rows": [connectivity.cells(run) for run in runs],
+        "frequency_columns": frequencies.COLUMNS,
+        "frequencies": [row for row in map(frequencies.cells, runs) if row],
+        "ladders": [
+            {"figure": plateaus.draw(info), "width": info.width, "rungs":
+             [{"name": f"{rung:.3g}", "color": rung_color(rung)} for rung in info.ladder.rungs]}
+            for info in infos
+        ],
+        "keys": [(key, [run.config.get(key, "-") for run in runs]) for key in differing_keys(runs)],
+        "configurations": [
+            {"label": run.label, "config": {key: str(value) for key, value in run.config.items()}} for run in runs
+        ],
+    }  # fmt: skip
+
+
+def _row(place: int, run: Run, row: Row, shown: bool, link: Link) -> dict[str, Any]:
+    summary = run.summary
+    of_loss = summary.objective == "final_loss"
+    value = (results.loss if of_loss else results.iterations)(summary.value)
+    told = row.measurable or of_loss
+    return {
+        "cells": list(zip(results.cells(row), results.order(row), strict=True)),
+        "budget": summary.budget,
+        "objective": (f"{value} ({summary.objective})", summary.value.value) if told else ("-", None),
+        "sparkline": sparkline.draw(sparkline.compute(run.history)),
+        "color": configuration_color(place),
+        "shown": shown,
+        "standing": run.standing,
+        "folder": link(run.folder),
+        "link": quote(link(run.folder)),
+    }
+
+
+def _shown_first(rows: Sequence[Row]) -> set[int]:
+    """The places of the runs that are drawn before anything is chosen."""
+    if len(rows) <= ALL_SHOWN:
+        return set(range(len(rows)))
+    places = [place for place, row in enumerate(rows) if row.measurable]
+    earliest = sorted(places, key=lambda at: (-rows[at].escaped_share.value, rows[at].mean_escape.value))
+    return {0, *[place for place in earliest if place][: SHOWN_OF_MORE - 1]}
+
+
+def _search(collection: Collection, link: Link) -> dict[str, Any] | None:
+    """What the page tells of the search in its folder; None if there is none."""
+    sweep = collection.search
+    if sweep is None:
+        return None
+    shown = {run.folder: run.label for run in collection.runs}
+    missing = [label for folder, label in runs_shown(sweep).items() if folder not in shown]
+    table = search_tables.table(sweep)
+    return {
+        "how_many": search_tables.how_many(sweep),
+        "verdict": confirmation.verdict(sweep),
+        "comparison_columns": confirmation.COMPARISON_COLUMNS,
+        "comparison_note": confirmation.COMPARISON_NOTE,
+        "table": table,
+        "trials": [_trial(sweep, row, link) for row in table.rows],
+        "table_note": search_tables.TABLE_NOTE,
+        "pictures": search.draw(sweep),
+        "shown": search_tables.shown([shown[folder] for folder in runs_shown(sweep) if folder in shown], missing),
+    }
+
+
+def _trial(sweep: Sweep, row: search_tables.TrialRow, link: Link) -> dict[str, Any]:
+    folder = sweep.folder / row.cells[0]
+    return {
+        "row": row,
+        "sparkline": sparkline.draw(sparkline.of_run(folder)),
+        "link": quote(link(folder)) if folder.is_dir() else "",
+    }
+
+
+def _link(folder: Path, home: Path, files: str) -> str:
+    return f"{files}{os.path.relpath(folder, home)}/"
+
+
+def _figure(figure: go.Figure | Spec, name: str, words: str) -> Markup:
+    """A place on the page in which a figure is drawn when it is seen, and the figure.
+
+    Args:
+        figure: it.
+        name: unique on the page; given, so that the same runs make the same page.
+        words: what is seen, for those who do not.
+    """
+    content = to_json(figure).replace("<", "\\u003c")
+    height = json.loads(content)["layout"].get("height", 400)
+    return Markup(
+        '<div class="plot" id="figure-{0}" role="group" aria-label="{1}" style="height:{2}px"></div>'
+        '<script type="application/json" id="figure-{0}-data">{3}</script>'
+    ).format(name, words, height, Markup(content))

@@ -1,0 +1,1 @@
+"""One file for each panel of the page: compute what it shows, then draw it."""

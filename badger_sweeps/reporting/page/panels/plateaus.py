@@ -1,0 +1,129 @@
+"""Every seed's loss curve, with its plateaus shaded and the rungs of the ladder drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from badger_sweeps.measures.seed_outcome import Outcome
+from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.reporting.page.panels.measures import LOSS_POINTS
+from badger_sweeps.reporting.plotting.style import Spec, along, configuration_color, figure_of, packed, rung_color
+from badger_sweeps.reporting.reading.collection import Run
+from badger_sweeps.runs.history import columns_by_seed
+
+COLUMNS = 4
+PANEL_HEIGHT = 210
+SPACE = 0.02
+"""Between columns, as a share of the figure."""
+
+
+class LadderInfo(NamedTuple):
+    """One configuration's curves.
+
+    Attributes:
+        run: the run's place among the runs.
+        ladder: rungs, and the iterations per block.
+        outcomes: one for each seed, with its plateaus.
+        budget: the run's iterations.
+        width: iterations that each point is the mean of: a block, or several.
+        iteration: the middle of each point's iterations; there is none in a run shorter than a block.
+        loss: the means of each seed's loss; a diverged seed's are fewer.
+    """
+
+    run: int
+    ladder: Ladder
+    outcomes: tuple[Outcome, ...]
+    budget: int
+    width: int
+    iteration: NDArray[np.float64]
+    loss: list[NDArray[np.float64]]
+
+
+def compute(position: int, run: Run) -> LadderInfo:
+    """Means over blocks of every seed; `position` is the run's place among the runs."""
+    ladder, budget = run.summary.ladder, run.summary.budget
+    columns = columns_by_seed(run.history[["seed", "iteration", "loss"]])
+    several = -(-max(1, budget // ladder.block) // LOSS_POINTS)
+    means = [ladder.block_means(columns[outcome.seed]["loss"]) for outcome in run.summary.outcomes]
+    loss = [_merged(own, several) for own in means]
+    middle = np.asarray((np.arange(max(map(len, loss))) + 0.5) * ladder.block * several, dtype=float)
+    return LadderInfo(position, ladder, run.summary.outcomes, budget, ladder.block * several, middle, loss)
+
+
+def draw(info: LadderInfo) -> Spec:
+    """A small panel for each seed; plateaus are shaded in the colour of their rung."""
+    rows = -(-len(info.outcomes) // COLUMNS)
+    gap = min(0.12, 0.3 / rows)
+    height, width = (1 - gap * (rows - 1)) / rows, (1 - SPACE * (COLUMNS - 1)) / COLUMNS
+    highest = max(1.0, *(float(loss[np.isfinite(loss)].max(initial=0)) for loss in info.loss))
+    color = configuration_color(info.run)
+    traces: list[Spec] = []
+    shapes: list[Spec] = []
+    titles: list[Spec] = []
+    axes: Spec = {}
+    for position, (outcome, loss) in enumerate(zip(info.outcomes, info.loss, strict=True)):
+        row, column = divmod(position, COLUMNS)
+        number = str(position + 1) if position else ""
+        place = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+        left, top = column * (width + SPACE), 1 - row * (height + gap)
+        last = position + COLUMNS >= len(info.outcomes)
+        axes[f"xaxis{number}"] = {
+            "anchor": place["yaxis"], "domain": [left, left + width], "range": [0, info.budget], "matches": "x",
+            "nticks": 5, "showticklabels": last, "title": {"text": "iteration" if last else ""},
+        }  # fmt: skip
+        axes[f"yaxis{number}"] = {
+            "anchor": place["xaxis"], "domain": [max(0.0, top - height), top], "range": [0, 1.05 * highest],
+            "matches": "y", "showticklabels": column == 0, "title": {"text": "" if column else "loss"},
+        }  # fmt: skip
+        if not position:
+            axes["xaxis"].pop("matches"), axes["yaxis"].pop("matches")
+        titles.append(
+            {"text": _title(outcome), "x": left + width / 2, "y": top, "xref": "paper", "yref": "paper",
+             "xanchor": "center", "yanchor": "bottom", "showarrow": False}
+        )  # fmt: skip
+        traces.append(
+            {"type": "scatter", "mode": "lines", **along(info.iteration[: len(loss)]), "y": packed(loss),
+             "line": {"color": color, "width": 1.5}, "showlegend": False, **place,
+             "hovertemplate": "iteration %{x:.0f}: loss %{y:.3f}<extra></extra>"}
+        )  # fmt: skip
+        for rest in outcome.rests:
+            plateau = rest.plateau
+            shapes.append(
+                {"type": "rect", "xref": place["xaxis"], "yref": f"{place['yaxis']} domain", "x0": plateau.start,
+                 "x1": plateau.end, "y0": 0, "y1": 1, "fillcolor": rung_color(plateau.rung), "opacity": 0.3,
+                 "line": {"width": 0}, "layer": "below"}
+            )  # fmt: skip
+            traces.append(
+                {"type": "scatter", "mode": "markers", "x": [(plateau.start + plateau.end) / 2], "y": [plateau.level],
+                 "marker": {"size": 9, "opacity": 0}, "showlegend": False, **place, "hovertemplate":
+                 _plateau_words(rest.loss_dim, plateau.rung, plateau.start, plateau.end, plateau.level)}
+            )  # fmt: skip
+        shapes += [
+            {"type": "line", "xref": f"{place['xaxis']} domain", "yref": place["yaxis"], "x0": 0, "x1": 1, "y0": rung,
+             "y1": rung, "line": {"width": 0.6, "dash": "dot", "color": "gray"}, "layer": "below"}
+            for rung in info.ladder.rungs.tolist()
+        ]  # fmt: skip
+    return figure_of(traces, 90 + PANEL_HEIGHT * rows, shapes=shapes, annotations=titles, **axes)
+
+
+def _merged(means: NDArray[np.float64], several: int) -> NDArray[np.float64]:
+    """Means of so many blocks each; what is left over at the end is left out, as it is from blocks."""
+    whole = len(means) // several * several
+    return np.asarray(means[:whole].reshape(-1, several).mean(axis=1))
+
+
+def _title(outcome: Outcome) -> str:
+    if outcome.diverged:
+        return f"seed {outcome.seed}: diverged at {outcome.iterations - 1}"
+    when = "not escaped" if outcome.escape_iteration is None else f"escaped at {outcome.escape_iteration}"
+    return f"seed {outcome.seed}: {when}"
+
+
+def _plateau_words(loss_dim: Sequence[float], rung: float, start: int, end: int, level: float) -> str:
+    per_dim = ", ".join(f"{value:.2f}" for value in loss_dim)
+    where = f"plateau on rung {rung:.2f}<br>iterations {start} to {end}<br>level {level:.3f}"
+    return f"{where}<br>per dimension: {per_dim}<extra></extra>"

@@ -1,0 +1,50 @@
+"""A loss curve in the size of a word."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from badger_sweeps.reporting.page.panels.measures import merge
+from badger_sweeps.runs.history import NAME
+
+POINTS = 60
+WIDTH, HEIGHT = 96, 24
+
+
+def compute(history: pd.DataFrame) -> NDArray[np.float64]:
+    """The median over seeds of the loss, in means of equally many iterations."""
+    losses = history.pivot(index="seed", columns="iteration", values="loss").to_numpy(dtype=float)
+    means, _ = merge(losses, POINTS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all seeds have diverged: NaN
+        return np.asarray(np.nanmedian(means, axis=0))
+
+
+def of_run(folder: Path) -> NDArray[np.float64] | None:
+    """That of the run in a folder; None where there is no history that can be read."""
+    try:
+        return compute(pq.read_table(folder / NAME, columns=["seed", "iteration", "loss"]).to_pandas())
+    except (OSError, ValueError):
+        return None
+
+
+def draw(median: NDArray[np.float64] | None) -> Markup:
+    """From chance (top) to 0 (bottom), as an image for a page; nothing where there is nothing."""
+    known = np.array([]) if median is None else median[np.isfinite(median)]
+    if not len(known):
+        return Markup("")
+    highest = max(1.0, float(known.max()))
+    x = np.linspace(1, WIDTH - 1, len(known)) if len(known) > 1 else np.array([WIDTH / 2])
+    y = 1 + (HEIGHT - 2) * (1 - known / highest)
+    points = " ".join(f"{across:.1f},{down:.1f}" for across, down in zip(x, y, strict=True))
+    return Markup(
+        '<svg class="sparkline" role="img" width="{}" height="{}" viewBox="0 0 {} {}" aria-label="{}">'
+        '<polyline points="{}"/></svg>'
+    ).format(WIDTH, HEIGHT, WIDTH, HEIGHT, f"median loss from {known[0]:.2g} to {known[-1]:.2g}", points)

@@ -1,0 +1,1 @@
+"""Charts as data, and their Matplotlib and Plotly backends."""

@@ -1,0 +1,1 @@
+"""From folders to runs: histories, measures, summaries and searches as they were recorded."""

@@ -1,0 +1,46 @@
+"""Runs that are not finished: they are running, were stopped, or died."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from omegaconf import OmegaConf
+
+from badger_sweeps.configuration.recorded import CONFIG
+from badger_sweeps.runs.history import NAME as HISTORY
+from badger_sweeps.runs.summary import Summary, summarize
+
+
+def iterations_done(run: Path) -> int:
+    """Iterations in the history of the run in a folder; 0 where there is none.
+
+    Raises:
+        OSError, ValueError: the history is damaged.
+    """
+    if not any((run / HISTORY).glob("part-*")):
+        return 0
+    last = pc.max(pq.read_table(run / HISTORY, columns=["iteration"])["iteration"]).as_py()
+    return 0 if last is None else int(last) + 1
+
+
+def standing(run: Path) -> str:
+    """How far it is, and since when nothing more was written: whether a process still works on it cannot be known
+    from another machine."""
+    total = OmegaConf.select(OmegaConf.load(run / CONFIG), "training.iterations")
+    done = iterations_done(run)
+    if not done:
+        return f"it has no {HISTORY}"
+    written = max(part.stat().st_mtime for part in (run / HISTORY).iterdir())
+    when = datetime.fromtimestamp(written, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"at iteration {done} of {total}, last written {when}"
+
+
+def summarize_so_far(run: Path) -> Summary:
+    """The summary it would have if it had been told to end where it is; times are censored there."""
+    from badger_sweeps.configuration.builder import plan_of  # PyTorch: for these runs alone
+
+    planned = plan_of(run)
+    return summarize(run, planned.name, iterations_done(run), planned.ladder, planned.objective)

@@ -1,0 +1,1 @@
+"""Measuring runs again from their snapshots."""

@@ -1,0 +1,96 @@
+"""Measuring at snapshots, and what each column was measured with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.progress import Progress
+
+from badger_sweeps.core.errors import UsageError, nearest
+from badger_sweeps.evaluation.base import Measure
+from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.measures import Measures
+from badger_sweeps.measures.dynamics.lyapunov import divergence_rate
+from badger_sweeps.measures.unmeasurable import warn_unmeasurable
+from badger_sweeps.reporting.reading.measures import KEYS
+from badger_sweeps.reporting.remeasure.snapshots import moments
+from badger_sweeps.runs.code import computing_code
+from badger_sweeps.runs.run import Plan
+from badger_sweeps.training.perturbed_replicas import twins
+from badger_sweeps.training.population import Population
+
+TWINS = "lyapunov/twins"
+
+
+def measured(
+    plan: Plan, measures: Sequence[Measure], paths: Sequence[Path], twin_iterations: int | None, progress: Progress
+) -> pd.DataFrame:
+    """The measures at these snapshots, and how fast twins part from there: a row for each seed and iteration.
+
+    A seed that had diverged has no row. Where all of them had, each has one without values, which says that this moment
+    was looked at.
+    """
+    task = progress.add_task(plan.name, total=len(paths))
+    rows = []
+    for moment, population in moments(plan, paths):
+        if moment.seeds:
+            rows.append(_row(plan, moment, population, measures, twin_iterations))
+        else:
+            warn_unmeasurable("snapshots", "need a seed that has not diverged", "none")
+            rows.append(_nothing(plan, moment.iteration, measures, twin_iterations))
+        progress.advance(task)
+    progress.update(task, completed=len(paths))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=KEYS)
+
+
+def _row(
+    plan: Plan, moment: Moment, population: Population, measures: Sequence[Measure], twin_iterations: int | None
+) -> pd.DataFrame:
+    """What is measured at one moment."""
+    found = {name: value for measure in measures for name, value in measure.measure(moment).items()}
+    if twin_iterations:
+        parted = twins(plan.experiment, population.state_dict(), twin_iterations)
+        rate = divergence_rate(parted.distance, start=twin_iterations // 5, ceiling=float(parted.length.min()) / 10)
+        found[TWINS] = rate[moment.members]
+    values = {name: list(value.detach().cpu().float().numpy()) for name, value in found.items()}
+    return pd.DataFrame({"seed": moment.seeds, "iteration": moment.iteration, **values})
+
+
+def _nothing(plan: Plan, iteration: int, measures: Sequence[Measure], twin_iterations: int | None) -> pd.DataFrame:
+    """What is measured where no seed is left in training: NaN, and None for vectors."""
+    shapes = {name: shape for measure in measures for name, shape in measure.columns(plan.experiment).items()}
+    shapes |= {TWINS: ()} if twin_iterations else {}
+    seeds = list(plan.experiment.seeds)
+    values = {
+        name: np.full(len(seeds), None if shape else np.nan, dtype=object if shape else np.float32)
+        for name, shape in shapes.items()
+    }
+    return pd.DataFrame({"seed": seeds, "iteration": iteration, **values})
+
+
+def sources(plan: Plan, measures: Sequence[Measure], twin_iterations: int | None) -> dict[str, str]:
+    """With what each column is measured: a hash of the settings and of the code that computes."""
+    common = f"{plan.measures.games} {plan.measures.noise} {computing_code()}"
+    columns = {name: repr(measure) for measure in measures for name in measure.columns(plan.experiment)}
+    columns |= {TWINS: f"twins {twin_iterations}"} if twin_iterations else {}
+    return {name: hashlib.sha256(f"{own} {common}".encode()).hexdigest()[:16] for name, own in columns.items()}
+
+
+def chosen(measures: Measures, names: Sequence[str]) -> list[Measure]:
+    """The measures of these names; ``all``; without names, those that the run was to take.
+
+    Raises:
+        UsageError: there is no measure of a name.
+    """
+    known = measures.by_name
+    for name in names:
+        if name not in (*known, "all"):
+            what = f"must be one of {', '.join(known)} or all"
+            raise UsageError(f"MEASURE {what}; found {name!r}.{nearest(name, known)}")
+    if not names:
+        return [measure for measure in known.values() if measure.every is not None]
+    return [measure for name, measure in known.items() if name in names or "all" in names]

@@ -1,0 +1,86 @@
+"""Measures that a claim requires, taken from snapshots where they were not measured in training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.progress import Progress
+
+from badger_sweeps.reporting.reading.collection import Run
+from badger_sweeps.reporting.reading.measures import measured_at, measured_with, write_measures
+from badger_sweeps.reporting.remeasure.measure import measured, sources
+from badger_sweeps.reporting.remeasure.snapshots import checkpoints, reopened
+from badger_sweeps.runs.checkpoint import snapshots
+
+
+@dataclass(frozen=True)
+class RequiredMeasures:
+    """Measures at some moments.
+
+    Attributes:
+        measures: names of `conf/measures/standard.yaml`.
+        moments: so many, evenly spread from before training to its end; None: at every snapshot.
+        at: of a run, the iterations next to which instead; None: `moments` says.
+        arms: of these alone; empty: of all.
+        settings: ``measures.KEY=VALUE``.
+        twins: iterations for which twins are trained from every moment; None: there are none.
+    """
+
+    measures: tuple[str, ...] = ()
+    moments: int | None = None
+    at: Callable[[Run], Sequence[float]] | None = None
+    arms: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    twins: int | None = None
+
+
+def measure_missing(run: Run, required: Sequence[RequiredMeasures], progress: Progress) -> bool:
+    """Measure what an arm lacks of it, and write it into the run's folder; gives whether anything was."""
+    taken = False
+    for one in required:
+        if one.arms and run.folder.name not in one.arms:
+            continue
+        chosen = _chosen(run, one)
+        plan = reopened(run.folder, one.settings)
+        by_name = plan.measures.by_name
+        applying = [by_name[name] for name in one.measures if by_name[name].columns(plan.experiment)]
+        wanted = sources(plan, applying, one.twins)
+        if not wanted or _is_there(run, wanted, chosen):
+            continue
+        write_measures(run.folder, measured(plan, applying, list(chosen.values()), one.twins, progress), wanted)
+        taken = True
+    return taken
+
+
+def _chosen(run: Run, one: RequiredMeasures) -> dict[int, Path]:
+    """Snapshots by iteration, in order. The checkpoint stands for the end where no snapshot was kept of it.
+
+    The end comes before the budget where all seeds diverged.
+    """
+    kept = {int(path.stem): path for path in snapshots(run.folder)}
+    kept.setdefault(int(run.history["iteration"].max()) + 1, checkpoints(run.folder)[-1])
+    known = sorted(kept)
+    if one.at is not None:
+        places = [int(np.abs(np.array(known) - iteration).argmin()) for iteration in one.at(run)]
+    elif one.moments is None:
+        places = list(range(len(known)))
+    elif one.moments == 1:
+        places = [len(known) - 1]
+    else:
+        places = np.linspace(0, len(known) - 1, one.moments).round().astype(int).tolist()
+    return {known[place]: kept[known[place]] for place in sorted(set(places))}
+
+
+def _is_there(run: Run, wanted: Mapping[str, str], iterations: Iterable[int]) -> bool:
+    """Whether all of it was measured at these moments, with these settings and this code (`measure.sources`).
+
+    What was measured and gave NaN counts: measuring it again would give NaN again.
+    """
+    known, at = measured_with(run.folder), measured_at(run.folder)
+    return all(
+        known.get(name) == source and at.get(name, frozenset()).issuperset(iterations)
+        for name, source in wanted.items()
+    )

@@ -1,0 +1,93 @@
+"""A run's snapshots, opened again: the moments that measures are taken at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from badger_sweeps.configuration import files
+from badger_sweeps.configuration.builder import plan
+from badger_sweeps.core.errors import UsageError, nearest
+from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.games import EvaluationSet
+from badger_sweeps.runs.checkpoint import NAME as CHECKPOINT
+from badger_sweeps.runs.checkpoint import check_identity, read_checkpoint, snapshots
+from badger_sweeps.runs.history import read_history
+from badger_sweeps.runs.recorded_losses import recorded_course
+from badger_sweeps.runs.run import Plan
+from badger_sweeps.training.population import Population
+
+STANDARD = Path("measures") / "standard.yaml"
+
+
+def reopened(run: Path, overrides: Sequence[str] = ()) -> Plan:
+    """The plan of a run that was started before, with changes to its measures.
+
+    Measures that did not exist when the run was started have the settings of `conf/measures/standard.yaml`.
+
+    Args:
+        run: the run's folder.
+        overrides: ``measures.KEY=VALUE``.
+
+    Raises:
+        UsageError: an override names no key of `measures`, or breaks a rule.
+    """
+    config = cast(DictConfig, OmegaConf.load(run / ".hydra" / "config.yaml"))
+    hydra = cast(DictConfig, OmegaConf.load(run / ".hydra" / "hydra.yaml")).hydra
+    standard = OmegaConf.load(files.folder() / STANDARD)
+    config.measures = OmegaConf.merge(standard, config.get("measures") or {})
+    OmegaConf.update(hydra, "runtime.choices.measures", "standard", force_add=True)
+    known = _keys(cast(DictConfig, config.measures))
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or key not in known:
+            raise UsageError(f"`{key}` must be KEY=VALUE with a key of measures.{nearest(key, known)}")
+        config = cast(DictConfig, OmegaConf.merge(config, OmegaConf.from_dotlist([f"{key}={value}"])))
+    try:
+        return plan(config, hydra, run)
+    except OmegaConfBaseException as error:
+        first = str(error).splitlines()[0]
+        raise UsageError(f"`{run}` must have a configuration that can be read; found: {first}.") from error
+
+
+def checkpoints(run: Path, every: int = 1) -> list[Path]:
+    """The snapshots in a run's folder at multiples of `every`, and the last checkpoint."""
+    last = run / CHECKPOINT
+    kept = [path for path in snapshots(run) if int(path.stem) % every == 0]
+    return [*kept, last] if last.exists() else kept
+
+
+def moments(plan: Plan, paths: Sequence[Path]) -> Iterator[tuple[Moment, Population]]:
+    """The run at each of its checkpoints; one that repeats the iteration of the one before is passed over.
+
+    The population is the same object each time.
+
+    Raises:
+        UsageError: a checkpoint is damaged or of another configuration.
+    """
+    experiment, measures = plan.experiment, plan.measures
+    population = Population(experiment)
+    evaluation = EvaluationSet(experiment, population.engine, measures.games, measures.noise)
+    history = read_history(plan.folder)
+    before = None
+    for path in paths:
+        identity, state = read_checkpoint(path)
+        check_identity(identity, experiment.identity, plan.folder)
+        if state["iteration"] == before:
+            continue
+        before = state["iteration"]
+        population.load_state_dict(state)
+        course = recorded_course(experiment, history[history["iteration"] < population.iteration])
+        yield Moment.of(population, evaluation, course), population
+
+
+def _keys(node: DictConfig, prefix: str = "measures") -> list[str]:
+    found = []
+    for key in map(str, node):
+        value = OmegaConf.to_container(node)[key]  # type: ignore[index,call-overload]
+        found += _keys(node[key], f"{prefix}.{key}") if isinstance(value, dict) else [f"{prefix}.{key}"]
+    return [key for key in found if not key.endswith("_target_")]

@@ -1,0 +1,1 @@
+"""Standard studies: their list, and the evaluation of a study's claim."""

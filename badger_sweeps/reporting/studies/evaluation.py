@@ -1,0 +1,119 @@
+"""The evaluation of a standard study: from the runs in its folder to the verdict on its claim."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+from rich.progress import Progress
+
+from badger_sweeps.core.errors import UsageError
+from badger_sweeps.reporting.inference.evidence import UNDECIDED, Finding, Verdict, judged, verdict
+from badger_sweeps.reporting.reading.arms import Arm, MissingError
+from badger_sweeps.reporting.reading.collection import Collection
+from badger_sweeps.reporting.reading.search_storage import MULTIRUN
+from badger_sweeps.reporting.remeasure.required import RequiredMeasures, measure_missing
+from badger_sweeps.reporting.studies.claims import Claim, claim_of
+from badger_sweeps.reporting.studies.result import StudyResult
+from badger_sweeps.runs.provenance import NAME as PROVENANCE
+from badger_sweeps.runs.provenance import computing_version
+
+MAY_DIFFER = ("study", "scale", "reuse", "tracking", "engine", "device", "seeds")
+"""Keys that the command line may set without making another study of it."""
+
+
+def study_of(folder: Path) -> tuple[str, DictConfig] | None:
+    """The name and the configuration of the study whose runs a folder holds; None if it holds none."""
+    path = folder / MULTIRUN
+    if not path.exists():
+        return None
+    config = cast(DictConfig, OmegaConf.load(path))
+    name = OmegaConf.select(config, "hydra.runtime.choices.study")
+    return None if name is None else (str(name), config)
+
+
+def measure(collection: Collection, required: Sequence[RequiredMeasures], progress: Progress) -> bool:
+    """Measure what is missing; gives whether anything was."""
+    taken = [measure_missing(run, required, progress) for run in collection.runs]
+    return any(taken)
+
+
+def evaluate(folder: Path, collection: Collection) -> StudyResult:
+    """Judge the claim by what the runs left.
+
+    Raises:
+        UsageError: there is no study, an arm is not finished, or what is needed was not measured.
+    """
+    found = study_of(folder)
+    module = claim_of(found[0]) if found else None
+    if found is None or module is None:
+        raise UsageError(f"`{folder}` must hold the runs of a study with a claim; found none.")
+    name, config = found
+    try:
+        info = module.compute(_arms(folder, collection, config))
+        findings, chart = judged(module.findings(info)), module.draw(info)
+    except MissingError as error:
+        raise UsageError(f"`{folder}` must have everything measured that {name} needs; found: {error}.") from None
+    quick, changed = config.scale == "quick", _changed(config)
+    standard = quick or not changed
+    runs = [run for run in collection.runs if not run.searched] or list(collection.runs)
+    shared = {run.folder.name: origin for run in runs if (origin := _origin(run.folder))}
+    return StudyResult(
+        name=name,
+        quick=quick,
+        folder=folder,
+        claim=module.CLAIM,
+        findings=findings,
+        verdict=reached(module, findings, quick) if standard else Verdict(UNDECIDED, _not_standard(changed)),
+        chart=chart,
+        seeds=sorted({outcome.seed for run in runs for outcome in run.summary.outcomes}),
+        code=sorted({computing_version(run.folder) for run in runs}),
+        shared=shared,
+    )
+
+
+def reached(module: Claim, findings: Sequence[Finding], quick: bool) -> Verdict:
+    """The verdict on judged findings, with what the study adds to it; the quick scale decides nothing."""
+    remark = getattr(module, "remark", None)
+    found = verdict(findings, quick)
+    return found if quick or remark is None else replace(found, remark=remark(findings))
+
+
+def _arms(folder: Path, collection: Collection, config: DictConfig) -> Any:
+    """The arms by name, in the study's order; of a search the search."""
+    names = OmegaConf.select(config, "hydra.sweeper.arms")
+    if names is None:
+        if collection.search is None:
+            raise UsageError(f"`{folder}` must hold a search; found none.")
+        return collection.search
+    finished = {run.folder.name: run for run in collection.runs}
+    if missing := [str(name) for name in names if name not in finished]:
+        rule = "must have all arms of the study finished"
+        raise UsageError(f"`{folder}` {rule}; found no finished {', '.join(missing)}. The same command goes on.")
+    arms = {str(name): Arm(str(name), finished[name]) for name in names}
+    for name, arm in arms.items():
+        budget = (names[name] or {}).get("training.iterations", config.training.iterations)
+        if arm.budget != budget:
+            raise UsageError(f"`{folder}` must have {budget} iterations in {name}; found {arm.budget}.")
+    if len({tuple(arm.seeds) for arm in arms.values()}) > 1:
+        raise UsageError(f"`{folder}` must have the same seeds in all arms; found different ones.")
+    return arms
+
+
+def _changed(config: DictConfig) -> list[str]:
+    """What the command line changed of the study: overrides of keys that make it another one."""
+    overrides = [str(own) for own in OmegaConf.select(config, "hydra.overrides.task") or ()]
+    return [own for own in overrides if own.lstrip("+~").partition("=")[0].partition(".")[0] not in MAY_DIFFER]
+
+
+def _not_standard(changed: Sequence[str]) -> str:
+    return f"it was not run at its standard settings ({', '.join(changed)})"
+
+
+def _origin(run: Path) -> str | None:
+    origin = json.loads((run / PROVENANCE).read_text()).get("taken_over_from")
+    return None if origin is None else str(Path(*Path(origin).parts[-2:]))

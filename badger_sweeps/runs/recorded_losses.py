@@ -1,0 +1,26 @@
+"""What measures look back on, from what was recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from badger_sweeps.evaluation.loss_history import EVALUATION_LOSS, Course
+from badger_sweeps.runs.history import iterations
+from badger_sweeps.training.experiment import Experiment
+from badger_sweeps.training.loop import Record
+
+if TYPE_CHECKING:  # half a second, which a start does without
+    import pandas
+
+
+def recorded_course(experiment: Experiment, history: pandas.DataFrame) -> Course:
+    """The losses in a history, as they were known when its last iteration was done."""
+    course = Course(experiment)
+    measured = [EVALUATION_LOSS] if EVALUATION_LOSS in history else []
+    for iteration, seeds, values in iterations(history, [*course.names, *measured]):
+        metrics = {name: values[name] for name in course.names}
+        measures = {name: values[name] for name in measured if not np.isnan(values[name]).all()}
+        course.add(Record(iteration, tuple(seeds), metrics, measures))
+    return course

@@ -1,0 +1,101 @@
+"""Search spaces: which parameters are searched, over what, and when they apply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from badger_sweeps.core.errors import UsageError
+
+Point = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Space:
+    """The declared part of a search space.
+
+    Attributes:
+        distributions: by parameter, in the order in which they are chosen.
+        fixed: values of what the command line fixes, as text, for conditions.
+        conditions: parameters that apply only where another one (searched earlier, or fixed) has one of these values.
+    """
+
+    distributions: Mapping[str, BaseDistribution]
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    conditions: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, (other, _) in self.conditions.items():
+            order = [*self.fixed, *self.distributions]
+            if name not in self.distributions:
+                raise UsageError(f"`hydra.sweeper.when` must name searched parameters; found {name!r}.")
+            if other not in order or (other in self.distributions and order.index(other) >= order.index(name)):
+                rule = "must depend on a parameter that is fixed or searched before it"
+                raise UsageError(f"`hydra.sweeper.when.{name}` {rule}; found {other!r}.")
+
+    def applies(self, name: str, chosen: Point) -> bool:
+        """Whether a parameter is searched, given those chosen before it."""
+        if name not in self.conditions:
+            return True
+        other, values = self.conditions[name]
+        if other in chosen:
+            return str(chosen[other]) in values
+        return other in self.fixed and self.fixed[other] in values
+
+    def check(self, point: Point, where: str) -> dict[str, Any]:
+        """The point's values of parameters that apply, in order; all must be given and lie in their ranges."""
+        checked: dict[str, Any] = {}
+        for name, distribution in self.distributions.items():
+            if not self.applies(name, checked):
+                continue
+            if not contains(distribution, point[name]):
+                raise UsageError(f"`{where}` must lie in the search space; found {name}={point[name]!r}.")
+            checked[name] = point[name]
+        return checked
+
+    def points(self) -> Iterator[dict[str, Any]]:
+        """All points of a space of finitely many, the last parameter changing fastest; none of any other space."""
+        values = {name: finite(distribution) for name, distribution in self.distributions.items()}
+        if all(own is not None for own in values.values()):
+            yield from self._below({}, [(name, own) for name, own in values.items() if own is not None])
+
+    def _below(self, chosen: dict[str, Any], rest: list[tuple[str, list[Any]]]) -> Iterator[dict[str, Any]]:
+        if not rest:
+            yield chosen
+            return
+        (name, values), *later = rest
+        if not self.applies(name, chosen):
+            yield from self._below(chosen, later)
+            return
+        for value in values:
+            yield from self._below({**chosen, name: value}, later)
+
+    def smaller_than(self, limit: int) -> bool:
+        """Whether there are finitely many points, and at most `limit`."""
+        return 0 < sum(1 for _ in islice(self.points(), limit + 1)) <= limit
+
+
+def finite(distribution: BaseDistribution) -> list[Any] | None:
+    """All values of a distribution in order, or None if they cannot be counted."""
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        return list(range(distribution.low, distribution.high + 1, distribution.step))
+    if isinstance(distribution, FloatDistribution) and distribution.step is not None:
+        steps = round((distribution.high - distribution.low) / distribution.step)
+        values = distribution.low + distribution.step * np.arange(steps + 1)
+        return [float(value) for value in values.clip(max=distribution.high)]  # rounded up it would lie outside
+    return [distribution.low] if isinstance(distribution, FloatDistribution) and distribution.single() else None
+
+
+def contains(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a value may be drawn from a distribution."""
+    try:
+        return bool(distribution._contains(distribution.to_internal_repr(value)))
+    except (ValueError, TypeError):
+        return False

@@ -1,0 +1,115 @@
+"""Studies made by hand, as a search leaves them in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from badger_sweeps.reporting.reading.search import Sweep, read
+from badger_sweeps.reporting.reading.search_storage import Source
+from badger_sweeps.search.confirmation import confirming
+from badger_sweeps.search.definition import definition
+from badger_sweeps.search.space import Space
+from badger_sweeps.search.storage import Place
+from badger_sweeps.search.study import DEFINITION
+from badger_sweeps.search.trial_outcome import OUTCOME
+
+SPACE = {"lr": FloatDistribution(0.001, 1.0, log=True), "kind": CategoricalDistribution(["gru", "<b>tcnn</b>"])}
+BUDGET = 300
+SLOW = [200.0, 220, 240, 210, 230, 250, 205, 215]
+"""The first trial's values: of seeds 0 to 7."""
+FAST = [value - 100 - 5 * place for place, value in enumerate(SLOW)]
+
+
+def complete(values: Sequence[float], lr: float, kind: str = "gru", first_seed: int = 0, **details: Any) -> FrozenTrial:
+    """A trial whose seeds count these values, each seed one."""
+    told = {
+        "state": "completed",
+        "reason": "",
+        "iterations": BUDGET,
+        "seeds": len(values),
+        "escaped": sum(bool(value < BUDGET) for value in values),
+        "diverged": 0,
+        "objectives": ["escape_iteration"],
+        "intervals": [[None, None]],
+        "per_seed": {str(first_seed + place): float(value) for place, value in enumerate(values)},
+    }
+    return finished(TrialState.COMPLETE, {**told, **details}, lr, kind, [sum(values) / len(values)])
+
+
+def pruned(iterations: int, lr: float, seeds: int = 8, reason: str = "its mean is at least 200") -> FrozenTrial:
+    told = {"state": "pruned", "reason": reason, "iterations": iterations, "seeds": seeds}
+    return finished(TrialState.PRUNED, told, lr, "gru", None)
+
+
+def failed(reason: str, lr: float, state: str = "failed") -> FrozenTrial:
+    return finished(TrialState.FAIL, {"state": state, "reason": reason}, lr, "gru", None)
+
+
+def open_trial(state: TrialState, lr: float, told: str = "") -> FrozenTrial:
+    """One that waits or runs."""
+    return finished(state, {"state": told, "reason": ""} if told else {}, lr, "gru", None)
+
+
+def finished(
+    state: TrialState, told: Mapping[str, Any], lr: float, kind: str, values: Sequence[float] | None
+) -> FrozenTrial:
+    return create_trial(
+        state=state,
+        values=None if values is None else [float(value) for value in values],
+        params={"lr": lr, "kind": kind},
+        distributions=SPACE,
+        user_attrs={OUTCOME: dict(told)} if told else {},
+    )
+
+
+def study(
+    folder: Path,
+    trials: Sequence[FrozenTrial],
+    confirmation: Sequence[FrozenTrial] | None = None,
+    directions: Sequence[str] = ("minimize",),
+    objective: str = "escape_iteration",
+    **sweeper: Any,
+) -> Path:
+    """Write a search's journal, with that of its confirmation in it, and its configuration.
+
+    Args:
+        folder: where to.
+        trials: of the search.
+        confirmation: trials on fresh seeds; None leaves the study of the confirmation away.
+        directions: of the search.
+        objective: as it is configured.
+        sweeper: keys of `hydra.sweeper`.
+    """
+    storage = Place.of(sweeper.get("storage"), folder).open()
+    made = optuna.create_study(study_name=folder.name, storage=storage, directions=list(directions))
+    own = {"objective": objective, "training.iterations": BUDGET}
+    made.set_user_attr(DEFINITION, definition(Space(SPACE), list(directions), own))
+    made.add_trials(trials)
+    if confirmation is not None:
+        again = optuna.create_study(study_name=f"{folder.name} confirmation", storage=storage, directions=directions)
+        again.set_user_attr(DEFINITION, dict(confirming(["seeds=[100]"])))
+        again.add_trials(confirmation)
+    target = {"_target_": "hydra_plugins.badger_sweeper.sweeper.BadgerSweeper", "n_trials": len(trials), **sweeper}
+    config = {
+        "hydra": {"sweeper": target, "sweep": {"dir": "runs/${scale}"}},
+        "scale": folder.name,
+        "objective": objective,
+        "training": {"iterations": BUDGET},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "multirun.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+def swept(folder: Path) -> Sweep:
+    """What is read of it."""
+    source = Source.of(folder)
+    assert source is not None
+    return read(source)

@@ -1,0 +1,241 @@
+"""What a report tells of a real multirun: its numbers and words."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from badger_sweeps.commands.main import main
+from badger_sweeps.measures.estimates import Estimate, PairedDifference
+from badger_sweeps.measures.seed_outcome import Outcome
+from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.reporting.formatting import results
+from badger_sweeps.reporting.inference.comparison import Difference, differences, holm, row
+from badger_sweeps.reporting.page.panels import connectivity
+from badger_sweeps.reporting.reading.collection import Run, differing_keys, gather
+from badger_sweeps.runs.summary import Summary
+from badger_sweeps.topologies.connectivity import Connectivity
+from tests import warm
+
+
+def test_the_terminal_says_the_same(printed: str, study: Path) -> None:
+    runs = gather(study).runs
+    for run in runs:
+        for cell in results.cells(row(run))[:3]:
+            assert cell in printed
+    assert "left out: unfinished: not finished" in printed
+    assert "exponential leaves chance" in printed
+    assert printed.rstrip().splitlines()[-1].endswith("report.html")
+    assert max(map(len, printed.splitlines()[:-1])) <= 80
+
+
+def test_nothing_to_report_is_one_line(tmp_path: Path) -> None:
+    shown = warm.run([sys.executable, "-m", "badger_sweeps", "report", str(tmp_path)])
+    assert shown.returncode == 2
+    assert shown.stderr == f"badger-sweeps report: `{tmp_path}` must have finished runs below it; found none.\n"
+
+
+def outcome(seed: int, escaped: int | None, final_loss: float | None = 0.5) -> Outcome:
+    return Outcome(seed, 100, escaped, None, (), final_loss, diverged=final_loss is None)
+
+
+def finished(label: str, outcomes: list[Outcome], budget: int = 100) -> Run:
+    summary = Summary(label, budget, Ladder(4, 5), tuple(outcomes), "escape_iteration", Estimate(0.0, None, None), {})
+    return Run(Path(label), label, summary, {"lr": 1, "same": 2, "label": label}, pd.DataFrame())
+
+
+def test_a_row_counts_what_it_should() -> None:
+    run = finished("gru", [outcome(0, 10), outcome(1, 20), outcome(2, None), outcome(3, None, final_loss=None)])
+    told = row(run)
+    assert (told.escaped, told.seeds, told.median_escape, told.diverged) == (2, 4, None, 1)
+    assert told.mean_escape.value == (10 + 20 + 100 + 100) / 4
+    assert told.final_loss == (0.5, None, None)
+    assert results.cells(told)[:4] == ["gru", "2/4, 1 diverged", "> 100", "58"]
+    assert results.cells(told)[-1] == "50% [15%, 85%]"  # Wilson: .150, .850
+
+
+def test_the_table_of_graphs_gives_median_range_and_how_many_have_a_value() -> None:
+    run = finished("gru", [outcome(seed, 10) for seed in range(3)])
+    graphs = {
+        0: Connectivity(4, 8, True, 0.5, 0.25, None),
+        1: Connectivity(4, 8, False, 0.0, -0.1, None),
+        2: Connectivity(4, 8, True, 1.5, 0.75, 4.0),
+    }
+    shown = connectivity.cells(replace(run, summary=replace(run.summary, graphs=graphs)))
+    assert shown == ["gru", "4", "8", "2/3", "0.5 (0 to 1.5)", "0.25 (-0.1 to 0.75)", "4, 1 of 3 seeds"]
+    alone = dict.fromkeys(range(3), Connectivity(1, 0, True, None, None, None))
+    shown = connectivity.cells(replace(run, summary=replace(run.summary, graphs=alone)))
+    assert shown == ["gru", "1", "0", "3/3", "-", "-", "-"]
+
+
+def test_a_budget_too_short_for_the_rule_is_no_result() -> None:
+    """Three blocks of 5 iterations are needed; with fewer, "not escaped" would be made up."""
+    short = finished("short", [outcome(seed, None) for seed in range(8)], budget=14)
+    assert results.cells(row(short)) == ["short", "budget too short", "-", "-", "0.5", "-", "-", "-"]
+    assert differences([short, short]) == []
+
+
+def test_one_bad_folder_does_not_cost_the_others(study: Path, tmp_path: Path) -> None:
+    spoils = {
+        "no_history": lambda run: shutil.rmtree(run / "history.parquet"),
+        "bad_history": lambda run: next((run / "history.parquet").iterdir()).write_bytes(b"PAR1"),
+        "no_provenance": lambda run: (run / "provenance.json").unlink(),
+        "bad_provenance": lambda run: (run / "provenance.json").write_text("[]"),
+        "empty_summary": lambda run: (run / "summary.json").write_text(""),
+        "no_sessions": lambda run: (run / "provenance.json").write_text('{"sessions": []}'),
+        "bad_config": lambda run: (run / ".hydra" / "config.yaml").write_text("a: [1, }"),
+        "no_graphs": lambda run: (run / "topology.json").unlink(),
+        "bad_measures": lambda run: (run / "measures.parquet").write_bytes(b"PAR1"),
+    }
+    shutil.copytree(gather(study).runs[0].folder, tmp_path / "good")
+    for name, spoil in spoils.items():
+        shutil.copytree(tmp_path / "good", tmp_path / name)
+        spoil(tmp_path / name)
+    collection = gather(tmp_path)
+    assert [run.folder.name for run in collection.runs] == ["good"]
+    assert sorted(name for name, _ in collection.left_out) == sorted(spoils)
+
+
+def test_differences_are_paired_by_seed() -> None:
+    first = finished("a", [outcome(seed, 10 * seed) for seed in range(8)])
+    times = {seed: 10 * seed + 5 if seed < 6 else None for seed in reversed(range(2, 10))}
+    second = finished("b", [outcome(seed, time) for seed, time in times.items()], budget=74)
+    # nobody solved it; budgets differ, so that times on plateaus cannot be compared
+    (escape_difference,) = differences([first, second])
+    assert escape_difference.quantity == "escape_iteration"
+    assert escape_difference.paired.pairs == 6
+    assert escape_difference.budget == 74
+    # seeds 2..5: 5 later each; 74 against 74 for seeds 6 and 7, which are censored in both
+    assert escape_difference.paired.difference.value == pytest.approx((5 * 4 + 0 + 0) / 6)
+    assert differences([first, finished("c", [outcome(77, 1)])]) == []
+
+
+def test_times_on_plateaus_are_compared_under_one_budget() -> None:
+    first = finished("a", [outcome(seed, 10) for seed in range(6)])
+    second = finished("b", [outcome(seed, None) for seed in range(6)])
+    assert [difference.quantity for difference in differences([first, second])] == [
+        "escape_iteration",
+        "plateau_iterations",
+    ]
+
+
+def test_holm() -> None:
+    """Worked by hand: 0.01*4, then 0.02*3, 0.03*2 raised to 0.06, 0.2*1."""
+    assert holm([0.03, None, 0.01, 0.2, 0.02]) == pytest.approx([0.06, None, 0.04, 0.2, 0.06], nan_ok=True)
+    assert holm([]) == []
+    assert holm([None]) == [None]
+
+
+def test_a_difference_in_words() -> None:
+    sure = Difference("escape_iteration", "gru", "tcnn", 900, PairedDifference(Estimate(-12.3, -30, 2), 0.1, 8), 0.2)
+    assert results.sentence(sure) == (
+        "tcnn leaves chance 12 iterations earlier than gru [-30, +2], in the mean over the 8 seeds of both "
+        "within 900 iterations; p = 0.2."
+    )
+    too_few = PairedDifference(Estimate(12.3, None, None), None, 3)
+    unsure = results.sentence(Difference("plateau_iterations", "gru", "tcnn", 900, too_few, None))
+    assert unsure.startswith("tcnn rests on plateaus 12 iterations longer than gru, in the mean")
+    assert unsure.endswith("too few for a test.")
+
+
+def test_keys_that_differ() -> None:
+    assert differing_keys((finished("a", []), finished("b", []))) == ["label"]
+
+
+def lead(seconds: list[int], firsts: list[int], others: int = 0) -> list[results.Answer]:
+    """The answer to one comparison beside others that were made."""
+    runs = [finished("a", [outcome(seed, time) for seed, time in enumerate(firsts)])]
+    runs += [finished("b", [outcome(seed, time) for seed, time in enumerate(seconds)])]
+    runs += [finished(f"c{number}", [outcome(seed, 99) for seed in range(len(firsts))]) for number in range(others)]
+    return [own for own in results.answers(differences(runs, ["escape_iteration"])) if own.goal == "First plateau"]
+
+
+def test_the_answer_says_whether_a_lead_is_established() -> None:
+    """Eight seeds that agree give p = 2/256 = .0078: enough alone, but not for seven comparisons, which need ten."""
+    slow, fast = [80, 81, 82, 83, 84, 85, 86, 88], [10, 12, 14, 16, 18, 20, 22, 24]
+    (alone,) = lead(fast, slow)
+    assert alone.established
+    assert alone.words.startswith("b leaves chance 67 iterations earlier than a [")
+    assert alone.words.endswith("p = 0.0078.")
+    (among,) = lead(fast, slow, others=6)
+    assert not among.established
+    assert "All seeds agree, but 8 are too few among 7 comparisons: it takes 9." in among.words
+    assert among.words.endswith("The largest of 7 differences is partly luck.")
+    (chance,) = lead([10, 90, 20, 90, 70, 85, 90, 70], slow)
+    assert not chance.established
+    assert chance.words.endswith("That may be chance.")
+    (worse,) = lead(slow, fast)
+    assert worse == results.Answer("First plateau", None, "Nothing is better than a, the first.")
+    (few,) = lead(fast[:4], slow[:4])
+    assert "All seeds agree, but 4 are too few: it takes 6." in few.words
+
+
+def test_of_the_leads_one_that_is_established_is_told_rather_than_a_larger_one_by_chance() -> None:
+    firsts = [100 + seed for seed in range(8)]
+    runs = [finished("a", [outcome(seed, time) for seed, time in enumerate(firsts)], budget=900)]
+    steady = [time - 50 - seed for seed, time in enumerate(firsts)]
+    wild = [1, 2, 3, 4, 5, 150, 160, 7]
+    for label, times in (("wild", wild), ("steady", steady)):
+        runs.append(finished(label, [outcome(seed, time) for seed, time in enumerate(times)], budget=900))
+    compared = differences(runs, ["escape_iteration"])
+    assert min(compared, key=lambda own: own.paired.difference.value).second == "wild"
+    (told,) = results.answers(compared)
+    assert told.established
+    assert told.words.startswith("steady leaves chance")
+
+
+def test_seeds_that_never_escaped_do_not_rest_the_least_on_plateaus() -> None:
+    """They may have no detected plateau at all: at a loss of 9e5 there is none."""
+    good = Outcome(0, 100, 20, None, (), 0.2, diverged=False)
+    runs = [finished("good", [replace(good, seed=seed) for seed in range(6)])]
+    runs.append(finished("lost", [outcome(seed, None, 9e5) for seed in range(6)]))
+    told = {own.goal: own for own in results.answers(differences(runs))}
+    assert told["All plateaus"].established is None
+    assert row(runs[1]).plateau_iterations.value == 100
+
+
+def test_a_longer_run_is_compared_by_what_a_shorter_one_can_show() -> None:
+    """Blocks are of 5: an escape at 50 takes three of them, and is seen after 65 iterations."""
+    long = finished("long", [outcome(seed, 50 if seed % 2 else 40) for seed in range(6)], budget=100)
+    short = finished("short", [outcome(seed, None if seed % 2 else 40) for seed in range(6)], budget=64)
+    (same, *_) = differences([long, short])
+    assert same.paired.difference.value == 0
+    just = finished("just", [outcome(seed, 50 if seed % 2 else 40) for seed in range(6)], budget=65)
+    (also, *_) = differences([long, just])
+    assert also.paired.difference.value == 0
+
+
+def test_markup_in_names_is_text_on_the_terminal(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("[old]", "b[x"):
+        shutil.copytree(gather(study).runs[0].folder, tmp_path / name)
+    monkeypatch.setattr(sys, "argv", ["badger-sweeps", "report", str(tmp_path)])
+    main()
+    assert "[old]" in capsys.readouterr().out
+
+
+def test_a_report_that_cannot_be_written_is_one_line(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(gather(study).runs[0].folder, tmp_path / "run")
+    (tmp_path / "report.html").mkdir()
+    monkeypatch.setattr(sys, "argv", ["badger-sweeps", "report", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "report.html` must be a file that can be written; found: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("comparisons", [1, 2, 7, 21, 87])
+def test_so_many_seeds_are_enough_and_one_fewer_is_not(comparisons: int) -> None:
+    firsts = [80 + seed for seed in range(5)]
+    (told,) = lead([10 + 2 * seed for seed in range(5)], firsts, others=comparisons - 1)
+    needed = int(told.words.split("it takes ")[1].split(".")[0])
+    assert comparisons * 2 / 2**needed < 0.05
+    assert needed == 6 or comparisons * 2 / 2 ** (needed - 1) >= 0.05

@@ -1,0 +1,60 @@
+"""A study without an application: its trials are asked for and told by the test itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from badger_sweeps.search.space import Space
+from badger_sweeps.search.storage import Place
+from badger_sweeps.search.study import Claim, Settings, Study
+from badger_sweeps.search.trial_outcome import Outcome, State
+from hydra_plugins.badger_sweeper._grammar import Typed
+from hydra_plugins.badger_sweeper._search import Search
+from hydra_plugins.badger_sweeper.config import SAMPLERS
+
+Objective = Callable[[Mapping[str, Any]], float | Sequence[float]]
+
+
+def search(folder: Path, space: Space, sampler: str | Mapping[str, Any] = "random", **settings: Any) -> Search:
+    """A search with one of the samplers of our configuration, or one described as they are; seed 0."""
+    described = SAMPLERS[sampler] if isinstance(sampler, str) else sampler
+    return Search(
+        place=Place.of(None, folder),
+        name="study",
+        folder=folder,
+        parameters=Typed(space, tuple(space.distributions), {}),
+        settings=Settings(**{"n_trials": 15, "grid": sampler == "grid", **settings}),
+        sampler=described,
+        pruner=None,
+        race=None,
+        constraints={},
+        extend=None,
+    )
+
+
+def begin(described: Search, first: Sequence[Mapping[str, Any]] = ()) -> Study:
+    """The search's study, as one process opens it."""
+    study = described.study(OmegaConf.create())
+    study.begin({}, first)
+    return study
+
+
+def told(claim: Claim, objective: Objective) -> Outcome:
+    value = objective(claim.params)
+    return Outcome(State.COMPLETED, (float(value),) if isinstance(value, int | float) else tuple(value))
+
+
+def work(study: Study, objective: Objective, rounds: int = 10**6) -> list[Mapping[str, Any]]:
+    """Ask and tell until there is nothing left, or so often; gives the points."""
+    points = []
+    while len(points) < rounds:
+        claim = study.claim()
+        if claim is None:
+            break
+        points.append(claim.params)
+        study.tell(claim, told(claim, objective))
+    return points

@@ -1,0 +1,103 @@
+"""Small trials that a test runs in its own process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+from optuna.distributions import FloatDistribution
+from optuna.storages import BaseStorage
+
+from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.evaluation.measures import Measures
+from badger_sweeps.optimizers.adam import Adam
+from badger_sweeps.runs.history import read_history
+from badger_sweeps.runs.run import Plan
+from badger_sweeps.search.pruning import Pruning, Standing
+from badger_sweeps.search.racing import Race
+from badger_sweeps.search.space import Space
+from badger_sweeps.search.storage import Place
+from badger_sweeps.search.study import Settings, Study
+from badger_sweeps.search.trial import Trial
+from badger_sweeps.search.trial_outcome import Outcome
+from badger_sweeps.search.work import run_trial
+from badger_sweeps.tasks.guessing_game import GuessingGame
+from badger_sweeps.topologies.random import RandomLinks
+from badger_sweeps.tracking.disabled import Disabled
+from badger_sweeps.training.experiment import Experiment, Training
+
+ITERATIONS = 120
+TRAINING = Training(iterations=ITERATIONS, batch_size=32, inner_steps=6, checkpoint_every=30, snapshot_every=None)
+EXPERIMENT = Experiment(
+    architecture=GRU(hidden=8, message=4),
+    topology=RandomLinks(experts=5, links=2),
+    task=GuessingGame(dims=2),
+    optimizer=Adam(lr=0.003),
+    training=TRAINING,
+    seeds=tuple(range(8)),
+    device="cpu",
+)
+"""Within its budget most seeds leave chance."""
+
+
+def plan(folder: Path, objective: str = "escape_iteration", measures: Measures | None = None, **changes: Any) -> Plan:
+    """A trial of `EXPERIMENT`, with changes."""
+    experiment = replace(EXPERIMENT, **changes)
+    folder.mkdir(parents=True, exist_ok=True)
+    unmeasured = Measures(every=None)
+    return Plan(experiment, measures or unmeasured, folder, "test", (), {}, objective, Disabled())
+
+
+def study(folder: Path, n_trials: int = 10, **settings: Any) -> Study:
+    """A study in a journal, whose trials' parameter does not matter."""
+    space = Space({"x": FloatDistribution(0, 1)})
+    own = Settings(n_trials=n_trials, **settings)
+    made = Study(Place.of(None, folder), "test", space, own, optuna.samplers.RandomSampler, folder)
+    made.begin({}, [])
+    return made
+
+
+def begin(of: Study, pruning: Pruning | None = None, race: Race | None = None) -> Trial:
+    """The study's next trial."""
+    claim = of.claim()
+    assert claim is not None
+    return Trial(of, claim, pruning, race)
+
+
+def finish(trial: Trial, of: Plan) -> tuple[float, ...]:
+    """Run a trial and tell how it ended, as a worker does."""
+    values = run_trial(of, trial)
+    trial.study.tell(trial.claim, Outcome(trial.state, values, trial.reason, trial.details))
+    return values
+
+
+class Recorder(Pruning):
+    """Keeps what it is shown, and stops where it is told to.
+
+    Args:
+        stop_at: iterations at which the trial is stopped.
+        die_at: how many verdicts to give before dying.
+    """
+
+    def __init__(self, stop_at: Sequence[int] = (), die_at: int | None = None) -> None:
+        self.shown: list[Standing] = []
+        self._stop_at, self._die_at = stop_at, die_at
+
+    def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: Standing) -> str | None:
+        if len(self.shown) == self._die_at:
+            raise Died
+        self.shown.append(standing)
+        return "told to" if standing.iteration in self._stop_at else None
+
+
+class Died(Exception):
+    """What ends a trial in the middle, without a word to anyone."""
+
+
+def rows(folder: Path) -> pd.DataFrame:
+    """A run's history; frames are compared to the bit, NaN being equal to NaN."""
+    return read_history(folder)

@@ -1,0 +1,194 @@
+"""A trial as the study sees it: what pruners are shown, what is told at the end, what a stopped trial leaves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+
+from badger_sweeps.measures.bounds import TimeBound
+from badger_sweeps.measures.estimates import paired_difference
+from badger_sweeps.measures.objectives import objective, per_seed
+from badger_sweeps.optimizers.sgd import SGD
+from badger_sweeps.runs.checkpoint import read_checkpoint
+from badger_sweeps.runs.provenance import exit_status
+from badger_sweeps.runs.run import Plan, run
+from badger_sweeps.runs.summary import read_summary
+from badger_sweeps.search.pruning import Standing
+from badger_sweeps.search.racing import Race
+from badger_sweeps.search.storage import Place
+from badger_sweeps.search.study import LeaseLost
+from badger_sweeps.search.trial_outcome import OUTCOME, State
+from badger_sweeps.search.work import OBJECTIVES, VERDICTS, run_trial
+from benchmarks.bench_sweeper import SPACE, tpe, value
+from benchmarks.bench_sweeper import ours as one_trial
+from benchmarks.bench_sweeper import study as searching
+from tests.search.planned import EXPERIMENT, ITERATIONS, TRAINING, Died, Recorder, begin, finish, plan, rows, study
+
+WILD = {"optimizer": SGD(lr=0.4), "training": replace(TRAINING, clip_norm=None)}
+"""With this some seeds diverge, not all at once."""
+
+
+def standings(of: Plan) -> list[Standing]:
+    """What a pruner should be shown of a finished trial, from its history: anew at every moment, from the start."""
+    history, block, seeds = rows(of.folder), of.ladder.block, of.experiment.seeds
+    budget = of.experiment.training.iterations
+    every = max(block, budget // VERDICTS)
+    last = history["iteration"].max() + 1
+    found = []
+    for iteration in range(every, min(last, budget - 1) + 1, every):
+        lately = history[history["iteration"].between(iteration - block, iteration - 1)]
+        finite = lately["diverged"] == 0
+        chance = len(seeds) * block - finite.sum()  # each missing value counts 1
+        loss = (lately["loss"][finite].astype(float).sum() + chance) / (len(seeds) * block)
+        bound = TimeBound(of.objective, seeds, of.ladder, budget)
+        for _, now in history[history["iteration"] < iteration].groupby("iteration"):
+            bound.observe(now["seed"].tolist(), now["loss"].to_numpy(), now["diverged"].to_numpy())
+        found.append(Standing(iteration, loss, bound.value))
+    return found
+
+
+def same(shown: list[Standing], expected: list[Standing]) -> None:
+    """Bounds are sums of whole numbers, so exact; losses of up to eight float32 values are summed in another order."""
+    assert [own.iteration for own in shown] == [own.iteration for own in expected]
+    assert [own.bound for own in shown] == [own.bound for own in expected]
+    np.testing.assert_allclose([own.loss for own in shown], [own.loss for own in expected], rtol=1e-6)
+
+
+def test_a_complete_trial_tells_each_seeds_part_and_all_that_constraints_may_be_put_on(tmp_path: Path) -> None:
+    planned = replace(plan(tmp_path / "0"), further=("final_loss",))
+    trial = begin(study(tmp_path))
+    values = run_trial(planned, trial)
+    outcomes = read_summary(planned.folder).outcomes
+    assert trial.state == State.COMPLETED
+    for own, name in zip(values, ("escape_iteration", "final_loss"), strict=True):
+        assert own == objective(name, outcomes, ITERATIONS).value
+    parts = per_seed("escape_iteration", outcomes, ITERATIONS)
+    assert trial.details["per_seed"] == {str(seed): part for seed, part in enumerate(parts)}
+    assert trial.quantities.keys() == {*OBJECTIVES, "diverged", "not_escaped"}
+    assert trial.quantities["not_escaped"] == (parts == ITERATIONS).mean()
+    assert 0 < trial.quantities["not_escaped"] < 1
+
+
+@pytest.mark.parametrize("name", ["escape_iteration", "solved_iteration"])
+def test_a_pruner_is_shown_what_the_history_tells(name: str, tmp_path: Path) -> None:
+    planned, recorder = plan(tmp_path / "0", name), Recorder()
+    run_trial(planned, begin(study(tmp_path), recorder))
+    same(recorder.shown, standings(planned))
+    assert recorder.shown[-1].iteration < ITERATIONS
+
+
+def test_a_seed_that_diverged_is_shown_at_chance_and_costs_the_budget(tmp_path: Path) -> None:
+    planned, recorder = plan(tmp_path / "0", **WILD), Recorder()
+    trial = begin(study(tmp_path), recorder)
+    run_trial(planned, trial)
+    assert 0 < trial.quantities["diverged"] < 1
+    same(recorder.shown, standings(planned))
+    diverged = trial.quantities["diverged"]
+    assert recorder.shown[-1].bound >= diverged * ITERATIONS
+
+
+def test_a_trial_all_of_whose_seeds_diverge_is_told_apart(tmp_path: Path) -> None:
+    wild = {**WILD, "optimizer": SGD(lr=100.0)}
+    trial = begin(study(tmp_path))
+    assert run_trial(plan(tmp_path / "0", **wild), trial) == (ITERATIONS,)
+    assert trial.state == State.DIVERGED
+
+
+@pytest.mark.parametrize("race", [None, Race(start=3)])
+def test_after_a_death_a_pruner_is_shown_what_it_would_have_been_shown(race: Race | None, tmp_path: Path) -> None:
+    """The checkpoint is older than the death. In a race some stages are over, and are not trained again."""
+    undisturbed, at_all = Recorder(), study(tmp_path / "undisturbed")
+    run_trial(plan(tmp_path / "undisturbed" / "0"), begin(at_all, undisturbed, race))
+    whole, folder = undisturbed.shown, tmp_path / "disturbed"
+    died_after = len(whole) - 3
+    own, dying, again = study(folder), Recorder(die_at=died_after), Recorder()
+    with pytest.raises(Died):
+        run_trial(plan(folder / "0"), begin(own, dying, race))
+    assert dying.shown == whole[:died_after]
+    run_trial(plan(folder / "0"), begin(own, again, race))
+    assert again.shown == whole[-len(again.shown) :]
+    assert died_after - 5 < len(whole) - len(again.shown) <= died_after  # from a checkpoint on, not from the start
+    pd.testing.assert_frame_equal(rows(folder / "0"), rows(tmp_path / "undisturbed" / "0"), check_exact=True)
+
+
+def test_a_stopped_trial_leaves_the_first_rows_and_a_checkpoint_and_no_summary(tmp_path: Path) -> None:
+    whole = plan(tmp_path / "whole")
+    run_trial(whole, begin(study(tmp_path)))
+    stop_at = standings(whole)[4].iteration
+    planned, trial = plan(tmp_path / "1"), begin(study(tmp_path), Recorder(stop_at=[stop_at]))
+    (value,) = finish(trial, planned)
+    assert value == standings(whole)[4].bound
+    assert (trial.state, trial.reason) == (State.PRUNED, "told to")
+    history = rows(whole.folder)
+    pd.testing.assert_frame_equal(
+        rows(planned.folder), history[history["iteration"] < stop_at].reset_index(drop=True), check_exact=True
+    )
+    _, state = read_checkpoint(planned.folder / "checkpoint.pt")
+    assert state["iteration"] == stop_at
+    assert not (planned.folder / "summary.json").exists()
+    assert exit_status(planned.folder) == 0  # it was meant to end there
+    kept = trial.study.trials()[trial.claim.number]
+    assert kept.user_attrs[OUTCOME] == {"state": "pruned", "reason": "told to", "iterations": stop_at, "seeds": 8}
+    assert kept.intermediate_values == {}  # the pruner has reported nothing
+    seen = trial.study.scored.get_trials()[trial.claim.number]
+    assert seen.intermediate_values == {stop_at: value}  # what samplers compare pruned trials by
+
+
+def test_a_stopped_trial_without_a_bound_is_told_with_its_loss(tmp_path: Path) -> None:
+    planned = plan(tmp_path / "0", "final_loss")
+    recorder = Recorder(stop_at=[72])
+    (value,) = finish(begin(study(tmp_path), recorder), planned)
+    assert [own.bound for own in recorder.shown] == [None] * len(recorder.shown)
+    assert value == recorder.shown[-1].loss
+
+
+def test_a_stopped_trial_may_be_trained_to_its_end_later(tmp_path: Path) -> None:
+    """As a plain run, and it comes to the same."""
+    run_trial(plan(tmp_path / "0"), begin(study(tmp_path), Recorder(stop_at=[56])))
+    run_trial(plan(tmp_path / "1"), begin(study(tmp_path)))
+    from rich.console import Console
+
+    run(plan(tmp_path / "0"), Console(quiet=True))
+    pd.testing.assert_frame_equal(rows(tmp_path / "0"), rows(tmp_path / "1"), check_exact=True)
+    seeds = [json.loads((tmp_path / own / "summary.json").read_text())["seeds"] for own in ("0", "1")]
+    assert seeds[0] == seeds[1]
+
+
+def test_a_trial_that_another_process_has_taken_over_stops_at_once(tmp_path: Path) -> None:
+    trial = begin(study(tmp_path))
+    trial.lost.set()
+    with pytest.raises(LeaseLost):
+        run_trial(plan(tmp_path / "0"), trial)
+    assert len(rows(tmp_path / "0")) <= len(EXPERIMENT.seeds)
+
+
+@pytest.mark.slow
+def test_a_search_finds_a_known_optimum_within_what_plain_optuna_needs(tmp_path: Path) -> None:
+    """A quadratic in four dimensions and a choice of three, with TPE as both have it by default; 12 pairs of searches.
+
+    Not worse is: the 95 % interval of the mean of the paired differences reaches down to 0. Were the two the same, it
+    would lie above 0 in one of 40 repetitions; the seeds are fixed, so that it does now and always, or never.
+    """
+    budget, below = 50, 0.3  # a ball of 4 dimensions and choice b: pi^2/2 * 0.3^2 / 2^4 / 3 = 1/108 of the space
+    needed = []
+    for seed in range(12):
+        own = searching(Place.of(None, tmp_path / str(seed)), tmp_path / str(seed), budget, tpe, seed)
+        for _ in range(budget):
+            one_trial(own)
+        plain = optuna.create_study(sampler=tpe(seed))
+        plain.optimize(
+            lambda trial: value({name: trial._suggest(name, own) for name, own in SPACE.distributions.items()}),
+            n_trials=budget,
+        )
+        values = np.array([[trial.value for trial in of.trials] for of in (own.optuna, plain)])
+        assert len({repr(sorted(trial.params.items())) for trial in own.trials()}) == budget  # no point twice
+        needed.append([int((row < below).argmax()) + 1 if (row < below).any() else budget for row in values])
+    ours, theirs = np.array(needed).T
+    assert (ours < budget).mean() >= (theirs < budget).mean() - 1 / 12
+    assert paired_difference(theirs, ours).difference.low <= 0
