@@ -56,7 +56,7 @@ def paths(runs: tuple[Run, ...]) -> list[Path]:
             continue
         for seed, columns in columns_by_seed(run.history).items():
             errors = np.stack([columns[f"loss_dim/{dim}"] for dim in range(DIMS)], axis=1)
-            found.append(Path(run.label, seed, 1 - run.summary.ladder.block_means(errors)))
+            found.append(Path(run.label, seed, 1 - run.summary.staircase.block_means(errors)))
     return found
 
 

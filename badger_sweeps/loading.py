@@ -83,7 +83,7 @@ class Runs:
                 "escape_iteration": own.escape_iteration,
                 "solved_iteration": own.solved_iteration,
                 "plateau_iterations": own.plateau_iterations,
-                "plateaus": len(own.rests),
+                "plateaus": len(own.plateaus),
                 "final_loss": own.final_loss,
                 "diverged": own.diverged,
                 **{f"topology/{key}": value for key, value in summary.graphs[own.seed]._asdict().items()},

@@ -22,7 +22,7 @@ class OuterObjective:
 
     Attributes:
         system: who plays what.
-        mixing: each member's graph; a population axis of length 1 is one graph for all.
+        adjacency: each member's graph; a population axis of length 1 is one graph for all.
         inner_steps: how many guesses a game has.
         loss_steps: the error is averaged over the last so many guesses.
 
@@ -31,7 +31,7 @@ class OuterObjective:
     """
 
     system: System
-    mixing: Float[Tensor, "population expert expert"]
+    adjacency: Float[Tensor, "population expert expert"]
     inner_steps: int
     loss_steps: int = 1
 
@@ -45,19 +45,19 @@ class OuterObjective:
 
     def of(self, members: slice | Int[Tensor, " member"]) -> OuterObjective:
         """That of some members; a shared graph is everybody's."""
-        return self if len(self.mixing) == 1 else replace(self, mixing=self.mixing[members])
+        return self if len(self.adjacency) == 1 else replace(self, adjacency=self.adjacency[members])
 
     def to(self, dtype: torch.dtype) -> OuterObjective:
         """In another floating-point type, for weights and games of that type."""
-        return replace(self, mixing=self.mixing.to(dtype))
+        return replace(self, adjacency=self.adjacency.to(dtype))
 
     def unroll(
         self, parameters: Parameters, games: Games
     ) -> Iterator[tuple[State, Float[Tensor, "population game dim"]]]:
         """The learners' state and guess after each inner step; there are as many members as `parameters` has."""
         population = len(next(iter(parameters.values())))
-        mixing = self.mixing.expand(population, -1, -1)
-        return unroll(self.system, parameters, mixing, games.expanded(population), self.inner_steps)
+        adjacency = self.adjacency.expand(population, -1, -1)
+        return unroll(self.system, parameters, adjacency, games.expanded(population), self.inner_steps)
 
     def errors(self, parameters: Parameters, games: Games) -> Float[Tensor, "step population game dim"]:
         """The normalised error after each of the last `loss_steps` guesses."""

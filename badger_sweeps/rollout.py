@@ -72,7 +72,7 @@ class System(NamedTuple):
         """The normalised error that training minimises, in each dimension."""
         return self.loss.error(guesses, targets, self.task)
 
-    def told(
+    def observed_error(
         self, guesses: Float[Tensor, "*guesses dim"], targets: Float[Tensor, "*targets dim"]
     ) -> Float[Tensor, "*guesses"]:
         """The one number that the learner is told of each guess."""
@@ -81,7 +81,7 @@ class System(NamedTuple):
     def step(
         self,
         parameters: Parameters,
-        mixing: Float[Tensor, "population expert expert"],
+        adjacency: Float[Tensor, "population expert expert"],
         games: Games,
         state: State,
         guess: Float[Tensor, "population game dim"],
@@ -90,15 +90,15 @@ class System(NamedTuple):
 
         Gradients flow through what the learner is told as well as through its state.
         """
-        observation = Observation(self.told(guess, games.targets), guess, games.inputs)
-        state, outputs = self.architecture.step(parameters, mixing, state, observation)
+        observation = Observation(self.observed_error(guess, games.targets), guess, games.inputs)
+        state, outputs = self.architecture.step(parameters, adjacency, state, observation)
         return state, self.readout.combine(parameters, outputs)
 
 
 def unroll(
     system: System,
     parameters: Parameters,
-    mixing: Float[Tensor, "population expert expert"],
+    adjacency: Float[Tensor, "population expert expert"],
     games: Games,
     inner_steps: int,
 ) -> Iterator[tuple[State, Float[Tensor, "population game dim"]]]:
@@ -106,5 +106,5 @@ def unroll(
     guess = torch.zeros_like(games.targets)
     state = games.state
     for _ in range(inner_steps):
-        state, guess = system.step(parameters, mixing, games, state, guess)
+        state, guess = system.step(parameters, adjacency, games, state, guess)
         yield state, guess

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.evaluation.measures import Measures
-from badger_sweeps.evaluation.recorder import Measuring
+from badger_sweeps.evaluation.recorder import MeasureRecorder
 from badger_sweeps.runs import run as runs
 from badger_sweeps.tracking.wandb import WandB
 from badger_sweeps.training.experiment import Experiment, Training
@@ -41,7 +41,7 @@ def test_share_of_measuring(tmp_path: Path, monkeypatch, benchmark, report) -> N
     for measure in measures.of(experiment):
         timed(type(measure), "measure", type(measure).__name__)
     timed(Native, "rollout", "evaluation games, within the others")
-    timed(Measuring, "_measure", "all")
+    timed(MeasureRecorder, "_measure", "all")
     timed(runs, "_train", "run")
     plan = runs.Plan(experiment, measures, tmp_path, "bench", (), {}, "escape_iteration", WandB())
     silent = Console(file=(tmp_path / "out").open("w"))

@@ -21,7 +21,7 @@ from badger_sweeps.measures.estimates import paired_difference
 from badger_sweeps.search.space import Space
 from badger_sweeps.search.storage import Place
 from badger_sweeps.search.study import Settings, Study
-from badger_sweeps.search.trial_outcome import Outcome, State
+from badger_sweeps.search.trial_outcome import SeedOutcome, State
 
 Sampler = Callable[[int | None], BaseSampler]
 SPACE = Space(
@@ -60,7 +60,7 @@ def ours(of: Study) -> None:
     assert claim is not None
     told = value(dict(claim.params))
     details = {"intervals": [[told, told]], "per_seed": {str(seed): told for seed in range(8)}, "seeds": 8}
-    of.tell(claim, Outcome(State.COMPLETED, (told,), details=details))
+    of.tell(claim, SeedOutcome(State.COMPLETED, (told,), details=details))
 
 
 def plain(of: optuna.Study) -> None:

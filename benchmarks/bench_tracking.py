@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from badger_sweeps.evaluation.loss_history import Course
+from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
-from badger_sweeps.evaluation.recorder import Measuring
+from badger_sweeps.evaluation.recorder import MeasureRecorder
 from badger_sweeps.runs import run as runs
 from badger_sweeps.runs.graphs import write_graphs
 from badger_sweeps.runs.history import History
@@ -45,9 +45,9 @@ def started(made: runs.Plan) -> Tracker:
 def blocks(made: runs.Plan, tracker: Tracker, told: Callable[[float], None]) -> Iterator[float]:
     """Train as a run does; gives the seconds that each block took, and tells those that tracking took."""
     population = Population(made.experiment)
-    measuring = Measuring(made.measures, population, Course(made.experiment))
+    measuring = MeasureRecorder(made.measures, population, LossHistory(made.experiment))
     history = History(made.folder, made.metrics, made.measures.columns(made.experiment))
-    records = runs._with_ladder(measuring.added_to(train(population)), made, None)
+    records = runs._with_staircase(measuring.added_to(train(population)), made, None)
     while not population.finished:
         tracking, began = 0.0, time.perf_counter()
         for _ in range(BLOCK):

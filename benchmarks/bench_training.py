@@ -13,7 +13,7 @@ from rich.console import Console
 
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.evaluation.measures import Measures
-from badger_sweeps.evaluation.recorder import Measuring
+from badger_sweeps.evaluation.recorder import MeasureRecorder
 from badger_sweeps.optimizers.population import PopulationOptimizer
 from badger_sweeps.runs import run as runs
 from badger_sweeps.runs.checkpoint import Checkpointer
@@ -29,8 +29,8 @@ PARTS = {
     "gradients": (Native, "pullback"),
     "draw games": (Population, "draw_games"),
     "optimizer": (PopulationOptimizer, "step"),
-    "measures": (Measuring, "_measure"),
-    "plateaus": (runs.LadderTracker, "observe"),
+    "measures": (MeasureRecorder, "_measure"),
+    "plateaus": (runs.StaircaseTracker, "observe"),
     "history": (History, "observe"),
     "W&B": (wandb._Runs, "observe"),
     "progress": (TerminalProgress, "observe"),
@@ -63,7 +63,7 @@ def test_whole_iteration(name: str, threads: int, tmp_path: Path, monkeypatch, b
 
     for part, (owner, method) in PARTS.items():
         timed(part, owner, method)
-    with_ladder = runs._with_ladder
+    with_ladder = runs._with_staircase
 
     def whole(*arguments):
         started = None
@@ -76,7 +76,7 @@ def test_whole_iteration(name: str, threads: int, tmp_path: Path, monkeypatch, b
                 started = time.perf_counter()
                 spent.clear()
 
-    monkeypatch.setattr(runs, "_with_ladder", whole)
+    monkeypatch.setattr(runs, "_with_staircase", whole)
     (tmp_path / "run").mkdir()
     started = plan(tmp_path / "run", SIZES[name], threads)
     silent = Console(file=(tmp_path / "out").open("w"))

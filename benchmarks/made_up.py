@@ -43,4 +43,4 @@ def write_run(folder: Path, seeds: int, iterations: int) -> None:
     history.flush()
     write_graphs(folder, experiment)
     Provenance(folder, 0, "none", plan.name, {}).close(iterations, 0.0, 0)
-    summarize(folder, plan.name, iterations, plan.ladder, plan.objective).write(folder)
+    summarize(folder, plan.name, iterations, plan.staircase, plan.objective).write(folder)

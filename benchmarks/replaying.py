@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from badger_sweeps.measures.bounds import TimeBound
 from badger_sweeps.measures.escape import escape_iteration, solved_iteration
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.search.pruning import CensoredBound, Pruning, Standing
 from badger_sweeps.search.racing import Race
 from badger_sweeps.search.work import VERDICTS
@@ -30,12 +30,12 @@ class Search:
 
     Attributes:
         name: of the task.
-        ladder: gives D and the block.
+        staircase: gives D and the block.
         loss: each seed's loss in every iteration, NaN from where it diverged; shape (trials, iterations, seeds).
     """
 
     name: str
-    ladder: Ladder
+    staircase: Staircase
     loss: NDArray[np.float32]
 
     @classmethod
@@ -43,9 +43,9 @@ class Search:
         """One that `recorded.record` has made."""
         table = pq.read_table(RECORDED / f"guessing_game_{dims}.parquet")
         games, points = int(table.schema.metadata[b"games"]), table.schema.metadata[b"points"].count(b"architecture")
-        ladder = Ladder.for_run(dims, games, GuessingGame(dims=dims).game_variance(order=2))
+        staircase = Staircase.for_run(dims, games, GuessingGame(dims=dims).game_variance(order=2))
         loss = np.stack([column.to_numpy() for column in table.columns], axis=-1).astype(np.float32)
-        return cls(f"{dims} dimensions", ladder, loss.reshape(points, -1, loss.shape[1]))
+        return cls(f"{dims} dimensions", staircase, loss.reshape(points, -1, loss.shape[1]))
 
     @property
     def budget(self) -> int:
@@ -60,13 +60,13 @@ class Search:
     @property
     def every(self) -> int:
         """Iterations between verdicts, as in a real trial."""
-        return max(self.ladder.block, self.budget // VERDICTS)
+        return max(self.staircase.block, self.budget // VERDICTS)
 
     @cache  # noqa: B019  there are two searches, which live as long as the process
     def per_seed(self, name: str) -> NDArray[np.float64]:
         """What each seed counts in the end; shape (trials, seeds)."""
         diverged = np.isnan(self.loss).any(axis=1)
-        times = [[TIMES[name](curve, self.ladder) for curve in trial.T] for trial in self.loss]
+        times = [[TIMES[name](curve, self.staircase) for curve in trial.T] for trial in self.loss]
         censored = np.array([[self.budget if own is None else own for own in trial] for trial in times], dtype=float)
         return np.where(diverged, self.budget, censored)
 
@@ -82,7 +82,7 @@ class Search:
         whole = np.nan_to_num(self.loss, nan=1.0).mean(axis=2, dtype=float)
         return [
             [
-                Standing(at, float(curve[max(0, at - self.ladder.block) : at].mean()), float(bound))
+                Standing(at, float(curve[max(0, at - self.staircase.block) : at].mean()), float(bound))
                 for at, bound in zip(self.verdicts, trial, strict=True)
             ]
             for curve, trial in zip(whole, bounds, strict=True)
@@ -94,7 +94,7 @@ class Search:
         return range(self.every, self.budget, self.every)
 
     def _bounds(self, name: str, trial: NDArray[np.float32]) -> list[NDArray[np.float64]]:
-        bound = TimeBound(name, range(self.seeds), self.ladder, self.budget)
+        bound = TimeBound(name, range(self.seeds), self.staircase, self.budget)
         rows = []
         gone = np.zeros(self.seeds, dtype=bool)
         for iteration, row in enumerate(trial):

@@ -35,7 +35,7 @@ class Size:
 
     @property
     def flops(self) -> int:
-        """Useful operations of one member: 3 times those of the forward pass's products (mixing counted dense)."""
+        """Useful operations of one member: 3 times those of the forward pass's products (adjacency counted dense)."""
         rows, heard = self.games * self.experts, self.message or self.dims
         cell = (heard + 1 + self.hidden) * self.gates * self.hidden
         head = self.hidden * (self.message + self.dims)

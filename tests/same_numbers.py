@@ -35,7 +35,7 @@ ALL = (
         "sequentiality",
         "frequencies",
     ),
-    *("adding_experts", "silenced", "inner_loop", "gates", "gradients", "saddles", "inner_chaos", "modes"),
+    *("adding_experts", "message_ablation", "inner_loop", "gates", "gradients", "saddles", "inner_chaos", "modes"),
 )
 MEASURED = (
     *("training.batch_size=8", "training.snapshot_every=20", "tracking=disabled", "seeds=[2,5]"),
@@ -56,7 +56,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
         yield f"{topology}-reference", [*TINY, *BADGER, *graphs, *worlds, "architecture=gru,tcnn", "engine=reference"]
     for engine in ("native", "reference"):
         worlds = ("task=guessing_game,frequency", "task.dims=5", "loss=mse,l1", f"engine={engine}")
-        yield f"solitary-{engine}", [*TINY, *SOLITARY, *worlds, "architecture=lstm,lstm_quantized"]
+        yield f"single_agent-{engine}", [*TINY, *SOLITARY, *worlds, "architecture=lstm,lstm_quantized"]
         yield f"supervised-{engine}", [
             *TINY, *SOLITARY[:2], "training.inner_steps=1", "task=frequency", "task.dims=5", "loss=mse,l1",
             "architecture=supervised_lstm", f"engine={engine}",

@@ -36,13 +36,13 @@ def composes(architecture: str, topology: str, task: str, readout: str, feedback
     """The rule, told once more: a learner without experts has no graph and nothing to weigh; one that is told the
     phase needs a task with a phase, and is told no error."""
     learner = small("architecture", architecture)
-    if learner.solitary and (topology != "single" or readout != "mean"):
+    if learner.single_agent and (topology != "single" or readout != "mean"):
         return False
     return not learner.supervised or (task == "frequency" and feedback == "same")
 
 
 def test_which_learners_stand_alone() -> None:
-    kinds = {name: (small("architecture", name).solitary, small("architecture", name).supervised) for name in STUDY}
+    kinds = {name: (small("architecture", name).single_agent, small("architecture", name).supervised) for name in STUDY}
     assert kinds == STUDY
 
 
@@ -100,10 +100,10 @@ def check_training(architecture: str, topology: str, task: str, loss: str, reado
     assert losses.shape == (ITERATIONS, len(SEEDS))
     assert losses.isfinite().all()
     for position, seed in enumerate(SEEDS):
-        heard = members.objective.mixing[position].any()
+        heard = members.objective.adjacency[position].any()
         for name, sums in reached.items():
             reaches = sums[position] > 0
-            assert reaches.all() if heard or setup.architecture.solitary else reaches.any(), (
+            assert reaches.all() if heard or setup.architecture.single_agent else reaches.any(), (
                 task,
                 loss,
                 readout,

@@ -1,4 +1,4 @@
-"""What correct training looks like: the ladder of the reference runs, and the same numbers every time."""
+"""What correct training looks like: the staircase of the reference runs, and the same numbers every time."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def trained(folder: Path, experiment: Experiment) -> Summary:
 
 
 def check_rungs(summary: Summary) -> int:
-    """A plateau's level is its rung's, and no dimension is worse than chance.
+    """A plateau's level is its level's, and no dimension is worse than chance.
 
     With k directions solved exactly the errors per dimension add up to D - k, each within [0, 1]: a solved direction
     need not be a dimension, and networks do rest on mixtures such as (.25, .38, .35, .10). A quarter of a gap is
     allowed, as what is solved is not yet exact. Gives the number of plateaus that were checked.
     """
-    rests = [rest for outcome in summary.outcomes for rest in outcome.rests]
-    for rest in rests:
-        assert sum(rest.loss_dim) / len(rest.loss_dim) == pytest.approx(rest.plateau.level, abs=1e-6)
-        assert rest.plateau.level == pytest.approx(rest.plateau.rung, abs=summary.ladder.tolerance)
-        assert all(0 <= error < 1.1 for error in rest.loss_dim)
-    return len(rests)
+    plateaus = [plateau for outcome in summary.outcomes for plateau in outcome.plateaus]
+    for plateau in plateaus:
+        assert sum(plateau.loss_dim) / len(plateau.loss_dim) == pytest.approx(plateau.level, abs=1e-6)
+        assert plateau.level == pytest.approx(plateau.staircase_level, abs=summary.staircase.tolerance)
+        assert all(0 <= error < 1.1 for error in plateau.loss_dim)
+    return len(plateaus)
 
 
 def test_a_population_walks_down_the_ladder(tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def test_a_population_walks_down_the_ladder(tmp_path: Path) -> None:
     assert all(outcome.final_loss is not None and outcome.final_loss < 0.55 for outcome in summary.outcomes)
     assert check_rungs(summary) >= 8
     for outcome in summary.outcomes:
-        rungs = [rest.plateau.rung for rest in outcome.rests]
-        assert rungs == sorted(rungs, reverse=True)
+        levels = [plateau.staircase_level for plateau in outcome.plateaus]
+        assert levels == sorted(levels, reverse=True)
 
 
 @pytest.mark.slow
@@ -117,7 +117,7 @@ def test_a_common_phase_is_learned_by_halves(tmp_path: Path, learner: dict[str, 
         task=Frequency(dims=11), training=Training(iterations=1500), seeds=(0, 1), device="cpu", **learner
     )
     summary = trained(tmp_path, experiment)
-    levels = [rest.plateau.level for outcome in summary.outcomes for rest in outcome.rests]
+    levels = [plateau.level for outcome in summary.outcomes for plateau in outcome.plateaus]
     assert any(abs(level - 0.5) < 0.03 for level in levels)
     assert not any(0.1 < level < 0.45 or 0.55 < level < 0.9 for level in levels)
     assert all(outcome.final_loss is not None and outcome.final_loss < 0.05 for outcome in summary.outcomes)

@@ -82,7 +82,7 @@ def test_relabelling_experts_changes_nothing() -> None:
     order = torch.tensor([2, 0, 3, 1])
     relabelled = Games(games.targets, games.inputs, {name: state[:, :, order] for name, state in games.state.items()})
     objective = members.objective
-    other = replace(objective, mixing=objective.mixing[:, order][:, :, order])
+    other = replace(objective, adjacency=objective.adjacency[:, order][:, :, order])
     before = Reference().rollout(objective, members.parameters, games)
     after = Reference().rollout(other, members.parameters, relabelled)
     torch.testing.assert_close(before.guesses, after.guesses, atol=1e-6, rtol=0)

@@ -87,8 +87,8 @@ def findings(info: AddingExperts) -> list[Finding]:
             "nor do 32 experts end with a lower loss than 16", info.final[double] - info.final[reference], -margin,
             "final loss, paired by seed; the bound is a tenth less than 16 have",
         ),
-        above("what an expert shares with L others is concave in L", info.concavity[reference], 0, "bits").beside(),
-        above("redundancy dominates by O-information, too", info.o_information[reference], 0, "bits").beside(),
+        above("what an expert shares with L others is concave in L", info.concavity[reference], 0, "bits").secondary(),
+        above("redundancy dominates by O-information, too", info.o_information[reference], 0, "bits").secondary(),
     ]  # fmt: skip
 
 

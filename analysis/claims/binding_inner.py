@@ -55,9 +55,11 @@ def findings(info: BindingInner) -> list[Finding]:
     return [
         above("binding information grows along the inner loop", info.order["linked"], 0, order),
         above("it grows given the targets", info.order_given["linked"], 0, order),
-        above("given the targets it grows in the rollout's second half", info.late_given["linked"], 0, late).beside(),
-        above("without any links it grows as well", info.order["unlinked"], 0, order).beside(),
-        above("without any links it grows given the targets", info.order_given["unlinked"], 0, order).beside(),
+        above(
+            "given the targets it grows in the rollout's second half", info.late_given["linked"], 0, late
+        ).secondary(),
+        above("without any links it grows as well", info.order["unlinked"], 0, order).secondary(),
+        above("without any links it grows given the targets", info.order_given["unlinked"], 0, order).secondary(),
     ]
 
 

@@ -50,9 +50,9 @@ def findings(info: BindingOuter) -> list[Finding]:
     return [
         above("binding information grows", info.raw, 0, bits),
         above("it grows given the targets: more than experts that know the target have anyway", info.given, 0, bits),
-        above("without any links it grows as well", info.control, 0, bits).beside(),
-        above("without any links it grows given the targets", info.control_given, 0, bits).beside(),
-        above("with links it grows more than without", info.raw - info.control, 0, "bits, paired by seed").beside(),
+        above("without any links it grows as well", info.control, 0, bits).secondary(),
+        above("without any links it grows given the targets", info.control_given, 0, bits).secondary(),
+        above("with links it grows more than without", info.raw - info.control, 0, "bits, paired by seed").secondary(),
     ]
 
 

@@ -14,7 +14,7 @@ from badger_sweeps.reporting.remeasure.required import RequiredMeasures
 from ..shared import binding, losses
 
 CLAIM = "The task could be solved without communication at all, but Badger takes advantage of it when it is present."
-REQUIRED_MEASURES = (RequiredMeasures(("silenced",), moments=11, arms=("linked",)),)
+REQUIRED_MEASURES = (RequiredMeasures(("message_ablation",), moments=11, arms=("linked",)),)
 
 
 class Communication(NamedTuple):
@@ -52,15 +52,15 @@ def findings(info: Communication) -> list[Finding]:
     return [
         most("without any links most seeds solve the task", info.solved),
         above("networks trained with links lose when these are cut", info.worth, 0, "loss, cut minus whole"),
-        below("with links chance is left sooner", sooner, 0, "iterations, paired by seed").beside(),
-        below("with links the task is solved sooner", later, 0, "iterations, paired by seed").beside(),
+        below("with links chance is left sooner", sooner, 0, "iterations, paired by seed").secondary(),
+        below("with links the task is solved sooner", later, 0, "iterations, paired by seed").secondary(),
     ]
 
 
 def draw(info: Communication) -> Chart:
     """Loss, times, and the loss of silenced networks."""
     names = [losses.in_words(name) for name in info.times]
-    cut = binding.panel({"linked": info.arms["linked"]}, "silenced/loss", "Loss when the links are cut")
+    cut = binding.panel({"linked": info.arms["linked"]}, "message_ablation/loss", "Loss when the links are cut")
     cut.y = "loss (chance = 1)"
     return Chart(
         [
@@ -76,6 +76,6 @@ def draw(info: Communication) -> Chart:
 
 def _worth(arm: Arm) -> Numbers:
     """Loss when the links are cut minus the loss, on the same games, at the last moment at which both were measured."""
-    cut, whole = arm.curve("silenced/loss"), arm.curve("evaluation/loss")
+    cut, whole = arm.curve("message_ablation/loss"), arm.curve("evaluation/loss")
     when = float(np.intersect1d(cut.x, whole.x).max())
-    return arm.at("silenced/loss", when) - arm.at("evaluation/loss", when)
+    return arm.at("message_ablation/loss", when) - arm.at("evaluation/loss", when)

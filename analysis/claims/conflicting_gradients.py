@@ -9,7 +9,7 @@ import numpy as np
 
 from badger_sweeps.reporting.inference.evidence import Finding, below
 from badger_sweeps.reporting.plotting.chart import Chart, Level, Panel, groups, seeds
-from badger_sweeps.reporting.reading.arms import Arm, Arms, Curve, Numbers, resting
+from badger_sweeps.reporting.reading.arms import Arm, Arms, Curve, Numbers, on_plateau
 
 from ..shared import losses
 
@@ -28,9 +28,9 @@ class ConflictingGradients(NamedTuple):
         arm: it.
         cosine: mean over pairs of dimensions, over training.
         cancellation: length of the mean gradient over the mean length, over training.
-        on: means of both within plateaus above rung 0, of each seed.
+        on: means of both within plateaus above level 0, of each seed.
         off: the same between them, before the task is solved.
-        by_rung: mean cancellation on plateaus of each rung; NaN for a seed that does not rest there.
+        by_level: mean cancellation on plateaus of each level; NaN for a seed that does not rest there.
         norms: median length of the whole gradient in training on plateaus over that between them.
     """
 
@@ -39,7 +39,7 @@ class ConflictingGradients(NamedTuple):
     cancellation: Curve
     on: tuple[Numbers, Numbers]
     off: tuple[Numbers, Numbers]
-    by_rung: dict[float, Numbers]
+    by_level: dict[float, Numbers]
     norms: Numbers
 
 
@@ -48,7 +48,7 @@ def compute(arms: Arms) -> ConflictingGradients:
     arm = arms["badger"]
     curves = cosine, cancellation = arm.curve("gradient/cosine_mean"), arm.curve("gradient/cancellation")
     on, off = ([_over(arm, curve, within, np.mean) for curve in curves] for within in (True, False))
-    rungs = sorted({rest.plateau.rung for own in arm.outcomes for rest in own.rests if rest.plateau.rung > 0})
+    levels = sorted({plateau.staircase_level for outcome in arm.outcomes for plateau in outcome.unsolved_plateaus})
     norms = arm.every_iteration("grad_norm")
     norm = Curve(np.arange(norms.shape[1], dtype=float), norms)
     return ConflictingGradients(
@@ -57,7 +57,7 @@ def compute(arms: Arms) -> ConflictingGradients:
         cancellation=cancellation,
         on=(on[0], on[1]),
         off=(off[0], off[1]),
-        by_rung={rung: _over(arm, cancellation, True, np.mean, rung) for rung in reversed(rungs)},
+        by_level={level: _over(arm, cancellation, True, np.mean, level) for level in reversed(levels)},
         norms=_over(arm, norm, True, np.median) / _over(arm, norm, False, np.median),
     )
 
@@ -72,11 +72,11 @@ def findings(info: ConflictingGradients) -> list[Finding]:
         ),
         below(
             "on plateaus they cancel more than between them", info.on[1] - info.off[1], 0, "difference, paired by seed"
-        ).beside(),
+        ).secondary(),
         below(
             "on plateaus the whole gradient is small: less than half as long as between them", info.norms, SMALL,
             "median length in training on plateaus over that between them",
-        ).beside(),
+        ).secondary(),
     ]  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def draw(info: ConflictingGradients) -> Chart:
     cosine.marks += seeds(info.cosine, 0, "")
     lengths = Panel("Length of the mean over the mean length", "iteration", "ratio", [Level(orthogonal, "orthogonal")])
     lengths.marks += seeds(info.cancellation, 0, "")
-    names, rungs = ["on plateaus", "between them"], [f"{rung:.2g}" for rung in info.by_rung]
+    names, levels = ["on plateaus", "between them"], [f"{level:.2g}" for level in info.by_level]
     return Chart(
         [
             losses.panel([info.arm]), cosine, lengths,
@@ -97,25 +97,25 @@ def draw(info: ConflictingGradients) -> Chart:
                 [Level(orthogonal, "orthogonal"), *groups([info.on[1], info.off[1]], names)], ticks=names,
             ),
             Panel(
-                "The same, by the plateau's rung", "rung", "ratio",
-                [Level(NEARLY, "nearly cancel below"), *groups(list(info.by_rung.values()), rungs)], ticks=rungs,
+                "The same, by the plateau's level", "level", "ratio",
+                [Level(NEARLY, "nearly cancel below"), *groups(list(info.by_level.values()), levels)], ticks=levels,
             ),
         ],
         "Gradients of the outer loss of each dimension on 256 fixed games; bottom: means within detected plateaus "
-        "above rung 0, and between them until the task is solved.",
+        "above level 0, and between them until the task is solved.",
         columns=3,
     )  # fmt: skip
 
 
 def _over(
-    arm: Arm, curve: Curve, within: bool, average: Callable[[Numbers], np.floating[Any]], rung: float | None = None
+    arm: Arm, curve: Curve, within: bool, average: Callable[[Numbers], np.floating[Any]], level: float | None = None
 ) -> Numbers:
-    """A seed's average on plateaus above rung 0 (or on one rung), or off them; NaN where it was not measured there."""
+    """A seed's average on plateaus (above level 0, or at one level), or off them; NaN where it was not measured."""
     found = []
     for row, outcome in zip(curve.y, arm.outcomes, strict=True):
-        rests = resting(outcome, curve.x, rung)
+        on = on_plateau(outcome, curve.x, level)
         until = np.inf if outcome.solved_iteration is None else outcome.solved_iteration
-        chosen = rests if within else ~rests & (curve.x < until)
+        chosen = on if within else ~on & (curve.x < until)
         known = row[chosen & np.isfinite(row)]
         found.append(float(average(known)) if len(known) else np.nan)
     return np.array(found)

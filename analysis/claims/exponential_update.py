@@ -74,20 +74,20 @@ def findings(info: ExponentialUpdate) -> list[Finding]:
     return [
         *alike,
         below("hidden states do not explode", info.growth["exponential_alike"], bound, unit),
-        below("hidden states do not explode with noisy starts", info.growth["exponential"], bound, unit).beside(),
+        below("hidden states do not explode with noisy starts", info.growth["exponential"], bound, unit).secondary(),
         *(
             below(
                 f"the reason: gates close so far that a + b z is below 1 on average ({words})",
                 info.carried[name].y[:, -1], 1.0,
                 f"mean factor at the end of training (above 1 in {np.nanmean(info.growing[name]):.0%} of components)",
-            ).beside()
+            ).secondary()
             for name, words in zip(EXPONENTIAL, ("starts alike", "noisy starts"), strict=True)
         ),
         below(
             "the exponential update leaves chance sooner than the same with a + b = 1",
             exponential.escape - contracting.escape, 0, "iterations, difference paired by seed, noisy starts",
-        ).beside(),
-        *(finding.beside() for finding in noisy),
+        ).secondary(),
+        *(finding.secondary() for finding in noisy),
     ]  # fmt: skip
 
 

@@ -63,9 +63,9 @@ def findings(info: FrequencyBadger) -> list[Finding]:
         *_order(common, "common phase"),
         most(f"with 11 samples it converges: final loss below {CONVERGED}", converged("eleven_common", True)),
         most("with 41 samples it does not", converged("forty_one_common", False)),
-        *(finding.beside() for finding in _order(independent, "independent phases")),
-        most("with 11 samples it converges (independent phases)", converged("eleven_independent", True)).beside(),
-        most("with 41 samples it does not (independent phases)", converged("forty_one_independent", False)).beside(),
+        *(finding.secondary() for finding in _order(independent, "independent phases")),
+        most("with 11 samples it converges (independent phases)", converged("eleven_independent", True)).secondary(),
+        most("with 41 samples it does not (independent phases)", converged("forty_one_independent", False)).secondary(),
     ]
 
 
@@ -89,7 +89,7 @@ def _order(order: Order, phases: str) -> list[Finding]:
             f"where they are, it is not from low to high or from high to low ({phases})", apart, -NO_ORDER, NO_ORDER,
             "Spearman's rank correlation of frequency and time",
         ),
-        shared.beside(),
+        shared.secondary(),
     ]  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def findings(info: FrequencyLSTM) -> list[Finding]:
             "lower frequencies usually end with a smaller error", frequency_order.error_order(info.common), 0,
             "Spearman's rank correlation of frequency and 1 - coherent ratio at the end",
         ),
-        frequency_order.not_low_first(info.independent).beside(),
+        frequency_order.not_low_first(info.independent).secondary(),
     ]  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def findings(info: FrequencyQuantized) -> list[Finding]:
             "even frequencies come closer to 1", info.odd_minus_even, 0,
             "distance of the amplitude ratio from 1, odd minus even frequencies",
         ),
-        frequency_order.not_low_first(info.independent).beside(),
+        frequency_order.not_low_first(info.independent).secondary(),
     ]  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def compute(arms: Arms) -> FrequencySupervised:
 
 def findings(info: FrequencySupervised) -> list[Finding]:
     """The claim with the document's common phase; beside it independent phases."""
-    beside = [finding.beside() for finding in frequency_order.low_first(info.independent)]
+    beside = [finding.secondary() for finding in frequency_order.low_first(info.independent)]
     return [*frequency_order.low_first(info.common), *beside]
 
 

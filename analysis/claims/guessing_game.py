@@ -33,7 +33,7 @@ class GuessingGame(NamedTuple):
     Attributes:
         many: the arm with many numbers.
         few: the arm with three.
-        plateaus: above rung 0, of each seed of `many`.
+        plateaus: above level 0, of each seed of `many`.
         share: mean of J_d = 1 - loss of number d, the share that is learned, along training, of `many`.
         aligned: sum_d J_d^2 / sum_d J_d, along training, of `many`.
         halfway: the same, over its largest and smallest possible values, where half of the numbers are learned.
@@ -67,7 +67,7 @@ def compute(arms: Arms) -> GuessingGame:
     return GuessingGame(
         many=many,
         few=few,
-        plateaus=np.array([sum(rest.plateau.rung > 0 for rest in own.rests) for own in many.outcomes], dtype=float),
+        plateaus=np.array([len(outcome.unsolved_plateaus) for outcome in many.outcomes], dtype=float),
         share=Curve(learned.x, total / dims),
         aligned=Curve(learned.x, np.where(total > 0.5, aligned, np.nan)),
         halfway=_where(total, aligned, HALF_WAY_UP * dims),
@@ -108,7 +108,7 @@ def findings(info: GuessingGame) -> list[Finding]:
             "what is learned one by one are directions, mixtures of all numbers",
             info.halfway - along_directions(HALF_WAY_UP, dims), -SAME, SAME,
             "sum of J² over sum of J where half is learned, minus that of half as many random directions",
-        ).beside(),
+        ).secondary(),
     ]  # fmt: skip
 
 
@@ -152,11 +152,11 @@ def draw(info: GuessingGame) -> Chart:
 
 
 def _one_seed(arm: Arm) -> Panel:
-    """The first seed's loss, and the level of each plateau above rung 0."""
+    """The first seed's loss, and the level of each plateau above level 0."""
     blocks = arm.blocks()
     panel = Panel(f"Loss with {arm.dims} numbers, one seed", "iteration", "loss (chance = 1)", [Level(0.0), Level(1.0)])
     panel.marks.append(Line(blocks.x, blocks.y[0], 0, width=0.8, opacity=0.7))
-    for place, plateau in enumerate(rest.plateau for rest in arm.outcomes[0].rests if rest.plateau.rung > 0):
+    for place, plateau in enumerate(arm.outcomes[0].unsolved_plateaus):
         label = "plateaus" if place == 0 else ""
         panel.marks.append(Line([plateau.start, plateau.end], [plateau.level] * 2, 1, label, width=3.0))
     return panel
@@ -164,7 +164,7 @@ def _one_seed(arm: Arm) -> Panel:
 
 def _converged(arm: Arm) -> Numbers:
     """The end of the last block whose loss is not below `CONVERGED`; the budget where that is the last one of all."""
-    blocks, size = arm.blocks(), arm.run.summary.ladder.block
+    blocks, size = arm.blocks(), arm.run.summary.staircase.block
     high = ~(blocks.y < CONVERGED)
     last = np.where(high.any(axis=1), high.shape[1] - high[:, ::-1].argmax(axis=1), 0)
     return np.where(last == high.shape[1], arm.budget, last * size).astype(float)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from badger_sweeps.measures.dynamics.hurst import LEAST, increments, on_stretches
-from badger_sweeps.measures.seed_outcome import Outcome
+from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.reporting.inference.evidence import Finding, above, within
 from badger_sweeps.reporting.plotting.chart import Chart, Level, Panel, groups
 from badger_sweeps.reporting.reading.arms import Arm, Arms, Numbers
@@ -27,7 +27,7 @@ SHUFFLES = 5
 
 
 class Exponents(NamedTuple):
-    """Means over each seed's plateaus of at least 513 iterations above rung 0; NaN for a seed that has none."""
+    """Means over each seed's plateaus of at least 513 iterations above level 0; NaN for a seed that has none."""
 
     label: str
     levels: Numbers
@@ -71,11 +71,11 @@ def findings(info: HurstOnPlateaus) -> list[Finding]:
         above(
             "the training loss has more memory than the same values in random order", own.levels - own.shuffled, 0,
             "DFA of levels, difference",
-        ).beside(),
-        within("the loss on fixed games has no memory", fixed.levels, low, high, _unit(fixed)).beside(),
-        within("the training loss with many numbers has none", many.levels, low, high, _unit(many)).beside(),
-        within("the loss on fixed games walks at random", fixed.increments, low, high, "DFA of increments").beside(),
-        within("the training loss has none by R/S either", own.rescaled, low, high, "R/S of levels").beside(),
+        ).secondary(),
+        within("the loss on fixed games has no memory", fixed.levels, low, high, _unit(fixed)).secondary(),
+        within("the training loss with many numbers has none", many.levels, low, high, _unit(many)).secondary(),
+        within("the loss on fixed games walks at random", fixed.increments, low, high, "DFA of increments").secondary(),
+        within("the training loss has none by R/S either", own.rescaled, low, high, "R/S of levels").secondary(),
     ]  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def draw(info: HurstOnPlateaus) -> Chart:
         panels.append(Panel(title, "", "Hurst exponent", [*marks, *groups(values, names)], ticks=names))
     return Chart(
         [losses.panel([info.arms["badger"], info.arms["fixed_games"]]), *panels],
-        f"A dot for each seed: the mean over its plateaus above rung 0 of at least {LEAST + 1} iterations, which the "
+        f"A dot for each seed: the mean over its plateaus above level 0 of at least {LEAST + 1} iterations, which the "
         f"plateau at chance does not last; the learning rate is {info.learning_rate:g}, so that others do. The "
         "training loss is that of a new batch at every iteration; the loss on fixed games has none of its noise. "
         + "; ".join(f"{own.label}: {own.plateaus} plateaus" for own in info.exponents.values())
@@ -112,11 +112,9 @@ def _exponents(arm: Arm, series: Numbers, label: str, every: int, shuffles: int 
     return Exponents(label, levels, steps, rescaled, shuffled, count)
 
 
-def _stretches(outcome: Outcome, every: int, length: int) -> list[tuple[int, int]]:
-    """The plateaus above rung 0 that are long enough, in places of a series of every so-many-th iteration."""
-    places = [
-        (-(-rest.plateau.start // every), rest.plateau.end // every) for rest in outcome.rests if rest.plateau.rung > 0
-    ]
+def _stretches(outcome: SeedOutcome, every: int, length: int) -> list[tuple[int, int]]:
+    """The plateaus above level 0 that are long enough, in places of a series of every so-many-th iteration."""
+    places = [(-(-plateau.start // every), plateau.end // every) for plateau in outcome.unsolved_plateaus]
     return [(start, min(end, length)) for start, end in places if min(end, length) - start > LEAST]
 
 

@@ -36,8 +36,8 @@ class L1Loss(NamedTuple):
 
     Attributes:
         arms: all four.
-        escape: iterations until the squared error has fallen by a quarter of a rung (the budget where it does not).
-        solved: iterations until it is below a quarter of a rung (the budget where it does not get there).
+        escape: iterations until the squared error has fallen by a quarter of a level (the budget where it does not).
+        solved: iterations until it is below a quarter of a level (the budget where it does not get there).
         squares: final normalised squared error.
         absolute: final normalised absolute error.
         learned: of the seeds of `mse`, how many solved the task.
@@ -85,11 +85,11 @@ def findings(info: L1Loss) -> list[Finding]:
         _no_gain("l1 does not solve the task faster", info.solved, "iterations"),
         _no_gain("l1 does not end with a lower squared error", info.squares, "squared error"),
         _no_gain("l1 does not end with a lower absolute error", info.absolute, "absolute error"),
-        direction("what is minimised makes a difference of that direction", minimised, 0, unit).beside(),
-        direction("what the learner is told makes a difference of that direction", told, 0, unit).beside(),
+        direction("what is minimised makes a difference of that direction", minimised, 0, unit).secondary(),
+        direction("what the learner is told makes a difference of that direction", told, 0, unit).secondary(),
         (above if more.mean() >= 0 else below)(
             larger, more, 0, "iterations, effect of what is minimised minus effect of what is told, paired by seed"
-        ).beside(),
+        ).secondary(),
     ]
 
 
@@ -124,7 +124,7 @@ def draw(info: L1Loss) -> Chart:
     ticks = [name.replace("_", " ") for name in names]
     return Chart(
         [
-            losses.panel([info.arms[BOTH]], "L1 loss", rungs=False, first=names.index(BOTH)),
+            losses.panel([info.arms[BOTH]], "L1 loss", show_levels=False, first=names.index(BOTH)),
             losses.panel([info.arms[NEITHER]], "Squared loss", first=names.index(NEITHER)),
             Panel("Leaving chance", "", "iterations", groups(list(info.escape.values()), names), ticks=ticks),
             *both,

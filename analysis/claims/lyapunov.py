@@ -12,7 +12,7 @@ from badger_sweeps.measures.dynamics.surrogates import amplitude_adjusted
 from badger_sweeps.reporting.inference.evidence import Finding, above, within
 from badger_sweeps.reporting.plotting.chart import Chart, Level, Panel, groups
 from badger_sweeps.reporting.reading.arms import Arm, Arms, Numbers
-from badger_sweeps.reporting.remeasure.measure import TWINS
+from badger_sweeps.reporting.remeasure.measure import PERTURBED_REPLICAS
 from badger_sweeps.reporting.remeasure.required import RequiredMeasures
 
 from ..shared import losses
@@ -75,7 +75,7 @@ def compute(arms: Arms) -> Lyapunov:
     adjusted = np.stack([rosenstein(draw).numpy() for draw in draws])
     loss, phases, mean, largest, twins = (np.where(converged, values, np.nan) for values in (
         arm.last("lyapunov/loss"), arm.last("lyapunov/loss_surrogate_mean"), adjusted.mean(axis=0),
-        adjusted.max(axis=0), arm.last(TWINS),
+        adjusted.max(axis=0), arm.last(PERTURBED_REPLICAS),
     ))  # fmt: skip
     return Lyapunov(arm, loss, phases, mean, largest, np.asarray(noise.numpy()), twins, converged)
 
@@ -92,11 +92,13 @@ def findings(info: Lyapunov) -> list[Finding]:
             f"{difference} (above all {ADJUSTED} surrogates: {beyond} of {known.sum()} seeds)",
         ),
         above("runs that start next to each other part", info.twins, 0, f"{nats}, twins in weight space"),
-        above("it exceeds that of surrogates with the same spectrum", info.loss - info.phases, 0, difference).beside(),
+        above(
+            "it exceeds that of surrogates with the same spectrum", info.loss - info.phases, 0, difference
+        ).secondary(),
         within(
             "it is that of Gaussian white noise, to a tenth", info.loss - info.noise, -SAME * float(info.noise.mean()),
             SAME * float(info.noise.mean()), difference,
-        ).beside(),
+        ).secondary(),
     ]  # fmt: skip
 
 

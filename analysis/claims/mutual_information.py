@@ -34,7 +34,7 @@ class MutualInformation(NamedTuple):
         rest: relative change, either way, from the first to the last measurement within a plateau of the loss
             (`relative_change`), mean over plateaus.
         before_escape: from the first measurement to the one at which chance is left: bits.
-        fall: from its mean on the ladder to the last measurement: bits.
+        fall: from its mean on the staircase to the last measurement: bits.
         fall_given: the same given the targets.
     """
 
@@ -50,7 +50,7 @@ class MutualInformation(NamedTuple):
 
 
 def compute(arms: Arms) -> MutualInformation:
-    """Its course, and what it does on the ladder and afterwards."""
+    """Its course, and what it does on the staircase and afterwards."""
     linked, unlinked = arms["linked"], arms["unlinked"]
     names = sorted(name for name in map(str, linked.measured) if re.fullmatch(r"mi/\d\d__\d\d", name))
     curves = [linked.curve(name) for name in names]
@@ -71,7 +71,7 @@ def compute(arms: Arms) -> MutualInformation:
 
 def findings(info: MutualInformation) -> list[Finding]:
     """The claim's parts; beside them the same given the targets."""
-    bits = "bits, the last measurements minus the mean while the ladder is walked down"
+    bits = "bits, the last measurements minus the mean while the staircase is walked down"
     without = "without a plateau on which it was measured twice"
     unsolved = "that had not solved the task by nine tenths of the budget"
     return [
@@ -79,12 +79,12 @@ def findings(info: MutualInformation) -> list[Finding]:
             "mutual information rests on the plateaus of the loss", info.rest, FLAT,
             "change relative to the mean of both values, either way", without,
         ),
-        below("it is lower at the end than on the ladder", info.fall, 0, bits, unsolved),
-        below("given the targets it is lower at the end", info.fall_given, 0, bits, unsolved).beside(),
+        below("it is lower at the end than on the staircase", info.fall, 0, bits, unsolved),
+        below("given the targets it is lower at the end", info.fall_given, 0, bits, unsolved).secondary(),
         below(
             "it has fallen by the time chance is left", info.before_escape, 0, "bits, then minus before training",
             "that stayed at chance, or left it before the second measurement",
-        ).beside(),
+        ).secondary(),
     ]  # fmt: skip
 
 
@@ -120,10 +120,10 @@ def relative_change(first: float, last: float) -> float:
 
 
 def _rest(arm: Arm, curve: Curve) -> Numbers:
-    """Relative change within plateaus above rung 0 on which it was measured twice or more; NaN where there are none."""
+    """Relative change within plateaus above level 0 on which it was measured twice or more; else NaN."""
     found = []
     for row, outcome in zip(curve.y, arm.outcomes, strict=True):
-        plateaus = [rest.plateau for rest in outcome.rests if rest.plateau.rung > 0]
+        plateaus = outcome.unsolved_plateaus
         known = np.isfinite(row)
         within = [row[known & (curve.x >= plateau.start) & (curve.x < plateau.end)] for plateau in plateaus]
         changes = [relative_change(own[0], own[-1]) for own in within if len(own) > 1]

@@ -99,7 +99,7 @@ def findings(info: RayInterference) -> list[Finding]:
     return [
         above("Badger is more sequential than supervised learning", learned, supervised, unit),
         above("Badger learns one dimension after the other", learned, ONE_BY_ONE, unit),
-        replace(falls_back, p_against=1.0).beside(),  # a drop within noise does not speak against it
+        replace(falls_back, p_against=1.0).secondary(),  # a drop within noise does not speak against it
     ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from badger_sweeps.reporting.inference.evidence import Finding, above, below, most, rank_correlation
 from badger_sweeps.reporting.plotting.chart import Chart, Level, Panel, groups
-from badger_sweeps.reporting.reading.arms import Arm, Arms, Numbers, resting
+from badger_sweeps.reporting.reading.arms import Arm, Arms, Numbers, on_plateau
 from badger_sweeps.reporting.reading.collection import Run
 from badger_sweeps.reporting.remeasure.required import RequiredMeasures
 
@@ -17,9 +17,9 @@ CLAIM = "Plateaus are saddles, and the more dimensions there are, the more saddl
 
 
 def _moments(run: Run) -> list[float]:
-    """The middle of the first stretch in which most seeds rest above rung 0, and the end of training."""
+    """The middle of the first stretch in which most seeds rest above level 0, and the end of training."""
     every = np.arange(run.summary.budget, dtype=float)
-    count = np.sum([resting(own, every) for own in run.summary.outcomes], axis=0)
+    count = np.sum([on_plateau(own, every) for own in run.summary.outcomes], axis=0)
     most_of_all = np.flatnonzero(count == count.max())
     stretch = np.split(most_of_all, np.flatnonzero(np.diff(most_of_all) > 1) + 1)[0]
     return [float(np.median(stretch)), float(run.summary.budget)]
@@ -40,7 +40,7 @@ class Saddles(NamedTuple):
         weights: how many these are.
         steepness: smallest eigenvalue over the largest, there.
         later: the same at the end of training, of seeds that have solved the task by then.
-        plateaus: how many above rung 0 a seed rests on, at least: training may end before the task is solved.
+        plateaus: how many above level 0 a seed rests on, at least: training may end before the task is solved.
         network: its size, in words.
         levels: mean loss of the plateaus at the moment measured.
     """
@@ -90,11 +90,11 @@ def findings(info: Saddles) -> list[Finding]:
             "smallest over largest eigenvalue, on the plateau minus at the end, mean over dimensions",
         ),
         _trend("training rests on more plateaus the more dimensions there are", info.dims, info.plateaus),
-        _trend("the share of negative eigenvalues grows with them, too", info.dims, info.indices).beside(),
+        _trend("the share of negative eigenvalues grows with them, too", info.dims, info.indices).secondary(),
         _trend(
             "the number of negative eigenvalues grows, as does the number of weights", info.dims,
             [share * count for share, count in zip(info.indices, info.weights, strict=True)],
-        ).beside(),
+        ).secondary(),
     ]  # fmt: skip
 
 
@@ -115,10 +115,10 @@ def draw(info: Saddles) -> Chart:
         [
             Panel("Index on a plateau", "dimensions", "share of negative eigenvalues", index, ticks=names),
             Panel("Steepest way down", "dimensions", "smallest / largest", [Level(0.0), *steepest], ticks=names),
-            Panel("Plateaus above rung 0", "dimensions", "per seed", plateaus, ticks=names),
+            Panel("Plateaus above level 0", "dimensions", "per seed", plateaus, ticks=names),
         ],
         "Hessian of the outer loss on 64 fixed games with respect to all weights, in float64, at the first "
-        "snapshot at which most seeds rest above rung 0; only those are shown. They rest at different losses, "
+        "snapshot at which most seeds rest above level 0; only those are shown. They rest at different losses, "
         "which the index may depend on: on average at "
         + ", ".join(f"{level:.2f} (D = {dims})" for dims, level in zip(info.dims, info.levels, strict=True))
         + f". Plateaus: at least so many, since training may end before the task is solved. Networks: {info.network}.",
@@ -133,9 +133,9 @@ def _of(arm: Arm) -> tuple[Numbers, Numbers, Numbers]:
         return nothing, nothing, nothing
     index, least, largest = (arm.curve(f"hessian/{name}") for name in ("index", "smallest", "largest"))
     steepness = least.y[:, :, 0] / largest.y
-    rests = np.array([resting(outcome, index.x[:1])[0] for outcome in arm.outcomes])
+    on = np.array([on_plateau(outcome, index.x[:1])[0] for outcome in arm.outcomes])
     solved = np.array([outcome.solved_iteration is not None for outcome in arm.outcomes])
-    chosen = ((rests, index.y[:, 0]), (rests, steepness[:, 0]), (solved, steepness[:, -1]))
+    chosen = ((on, index.y[:, 0]), (on, steepness[:, 0]), (solved, steepness[:, -1]))
     on, steep, later = (np.where(where, values, np.nan) for where, values in chosen)
     return on, steep, later
 
@@ -145,11 +145,11 @@ def _level(arm: Arm) -> float:
     if not arm.has("hessian/index"):
         return float("nan")
     when = arm.curve("hessian/index").x[0]
-    rests = [rest.plateau for own in arm.outcomes for rest in own.rests if rest.plateau.rung > 0]
-    levels = [plateau.level for plateau in rests if plateau.start <= when < plateau.end]
+    plateaus = [plateau for outcome in arm.outcomes for plateau in outcome.unsolved_plateaus]
+    levels = [plateau.level for plateau in plateaus if plateau.start <= when < plateau.end]
     return float(np.mean(levels)) if levels else float("nan")
 
 
 def _plateaus(arm: Arm) -> Numbers:
-    """Above rung 0."""
-    return np.array([sum(rest.plateau.rung > 0 for rest in own.rests) for own in arm.outcomes], dtype=float)
+    """Above level 0."""
+    return np.array([len(outcome.unsolved_plateaus) for outcome in arm.outcomes], dtype=float)

@@ -73,11 +73,11 @@ def findings(info: Topology) -> list[Finding]:
         above(
             "the ring, which agrees slowly, is slower than strongly connected graphs", info.solved["ring"] - strong, 0,
             "iterations, paired by seed",
-        ).beside(),
+        ).secondary(),
         within(
             "the ring and strongly connected graphs are equally fast, to a tenth", info.solved["ring"] - strong,
             -SAME * float(strong.mean()), SAME * float(strong.mean()), "iterations, paired by seed",
-        ).beside(),
+        ).secondary(),
     ]  # fmt: skip
 
 

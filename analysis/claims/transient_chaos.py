@@ -64,13 +64,13 @@ def findings(info: TransientChaos) -> list[Finding]:
         above(
             "its chaos is to blame: the same cell without self-feedback ends with a lower loss",
             info.final["annealed"] - info.final["no_feedback"], 0, loss,
-        ).beside(),
-        above("the inner loop is chaotic before training", annealed[:, 0], 0, nats).beside(),
-        below("and no longer at its end", annealed[:, -1], 0, nats).beside(),
+        ).secondary(),
+        above("the inner loop is chaotic before training", annealed[:, 0], 0, nats).secondary(),
+        below("and no longer at its end", annealed[:, -1], 0, nats).secondary(),
         above(
             "chaos that stays ends with a higher loss than chaos that goes",
             info.final["constant"] - info.final["annealed"], 0, loss,
-        ).beside(),
+        ).secondary(),
     ]  # fmt: skip
 
 

@@ -39,14 +39,14 @@ def findings(info: WeightedReadout) -> list[Finding]:
         (info.mean, info.positive, "a weight for each expert, with noisy starts,"),
         (info.mean, info.signed, "a weight of either sign, with noisy starts,"),
     )
-    return [*alike, *(own.beside() for other in others for own in first_plateau.findings(*other))]
+    return [*alike, *(own.secondary() for other in others for own in first_plateau.findings(*other))]
 
 
 def draw(info: WeightedReadout) -> Chart:
     """Loss and times."""
     return Chart(
         first_plateau.panels(info),
-        "Left: block means of the loss, dotted the rungs. Right: a dot for each seed, a diamond for their mean with "
+        "Left: block means of the loss, dotted the levels. Right: a dot for each seed, a diamond for their mean with "
         "its 95 % interval. Alike: hidden states start with noise of 0.01 instead of 1. The document does not say how "
         "the weights start: positive, U[0, 2/E], or signed, U[-1/√E, 1/√E].",
         columns=3,

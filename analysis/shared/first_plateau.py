@@ -35,7 +35,7 @@ class FirstPlateau(NamedTuple):
 
 def compute(arm: Arm) -> FirstPlateau:
     """Of one arm."""
-    least = LEAST * arm.run.summary.ladder.block
+    least = LEAST * arm.run.summary.staircase.block
     rested = tuple(outcome.escape_iteration is None or outcome.escape_iteration >= least for outcome in arm.outcomes)
     return FirstPlateau(arm, arm.times("escape_iteration"), rested, arm.times("solved_iteration"))
 

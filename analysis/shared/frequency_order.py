@@ -76,7 +76,7 @@ def low_first(order: Order, where: str = "") -> list[Finding]:
         f"Page's L minus its expectation {page.expected:.0f}", "Page's L, two-sided", sign=1,
     )  # fmt: skip
     lower = above(f"low frequencies are solved first ({where} phases)", order.spearman, NO_ORDER, _unit(order))
-    return [lower, shared.beside()]
+    return [lower, shared.secondary()]
 
 
 def not_low_first(order: Order, where: str = "") -> Finding:

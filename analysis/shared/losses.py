@@ -1,4 +1,4 @@
-"""The loss of every arm, with the rungs of its ladder: a panel that many studies have."""
+"""The loss of every arm, with the levels of its staircase: a panel that many studies have."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from collections.abc import Sequence
 from badger_sweeps.reporting.plotting.chart import Level, Mark, Panel, seeds
 from badger_sweeps.reporting.reading.arms import Arm
 
-MOST_RUNGS = 5
-"""Rungs that are drawn; of a finer ladder none is, as its lines would be all that is seen."""
+MOST_LEVELS = 5
+"""Levels that are drawn; of a finer staircase none is, as its lines would be all that is seen."""
 
 
-def panel(arms: Sequence[Arm], title: str = "Loss", x_log: bool = False, rungs: bool = True, first: int = 0) -> Panel:
+def panel(
+    arms: Sequence[Arm], title: str = "Loss", x_log: bool = False, show_levels: bool = True, first: int = 0
+) -> Panel:
     """Block means of the training loss (chance = 1): every seed, and the median.
 
     Args:
         arms: whose.
         title: of the panel.
         x_log: whether iterations are on a logarithmic axis.
-        rungs: whether the rungs of the squared error's ladder are drawn.
+        show_levels: whether the levels of the squared error's staircase are drawn.
         first: the first arm's colour.
     """
-    parts = max(arm.run.summary.ladder.parts for arm in arms)
-    levels = [k / parts for k in range(parts + 1)] if rungs and parts <= MOST_RUNGS else [0.0, 1.0]
+    parts = max(arm.run.summary.staircase.parts for arm in arms)
+    levels = [k / parts for k in range(parts + 1)] if show_levels and parts <= MOST_LEVELS else [0.0, 1.0]
     marks: list[Mark] = [Level(level) for level in levels]
     for place, arm in enumerate(arms, start=first):
         marks += seeds(arm.blocks(), place, in_words(arm.name))

@@ -31,12 +31,12 @@ class Architecture(ABC):
     on the whole population at once.
 
     Attributes:
-        solitary: one learner, not experts on a graph. It needs a topology of one expert.
+        single_agent: one learner, not experts on a graph. It needs a topology of one expert.
         supervised: it is told the task's inputs and answers at once. It needs a task that has inputs, and there is no
             inner loop: one inner step.
     """
 
-    solitary: ClassVar[bool] = False
+    single_agent: ClassVar[bool] = False
     supervised: ClassVar[bool] = False
 
     @abstractmethod
@@ -58,7 +58,7 @@ class Architecture(ABC):
     def step(
         self,
         parameters: Parameters,
-        mixing: Float[Tensor, "population expert expert"],
+        adjacency: Float[Tensor, "population expert expert"],
         state: State,
         observation: Observation,
     ) -> tuple[State, Float[Tensor, "population game expert dim"]]:

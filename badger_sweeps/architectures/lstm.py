@@ -27,7 +27,7 @@ class LSTM(Architecture):
     Source: the 2020 study; the input is reconstructed.
     """
 
-    solitary: ClassVar[bool] = True
+    single_agent: ClassVar[bool] = True
 
     hidden: Size = 64
 
@@ -41,7 +41,7 @@ class LSTM(Architecture):
     def step(
         self,
         parameters: Parameters,
-        mixing: Float[Tensor, "population expert expert"],
+        adjacency: Float[Tensor, "population expert expert"],
         state: State,
         observation: Observation,
     ) -> tuple[State, Float[Tensor, "population game expert dim"]]:

@@ -63,13 +63,13 @@ class MicroBadger(Architecture):
     def step(
         self,
         parameters: Parameters,
-        mixing: Float[Tensor, "population expert expert"],
+        adjacency: Float[Tensor, "population expert expert"],
         state: State,
         observation: Observation,
     ) -> tuple[State, Float[Tensor, "population game expert dim"]]:
         h, m = state["h"], state["m"]
         population, games, experts, _ = h.shape
-        x = self.input(parameters, mixing, m, observation.error)
+        x = self.input(parameters, adjacency, m, observation.error)
         h = self.cell(parameters, x, h.reshape(population, games * experts, -1)).view(population, games, experts, -1)
         emitted = self._emitted(parameters, h)
         return {"h": h, "m": emitted[..., : self.message]}, emitted[..., self.message :]
@@ -77,7 +77,7 @@ class MicroBadger(Architecture):
     def input(
         self,
         parameters: Parameters,
-        mixing: Float[Tensor, "population expert expert"],
+        adjacency: Float[Tensor, "population expert expert"],
         messages: Float[Tensor, "population game expert message"],
         error: Float[Tensor, "population game"],
     ) -> Float[Tensor, "population row input"]:
@@ -85,7 +85,7 @@ class MicroBadger(Architecture):
 
         Architectures that know their experts apart, or learn whom they hear, read that from the weights.
         """
-        heard = torch.matmul(mixing[:, None], messages)
+        heard = torch.matmul(adjacency[:, None], messages)
         seen = error[:, :, None, None].expand(*heard.shape[:3], 1)
         return torch.cat([heard, seen], dim=-1).flatten(1, 2)
 

@@ -28,7 +28,7 @@ class SupervisedLSTM(Architecture):
     Source: the 2020 study; the inputs are reconstructed.
     """
 
-    solitary: ClassVar[bool] = True
+    single_agent: ClassVar[bool] = True
     supervised: ClassVar[bool] = True
 
     hidden: Size = 64
@@ -42,7 +42,7 @@ class SupervisedLSTM(Architecture):
     def step(
         self,
         parameters: Parameters,
-        mixing: Float[Tensor, "population expert expert"],
+        adjacency: Float[Tensor, "population expert expert"],
         state: State,
         observation: Observation,
     ) -> tuple[State, Float[Tensor, "population game expert dim"]]:

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from badger_sweeps.configuration.recorded import run_folders
 from badger_sweeps.core.errors import UsageError
-from badger_sweeps.measures.dynamics.lyapunov import LEAST_OF_TWINS
+from badger_sweeps.measures.dynamics.lyapunov import LEAST_OF_REPLICAS
 from badger_sweeps.reporting.formatting.terminal import print_rows
 from badger_sweeps.reporting.reading.measures import NAME, read_measures, write_measures
 from badger_sweeps.reporting.remeasure import plateaus
@@ -40,16 +40,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--every", type=int, default=1, help="only snapshots at multiples of so many iterations")
     parser.add_argument(
-        "--twins",
+        "--replicas",
         type=int,
         metavar="N",
-        help="train twins for N iterations from every snapshot: lyapunov/twins, alone unless a MEASURE is named",
+        help="train twins for N iterations from every snapshot: lyapunov/replicas, alone unless a MEASURE is named",
     )
 
 
 def run(given: argparse.Namespace) -> None:
     """Measure all runs below a folder, one after another."""
-    for name, value, least in (("--every", given.every, 1), ("--twins", given.twins, 2 * LEAST_OF_TWINS)):
+    for name, value, least in (("--every", given.every, 1), ("--replicas", given.twins, 2 * LEAST_OF_REPLICAS)):
         if value is not None and value < least:
             raise UsageError(f"`{name}` must be at least {least}; found {value}.")
     console = Console()
@@ -68,17 +68,17 @@ def run(given: argparse.Namespace) -> None:
 
 
 def _measure(
-    plan: Plan, names: Sequence[str], every: int, twin_iterations: int | None, progress: Progress, console: Console
+    plan: Plan, names: Sequence[str], every: int, replica_iterations: int | None, progress: Progress, console: Console
 ) -> None:
     measures = [measure for measure in chosen(plan.measures, names) if measure.columns(plan.experiment)]
-    if twin_iterations and not names:
+    if replica_iterations and not names:
         measures = []
-    found = measured(plan, measures, checkpoints(plan.folder, every), twin_iterations, progress)
-    write_measures(plan.folder, found, sources(plan, measures, twin_iterations))
+    found = measured(plan, measures, checkpoints(plan.folder, every), replica_iterations, progress)
+    write_measures(plan.folder, found, sources(plan, measures, replica_iterations))
     _show(plan, found, console)
-    rests = plateaus.table(plan, read_history(plan.folder), read_measures(plan.folder))
-    if rests is not None:
-        path = plateaus.write(plan.folder, rests)
+    found_plateaus = plateaus.table(plan, read_history(plan.folder), read_measures(plan.folder))
+    if found_plateaus is not None:
+        path = plateaus.write(plan.folder, found_plateaus)
         console.print(f"plateaus: {os.path.relpath(path)}", markup=False, highlight=False, soft_wrap=True)
     where = os.path.relpath(plan.folder / NAME)
     console.print(f"measures: {where}", markup=False, highlight=False, soft_wrap=True)

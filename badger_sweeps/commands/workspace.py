@@ -75,7 +75,7 @@ def _study(folder: Path) -> workspaces.StudyDescription:
         entity=entity,
         groups=[*(run.group for run in told), *searches],
         metrics=frozenset(name for run in told for name in run.metrics),
-        parts=sorted({planned.ladder.parts for _, planned, _ in runs}),
+        parts=sorted({planned.staircase.parts for _, planned, _ in runs}),
         swept=_swept([dict(run.config) for run in told]),
         searched=bool(searches),
     )

@@ -47,7 +47,7 @@ class Trace(NamedTuple):
     """The states that were asked for, by name; the inner steps that were asked for are their first axis."""
 
 
-class Serving(NamedTuple):
+class ResolvedEngine(NamedTuple):
     """The engine that will run a configuration."""
 
     engine: Engine
@@ -64,7 +64,7 @@ class Engine(ABC):
 
     @property
     @abstractmethod
-    def workers(self) -> int:
+    def thread_count(self) -> int:
         """How many threads it may use; others may use as many while it rests."""
 
     @abstractmethod
@@ -72,7 +72,7 @@ class Engine(ABC):
         """Why it does not serve `system` on `device`, as a clause for the user; None if it does, in all it offers."""
 
     @abstractmethod
-    def serving(self, system: System, device: torch.device) -> Serving:
+    def resolve(self, system: System, device: torch.device) -> ResolvedEngine:
         """The engine that runs `system` on `device`, made ready: this one, or the reference where it does not serve.
 
         Called before the first iteration; it may claim the processor and may take seconds.

@@ -64,7 +64,7 @@ class Captured:
         learner, device = objective.system.architecture, parameters.flat.device
         self._annealed = {name: torch.tensor(value, device=device) for name, value in learner.annealed().items()}
         system = objective.system._replace(architecture=_reading(learner, self._annealed))
-        self._objective = replace(objective, system=system, mixing=objective.mixing.clone())
+        self._objective = replace(objective, system=system, adjacency=objective.adjacency.clone())
         self._parameters = Weights(parameters.flat.clone(), parameters.shapes)
         state = {name: tensor.clone() for name, tensor in games.state.items()}
         self._games = Games(games.targets.clone(), games.inputs.clone(), state)
@@ -87,7 +87,7 @@ class Captured:
         for name, value in objective.system.architecture.annealed().items():
             self._annealed[name].fill_(value)
         self._parameters.flat.copy_(parameters.flat)
-        self._objective.mixing.copy_(objective.mixing)
+        self._objective.adjacency.copy_(objective.adjacency)
         self._games.targets.copy_(games.targets)
         self._games.inputs.copy_(games.inputs)
         for name, tensor in games.state.items():
@@ -125,7 +125,7 @@ def replayed(
     """
     system, learner = objective.system, objective.system.architecture
     settings = tuple((name, value) for name, value in vars(learner).items() if name not in learner.annealed())
-    tensors = (parameters.flat, objective.mixing, games.targets, games.inputs, *games.state.values())
+    tensors = (parameters.flat, objective.adjacency, games.targets, games.inputs, *games.state.values())
     shapes = (*(tensor.shape for tensor in tensors), None if cotangents is None else cotangents.shape)
     steps = (objective.inner_steps, objective.loss_steps)
     key = (type(learner), settings, system[1:], parameters.shapes, shapes, steps, parameters.flat.device)

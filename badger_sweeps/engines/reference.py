@@ -12,7 +12,7 @@ from torch import Tensor
 
 from badger_sweeps.core.settings import settings
 from badger_sweeps.core.weights import Weights
-from badger_sweeps.engines.base import Engine, Losses, Pullback, Serving, Trace, check_cotangents, chosen_steps
+from badger_sweeps.engines.base import Engine, Losses, Pullback, ResolvedEngine, Trace, check_cotangents, chosen_steps
 from badger_sweeps.engines.cuda_graph import replayed
 from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games, System
@@ -37,15 +37,15 @@ class Reference(Engine):
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
 
     @property
-    def workers(self) -> int:
+    def thread_count(self) -> int:
         return self.threads
 
     def refusal(self, system: System, device: torch.device) -> str | None:
         return None
 
-    def serving(self, system: System, device: torch.device) -> Serving:
+    def resolve(self, system: System, device: torch.device) -> ResolvedEngine:
         torch.set_num_threads(self.threads)
-        return Serving(self, f"reference engine (PyTorch{', CUDA graph' if device.type == 'cuda' else ''})")
+        return ResolvedEngine(self, f"reference engine (PyTorch{', CUDA graph' if device.type == 'cuda' else ''})")
 
     @torch.no_grad()
     def losses(self, objective: OuterObjective, parameters: Weights, games: Games) -> Losses:

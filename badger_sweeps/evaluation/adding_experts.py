@@ -6,7 +6,7 @@ from torch import Tensor
 
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.information.growth import concavity, shared_with_others, task_information
 from badger_sweeps.measures.information.sharing import sharing
 from badger_sweeps.training.experiment import Experiment
@@ -34,10 +34,10 @@ class AddingExperts(Measure):
         vectors = {"experts/shared": (experts - 1,), "experts/task": (experts,)}
         return vectors | {f"experts/{name}": () for name in summaries}
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        outputs = moment.outputs_read
-        shared = shared_with_others(outputs, moment.generator())
-        task = task_information(outputs, moment.coordinates, moment.generator())
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        outputs = context.outputs_read
+        shared = shared_with_others(outputs, context.generator())
+        task = task_information(outputs, context.coordinates, context.generator())
         return {
             "experts/shared": shared,
             "experts/task": task,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from badger_sweeps.core.settings import Count
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.training.experiment import Experiment
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -29,13 +29,13 @@ class Measure(ABC):
         """What it gives; nothing where it does not apply to the experiment."""
 
     @abstractmethod
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         """The values, members first, of every name in `columns`."""
 
 
 def has_experts(experiment: Experiment) -> bool:
     """Whether there are experts with hidden states to compare: at least two."""
-    return not experiment.architecture.solitary and experiment.topology.experts > 1
+    return not experiment.architecture.single_agent and experiment.topology.experts > 1
 
 
 def has_states(experiment: Experiment) -> bool:

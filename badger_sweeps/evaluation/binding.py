@@ -7,8 +7,8 @@ from torch import Tensor
 
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
-from badger_sweeps.evaluation.context import Moment
-from badger_sweeps.measures.information.binding import Organisation, organisation
+from badger_sweeps.evaluation.context import EvaluationContext
+from badger_sweeps.measures.information.binding import HigherOrderInformation, higher_order_information
 from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.noise import noise_entropy
 from badger_sweeps.training.experiment import Experiment
@@ -33,15 +33,15 @@ class Binding(Measure):
         names = [f"binding/{name}{given}" for given in ("", GIVEN) for name in OUTER]
         return dict.fromkeys(names, ()) if has_experts(experiment) else {}
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        floor = noise_entropy(moment.outputs_read[0, 0].numel(), moment.evaluation.noise_share)
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        floor = noise_entropy(context.outputs_read[0, 0].numel(), context.evaluation.noise_share)
 
         def both(outputs: Tensor, conditions: Tensor) -> dict[str, Tensor]:
-            return _outer(organisation(outputs), floor, "") | _outer(
-                organisation(outputs, Conditions(conditions)), floor, GIVEN
+            return _outer(higher_order_information(outputs), floor, "") | _outer(
+                higher_order_information(outputs, Conditions(conditions)), floor, GIVEN
             )
 
-        return moment.in_threads(both, moment.parts(moment.outputs_read, moment.conditions))
+        return context.in_threads(both, context.parts(context.outputs_read, context.conditions))
 
 
 @settings
@@ -59,18 +59,21 @@ class InnerBinding(Measure):
         names = ("binding/inner", f"binding/inner{GIVEN}")
         return dict.fromkeys(names, steps) if has_experts(experiment) else {}
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        members = zip(moment.read_outputs_of_steps(), moment.conditions, strict=True)
-        return moment.in_threads(_inner, ((outputs[None], conditions[None]) for outputs, conditions in members))
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        members = zip(context.read_outputs_of_steps(), context.conditions, strict=True)
+        return context.in_threads(_inner, ((outputs[None], conditions[None]) for outputs, conditions in members))
 
 
 def _inner(
     outputs: Float[Tensor, "1 step game expert component"], conditions: Float[Tensor, "1 game term"]
 ) -> dict[str, Tensor]:
-    raw, given = organisation(outputs).binding, organisation(outputs, Conditions(conditions[:, None])).binding
+    raw, given = (
+        higher_order_information(outputs).binding,
+        higher_order_information(outputs, Conditions(conditions[:, None])).binding,
+    )
     return {"binding/inner": raw, f"binding/inner{GIVEN}": given}
 
 
-def _outer(found: Organisation, floor: float, ending: str) -> dict[str, Tensor]:
+def _outer(found: HigherOrderInformation, floor: float, ending: str) -> dict[str, Tensor]:
     values = (found.binding, found.total_correlation, found.residual_entropy - floor, found.o_information)
     return {f"binding/{name}{ending}": value for name, value in zip(OUTER, values, strict=True)}

@@ -15,7 +15,7 @@ from badger_sweeps.core.random_streams import Purpose, stream
 from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import Trace
 from badger_sweeps.evaluation.games import EvaluationSet
-from badger_sweeps.evaluation.loss_history import Course
+from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.measures.information.noise import with_noise_floor
 from badger_sweeps.measures.information.reduction import Basis, project
 from badger_sweeps.outer_objective import OuterObjective
@@ -25,7 +25,7 @@ from badger_sweeps.training.population import Population
 
 
 @dataclass(frozen=True)
-class Moment:
+class EvaluationContext:
     """The members still in training, with their weights, at the start of an iteration; what they do with the games.
 
     Everything is computed when it is first asked for, and once. All tensors hold these members only, in the
@@ -43,14 +43,14 @@ class Moment:
     iteration: int
     members: Int[Tensor, " member"]
     parameters: Weights
-    course: Course
+    loss_history: LossHistory
 
     @classmethod
-    def of(cls, population: Population, evaluation: EvaluationSet, course: Course) -> Moment:
+    def of(cls, population: Population, evaluation: EvaluationSet, loss_history: LossHistory) -> EvaluationContext:
         """The present one."""
         members = population.active.nonzero().flatten()
         parameters = Weights(population.parameters.flat[members], population.parameters.shapes)
-        return cls(evaluation, population.iteration, members, parameters, course)
+        return cls(evaluation, population.iteration, members, parameters, loss_history)
 
     @property
     def experiment(self) -> Experiment:
@@ -73,9 +73,9 @@ class Moment:
         return self.objective.system
 
     @property
-    def mixing(self) -> Float[Tensor, "member expert expert"]:
+    def adjacency(self) -> Float[Tensor, "member expert expert"]:
         """The members' graphs."""
-        return self.objective.mixing
+        return self.objective.adjacency
 
     @cached_property
     def games(self) -> Games:
@@ -105,9 +105,9 @@ class Moment:
         return self.evaluation.engine.rollout(self.objective, self.parameters, self.games, states, steps=(-1,))
 
     @cached_property
-    def error_when_silenced(self) -> Float[Tensor, "member dim"]:
+    def error_without_messages(self) -> Float[Tensor, "member dim"]:
         """`error` where nobody hears anybody: all that is heard is zero, as without links."""
-        silent = replace(self.objective, mixing=torch.zeros_like(self.mixing))
+        silent = replace(self.objective, adjacency=torch.zeros_like(self.adjacency))
         guesses = self.evaluation.engine.rollout(silent, self.parameters, self.games, steps=(-1,)).guesses[-1]
         error: Tensor = self.system.error(guesses, self.targets).mean(dim=1)
         return error
@@ -176,13 +176,13 @@ class Moment:
         self, measure: Callable[..., dict[str, Tensor]], parts: Iterable[tuple[Tensor, ...]]
     ) -> dict[str, Tensor]:
         """`measure` of each part of the members, joined again; in as many threads as the engine may use."""
-        with ThreadPoolExecutor(self.evaluation.engine.workers) as pool:
+        with ThreadPoolExecutor(self.evaluation.engine.thread_count) as pool:
             found = list(pool.map(lambda part: measure(*part), parts))
         return {name: torch.cat([one[name] for one in found]) for name in found[0]}
 
     def parts(self, *tensors: Float[Tensor, "member ..."]) -> Iterator[tuple[Tensor, ...]]:
         """The tensors cut into a part for each of these threads: what is small would spend its time on being cut."""
-        return zip(*(tensor.chunk(self.evaluation.engine.workers) for tensor in tensors), strict=True)
+        return zip(*(tensor.chunk(self.evaluation.engine.thread_count) for tensor in tensors), strict=True)
 
     def generator(self) -> torch.Generator:
         """For what is drawn alike for all members and at every moment: subsets, permutations, surrogates."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.information import ksg
 from badger_sweeps.measures.information.mutual_information import against_permutations, pairwise
 from badger_sweeps.training.experiment import Experiment
@@ -37,9 +37,9 @@ class CrossCheck(Measure):
         names = ("ksg", "copula", "null", "z")
         return dict.fromkeys((f"mi_check/{name}" for name in names), ()) if has_experts(experiment) else {}
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        states = moment.read(moment.reduced(self.components))
-        permuted = against_permutations(states, self.permutations, moment.generator())
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        states = context.read(context.reduced(self.components))
+        permuted = against_permutations(states, self.permutations, context.generator())
         return {
             "mi_check/ksg": ksg.pairwise(states).mean(dim=1),
             "mi_check/copula": pairwise(states).mean(dim=1),

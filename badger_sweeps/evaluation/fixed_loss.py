@@ -6,7 +6,7 @@ from torch import Tensor
 
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.evaluation.loss_history import EVALUATION_LOSS
 from badger_sweeps.training.experiment import Experiment
 
@@ -24,7 +24,7 @@ class FixedLoss(Measure):
     def columns(self, experiment: Experiment) -> Shapes:
         return {EVALUATION_LOSS: (), **{f"evaluation/loss_dim/{dim}": () for dim in range(experiment.task.dims)}}
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        error = moment.error
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        error = context.error
         by_dim = {f"evaluation/loss_dim/{dim}": column for dim, column in enumerate(error.unbind(dim=1))}
         return {EVALUATION_LOSS: error.mean(dim=1), **by_dim}

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.frequencies import spectrum
 from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.training.experiment import Experiment
@@ -33,7 +33,7 @@ class Frequencies(Measure):
         names = [f"frequency/{name}/{k:02d}" for name in PER_FREQUENCY for k in range(1, experiment.task.parts + 1)]
         return dict.fromkeys((*names, "frequency/out_of_band"), ())
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        found = spectrum(moment.guesses, moment.targets, moment.experiment.task.parts)
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        found = spectrum(context.guesses, context.targets, context.experiment.task.parts)
         values = [column for name in PER_FREQUENCY for column in getattr(found, name).unbind(dim=1)]
-        return dict(zip(self.columns(moment.experiment), (*values, found.out_of_band), strict=True))
+        return dict(zip(self.columns(context.experiment), (*values, found.out_of_band), strict=True))

@@ -11,7 +11,7 @@ from badger_sweeps.core.settings import Count, Size, settings
 from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import Trace
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.training.experiment import Experiment
 
 
@@ -37,26 +37,26 @@ class Gates(Measure):
             return {}
         return {"gate/carried": (experiment.training.inner_steps,), "gate/growing": ()}
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        rollouts = enumerate(moment.rollouts(self.games))
-        factors = [self._factors(moment, member, trace) for member, trace in rollouts]
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        rollouts = enumerate(context.rollouts(self.games))
+        factors = [self._factors(context, member, trace) for member, trace in rollouts]
         return {
             "gate/carried": torch.stack([factor.flatten(1).mean(dim=1) for factor in factors]),
             "gate/growing": torch.stack([_share_above_1(factor) for factor in factors]),
         }
 
-    def _factors(self, moment: Moment, member: int, trace: Trace) -> Tensor:
+    def _factors(self, context: EvaluationContext, member: int, trace: Trace) -> Tensor:
         """c of every step, game, expert and component: the rollout is retraced, all steps at once."""
-        architecture, games = moment.system.architecture, moment.games.first(self.games).of(slice(member, member + 1))
+        architecture, games = context.system.architecture, context.games.first(self.games).of(slice(member, member + 1))
         assert isinstance(architecture, GRU)
         states, steps = trace.states["h"][:, 0], len(trace.guesses)
         before = torch.cat([games.state["h"], states[:-1]])
         guesses = torch.cat([torch.zeros_like(trace.guesses[:1, 0]), trace.guesses[:-1, 0]])
-        told = moment.system.told(guesses, games.targets)
-        weights = Weights(moment.parameters.flat[member].expand(steps, -1), moment.parameters.shapes)
+        told = context.system.observed_error(guesses, games.targets)
+        weights = Weights(context.parameters.flat[member].expand(steps, -1), context.parameters.shapes)
         messages = architecture.messages(weights, before)
         messages[0] = games.state["m"][0]
-        x = architecture.input(weights, moment.mixing[member].expand(steps, -1, -1), messages, told)
+        x = architecture.input(weights, context.adjacency[member].expand(steps, -1, -1), messages, told)
         z, _ = architecture.gates(weights, x, before.flatten(1, 2))
         return architecture.a + architecture.b * z if isinstance(architecture, Exponential) else z
 

@@ -9,7 +9,7 @@ from badger_sweeps.core.settings import Count, Size, settings
 from badger_sweeps.engines.base import by_dimension
 from badger_sweeps.engines.reference import Reference
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.landscape.conflict import conflict
 from badger_sweeps.training.experiment import Experiment
 
@@ -34,11 +34,11 @@ class GradientConflict(Measure):
     def columns(self, experiment: Experiment) -> Shapes:
         return dict.fromkeys((f"gradient/{name}" for name in NAMES), ()) if experiment.task.dims > 1 else {}
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        played, dims = moment.games.first(self.games), moment.experiment.task.dims
-        parts = by_dimension(played, len(moment.members))
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        played, dims = context.games.first(self.games), context.experiment.task.dims
+        parts = by_dimension(played, len(context.members))
         # By autograd, whichever engine trains: what was recorded before stays comparable to the bit.
-        gradients = Reference().pullback(moment.objective, moment.parameters, played, parts).gradients
+        gradients = Reference().pullback(context.objective, context.parameters, played, parts).gradients
         found = conflict(gradients.movedim(0, 1))
         cosines = found.cosines[:, *torch.triu_indices(dims, dims, offset=1)]
         values = (

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.training.experiment import Experiment
@@ -33,11 +33,11 @@ class Guesses(Measure):
         names = ["guess/power", *(["guess/alike"] if experiment.task.dims > 1 else []), *LOSSES]
         return dict.fromkeys(names, ())
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        task, guesses = moment.experiment.task, moment.guesses.double()
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        task, guesses = context.experiment.task, context.guesses.double()
         total = guesses.square().sum(dim=-1).mean(dim=1)
         together = guesses.mean(dim=-1).square().mean(dim=1) * task.dims
         found = {"guess/power": total / task.dims / task.absolute_moment(2), "guess/alike": together / total}
         for name, loss in LOSSES.items():
-            found[name] = loss.error(moment.guesses, moment.targets, task).mean(dim=(1, 2))
-        return {name: found[name] for name in self.columns(moment.experiment)}
+            found[name] = loss.error(context.guesses, context.targets, task).mean(dim=(1, 2))
+        return {name: found[name] for name in self.columns(context.experiment)}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.dynamics.hurst import LEAST, Hurst, hurst, increments
 from badger_sweeps.training.experiment import Experiment
 
@@ -40,9 +40,9 @@ class HurstExponents(Measure):
                  for what in ("", "_increments") for name in ESTIMATORS]  # fmt: skip
         return dict.fromkeys(names, ())
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        training = moment.course.losses(moment.members, last=self.window)
-        evaluation = moment.course.evaluation_losses(moment.members, last=self.window)
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        training = context.loss_history.losses(context.members, last=self.window)
+        evaluation = context.loss_history.evaluation_losses(context.members, last=self.window)
         return _exponents(training, "") | _exponents(evaluation, "evaluation_")
 
 

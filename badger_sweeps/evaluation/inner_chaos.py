@@ -9,7 +9,7 @@ from torch import Tensor
 from badger_sweeps.core.axes import State
 from badger_sweeps.core.settings import Count, Size, settings
 from badger_sweeps.evaluation.base import Measure, Shapes, has_states
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.dynamics.lyapunov import tangent_exponents
 from badger_sweeps.training.experiment import Experiment
 
@@ -33,8 +33,8 @@ class InnerChaos(Measure):
     def columns(self, experiment: Experiment) -> Shapes:
         return {"lyapunov/inner": (), "lyapunov/inner_sd": ()} if has_states(experiment) else {}
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        played = moment.games.first(self.games)
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        played = context.games.first(self.games)
         members, games, dims = played.targets.shape
         shapes = {name: tensor.shape[2:] for name, tensor in played.state.items()}
         sizes = [shape.numel() for shape in shapes.values()]
@@ -47,10 +47,10 @@ class InnerChaos(Measure):
             state = {
                 name: part.reshape(members, games, *shapes[name]) for name, part in zip(shapes, parts, strict=True)
             }
-            return joined(*moment.system.step(moment.parameters, moment.mixing, played, state, guess))
+            return joined(*context.system.step(context.parameters, context.adjacency, played, state, guess))
 
         start = joined(played.state, torch.zeros_like(played.targets))
-        steps = moment.experiment.training.inner_steps
-        found = tangent_exponents(step, start, steps, moment.generator(), discard=steps)
+        steps = context.experiment.training.inner_steps
+        found = tangent_exponents(step, start, steps, context.generator(), discard=steps)
         exponents = found[:, 0].view(members, games)
         return {"lyapunov/inner": exponents.mean(dim=1), "lyapunov/inner_sd": exponents.std(dim=1)}

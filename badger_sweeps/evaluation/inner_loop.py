@@ -8,7 +8,7 @@ from torch import Tensor
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.engines.base import Trace
 from badger_sweeps.evaluation.base import Measure, Shapes, has_states
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.frequencies import spectrum
 from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.training.experiment import Experiment
@@ -38,14 +38,14 @@ class InnerLoop(Measure):
             names += [f"inner/{name}/{k:02d}" for name in ("coherent", "amplitude") for k in frequencies]
         return dict.fromkeys(names, (experiment.training.inner_steps,))
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        rows = [self._one(moment, member, trace) for member, trace in enumerate(moment.rollouts())]
-        return dict(zip(self.columns(moment.experiment), torch.stack(rows, dim=1).unbind(dim=0), strict=True))
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        rows = [self._one(context, member, trace) for member, trace in enumerate(context.rollouts())]
+        return dict(zip(self.columns(context.experiment), torch.stack(rows, dim=1).unbind(dim=0), strict=True))
 
-    def _one(self, moment: Moment, member: int, trace: Trace) -> Tensor:
+    def _one(self, context: EvaluationContext, member: int, trace: Trace) -> Tensor:
         """All columns of one member, columns first."""
-        task, guesses, targets = moment.experiment.task, trace.guesses[:, 0], moment.targets[member]
-        loss = moment.system.error(guesses, targets).mean(dim=(1, 2))
+        task, guesses, targets = context.experiment.task, trace.guesses[:, 0], context.targets[member]
+        loss = context.system.error(guesses, targets).mean(dim=(1, 2))
         moved = torch.diff(guesses, dim=0, prepend=torch.zeros_like(guesses[:1]))
         change = (moved.square().mean(dim=(1, 2)) / task.absolute_moment(2)).sqrt()
         size = trace.states["h"][:, 0].square().flatten(1).mean(dim=1).sqrt()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.dynamics.lyapunov import LEAST, against_surrogates
 from badger_sweeps.measures.dynamics.surrogates import amplitude_adjusted, phase_randomised
 from badger_sweeps.training.experiment import Experiment
@@ -41,13 +41,13 @@ class LossChaos(Measure):
         names = [f"lyapunov/loss_{name}" for name in (*NAMES[1:], "adjusted_p_value")]
         return dict.fromkeys(("lyapunov/loss", *names), ())
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        losses = moment.course.losses(moment.members, last=self.window)
-        names = self.columns(moment.experiment)
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        losses = context.loss_history.losses(context.members, last=self.window)
+        names = self.columns(context.experiment)
         if losses.shape[1] < LEAST:
             return dict.fromkeys(names, torch.full((len(losses),), torch.nan))
         found, adjusted = (
-            against_surrogates(losses, moment.generator(), self.surrogates, surrogates=kind)
+            against_surrogates(losses, context.generator(), self.surrogates, surrogates=kind)
             for kind in (phase_randomised, amplitude_adjusted)
         )
         values = (*(getattr(found, name) for name in NAMES), adjusted.p_value)

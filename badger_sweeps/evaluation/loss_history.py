@@ -13,7 +13,7 @@ from badger_sweeps.training.loop import Record
 EVALUATION_LOSS = "evaluation/loss"
 
 
-class Course:
+class LossHistory:
     """What every member's loss was, iteration by iteration.
 
     Args:

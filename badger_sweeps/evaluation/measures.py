@@ -22,11 +22,11 @@ from badger_sweeps.evaluation.hurst import HurstExponents
 from badger_sweeps.evaluation.inner_chaos import InnerChaos
 from badger_sweeps.evaluation.inner_loop import InnerLoop
 from badger_sweeps.evaluation.loss_chaos import LossChaos
-from badger_sweeps.evaluation.message_ablation import Silenced
+from badger_sweeps.evaluation.message_ablation import MessageAblation
 from badger_sweeps.evaluation.modes import InnerModes
 from badger_sweeps.evaluation.mutual_information import MutualInformation
 from badger_sweeps.evaluation.saddles import Saddles
-from badger_sweeps.evaluation.sequentiality import TakingTurns
+from badger_sweeps.evaluation.sequentiality import Sequentiality
 from badger_sweeps.training.experiment import Experiment
 
 FEWEST_GAMES = 1000
@@ -52,11 +52,11 @@ class Measures:
     binding: Binding = field(default_factory=Binding)
     inner_binding: InnerBinding = field(default_factory=InnerBinding)
     hurst: HurstExponents = field(default_factory=HurstExponents)
-    sequentiality: TakingTurns = field(default_factory=TakingTurns)
+    sequentiality: Sequentiality = field(default_factory=Sequentiality)
     frequencies: Frequencies = field(default_factory=Frequencies)
     adding_experts: AddingExperts = field(default_factory=AddingExperts)
     cross_check: CrossCheck = field(default_factory=CrossCheck)
-    silenced: Silenced = field(default_factory=Silenced)
+    message_ablation: MessageAblation = field(default_factory=MessageAblation)
     inner_loop: InnerLoop = field(default_factory=InnerLoop)
     gates: Gates = field(default_factory=Gates)
     gradients: GradientConflict = field(default_factory=GradientConflict)

@@ -6,13 +6,13 @@ from torch import Tensor
 
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.training.experiment import Experiment
 
 
 @settings
-class Silenced(Measure):
-    """``silenced/loss``: the normalised error on the evaluation games with all links cut, weights as they are.
+class MessageAblation(Measure):
+    """``message_ablation/loss``: the normalised error on the evaluation games with all links cut, weights as they are.
 
     Experts then hear zeros, as they do without links. It equals ``evaluation/loss`` where messages are not used, and
     lies above it by what they are worth to networks that were trained with them. It says nothing of what networks that
@@ -25,7 +25,7 @@ class Silenced(Measure):
     every: Count | None = None
 
     def columns(self, experiment: Experiment) -> Shapes:
-        return {"silenced/loss": ()} if has_experts(experiment) else {}
+        return {"message_ablation/loss": ()} if has_experts(experiment) else {}
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        return {"silenced/loss": moment.error_when_silenced.mean(dim=1)}
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        return {"message_ablation/loss": context.error_without_messages.mean(dim=1)}

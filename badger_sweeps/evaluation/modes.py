@@ -11,7 +11,7 @@ from torch import Tensor
 
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes, has_states
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.dynamics.modes import modes
 from badger_sweeps.measures.dynamics.oscillations import oscillations
 from badger_sweeps.training.experiment import Experiment
@@ -39,11 +39,11 @@ class InnerModes(Measure):
     def columns(self, experiment: Experiment) -> Shapes:
         return dict.fromkeys((f"modes/{name}" for name in NAMES), ()) if has_states(experiment) else {}
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         found = defaultdict(list)
-        for start, h in zip(moment.games.state["h"], moment.steps(self.games), strict=True):
+        for start, h in zip(context.games.state["h"], context.steps(self.games), strict=True):
             states = torch.cat([start[None, : self.games], h]).movedim(0, 1).flatten(2)[None]
-            fitted, counted = modes(states), oscillations(states, moment.generator())
+            fitted, counted = modes(states), oscillations(states, context.generator())
             values = (
                 *(fitted.rank, fitted.oscillating, fitted.r2, fitted.persistence_r2),
                 *(counted.largest_surrogate, counted.power, counted.none.double()),

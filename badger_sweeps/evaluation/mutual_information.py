@@ -10,7 +10,7 @@ from torch import Tensor
 
 from badger_sweeps.core.settings import Count, Size, settings
 from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.mutual_information import pairs, pairwise
 from badger_sweeps.measures.information.reduction import captured_variance
@@ -42,15 +42,15 @@ class MutualInformation(Measure):
             return {}
         return dict.fromkeys((*SUMMARIES, *CONDITIONAL, CAPTURED, *self._pair_names(experiment)), ())
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        reduced = moment.reduced(self.components)
-        found = moment.in_threads(_pairwise, moment.parts(moment.read(reduced), moment.conditions))
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        reduced = context.reduced(self.components)
+        found = context.in_threads(_pairwise, context.parts(context.read(reduced), context.conditions))
         raw, given = found["raw"], found["given"]
         summaries = [*_summaries(raw), *_summaries(given)]
-        names = self._pair_names(moment.experiment)
+        names = self._pair_names(context.experiment)
         return {
             **dict(zip((*SUMMARIES, *CONDITIONAL), summaries, strict=True)),
-            CAPTURED: captured_variance(moment.h, reduced),
+            CAPTURED: captured_variance(context.h, reduced),
             **(dict(zip(names, raw.unbind(dim=1), strict=True)) if names else {}),
         }
 

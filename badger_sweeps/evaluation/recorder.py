@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.evaluation.games import EvaluationSet
-from badger_sweeps.evaluation.loss_history import Course
+from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.training.loop import Record
 from badger_sweeps.training.population import Population
 
 
-class Measuring:
+class MeasureRecorder:
     """Adds what is due to records, measured with the weights the record's iteration started from.
 
     Args:
@@ -28,9 +28,9 @@ class Measuring:
         seconds: that measuring has taken.
     """
 
-    def __init__(self, measures: Measures, population: Population, course: Course) -> None:
+    def __init__(self, measures: Measures, population: Population, loss_history: LossHistory) -> None:
         self.seconds = 0.0
-        self._population, self._course = population, course
+        self._population, self._loss_history = population, loss_history
         self._measures = measures.of(population.experiment)
         self._evaluation: EvaluationSet | None = None
         self._settings = measures
@@ -40,7 +40,7 @@ class Measuring:
         while not self._population.finished:
             measures = self._measure()
             record = replace(next(records), measures=measures)
-            self._course.add(record)
+            self._loss_history.add(record)
             yield record
 
     def _measure(self) -> dict[str, np.ndarray]:
@@ -51,7 +51,7 @@ class Measuring:
         if self._evaluation is None:
             experiment, settings = self._population.experiment, self._settings
             self._evaluation = EvaluationSet(experiment, self._population.engine, settings.games, settings.noise)
-        moment = Moment.of(self._population, self._evaluation, self._course)
+        moment = EvaluationContext.of(self._population, self._evaluation, self._loss_history)
         found = {name: value for measure in due for name, value in measure.measure(moment).items()}
         values = {name: value.detach().cpu().float().numpy() for name, value in found.items()}
         self.seconds += time.monotonic() - started

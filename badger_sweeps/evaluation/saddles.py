@@ -11,7 +11,7 @@ from torch import Tensor
 from badger_sweeps.core.settings import Count, Positive, Size, settings
 from badger_sweeps.core.weights import Weights
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.landscape.saddles import curvature, hessian_product
 from badger_sweeps.training.experiment import Experiment
 
@@ -41,13 +41,13 @@ class Saddles(Measure):
         numbers = ("largest", "index", "index_is_lower_bound", "weights")
         return vector | dict.fromkeys((f"hessian/{name}" for name in numbers), ())
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         found = []
-        for member in range(len(moment.members)):
-            weights = moment.parameters.flat[member].double()
-            product = hessian_product(_outer_loss(moment, member, self.games), weights)
+        for member in range(len(context.members)):
+            weights = context.parameters.flat[member].double()
+            product = hessian_product(_outer_loss(context, member, self.games), weights)
             found.append(
-                curvature(product, len(weights), moment.generator(), count=self.eigenvalues, accuracy=self.accuracy)
+                curvature(product, len(weights), context.generator(), count=self.eigenvalues, accuracy=self.accuracy)
             )
         index = torch.stack([one.morse_index for one in found])
         return {
@@ -55,15 +55,15 @@ class Saddles(Measure):
             "hessian/largest": torch.stack([one.largest for one in found]),
             "hessian/index": index,
             "hessian/index_is_lower_bound": (index == self.eigenvalues).double().where(~index.isnan(), torch.nan),
-            "hessian/weights": index.where(index.isnan(), moment.parameters.flat.shape[1]),
+            "hessian/weights": index.where(index.isnan(), context.parameters.flat.shape[1]),
         }
 
 
-def _outer_loss(moment: Moment, member: int, games: int) -> Callable[[Tensor], Tensor]:
+def _outer_loss(context: EvaluationContext, member: int, games: int) -> Callable[[Tensor], Tensor]:
     """The outer loss of one member, as a function of its weights, in float64."""
-    one, shapes = slice(member, member + 1), moment.parameters.shapes
-    objective = moment.objective.of(one).to(torch.float64)
-    played = moment.games.first(games).of(one).to(torch.float64)
+    one, shapes = slice(member, member + 1), context.parameters.shapes
+    objective = context.objective.of(one).to(torch.float64)
+    played = context.games.first(games).of(one).to(torch.float64)
 
     def outer_loss(weights: Float[Tensor, " weight"]) -> Float[Tensor, ""]:
         return objective.losses(Weights(weights[None], shapes), played).mean()

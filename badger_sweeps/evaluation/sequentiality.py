@@ -7,16 +7,16 @@ from torch import Tensor
 
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, Shapes
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.landscape.sequentiality import sequentiality
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.training.experiment import Experiment
 
 NAMES = ("index", "reached", "suppression")
 
 
 @settings
-class TakingTurns(Measure):
+class Sequentiality(Measure):
     """``sequentiality/*`` of the training losses per dimension up to the measurement, in block means.
 
     ``index`` is 1 for dimensions learned one after another and 0 for all at once, ``reached`` how far learning went
@@ -33,11 +33,11 @@ class TakingTurns(Measure):
         applies = 1 < experiment.task.dims == experiment.task.parts
         return dict.fromkeys((f"sequentiality/{name}" for name in NAMES), ()) if applies else {}
 
-    def measure(self, moment: Moment) -> dict[str, Tensor]:
-        experiment = moment.experiment
+    def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
+        experiment = context.experiment
         variance = experiment.task.game_variance(experiment.loss.order)
-        block = Ladder.for_run(experiment.task.parts, experiment.training.batch_size, variance).block
-        losses = moment.course.losses_by_dim(moment.members)
+        block = Staircase.for_run(experiment.task.parts, experiment.training.batch_size, variance).block
+        losses = context.loss_history.losses_by_dim(context.members)
         if losses.shape[1] < 2 * block:
             values = [torch.full((len(losses),), torch.nan)] * len(NAMES)
         else:

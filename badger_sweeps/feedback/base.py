@@ -15,5 +15,5 @@ class Feedback(ABC):
     """
 
     @abstractmethod
-    def told(self, objective: Loss) -> Loss:
+    def loss(self, objective: Loss) -> Loss:
         """The loss whose error, averaged over dimensions, is told where training minimises `objective`."""

@@ -12,5 +12,5 @@ from badger_sweeps.losses.l1 import MeanAbsoluteError
 class AbsoluteErrorFeedback(Feedback):
     """2 * mean_d |g_d - y_d| on the Guessing Game."""
 
-    def told(self, objective: Loss) -> Loss:
+    def loss(self, objective: Loss) -> Loss:
         return MeanAbsoluteError()

@@ -12,5 +12,5 @@ from badger_sweeps.losses.mse import MeanSquaredError
 class SquaredErrorFeedback(Feedback):
     """3 * mean_d (g_d - y_d)^2 on the Guessing Game."""
 
-    def told(self, objective: Loss) -> Loss:
+    def loss(self, objective: Loss) -> Loss:
         return MeanSquaredError()

@@ -11,5 +11,5 @@ from badger_sweeps.losses.base import Loss
 class SameAsLoss(Feedback):
     """As in the study: one word, loss, for both."""
 
-    def told(self, objective: Loss) -> Loss:
+    def loss(self, objective: Loss) -> Loss:
         return objective

@@ -16,7 +16,7 @@ class Loss(ABC):
 
     Its mean over dimensions is exactly 1 for the guess zero ("chance"). Where all dimensions have the same spread, as
     on the Guessing Game, it is 1 in each of them, and (D - k)/D with k of D solved whichever loss it is: both losses
-    walk down the same ladder.
+    walk down the same staircase.
     """
 
     order: ClassVar[int]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from badger_sweeps.measures.escape import CONSECUTIVE
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.staircase import Staircase
 
 BOUNDED = ("escape_iteration", "solved_iteration")
 """Objectives that are bounded while a run goes on. Plateaus are found in whole runs, and a loss may always fall."""
@@ -27,16 +27,16 @@ class TimeBound:
     Args:
         objective: ``escape_iteration`` or ``solved_iteration``.
         seeds: the members.
-        ladder: gives D and the block.
+        staircase: gives D and the block.
         budget: iterations at which times are censored, and after which the run ends.
     """
 
-    def __init__(self, objective: str, seeds: Sequence[int], ladder: Ladder, budget: int) -> None:
-        self._level = 1 - ladder.tolerance if objective == "escape_iteration" else ladder.tolerance
+    def __init__(self, objective: str, seeds: Sequence[int], staircase: Staircase, budget: int) -> None:
+        self._level = 1 - staircase.tolerance if objective == "escape_iteration" else staircase.tolerance
         self._position = {seed: position for position, seed in enumerate(seeds)}
-        self._block, self._budget = ladder.block, budget
-        # Whole blocks are kept and not their sums, so that their means are rounded as `Ladder.block_means` does.
-        self._loss = np.zeros((len(seeds), ladder.block))
+        self._block, self._budget = staircase.block, budget
+        # Whole blocks are kept and not their sums, so that their means are rounded as `Staircase.block_means` does.
+        self._loss = np.zeros((len(seeds), staircase.block))
         self._filled = self._blocks = 0
         self._below = np.zeros(len(seeds), dtype=np.int64)
         self._known = np.zeros(len(seeds), dtype=bool)

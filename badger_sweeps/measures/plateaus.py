@@ -1,4 +1,4 @@
-"""Plateaus of a loss curve: where they are, which rung they belong to, how long they last."""
+"""Plateaus of a loss curve: where they are, which level they belong to, how long they last."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.staircase import Staircase
 
 SHORTEST = 5
 """Blocks a plateau must last."""
@@ -28,14 +28,14 @@ class Plateau:
         end: the iteration after its last.
         level: the mean loss within.
         slope: the loss's change per iteration (Theil-Sen).
-        rung: the nearest rung (D - k)/D of the ladder.
+        staircase_level: the nearest level (D - k)/D of the staircase.
     """
 
     start: int
     end: int
     level: float
     slope: float
-    rung: float
+    staircase_level: float
 
     @property
     def duration(self) -> int:
@@ -43,10 +43,10 @@ class Plateau:
         return self.end - self.start
 
 
-def find_plateaus(loss: ArrayLike, ladder: Ladder) -> list[Plateau]:
+def find_plateaus(loss: ArrayLike, staircase: Staircase) -> list[Plateau]:
     """The plateaus of one member's loss, in order of time.
 
-    1. Means over blocks (`Ladder.for_run`), which hold the sampling noise well below the gap between rungs.
+    1. Means over blocks (`Staircase.for_run`), which hold the sampling noise well below the gap between levels.
     2. Segmentation into constants: PELT (Killick 2012) with penalty 3 sigma^2 ln n, sigma from successive differences.
        Neighbours less than 0.25/D apart that are flat together are joined.
     3. A segment is a plateau if it lasts at least five blocks; the 80 % interval of its Theil-Sen slope, times its
@@ -59,7 +59,7 @@ def find_plateaus(loss: ArrayLike, ladder: Ladder) -> list[Plateau]:
 
     Args:
         loss: the normalised error of every iteration, shape (iterations,); what follows NaN or infinity is not used.
-        ladder: gives D and the block.
+        staircase: gives D and the block.
 
     Returns:
         None of them where there are fewer than five blocks.
@@ -67,17 +67,17 @@ def find_plateaus(loss: ArrayLike, ladder: Ladder) -> list[Plateau]:
     loss = np.asarray(loss, dtype=float)
     if not np.isfinite(loss).all():
         loss = loss[: int(np.isfinite(loss).argmin())]
-    ladder = replace(ladder, block=ladder.block * max(1, math.ceil(len(loss) / ladder.block / MOST_POINTS)))
-    means = ladder.block_means(loss)
+    staircase = replace(staircase, block=staircase.block * max(1, math.ceil(len(loss) / staircase.block / MOST_POINTS)))
+    means = staircase.block_means(loss)
     if len(means) < SHORTEST:
         return []
-    segments = _join([_Segment(means, *bounds) for bounds in _cut(means, ladder)], ladder.tolerance)
+    segments = _join([_Segment(means, *bounds) for bounds in _cut(means, staircase)], staircase.tolerance)
     plateaus = []
     for segment in segments:
-        if segment.flat(ladder.tolerance) and segment.rests(gap=1 / ladder.parts):
-            iterations = (segment.start * ladder.block, segment.end * ladder.block)
-            rung = float(ladder.nearest(segment.level))
-            plateaus.append(Plateau(*iterations, segment.level, segment.slope / ladder.block, rung))
+        if segment.flat(staircase.tolerance) and segment.rests(gap=1 / staircase.parts):
+            iterations = (segment.start * staircase.block, segment.end * staircase.block)
+            nearest = float(staircase.nearest(segment.level))
+            plateaus.append(Plateau(*iterations, segment.level, segment.slope / staircase.block, nearest))
     return plateaus
 
 
@@ -122,7 +122,7 @@ def _speed(distance: NDArray[np.float64], goal: float) -> float:
 def _join(segments: list[_Segment], tolerance: float) -> list[_Segment]:
     """Join neighbours that are less than the tolerance apart and flat together, until no two are.
 
-    High rungs are noisier than low ones and are cut too often; this mends it.
+    High levels are noisier than low ones and are cut too often; this mends it.
     """
     joined = segments[:1]
     for segment in segments[1:]:
@@ -134,13 +134,13 @@ def _join(segments: list[_Segment], tolerance: float) -> list[_Segment]:
     return joined if len(joined) == len(segments) else _join(joined, tolerance)
 
 
-def _cut(means: NDArray[np.float64], ladder: Ladder) -> list[tuple[int, int]]:
+def _cut(means: NDArray[np.float64], staircase: Staircase) -> list[tuple[int, int]]:
     """Cut block means into constants; gives (start, end) in blocks."""
     import ruptures  # takes a second, which no start of a run need wait for
 
     noise = float(np.median(np.abs(np.diff(means)))) / (0.6745 * math.sqrt(2))
     # At least a fiftieth of the tolerance, so that a noiseless curve is not cut at every point.
-    penalty = 3 * max(noise, ladder.tolerance / 50) ** 2 * math.log(len(means))
+    penalty = 3 * max(noise, staircase.tolerance / 50) ** 2 * math.log(len(means))
     # The linear kernel is the squared error about the mean; this is `ruptures.Pelt(model="l2", jump=1)`, compiled.
     # Pieces may be short, so that the fall between two plateaus is cut out rather than added to one of them.
     search = ruptures.KernelCPD(kernel="linear", min_size=2)

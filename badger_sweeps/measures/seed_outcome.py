@@ -10,38 +10,36 @@ from numpy.typing import NDArray
 
 from badger_sweeps.measures.escape import escape_iteration, solved_iteration
 from badger_sweeps.measures.plateaus import Plateau, find_plateaus
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.staircase import Staircase
 
 FINAL = 50
 """Iterations that a final loss is the mean of."""
 
 
 @dataclass(frozen=True)
-class Rest:
+class MeasuredPlateau(Plateau):
     """A plateau with what the member had solved there.
 
     Attributes:
-        plateau: where it is.
         loss_dim: mean normalised error of each dimension within, which tells a solved dimension from a solved
-            mixture of dimensions ("all outputs equal" is one) where both sit on the same rung.
+            mixture of dimensions ("all outputs equal" is one) where both sit on the same level.
         grad_norm: median norm of the gradient within; None where the update rule takes none.
     """
 
-    plateau: Plateau
     loss_dim: tuple[float, ...]
     grad_norm: float | None
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SeedOutcome:
     """One member's run in brief.
 
     Attributes:
         seed: the member.
         iterations: how many it trained for.
         escape_iteration: when it left chance (`escape.escape_iteration`); None if it did not, or diverged before.
-        solved_iteration: when it reached rung 0 (`escape.solved_iteration`); None if it did not.
-        rests: its plateaus.
+        solved_iteration: when it reached level 0 (`escape.solved_iteration`); None if it did not.
+        plateaus: where its loss rested, in order of time.
         final_loss: mean loss of its last 50 iterations; None if it diverged.
         diverged: whether it did, as its update rule has it, in the last of its iterations.
     """
@@ -50,24 +48,29 @@ class Outcome:
     iterations: int
     escape_iteration: int | None
     solved_iteration: int | None
-    rests: tuple[Rest, ...]
+    plateaus: tuple[MeasuredPlateau, ...]
     final_loss: float | None
     diverged: bool
 
     @property
+    def unsolved_plateaus(self) -> tuple[MeasuredPlateau, ...]:
+        """The plateaus above level 0."""
+        return tuple(plateau for plateau in self.plateaus if plateau.staircase_level > 0)
+
+    @property
     def plateau_iterations(self) -> int:
-        """Iterations spent on plateaus above rung 0; of a member that did not solve, those within the budget."""
-        return sum(rest.plateau.duration for rest in self.rests if rest.plateau.rung > 0)
+        """Iterations spent on plateaus above level 0; of a member that did not solve, those within the budget."""
+        return sum(plateau.duration for plateau in self.unsolved_plateaus)
 
 
-def outcome(seed: int, columns: Mapping[str, NDArray[np.float32]], ladder: Ladder) -> Outcome:
+def outcome(seed: int, columns: Mapping[str, NDArray[np.float32]], staircase: Staircase) -> SeedOutcome:
     """The outcome of one member.
 
     Args:
         seed: the member.
         columns: its metrics by name (``loss``, ``loss_dim/K``, ``diverged``, and ``grad_norm`` where there is one), a
             value for every iteration.
-        ladder: gives D and the block.
+        staircase: gives D and the block.
 
     A member that diverged counts as not escaped and not solved, whatever it did before.
     """
@@ -77,18 +80,18 @@ def outcome(seed: int, columns: Mapping[str, NDArray[np.float32]], ladder: Ladde
     diverged = bool(len(loss)) and bool(told[-1] > 0)
     dims = sum(name.startswith("loss_dim/") for name in columns)
     per_dim = np.stack([columns[f"loss_dim/{dim}"] for dim in range(dims)], axis=1)
-    rests = []
-    for plateau in find_plateaus(loss, ladder):
+    plateaus = []
+    for plateau in find_plateaus(loss, staircase):
         within = slice(plateau.start, plateau.end)
         means = per_dim[within].mean(axis=0, dtype=float).tolist()
         steepness = None if norm is None else float(np.median(norm[within]))
-        rests.append(Rest(plateau, tuple(means), steepness))
-    return Outcome(
+        plateaus.append(MeasuredPlateau(**vars(plateau), loss_dim=tuple(means), grad_norm=steepness))
+    return SeedOutcome(
         seed=seed,
         iterations=len(loss),
-        escape_iteration=None if diverged else escape_iteration(loss, ladder),
-        solved_iteration=None if diverged else solved_iteration(loss, ladder),
-        rests=tuple(rests),
+        escape_iteration=None if diverged else escape_iteration(loss, staircase),
+        solved_iteration=None if diverged else solved_iteration(loss, staircase),
+        plateaus=tuple(plateaus),
         final_loss=None if diverged or not len(loss) else float(loss[-FINAL:].mean(dtype=float)),
         diverged=diverged,
     )

@@ -32,7 +32,7 @@ def merge(plan: Plan, folders: Sequence[Path]) -> Summary:
     write_history(plan.folder / HISTORY, rows.take(order).cast(_as_written(rows.schema)).combine_chunks())
     write_json(plan.folder / GRAPHS, [graph for own in folders for graph in json.loads((own / GRAPHS).read_text())])
     shutil.copyfile(folders[0] / PROVENANCE, plan.folder / PROVENANCE)
-    summary = summarize(plan.folder, plan.name, plan.experiment.training.iterations, plan.ladder, plan.objective)
+    summary = summarize(plan.folder, plan.name, plan.experiment.training.iterations, plan.staircase, plan.objective)
     summary.write(plan.folder)
     return summary
 

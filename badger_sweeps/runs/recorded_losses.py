@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from badger_sweeps.evaluation.loss_history import EVALUATION_LOSS, Course
+from badger_sweeps.evaluation.loss_history import EVALUATION_LOSS, LossHistory
 from badger_sweeps.runs.history import iterations
 from badger_sweeps.training.experiment import Experiment
 from badger_sweeps.training.loop import Record
@@ -15,9 +15,9 @@ if TYPE_CHECKING:  # half a second, which a start does without
     import pandas
 
 
-def recorded_course(experiment: Experiment, history: pandas.DataFrame) -> Course:
+def recorded_loss_history(experiment: Experiment, history: pandas.DataFrame) -> LossHistory:
     """The losses in a history, as they were known when its last iteration was done."""
-    course = Course(experiment)
+    course = LossHistory(experiment)
     measured = [EVALUATION_LOSS] if EVALUATION_LOSS in history else []
     for iteration, seeds, values in iterations(history, [*course.names, *measured]):
         metrics = {name: values[name] for name in course.names}

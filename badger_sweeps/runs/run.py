@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from badger_sweeps.evaluation.loss_history import Course
+from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
-from badger_sweeps.evaluation.recorder import Measuring
-from badger_sweeps.measures.escape import LadderTracker
+from badger_sweeps.evaluation.recorder import MeasureRecorder
+from badger_sweeps.measures.escape import StaircaseTracker
 from badger_sweeps.measures.objectives import Objective, per_seed
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.runs.checkpoint import Checkpointer, load_checkpoint
 from badger_sweeps.runs.graphs import read_connectivity, write_graphs
 from badger_sweeps.runs.history import History, check_history, iterations, read_history
 from badger_sweeps.runs.interruption import Interruption
 from badger_sweeps.runs.lock import exclusive
 from badger_sweeps.runs.provenance import Provenance, identity, kept_code
-from badger_sweeps.runs.recorded_losses import recorded_course
+from badger_sweeps.runs.recorded_losses import recorded_loss_history
 from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import Summary, summarize
 from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
@@ -35,7 +35,7 @@ from badger_sweeps.training.population import Population
 if TYPE_CHECKING:  # half a second, which a start does without
     import pandas
 
-LADDER_METRICS = ("plateau/rung", "plateau/index")
+STAIRCASE_METRICS = ("plateau/rung", "plateau/index")
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,16 @@ class Plan:
     group: str | None = None
 
     @property
-    def ladder(self) -> Ladder:
-        """The ladder of the task, with the block that loss and batch size ask for."""
+    def staircase(self) -> Staircase:
+        """The staircase of the task, with the block that loss and batch size ask for."""
         experiment = self.experiment
         variance = experiment.task.game_variance(experiment.loss.order)
-        return Ladder.for_run(experiment.task.parts, experiment.training.batch_size, variance)
+        return Staircase.for_run(experiment.task.parts, experiment.training.batch_size, variance)
 
     @property
     def metrics(self) -> list[str]:
         """The metric columns of its history."""
-        return [*metric_names(self.experiment), *LADDER_METRICS]
+        return [*metric_names(self.experiment), *STAIRCASE_METRICS]
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """The population's state to go on from; see `checkpoint.load_checkpoint`."""
@@ -144,7 +144,7 @@ def run(plan: Plan, console: Console, watcher: Watcher | None = None) -> Summary
 def _conclude(plan: Plan) -> Summary:
     """Summarise a run whose iterations are all done, and write that down."""
     budget = plan.experiment.training.iterations
-    summary = summarize(plan.folder, plan.name, budget, plan.ladder, plan.objective)
+    summary = summarize(plan.folder, plan.name, budget, plan.staircase, plan.objective)
     summary.write(plan.folder)
     return summary
 
@@ -156,8 +156,8 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
     console.print(f"{plan.name}: {population.engine_words}", markup=False, highlight=False, soft_wrap=True)
     checkpointer = Checkpointer(plan.folder, population, before=history.flush)
     past = read_history(plan.folder) if first else None
-    course = Course(plan.experiment) if past is None else recorded_course(plan.experiment, past)
-    measuring = Measuring(plan.measures, population, course)
+    course = LossHistory(plan.experiment) if past is None else recorded_loss_history(plan.experiment, past)
+    measuring = MeasureRecorder(plan.measures, population, course)
     description = describe(plan, first)
     if watcher is not None and past is not None:
         for iteration, seeds, metrics in iterations(past, ["loss", DIVERGED]):
@@ -169,7 +169,7 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
             _closing(TerminalProgress(description, training.iterations, console)) as progress,
         ):
             try:
-                for record in _with_ladder(measuring.added_to(train(population)), plan, past):
+                for record in _with_staircase(measuring.added_to(train(population)), plan, past):
                     history.observe(record)
                     tracker.observe(record)
                     progress.observe(record)
@@ -230,12 +230,12 @@ def _closing(tracker: Tracker) -> Iterator[Tracker]:
         tracker.close(status)
 
 
-def _with_ladder(records: Iterator[Record], plan: Plan, past: pandas.DataFrame | None) -> Iterator[Record]:
-    """Add to each record where its members stand on the ladder."""
-    ladder = LadderTracker(plan.experiment.seeds, plan.ladder)
+def _with_staircase(records: Iterator[Record], plan: Plan, past: pandas.DataFrame | None) -> Iterator[Record]:
+    """Add to each record where its members stand on the staircase."""
+    staircase = StaircaseTracker(plan.experiment.seeds, plan.staircase)
     if past is not None:  # what it knew when the run stopped follows from what was recorded
         for _, seeds, metrics in iterations(past, ["loss"]):
-            ladder.observe(seeds, metrics["loss"])
+            staircase.observe(seeds, metrics["loss"])
     for record in records:
-        standing = ladder.observe(record.seeds, record.metrics["loss"])
-        yield replace(record, metrics=record.metrics | dict(zip(LADDER_METRICS, standing, strict=True)))
+        standing = staircase.observe(record.seeds, record.metrics["loss"])
+        yield replace(record, metrics=record.metrics | dict(zip(STAIRCASE_METRICS, standing, strict=True)))

@@ -12,14 +12,15 @@ from badger_sweeps.core.files import write_json
 from badger_sweeps.measures.escape import measurable
 from badger_sweeps.measures.estimates import Estimate
 from badger_sweeps.measures.objectives import Objective, objective
-from badger_sweeps.measures.plateaus import Plateau
-from badger_sweeps.measures.seed_outcome import Outcome, Rest, outcome
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.seed_outcome import MeasuredPlateau, SeedOutcome, outcome
+from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.runs.graphs import read_connectivity
 from badger_sweeps.runs.history import columns_by_seed, read_history
 from badger_sweeps.topologies.connectivity import Connectivity
 
 NAME = "summary.json"
+RUNG = "rung"
+"""What the file calls the level of the staircase that a plateau is next to."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Summary:
     Attributes:
         name: what the run is called in tables and in W&B.
         budget: the iterations at which times are censored.
-        ladder: the ladder and block that plateaus and times were found with.
+        staircase: the staircase and block that plateaus and times were found with.
         outcomes: one for each seed.
         objective: the objective's name.
         value: the objective, lower being better.
@@ -38,8 +39,8 @@ class Summary:
 
     name: str
     budget: int
-    ladder: Ladder
-    outcomes: tuple[Outcome, ...]
+    staircase: Staircase
+    outcomes: tuple[SeedOutcome, ...]
     objective: Objective
     value: Estimate
     graphs: Mapping[int, Connectivity]
@@ -47,15 +48,15 @@ class Summary:
     @property
     def measurable(self) -> bool:
         """Whether the budget is long enough for an escape to be seen at all (`escape.measurable`)."""
-        return measurable(self.budget, self.ladder)
+        return measurable(self.budget, self.staircase)
 
     def write(self, folder: Path) -> None:
         """Write `summary.json` into the run's folder."""
         content = {
             "name": self.name,
             "budget": self.budget,
-            "parts": self.ladder.parts,
-            "block": self.ladder.block,
+            "parts": self.staircase.parts,
+            "block": self.staircase.block,
             "measurable": self.measurable,
             "objective": {"name": self.objective, **self.value._asdict(), "seeds": len(self.outcomes)},
             "seeds": [
@@ -66,12 +67,12 @@ class Summary:
         write_json(folder / NAME, content)
 
 
-def summarize(folder: Path, name: str, budget: int, ladder: Ladder, objective_name: Objective) -> Summary:
+def summarize(folder: Path, name: str, budget: int, staircase: Staircase, objective_name: Objective) -> Summary:
     """Summarise the run in `folder` from its history and its graphs."""
     columns = columns_by_seed(read_history(folder))
-    outcomes = tuple(outcome(seed, metrics, ladder) for seed, metrics in columns.items())
+    outcomes = tuple(outcome(seed, metrics, staircase) for seed, metrics in columns.items())
     value = objective(objective_name, outcomes, budget)
-    return Summary(name, budget, ladder, outcomes, objective_name, value, read_connectivity(folder))
+    return Summary(name, budget, staircase, outcomes, objective_name, value, read_connectivity(folder))
 
 
 def read_summary(folder: Path) -> Summary:
@@ -81,7 +82,7 @@ def read_summary(folder: Path) -> Summary:
     return Summary(
         name=content["name"],
         budget=content["budget"],
-        ladder=Ladder(content["parts"], content["block"]),
+        staircase=Staircase(content["parts"], content["block"]),
         outcomes=tuple(_outcome_from_json(outcome) for outcome in content["seeds"]),
         objective=judged["name"],
         value=Estimate(judged["value"], judged["low"], judged["high"]),
@@ -89,7 +90,7 @@ def read_summary(folder: Path) -> Summary:
     )
 
 
-def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+def _outcome_to_json(outcome: SeedOutcome) -> dict[str, Any]:
     return {
         "seed": outcome.seed,
         "escape_iteration": outcome.escape_iteration,
@@ -98,24 +99,28 @@ def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:
         "final_loss": outcome.final_loss,
         "diverged": outcome.diverged,
         "iterations": outcome.iterations,
-        "plateaus": [
-            {**vars(rest.plateau), "loss_dim": list(rest.loss_dim), "grad_norm": rest.grad_norm}
-            for rest in outcome.rests
-        ],
+        "plateaus": [_plateau_to_json(plateau) for plateau in outcome.plateaus],
     }
 
 
-def _outcome_from_json(content: dict[str, Any]) -> Outcome:
-    rests = []
-    for plateau in content["plateaus"]:
-        loss_dim, grad_norm = tuple(plateau.pop("loss_dim")), plateau.pop("grad_norm")
-        rests.append(Rest(Plateau(**plateau), loss_dim, grad_norm))
-    return Outcome(
+def _plateau_to_json(plateau: MeasuredPlateau) -> dict[str, Any]:
+    """`rung` is the file's name for the level of the staircase."""
+    fields = {RUNG if name == "staircase_level" else name: value for name, value in vars(plateau).items()}
+    return {**fields, "loss_dim": list(plateau.loss_dim)}
+
+
+def _plateau_from_json(content: dict[str, Any]) -> MeasuredPlateau:
+    fields = {"staircase_level" if name == RUNG else name: value for name, value in content.items()}
+    return MeasuredPlateau(**{**fields, "loss_dim": tuple(content["loss_dim"])})
+
+
+def _outcome_from_json(content: dict[str, Any]) -> SeedOutcome:
+    return SeedOutcome(
         seed=content["seed"],
         iterations=content["iterations"],
         escape_iteration=content["escape_iteration"],
         solved_iteration=content["solved_iteration"],
-        rests=tuple(rests),
+        plateaus=tuple(map(_plateau_from_json, content["plateaus"])),
         final_loss=content["final_loss"],
         diverged=content["diverged"],
     )

@@ -14,7 +14,7 @@ from rich.console import Console
 from badger_sweeps.measures.bounds import BOUNDED, TimeBound
 from badger_sweeps.measures.estimates import sign_flip
 from badger_sweeps.measures.objectives import Objective, objective, per_seed
-from badger_sweeps.measures.seed_outcome import Outcome
+from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.runs.merge import merge
 from badger_sweeps.runs.run import Plan, Stopped, Watcher, run
 from badger_sweeps.search.pruning import Standing, feasible
@@ -71,17 +71,17 @@ def run_trial(plan: Plan, trial: Trial) -> tuple[float, ...]:
     return tuple(estimate.value for estimate in estimates)
 
 
-def _train(plan: Plan, watcher: _Spectator) -> tuple[Outcome, ...]:
+def _train(plan: Plan, watcher: _Spectator) -> tuple[SeedOutcome, ...]:
     watcher.begin(plan.experiment.seeds)
     return run(plan, Console(quiet=True), watcher).outcomes
 
 
-def _race(plan: Plan, trial: Trial, watcher: _Spectator) -> tuple[Outcome, ...]:
+def _race(plan: Plan, trial: Trial, watcher: _Spectator) -> tuple[SeedOutcome, ...]:
     """Train stage after stage, each in a folder of its own; then make the trial's folder one run of all seeds."""
     assert trial.race is not None
     budget = plan.experiment.training.iterations
     levels = trial.race.levels(len(plan.experiment.seeds))
-    outcomes: list[Outcome] = []
+    outcomes: list[SeedOutcome] = []
     folders: list[Path] = []
     for number, seeds in enumerate(trial.race.stages(plan.experiment.seeds)):
         folders.append(plan.folder / f"stage-{number}")
@@ -113,7 +113,7 @@ def _incumbent(study: Study) -> dict[int, float]:
     return {int(seed): value for seed, value in best.user_attrs[OUTCOME]["per_seed"].items()}
 
 
-def _by_seed(name: Objective, outcomes: Sequence[Outcome], budget: int) -> dict[str, float]:
+def _by_seed(name: Objective, outcomes: Sequence[SeedOutcome], budget: int) -> dict[str, float]:
     values = per_seed(name, outcomes, budget)
     return {str(outcome.seed): float(value) for outcome, value in zip(outcomes, values, strict=True)}
 
@@ -132,11 +132,11 @@ class _Spectator(Watcher):
     def __init__(self, plan: Plan, trial: Trial) -> None:
         self._plan, self._trial = plan, trial
         self._budget, self._total = plan.experiment.training.iterations, len(plan.experiment.seeds)
-        self._every = max(plan.ladder.block, self._budget // VERDICTS)
+        self._every = max(plan.staircase.block, self._budget // VERDICTS)
         self._bound: TimeBound | None = None
         self._settled = 0.0
         self._members = 0
-        self._losses: deque[float] = deque(maxlen=plan.ladder.block)
+        self._losses: deque[float] = deque(maxlen=plan.staircase.block)
         self.iteration = self.seeds = 0
         self.value = 1.0
 
@@ -145,9 +145,9 @@ class _Spectator(Watcher):
         self._members = len(seeds)
         self.seeds += len(seeds)
         if self._plan.objective in BOUNDED:
-            self._bound = TimeBound(self._plan.objective, seeds, self._plan.ladder, self._budget)
+            self._bound = TimeBound(self._plan.objective, seeds, self._plan.staircase, self._budget)
 
-    def end(self, outcomes: Sequence[Outcome]) -> None:
+    def end(self, outcomes: Sequence[SeedOutcome]) -> None:
         """A stage has ended, perhaps in an earlier process; `outcomes` are those of all seeds until now."""
         self._settled = float(per_seed(self._plan.objective, outcomes, self._budget).sum())
         self.iteration = max(outcome.iterations for outcome in outcomes)

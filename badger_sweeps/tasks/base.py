@@ -31,7 +31,7 @@ class Task(ABC):
     @property
     @abstractmethod
     def parts(self) -> int:
-        """In how many equal parts the task can be solved: the rungs of its ladder are 1/parts apart."""
+        """In how many equal parts the task can be solved: the levels of its staircase are 1/parts apart."""
 
     @abstractmethod
     def draw(self, games: int, generator: torch.Generator) -> Questions:
@@ -43,4 +43,4 @@ class Task(ABC):
 
     @abstractmethod
     def game_variance(self, order: int) -> float:
-        """The variance of one game's normalised error, at chance or on a lower rung, is at most this; order 1 or 2."""
+        """The variance of one game's normalised error, at chance or on a lower level, is at most this; order 1 or 2."""

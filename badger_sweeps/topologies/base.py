@@ -27,7 +27,7 @@ class Topology(ABC):
         """One graph: entry [i, j] is true where expert i listens to expert j; nobody listens to itself."""
 
 
-def mixing(listens: Bool[Tensor, "*population expert expert"]) -> Float[Tensor, "*population expert expert"]:
+def adjacency(listens: Bool[Tensor, "*population expert expert"]) -> Float[Tensor, "*population expert expert"]:
     """The matrix that averages the messages each expert hears: rows sum to 1, or to 0 for an expert that hears none."""
     links = listens.float()
     return links / links.sum(-1, keepdim=True).clamp(min=1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from badger_sweeps.measures.seed_outcome import Outcome
+from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.topologies.connectivity import Connectivity
 from badger_sweeps.training.loop import Record
 
@@ -59,7 +59,7 @@ class Tracker(ABC):
         """One record."""
 
     @abstractmethod
-    def conclude(self, outcomes: Sequence[Outcome], objective: str, values: Sequence[float]) -> None:
+    def conclude(self, outcomes: Sequence[SeedOutcome], objective: str, values: Sequence[float]) -> None:
         """The run is finished: each seed's outcome and what it contributes to the objective."""
 
     @abstractmethod

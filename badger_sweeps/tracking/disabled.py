@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from badger_sweeps.core.settings import settings
-from badger_sweeps.measures.seed_outcome import Outcome
+from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.tracking.base import RunDescription, SearchDescription, SearchTracker, Tracker, Tracking
 from badger_sweeps.training.loop import Record
 
@@ -26,7 +26,7 @@ class _Nobody(Tracker):
     def observe(self, record: Record) -> None:
         pass
 
-    def conclude(self, outcomes: Sequence[Outcome], objective: str, values: Sequence[float]) -> None:
+    def conclude(self, outcomes: Sequence[SeedOutcome], objective: str, values: Sequence[float]) -> None:
         pass
 
     def close(self, exit_status: int) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from badger_sweeps.measures.seed_outcome import Outcome
+from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.tracking.base import RunDescription, Tracker
 from badger_sweeps.training.loop import Record
 
@@ -18,7 +18,7 @@ SECONDS_PER_LINE = 10.0
 
 
 class TerminalProgress(Tracker):
-    """Shows iterations done, rate, time left, and how many members stand on which rung of the ladder.
+    """Shows iterations done, rate, time left, and how many members stand on which level of the staircase.
 
     Args:
         run: the run that is followed.
@@ -36,35 +36,35 @@ class TerminalProgress(Tracker):
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}", markup=False),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[rungs]}", markup=False),
+            TextColumn("{task.fields[levels]}", markup=False),
             console=console,
             expand=True,
             disable=not console.is_terminal,
         )
         self._bar.start()
-        self._task = self._bar.add_task(run.name, total=iterations, completed=run.first_iteration, rate="", rungs="")
+        self._task = self._bar.add_task(run.name, total=iterations, completed=run.first_iteration, rate="", levels="")
 
     def observe(self, record: Record) -> None:
         now, done = time.monotonic(), record.iteration + 1
         rate = (done - self._first) / max(now - self._started, 1e-9)
-        rungs = rung_counts(record.metrics["plateau/rung"])
+        levels = level_counts(record.metrics["plateau/rung"])
         if self._console.is_terminal:
-            self._bar.update(self._task, completed=done, rate=f"{rate:.1f} it/s", rungs=rungs)
+            self._bar.update(self._task, completed=done, rate=f"{rate:.1f} it/s", levels=levels)
         elif now - self._printed >= SECONDS_PER_LINE or done == self._iterations:
             left = (self._iterations - done) / rate
-            line = f"{self._name}: iteration {done}/{self._iterations} | {rate:.1f} it/s | {left:.0f} s left | {rungs}"
+            line = f"{self._name}: iteration {done}/{self._iterations} | {rate:.1f} it/s | {left:.0f} s left | {levels}"
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
             self._printed = now
 
-    def conclude(self, outcomes: Sequence[Outcome], objective: str, values: Sequence[float]) -> None:
+    def conclude(self, outcomes: Sequence[SeedOutcome], objective: str, values: Sequence[float]) -> None:
         pass
 
     def close(self, exit_status: int) -> None:
         self._bar.stop()
 
 
-def rung_counts(rungs: np.ndarray) -> str:
-    """How many members are on each rung, highest first: ``rungs 1.00 x3  0.75 x5``; empty while none is known."""
-    known, counts = np.unique(rungs[~np.isnan(rungs)], return_counts=True)
-    shown = [f"{rung:.2f} x{count}" for rung, count in zip(known[::-1], counts[::-1], strict=True)]
+def level_counts(levels: np.ndarray) -> str:
+    """How many members are on each level, highest first: ``levels 1.00 x3  0.75 x5``; empty while none is known."""
+    known, counts = np.unique(levels[~np.isnan(levels)], return_counts=True)
+    shown = [f"{level:.2f} x{count}" for level, count in zip(known[::-1], counts[::-1], strict=True)]
     return "  ".join(["rungs", *shown]) if shown else ""

@@ -22,7 +22,7 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.names import shortened
 from badger_sweeps.core.settings import Count, settings
-from badger_sweeps.measures.seed_outcome import Outcome
+from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.tracking.base import (
     RunDescription,
     SearchDescription,
@@ -153,7 +153,7 @@ class _Runs(Tracker):
         before, self._pictured = self._pictured, iteration // self._pairs_every
         return self._pictured > before
 
-    def conclude(self, outcomes: Sequence[Outcome], objective: str, values: Sequence[float]) -> None:
+    def conclude(self, outcomes: Sequence[SeedOutcome], objective: str, values: Sequence[float]) -> None:
         self._show_inner_loop([outcome.seed for outcome in outcomes])
         for outcome, value in zip(outcomes, values, strict=True):
             self._runs[outcome.seed].summary.update(
@@ -161,7 +161,7 @@ class _Runs(Tracker):
                     "escape_iteration": outcome.escape_iteration,
                     "solved_iteration": outcome.solved_iteration,
                     "plateau_iterations": outcome.plateau_iterations,
-                    "plateaus": len(outcome.rests),
+                    "plateaus": len(outcome.plateaus),
                     "final_loss": outcome.final_loss,
                     "diverged": outcome.diverged,
                     "objective": value,

@@ -35,7 +35,7 @@ class StudyDescription:
         entity: whose; empty for the key's default.
         groups: of its runs.
         metrics: all that its runs may have logged.
-        parts: D of each ladder.
+        parts: D of each staircase.
         swept: the configuration's keys in which runs differ, and their values.
         searched: whether there are runs of searches.
     """
@@ -133,12 +133,12 @@ def _known(study: StudyDescription, candidates: Iterable[tuple[str, Sequence[str
 
 
 def _loss(study: StudyDescription) -> list[Any]:
-    made = _known(study, [("loss, and the rung of the ladder next to it", ("loss", "plateau/rung"))])
-    ladders = [
+    made = _known(study, [("loss, and the level of the staircase next to it", ("loss", "plateau/rung"))])
+    staircases = [
         f"D = {parts}: " + ", ".join(f"{(parts - k) / parts:.4g}" for k in range(parts + 1)) for parts in study.parts
     ]
-    text = "**The ladder**: chance is 1; with k of D parts solved the loss is (D - k)/D.\n\n"
-    made.append(panels.MarkdownPanel(markdown=text + "\n\n".join(ladders)))
+    text = "**The staircase**: chance is 1; with k of D parts solved the loss is (D - k)/D.\n\n"
+    made.append(panels.MarkdownPanel(markdown=text + "\n\n".join(staircases)))
     made += _known(
         study,
         [

@@ -36,7 +36,7 @@ from badger_sweeps.schedules.base import Schedule
 from badger_sweeps.schedules.constant import Constant
 from badger_sweeps.tasks.base import Task
 from badger_sweeps.tasks.guessing_game import GuessingGame
-from badger_sweeps.topologies.base import Topology, mixing
+from badger_sweeps.topologies.base import Topology, adjacency
 from badger_sweeps.topologies.random import RandomLinks
 
 PARTS = (
@@ -112,10 +112,10 @@ class Experiment:
     def _parts_fit(self) -> Experiment:
         """Everything composes with everything, except where there is nothing to compose."""
         learner = type(self.architecture).__name__
-        if self.architecture.solitary and self.topology.experts != 1:
+        if self.architecture.single_agent and self.topology.experts != 1:
             rule = f"must be 1 (topology=single) with {learner}, one learner that has no experts to connect"
             raise broken_rule("topology.experts", rule, str(self.topology.experts))
-        if self.architecture.solitary and not isinstance(self.readout, Mean):
+        if self.architecture.single_agent and not isinstance(self.readout, Mean):
             rule = f"must be Mean with {learner}, one learner whose output is the guess"
             raise broken_rule("readout", rule, type(self.readout).__name__)
         if self.architecture.supervised and not self.task.inputs:
@@ -148,13 +148,13 @@ class Experiment:
     @property
     def system(self) -> System:
         """Who plays what."""
-        return System(self.architecture, self.readout, self.task, self.loss, self.feedback.told(self.loss))
+        return System(self.architecture, self.readout, self.task, self.loss, self.feedback.loss(self.loss))
 
     @property
     def objective(self) -> OuterObjective:
         """What training minimises, on the members' graphs; `OuterObjective.at` anneals it."""
         training = self.training
-        graphs = mixing(self.graphs).to(self.torch_device)
+        graphs = adjacency(self.graphs).to(self.torch_device)
         return OuterObjective(self.system, graphs, training.inner_steps, training.loss_steps)
 
     @cached_property

@@ -30,7 +30,7 @@ class Twins(NamedTuple):
     """Euclidean length of a member's weights at the start."""
 
 
-def twins(
+def perturbed_replicas(
     experiment: Experiment, state: Mapping[str, Any], iterations: int, perturbation: float = PERTURBATION
 ) -> Twins:
     """Train a population and its twin from one state on.

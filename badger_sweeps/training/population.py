@@ -42,7 +42,7 @@ class Population:
         self.evaluations: Int[Tensor, " population"] = torch.zeros(members, dtype=torch.int64, device=device)
         self.parameters = initial_weights(experiment)
         self.objective = experiment.objective
-        self.engine, self.engine_words = experiment.engine.serving(experiment.system, device)
+        self.engine, self.engine_words = experiment.engine.resolve(experiment.system, device)
         start = Start(experiment.seeds, self.parameters, experiment.optimizer)
         self.rule_state: RuleState = experiment.rule.initial_state(start)
         for name, value in self.rule_state.items():

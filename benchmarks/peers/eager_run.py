@@ -24,7 +24,7 @@ class Badger(nn.Module):
         for i in range(EXPERTS):
             others = torch.randperm(EXPERTS - 1)[:links]
             listens[i, others + (others >= i)] = 1 / links
-        self.register_buffer("mixing", listens)
+        self.register_buffer("adjacency", listens)
 
     def forward(self, y: Tensor, inner_steps: int) -> Tensor:
         games = len(y)
@@ -32,7 +32,7 @@ class Badger(nn.Module):
         m, guess = torch.zeros(games, EXPERTS, MESSAGE), torch.zeros_like(y)
         for _ in range(inner_steps):
             error = 3 * (guess - y).square().mean(1)
-            x = torch.cat([self.mixing @ m, error[:, None, None].expand(-1, EXPERTS, 1)], dim=2)
+            x = torch.cat([self.adjacency @ m, error[:, None, None].expand(-1, EXPERTS, 1)], dim=2)
             h = self.cell(x.view(games * EXPERTS, -1), h)
             out = self.head(h).view(games, EXPERTS, -1)
             m, guess = out[..., :MESSAGE], out[..., MESSAGE:].mean(1)

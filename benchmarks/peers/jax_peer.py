@@ -14,13 +14,16 @@ def prepare(workload: Workload) -> Callable[[], jax.Array]:
     """A function that computes the gradients of all members, one row for each, and their losses in the last column."""
     size, population = workload.size, workload.population
     weights = {name: jnp.asarray(tensor.numpy()) for name, tensor in population.parameters.items()}
-    mixing, targets = jnp.asarray(population.objective.mixing.numpy()), jnp.asarray(workload.games.targets.numpy())
+    adjacency, targets = (
+        jnp.asarray(population.objective.adjacency.numpy()),
+        jnp.asarray(workload.games.targets.numpy()),
+    )
     state = {name: jnp.asarray(tensor.numpy()) for name, tensor in workload.games.state.items()}
 
-    def badger(w: dict, mixing: jax.Array, carry: tuple, error: jax.Array) -> tuple:
+    def badger(w: dict, adjacency: jax.Array, carry: tuple, error: jax.Array) -> tuple:
         h, m = carry
         shown = jnp.broadcast_to(error[:, None, None], (*h.shape[:2], 1))
-        x = jnp.concatenate([jnp.einsum("ij,bjm->bim", mixing, m), shown], axis=-1)
+        x = jnp.concatenate([jnp.einsum("ij,bjm->bim", adjacency, m), shown], axis=-1)
         pre = x @ w["weight_ih"].T + w["bias_ih"] + h @ w["weight_hh"].T + w["bias_hh"]
         z, v = jnp.split(pre, 2, axis=-1)
         z, v = jax.nn.sigmoid(z), jnp.tanh(v)
@@ -28,7 +31,7 @@ def prepare(workload: Workload) -> Callable[[], jax.Array]:
         out = h @ w["weight_out"].T + w["bias_out"]
         return (h, out[..., : size.message]), out[..., size.message :].mean(axis=1)
 
-    def lstm(w: dict, mixing: jax.Array, carry: tuple, error: jax.Array) -> tuple:
+    def lstm(w: dict, adjacency: jax.Array, carry: tuple, error: jax.Array) -> tuple:
         h, c, guess = carry
         x = jnp.concatenate([guess, error[:, None]], axis=-1)
         pre = x @ w["weight_ih"].T + w["bias_ih"] + h @ w["weight_hh"].T + w["bias_hh"]
@@ -38,7 +41,7 @@ def prepare(workload: Workload) -> Callable[[], jax.Array]:
         guess = h @ w["weight_out"].T + w["bias_out"]
         return (h, c, guess), guess
 
-    def loss(w: dict, mixing: jax.Array, targets: jax.Array, state: dict) -> jax.Array:
+    def loss(w: dict, adjacency: jax.Array, targets: jax.Array, state: dict) -> jax.Array:
         learner = badger if size.message else lstm
         guess = jnp.zeros_like(targets)
         carry = (state["h"], state["m"]) if size.message else (state["h"], state["c"], guess)
@@ -46,7 +49,7 @@ def prepare(workload: Workload) -> Callable[[], jax.Array]:
         def step(carried: tuple, _: None) -> tuple:
             carry, guess = carried
             error = 3 * jnp.square(guess - targets).mean(axis=-1)
-            return learner(w, mixing, carry, error), None
+            return learner(w, adjacency, carry, error), None
 
         (_, guess), _ = jax.lax.scan(step, (carry, guess), None, length=size.steps)
         return 3 * jnp.square(guess - targets).mean()
@@ -56,4 +59,4 @@ def prepare(workload: Workload) -> Callable[[], jax.Array]:
         return jnp.concatenate([by_name[name].ravel() for name in weights] + [value[None]])
 
     gradients = jax.jit(jax.vmap(flattened))
-    return lambda: gradients(weights, mixing, targets, state).block_until_ready()
+    return lambda: gradients(weights, adjacency, targets, state).block_until_ready()

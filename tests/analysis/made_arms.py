@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from badger_sweeps.measures.estimates import Estimate
 from badger_sweeps.measures.seed_outcome import outcome
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.reporting.reading.arms import Arm
 from badger_sweeps.reporting.reading.collection import Run
 from badger_sweeps.runs.summary import Summary
@@ -54,19 +54,19 @@ def arm(
 ) -> Arm:
     """An arm with these losses of each number: seed by iteration by number."""
     seeds, budget, dims = losses.shape
-    ladder = Ladder(dims, BLOCK)
+    staircase = Staircase(dims, BLOCK)
     columns = {f"loss_dim/{dim}": losses[..., dim] for dim in range(dims)}
     columns |= {"loss": losses.mean(axis=2), "grad_norm": np.ones((seeds, budget))}
     columns["diverged"] = (~np.isfinite(columns["loss"])).astype(float)
     rows = {"seed": np.repeat(np.arange(seeds), budget), "iteration": np.tile(np.arange(budget), seeds)}
     history = pd.DataFrame(rows | {key: values.ravel().astype(np.float32) for key, values in columns.items()})
     outcomes = tuple(
-        outcome(seed, {key: values[seed].astype(np.float32) for key, values in columns.items()}, ladder)
+        outcome(seed, {key: values[seed].astype(np.float32) for key, values in columns.items()}, staircase)
         for seed in range(seeds)
     )
     known = graphs or [Connectivity(16, 32, True, 0.5, 0.5, None)] * seeds
     summary = Summary(
-        name, budget, ladder, outcomes, "escape_iteration", Estimate(0.0, None, None), dict(enumerate(known))
+        name, budget, staircase, outcomes, "escape_iteration", Estimate(0.0, None, None), dict(enumerate(known))
     )
     settings = {
         "task.dims": dims, "topology.experts": 16, "architecture.hidden": 32, "architecture.message": 8,

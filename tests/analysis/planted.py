@@ -98,10 +98,13 @@ def _inner(raw: float, given: float) -> Arms:
 
 
 def _communication(cut: float, solvable: bool) -> Arms:
-    levels = {"silenced/loss": cut, "evaluation/loss": 0.1}
+    levels = {"message_ablation/loss": cut, "evaluation/loss": 0.1}
     measured = {name: (LATE, constant(level, count=2)) for name, level in levels.items()}
     alone = one_by_one(400) if solvable else np.full((SEEDS, 4), np.inf)
-    measured["silenced/loss"] = (LATE, measured["silenced/loss"][1] * [1.0, 1.01])  # not the same in all seeds
+    measured["message_ablation/loss"] = (
+        LATE,
+        measured["message_ablation/loss"][1] * [1.0, 1.01],
+    )  # not the same in all seeds
     return named(escapes(200, "linked", measured), arm("unlinked", staircase(alone)))
 
 
@@ -138,7 +141,7 @@ def _exponents(loss: float, twins: float) -> Arms:
     spread = constant(0, 0.01)
     measured = {
         "lyapunov/loss": ([BUDGET], loss + spread), "lyapunov/loss_surrogate_mean": ([BUDGET], 0.5 - 2 * spread),
-        "lyapunov/twins": ([BUDGET], twins + spread),
+        "lyapunov/replicas": ([BUDGET], twins + spread),
     }  # fmt: skip
     return {"few": arm("few", staircase(one_by_one(100, 100, 3)), measured)}
 

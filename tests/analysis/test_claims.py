@@ -76,7 +76,7 @@ def test_without_a_difference_nothing_does_it() -> None:
 
 
 def test_a_study_whose_runs_lack_a_measure_says_which() -> None:
-    with pytest.raises(MissingError, match="`silenced/loss` was not measured in linked"):
+    with pytest.raises(MissingError, match="`message_ablation/loss` was not measured in linked"):
         judge("communication", named(escapes(200, "linked"), escapes(200, "unlinked")))
 
 
@@ -166,7 +166,7 @@ def test_a_seed_without_a_rest_on_which_information_was_measured_says_so() -> No
 
 def test_what_links_are_worth_is_told_at_a_moment_at_which_both_losses_are_known() -> None:
     measured = {
-        "silenced/loss": ([0, 1000, BUDGET], np.tile([1.0, 0.7, 0.9], (SEEDS, 1))),
+        "message_ablation/loss": ([0, 1000, BUDGET], np.tile([1.0, 0.7, 0.9], (SEEDS, 1))),
         "evaluation/loss": ([0, 1000, 1900], np.tile([1.0, 0.2, 0.1], (SEEDS, 1))),
     }
     worth = communication._worth(escapes(200, "linked", measured))
@@ -185,9 +185,9 @@ def test_times_are_exchanged_within_seeds_alone() -> None:
 def test_only_plateaus_that_are_long_enough_and_not_the_solution_are_taken() -> None:
     own = arm("badger", staircase(one_by_one(600, 300, 2, 0), 2000))
     assert hurst._stretches(own.outcomes[0], 1, 2000) == [
-        (rest.plateau.start, rest.plateau.end)
-        for rest in own.outcomes[0].rests
-        if rest.plateau.rung > 0 and rest.plateau.duration > 512
+        (plateau.start, plateau.end)
+        for plateau in own.outcomes[0].plateaus
+        if plateau.staircase_level > 0 and plateau.duration > 512
     ]
     assert len(hurst._stretches(own.outcomes[0], 1, 2000)) == 1
     assert hurst._stretches(own.outcomes[0], 4, 500) == []  # every fourth value: too few
@@ -251,7 +251,7 @@ def test_training_has_converged_after_the_last_block_that_is_not_below_the_bound
     losses = np.tile(staircase(times, noise=0.0), (4, 1, 1))
     losses[0, 900, 0] = 1.0  # once more above it
     own = arm("few", losses)
-    block = own.run.summary.ladder.block
+    block = own.run.summary.staircase.block
     late, never, early = guessing_game._converged(own)[:3]
     assert late == 900 // block * block + block
     assert never == own.budget

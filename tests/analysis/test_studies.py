@@ -106,12 +106,12 @@ def test_what_was_measured_with_other_settings_or_code_is_measured_again(
     linked = copy / "linked"
     before = read_measures(linked)
     assert before is not None
-    wrong = before.assign(**{"silenced/loss": 7.0})
-    write_measures(linked, wrong, {"silenced/loss": "of another version"})
+    wrong = before.assign(**{"message_ablation/loss": 7.0})
+    write_measures(linked, wrong, {"message_ablation/loss": "of another version"})
     assert warm.run([sys.executable, "-m", "badger_sweeps", "study", str(copy)]).returncode == 0
     again = read_measures(linked)
     assert again is not None
-    pd.testing.assert_series_equal(again["silenced/loss"], before["silenced/loss"])
+    pd.testing.assert_series_equal(again["message_ablation/loss"], before["message_ablation/loss"])
     assert measured_with(linked) == measured_with(runs / "communication" / "linked")
 
 

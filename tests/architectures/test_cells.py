@@ -199,7 +199,7 @@ def test_outputs_are_a_function_of_the_state(architecture: Architecture) -> None
     generator = torch.Generator().manual_seed(0)
     drawn_weights = [architecture.initial_parameters(2, 0, 4, generator) for _ in range(3)]
     weights = {name: torch.stack([member[name] for member in drawn_weights]) for name in drawn_weights[0]}
-    experts = 1 if architecture.solitary else 4
+    experts = 1 if architecture.single_agent else 4
     starts = [architecture.initial_state(7, experts, generator) for _ in range(3)]
     state = {name: torch.stack([member[name] for member in starts]) for name in starts[0]}
     links = torch.rand(3, experts, experts, generator=generator)
@@ -217,8 +217,8 @@ class Identified(GRU):
         drawn = super().initial_parameters(dims, inputs, experts, generator)
         return {**drawn, "identity": torch.randn(experts, self.message, generator=generator)}
 
-    def input(self, parameters: Parameters, mixing: Tensor, messages: Tensor, error: Tensor) -> Tensor:
-        heard = torch.matmul(mixing[:, None], messages) + parameters["identity"][:, None]
+    def input(self, parameters: Parameters, adjacency: Tensor, messages: Tensor, error: Tensor) -> Tensor:
+        heard = torch.matmul(adjacency[:, None], messages) + parameters["identity"][:, None]
         seen = error[:, :, None, None].expand(*heard.shape[:3], 1)
         return torch.cat([heard, seen], dim=-1).flatten(1, 2)
 

@@ -19,7 +19,7 @@ from badger_sweeps.readouts.mean import Mean
 from badger_sweeps.rollout import Games, System
 from badger_sweeps.tasks.base import Task
 from badger_sweeps.tasks.guessing_game import GuessingGame
-from badger_sweeps.topologies.base import mixing
+from badger_sweeps.topologies.base import adjacency
 
 
 class Case(NamedTuple):
@@ -87,7 +87,7 @@ def case(
         {name: torch.stack([state[name] for state in states]) for name in states[0]},
     )
     stacked = {name: torch.stack([member[name] for member in weights]) for name in weights[0]}
-    objective = OuterObjective(system, mixing(listens), inner_steps, loss_steps)
+    objective = OuterObjective(system, adjacency(listens), inner_steps, loss_steps)
     return Case(objective, Weights.of(stacked), played)
 
 

@@ -35,7 +35,7 @@ from badger_sweeps.training.experiment import Experiment
 system = Experiment(device="cpu").system
 os.environ.pop("HOME", None), os.environ.pop("XDG_CACHE_HOME", None)
 os.setuid(54321)
-print(Native().serving(system, torch.device("cpu")).words)
+print(Native().resolve(system, torch.device("cpu")).words)
 """
 
 

@@ -38,7 +38,7 @@ class Recorder:
 
 def batches(architecture: Architecture) -> list[Case]:
     """Three outer iterations, each with weights, graphs and games of its own."""
-    experts = 1 if architecture.solitary else 5
+    experts = 1 if architecture.single_agent else 5
     return [case(world(architecture).at(iteration), experts=experts, seed=iteration) for iteration in range(3)]
 
 
@@ -92,7 +92,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is n
 def test_cuda_graphs_agree_with_the_cpu(architecture: Architecture) -> None:
     for played in batches(architecture):
         there = Case(
-            replace(played.objective, mixing=played.objective.mixing.cuda()),
+            replace(played.objective, adjacency=played.objective.adjacency.cuda()),
             type(played.parameters)(played.parameters.flat.cuda(), played.parameters.shapes),
             type(played.games)(
                 played.games.targets.cuda(),

@@ -33,7 +33,7 @@ CPU = torch.device("cpu")
 
 
 def system(architecture: Architecture) -> System:
-    return world(architecture, readout=Mean() if architecture.solitary else Weighted())
+    return world(architecture, readout=Mean() if architecture.single_agent else Weighted())
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def system(architecture: Architecture) -> System:
 )
 def test_threads_change_no_bit(architecture: Architecture) -> None:
     """With tasks that do not divide evenly among them, more threads than tasks, and work enough for all of them."""
-    games, experts = (801, 1) if architecture.solitary else (101, 16)
+    games, experts = (801, 1) if architecture.single_agent else (101, 16)
     played = case(system(architecture), members=3, games=games, experts=experts, inner_steps=30)
     alone = played.on(Native(threads=1))
     for threads in (2, 3, 7, 64):
@@ -68,7 +68,7 @@ def rollout(played: Case, engine: Engine, states: tuple[str, ...], steps: tuple[
 )
 def test_rollouts_hand_back_the_states_asked_for(architecture: Architecture, steps: tuple[int, ...] | None) -> None:
     """Beside the reference: 1e-5 over 6 steps of rounding 1e-7, which z = 5 amplifies."""
-    played = case(system(architecture), games=20, experts=1 if architecture.solitary else 7)
+    played = case(system(architecture), games=20, experts=1 if architecture.single_agent else 7)
     names = tuple(played.games.state)
     for asked in (names, names[:1], names[1:], ()):
         ours, theirs = (rollout(played, engine, asked, steps) for engine in (Native(), Reference()))
@@ -112,8 +112,8 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
             Native()
         )
     three = case(system(GRU(hidden=17, message=3)), members=3)
-    with pytest.raises(ValueError, match="`mixing` must have"):
-        three.having(mixing=three.objective.mixing[:2]).on(Native())
+    with pytest.raises(ValueError, match="`adjacency` must have"):
+        three.having(adjacency=three.objective.adjacency[:2]).on(Native())
     with pytest.raises(ValueError, match="`cotangents` must have"):
         played.on(Native(), torch.zeros(2, 2, 7, 4))
 
@@ -145,7 +145,7 @@ def test_both_engines_train_the_same_run() -> None:
 
 
 def words(system: System, device: str = "cpu") -> str:
-    engine, said = Native().serving(system, torch.device(device))
+    engine, said = Native().resolve(system, torch.device(device))
     assert isinstance(engine, Reference if said.startswith("reference") else Native)
     return said
 
@@ -206,4 +206,4 @@ def test_threads_are_one_per_core_unless_given() -> None:
 
     cores = len(os.sched_getaffinity(0))
     assert f"{cores} thread" in words(system(GRU()))
-    assert "3 threads" in replace(Native(), threads=3).serving(system(GRU()), CPU).words
+    assert "3 threads" in replace(Native(), threads=3).resolve(system(GRU()), CPU).words

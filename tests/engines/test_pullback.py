@@ -41,7 +41,7 @@ BOUND = 5e-6
 def played(architecture: Architecture, **sizes: int) -> Case:
     """What is minimised and what is told are not the same."""
     system = world(architecture, loss=MeanAbsoluteError(), feedback=MeanSquaredError())
-    return case(system, experts=1 if architecture.solitary else 5, **sizes)
+    return case(system, experts=1 if architecture.single_agent else 5, **sizes)
 
 
 def jacobian(given: Case, member: int, cotangents: torch.Tensor) -> torch.Tensor:
@@ -126,7 +126,7 @@ def shared(given: Case, members: int) -> tuple[Case, Case]:
     games = Games(*(tensor.repeat(members, *[1] * (tensor.ndim - 1)) for tensor in once.games[:2]), {})
     state = {name: tensor.repeat(members, *[1] * (tensor.ndim - 1)) for name, tensor in once.games.state.items()}
     repeated = once._replace(games=games._replace(state=state))
-    return once, repeated.having(mixing=one.objective.mixing.repeat(members, 1, 1))
+    return once, repeated.having(adjacency=one.objective.adjacency.repeat(members, 1, 1))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=repr)
@@ -135,7 +135,7 @@ def test_shared_games_are_everybody_s(engine: Engine, architecture: Architecture
     """Losses, gradients and rollouts are those of repeated games: by the kernel to the bit, by PyTorch up to how it
     rounds products over other strides."""
     once, repeated = shared(played(architecture, games=20), members=4)
-    assert len(once.games.targets) == len(once.objective.mixing) == 1
+    assert len(once.games.targets) == len(once.objective.adjacency) == 1
     bound = 0.0 if isinstance(engine, Native) else 1e-4
     expanded = once._replace(games=once.games.expanded(4))
     for held_once in (once, expanded):

@@ -10,9 +10,9 @@ from typing import Any
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.engines.reference import Reference
 from badger_sweeps.evaluation.base import Measure
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.evaluation.games import EvaluationSet
-from badger_sweeps.evaluation.loss_history import Course
+from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.tasks.guessing_game import GuessingGame
@@ -61,13 +61,13 @@ def only(name: str, every: int = 1) -> Measures:
     return replace(UNMEASURED, **{name: replace(measure_named(name), every=every)})
 
 
-def trained(setup: Experiment, iterations: int = 0) -> tuple[Population, Course]:
-    population, course = Population(setup), Course(setup)
+def trained(setup: Experiment, iterations: int = 0) -> tuple[Population, LossHistory]:
+    population, course = Population(setup), LossHistory(setup)
     for record in islice(train(population), iterations):
         course.add(record)
     return population, course
 
 
-def moment(setup: Experiment, iterations: int = 0) -> Moment:
+def moment(setup: Experiment, iterations: int = 0) -> EvaluationContext:
     population, course = trained(setup, iterations)
-    return Moment.of(population, EvaluationSet(setup, population.engine, 1000, 0.01), course)
+    return EvaluationContext.of(population, EvaluationSet(setup, population.engine, 1000, 0.01), course)

@@ -13,7 +13,7 @@ from torch import Tensor
 from badger_sweeps.architectures.lstm import LSTM
 from badger_sweeps.architectures.supervised_lstm import SupervisedLSTM
 from badger_sweeps.architectures.tcnn import TCNN
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.readouts.weighted import Weighted
 from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.tasks.guessing_game import GuessingGame
@@ -38,12 +38,12 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def seen(request: pytest.FixtureRequest) -> Moment:
+def seen(request: pytest.FixtureRequest) -> EvaluationContext:
     return moment(experiment(**KINDS[request.param]), iterations=3)
 
 
 @pytest.mark.parametrize("name", MEASURES)
-def test_gives_the_columns_it_announces(name: str, seen: Moment) -> None:
+def test_gives_the_columns_it_announces(name: str, seen: EvaluationContext) -> None:
     measure = measure_named(name)
     columns = measure.columns(seen.experiment)
     if columns:
@@ -91,7 +91,7 @@ def test_a_member_that_left_is_not_measured(name: str) -> None:
     same({column: value[[0, 2]] for column, value in everyone.items()}, measure.measure(without))
 
 
-def _rows(seen: Moment, rows: list[int]) -> Any:
+def _rows(seen: EvaluationContext, rows: list[int]) -> Any:
     return type(seen.parameters)(seen.parameters.flat[rows], seen.parameters.shapes)
 
 

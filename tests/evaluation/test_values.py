@@ -21,7 +21,7 @@ from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training.experiment import Training
-from badger_sweeps.training.perturbed_replicas import twins
+from badger_sweeps.training.perturbed_replicas import perturbed_replicas
 from badger_sweeps.training.population import Population
 from tests.evaluation.populations import experiment, measure_named, moment, trained
 
@@ -184,7 +184,7 @@ def test_the_inner_exponent_is_how_a_small_perturbation_grows() -> None:
         for _ in range(steps):
             error = 3 * (guess - played.targets.double()).square().mean(dim=-1)
             state, outputs = seen.system.architecture.step(
-                weights, seen.mixing.double(), state, Observation(error, guess, played.inputs.double())
+                weights, seen.adjacency.double(), state, Observation(error, guess, played.inputs.double())
             )
             guess = outputs.mean(dim=2)
         return torch.cat([state["h"].flatten(2), state["m"].flatten(2), guess], dim=2)
@@ -211,10 +211,10 @@ def test_twins_start_at_the_perturbation_and_stay_together_without_one() -> None
     setup = experiment()
     population, _ = trained(setup, 3)
     state = population.state_dict()
-    apart = twins(setup, state, iterations=5, perturbation=1e-4)
+    apart = perturbed_replicas(setup, state, iterations=5, perturbation=1e-4)
     assert apart.distance.shape == (2, 5)
     np.testing.assert_allclose(apart.distance[:, 0] / apart.length, 1e-4, rtol=0.01)
-    together = twins(setup, state, iterations=5, perturbation=0.0)
+    together = perturbed_replicas(setup, state, iterations=5, perturbation=0.0)
     assert torch.equal(together.distance, torch.zeros(2, 5, dtype=torch.float64))
 
 
@@ -222,7 +222,7 @@ def test_twins_do_not_move_the_population_they_start_from() -> None:
     setup = experiment()
     population, _ = trained(setup, 3)
     before = population.parameters.flat.clone()
-    twins(setup, population.state_dict(), iterations=3)
+    perturbed_replicas(setup, population.state_dict(), iterations=3)
     assert torch.equal(population.parameters.flat, before)
 
 
@@ -250,8 +250,8 @@ def test_guesses_of_zero_have_no_power_and_equal_numbers_are_alike() -> None:
 
 def test_silenced_experts_do_what_they_do_without_links() -> None:
     seen = moment(experiment(), iterations=3)
-    found = measure_named("silenced").measure(seen)["silenced/loss"]
-    silent = replace(seen.objective, mixing=torch.zeros_like(seen.mixing))
+    found = measure_named("message_ablation").measure(seen)["message_ablation/loss"]
+    silent = replace(seen.objective, adjacency=torch.zeros_like(seen.adjacency))
     guesses = Reference().rollout(silent, seen.parameters, seen.games).guesses[-1]
     expected = 3 * (guesses - seen.targets).square().mean(dim=(1, 2))
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
@@ -289,7 +289,7 @@ def test_gates_are_those_of_the_steps_that_were_taken(reset_gate: bool) -> None:
     growing = []
     for step in range(6):
         error = 3 * (guess - targets).square().mean(dim=-1)
-        heard = torch.einsum("pij,pgjm->pgim", seen.mixing, m)
+        heard = torch.einsum("pij,pgjm->pgim", seen.adjacency, m)
         x = torch.cat([heard, error[..., None, None].expand(-1, -1, 3, 1)], dim=-1).flatten(1, 2)
         z, v = architecture.gates(weights, x, h.flatten(1, 2))
         carried = 0.5 + 0.9 * z

@@ -112,7 +112,7 @@ def test_a_single_learner_reads_it_too() -> None:
         )
         zero = torch.zeros(1, 4000, 7)
         targets = own.task.draw(4000, torch.Generator().manual_seed(0)).targets[None]
-        assert float(own.system.told(zero, targets).mean()) == pytest.approx(1, abs=0.03)
+        assert float(own.system.observed_error(zero, targets).mean()) == pytest.approx(1, abs=0.03)
         runs.append([record.metrics["loss"].tolist() for record in train(Population(own))])
     assert runs[0] != runs[1]
 
@@ -136,7 +136,7 @@ def test_measures_play_with_what_is_told_and_score_what_is_minimised() -> None:
     assert isinstance(learner, GRU)
     for _ in range(6):
         told = 3 * (guess - seen.targets).square().mean(dim=-1)
-        x = learner.input(seen.parameters, seen.mixing, m, told)
+        x = learner.input(seen.parameters, seen.adjacency, m, told)
         z, v = learner.gates(seen.parameters, x, h.flatten(1, 2))
         carried.append(z.view_as(h)[:, :64].mean(dim=(1, 2, 3)))
         h = (v + z * (h.flatten(1, 2) - v)).view_as(h)
@@ -174,5 +174,5 @@ def test_errors_of_both_kinds_are_normalised() -> None:
     """At chance, over 10^5 games: 1 within four standard deviations of the mean, sqrt(0.8/D/n) and less."""
     targets = torch.rand(100_000, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
     for told in FEEDBACK.values():
-        error = told.told(MeanSquaredError()).error(torch.zeros_like(targets), targets, Experiment().task)
+        error = told.loss(MeanSquaredError()).error(torch.zeros_like(targets), targets, Experiment().task)
         assert np.isclose(float(error.mean()), 1, atol=4 * (0.8 / 3 / 100_000) ** 0.5)

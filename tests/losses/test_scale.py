@@ -1,4 +1,4 @@
-"""Chance is exactly 1, in every loss, and the ladder's rungs follow."""
+"""Chance is exactly 1, in every loss, and the staircase's levels follow."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_variance_at_chance_is_the_closed_form(loss: Loss, variance: float) -> N
 
 @pytest.mark.parametrize(("loss", "equal_outputs"), [(LOSSES[0], 1 - 1 / 4), (LOSSES[1], 1 - 2 / 12)])
 def test_all_outputs_equal_to_the_mean(loss: Loss, equal_outputs: float) -> None:
-    """Under squares it costs 1 - 1/D, the rung of one solved dimension; under absolute values 1 - 2/(3D).
+    """Under squares it costs 1 - 1/D, the level of one solved dimension; under absolute values 1 - 2/(3D).
 
     200,000 games: the standard error is below sqrt(0.8 / (4 * 200000)) = 0.001; four of them are allowed.
     """

@@ -11,7 +11,7 @@ import scipy.stats
 from badger_sweeps.measures.estimates import censored_at, mean, paired_difference, share, standardized_mean
 from badger_sweeps.measures.objectives import objective, per_seed
 from badger_sweeps.measures.seed_outcome import outcome
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.measures.survival import kaplan_meier
 
 
@@ -102,10 +102,10 @@ def member(seed: int, *levels: float) -> dict[str, np.ndarray]:
 
 
 def test_objectives_count_censored_and_diverged_seeds() -> None:
-    ladder = Ladder(parts=4, block=5)
-    quick = outcome(0, member(0, *[1] * 8, *[0.01] * 12), ladder)
-    never = outcome(1, member(1, *[1] * 20), ladder)
-    diverged = outcome(2, member(2, *[1] * 8, *[0.01] * 10, np.nan), ladder)
+    staircase = Staircase(parts=4, block=5)
+    quick = outcome(0, member(0, *[1] * 8, *[0.01] * 12), staircase)
+    never = outcome(1, member(1, *[1] * 20), staircase)
+    diverged = outcome(2, member(2, *[1] * 8, *[0.01] * 10, np.nan), staircase)
     outcomes = (quick, never, diverged)
     assert diverged.diverged
     assert (diverged.escape_iteration, diverged.solved_iteration, diverged.final_loss) == (None, None, None)
@@ -118,20 +118,20 @@ def test_objectives_count_censored_and_diverged_seeds() -> None:
 
 def test_histories_of_before_divergence_was_a_column() -> None:
     """There a loss or a gradient that is not finite has diverged."""
-    ladder = Ladder(parts=4, block=5)
+    staircase = Staircase(parts=4, block=5)
     for name, value in (("loss", np.nan), ("grad_norm", np.nan), ("grad_norm", np.inf)):
         columns = {key: own.copy() for key, own in member(0, *[1] * 20).items() if key != "diverged"}
-        assert not outcome(0, columns, ladder).diverged
+        assert not outcome(0, columns, staircase).diverged
         columns[name][-1] = value
-        assert outcome(0, columns, ladder).diverged
+        assert outcome(0, columns, staircase).diverged
 
 
 def test_an_outcome_tells_what_was_solved_on_each_plateau() -> None:
     columns = member(0, *[1] * 12, *[0.5] * 12)
     columns["loss_dim/0"] = np.repeat([1, 0.02], 60).astype(np.float32)
     columns["loss_dim/1"] = np.repeat([1, 0.98], 60).astype(np.float32)
-    first, second = outcome(0, columns, Ladder(parts=4, block=5)).rests
-    assert (first.plateau.rung, second.plateau.rung) == (1, 0.5)
+    first, second = outcome(0, columns, Staircase(parts=4, block=5)).plateaus
+    assert (first.staircase_level, second.staircase_level) == (1, 0.5)
     assert second.loss_dim == pytest.approx([0.02, 0.98, 0.5, 0.5], abs=1e-6)
     assert second.grad_norm == 1
 

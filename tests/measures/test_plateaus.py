@@ -8,18 +8,18 @@ import ruptures
 from numpy.typing import NDArray
 
 from badger_sweeps.measures.plateaus import find_plateaus
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.staircase import Staircase
 
 CHANCE_VARIANCE = 0.8
 
 
 def noisy_ladder(dims: int, games: int, rest: int, rng: np.random.Generator, fall: int = 0) -> NDArray[np.float64]:
-    """Rungs of `rest` iterations each, `fall` iterations from one to the next, with the sampling noise of `games`."""
+    """Levels of `rest` iterations each, `fall` iterations from one to the next, with the sampling noise of `games`."""
     solved: list[float] = []
-    for rung in range(dims + 1):
-        solved += [rung] * rest
-        if rung < dims:
-            solved += np.linspace(rung, rung + 1, fall + 2)[1:-1].tolist()
+    for level in range(dims + 1):
+        solved += [level] * rest
+        if level < dims:
+            solved += np.linspace(level, level + 1, fall + 2)[1:-1].tolist()
     k = np.array(solved)
     return (dims - k) / dims + rng.normal(size=len(k)) * np.sqrt(CHANCE_VARIANCE * (dims - k) / (dims**2 * games))
 
@@ -29,24 +29,27 @@ def noisy_ladder(dims: int, games: int, rest: int, rng: np.random.Generator, fal
 )
 @pytest.mark.parametrize("fall", [0, 30])
 def test_every_rung_of_a_noisy_ladder_is_found(dims: int, games: int, rest: int, fall: int) -> None:
-    ladder = Ladder.for_run(dims, games, CHANCE_VARIANCE / dims)
+    staircase = Staircase.for_run(dims, games, CHANCE_VARIANCE / dims)
     for seed in range(5):
-        plateaus = find_plateaus(noisy_ladder(dims, games, rest, np.random.default_rng(seed), fall), ladder)
-        assert [plateau.rung for plateau in plateaus] == ladder.rungs.tolist()
+        plateaus = find_plateaus(noisy_ladder(dims, games, rest, np.random.default_rng(seed), fall), staircase)
+        assert [plateau.staircase_level for plateau in plateaus] == staircase.levels.tolist()
         for number, plateau in enumerate(plateaus):
             start = number * (rest + fall)
             # A cut falls on a block's edge; with a slow fall its foot may be counted in.
-            slack = 2 * ladder.block + fall
+            slack = 2 * staircase.block + fall
             assert abs(plateau.start - start) <= slack
             assert abs(plateau.end - (start + rest)) <= slack
-            assert abs(plateau.level - plateau.rung) < ladder.tolerance
-            assert abs(plateau.slope) * plateau.duration < ladder.tolerance
+            assert abs(plateau.level - plateau.staircase_level) < staircase.tolerance
+            assert abs(plateau.slope) * plateau.duration < staircase.tolerance
 
 
 def test_a_ladder_without_noise() -> None:
-    ladder = Ladder(parts=4, block=5)
+    staircase = Staircase(parts=4, block=5)
     curve = np.repeat([1, 0.75, 0.5, 0.25, 0], 100)
-    found = [(plateau.start, plateau.end, plateau.rung, plateau.slope) for plateau in find_plateaus(curve, ladder)]
+    found = [
+        (plateau.start, plateau.end, plateau.staircase_level, plateau.slope)
+        for plateau in find_plateaus(curve, staircase)
+    ]
     assert found == [(100 * k, 100 * k + 100, 1 - k / 4, 0) for k in range(5)]
 
 
@@ -62,7 +65,7 @@ SHAPES = {
 def test_slow_drifts_have_no_plateaus(shape: str, dims: int, games: int) -> None:
     """24 drifts a case from 1 by 1/2 or 1 in 3000 iterations. The detector's own rate of false plateaus, 0.05 a run
     on straight drifts, was measured on 60 others; more than five in 24 would happen once in a thousand."""
-    ladder = Ladder.for_run(dims, games, CHANCE_VARIANCE / dims)
+    staircase = Staircase.for_run(dims, games, CHANCE_VARIANCE / dims)
     x = np.linspace(0, 1, 3000)
     found = 0
     for seed in range(12):
@@ -71,15 +74,15 @@ def test_slow_drifts_have_no_plateaus(shape: str, dims: int, games: int) -> None
             noise = np.random.default_rng(seed).normal(size=3000) * np.sqrt(
                 CHANCE_VARIANCE * level.clip(0) / (dims * games)
             )
-            found += len(find_plateaus(level + noise, ladder))
+            found += len(find_plateaus(level + noise, staircase))
     assert found <= 5
 
 
 def test_a_drift_after_a_plateau_does_not_hide_it() -> None:
     rng = np.random.default_rng(0)
     level = np.concatenate([np.full(400, 0.75), np.linspace(0.75, 0.25, 1500), np.full(400, 0.25)])
-    plateaus = find_plateaus(level + rng.normal(size=len(level)) * 0.03, Ladder(parts=4, block=8))
-    assert [plateau.rung for plateau in plateaus] == [0.75, 0.25]
+    plateaus = find_plateaus(level + rng.normal(size=len(level)) * 0.03, Staircase(parts=4, block=8))
+    assert [plateau.staircase_level for plateau in plateaus] == [0.75, 0.25]
     assert plateaus[0].start == 0
     # The drift leaves the plateau's tolerance of 0.0625 after 187 iterations, halfway through it when averaged.
     assert 320 <= plateaus[0].end <= 400 + 187
@@ -87,26 +90,26 @@ def test_a_drift_after_a_plateau_does_not_hide_it() -> None:
 
 def test_noise_alone_is_one_plateau() -> None:
     curve = 1 + np.random.default_rng(0).normal(size=3000) * 0.06
-    (plateau,) = find_plateaus(curve, Ladder(parts=4, block=8))
-    assert (plateau.start, plateau.end, plateau.rung) == (0, 3000, 1)
+    (plateau,) = find_plateaus(curve, Staircase(parts=4, block=8))
+    assert (plateau.start, plateau.end, plateau.staircase_level) == (0, 3000, 1)
 
 
 @pytest.mark.parametrize("length", [0, 7, 39])
 def test_too_short_to_tell(length: int) -> None:
-    assert find_plateaus(np.ones(length), Ladder(parts=4, block=8)) == []
+    assert find_plateaus(np.ones(length), Staircase(parts=4, block=8)) == []
 
 
 def test_what_follows_nan_is_not_used() -> None:
     curve = np.ones(800)
     curve[400:] = np.nan
-    (plateau,) = find_plateaus(curve, Ladder(parts=4, block=8))
+    (plateau,) = find_plateaus(curve, Staircase(parts=4, block=8))
     assert plateau.end == 400
 
 
 def test_long_runs_are_cut_at_coarser_blocks() -> None:
     curve = noisy_ladder(4, 64, 4000, np.random.default_rng(0))
-    plateaus = find_plateaus(curve, Ladder(parts=4, block=8))
-    assert [plateau.rung for plateau in plateaus] == [1, 0.75, 0.5, 0.25, 0]
+    plateaus = find_plateaus(curve, Staircase(parts=4, block=8))
+    assert [plateau.staircase_level for plateau in plateaus] == [1, 0.75, 0.5, 0.25, 0]
 
 
 @pytest.mark.parametrize("penalty", [0.005, 0.02, 0.1])

@@ -1,4 +1,4 @@
-"""Rungs, blocks, and when a level is left: after the fact and live."""
+"""Levels, blocks, and when a level is left: after the fact and live."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from badger_sweeps.measures.escape import LadderTracker, escape_iteration, first_below, solved_iteration
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.escape import StaircaseTracker, escape_iteration, first_below, solved_iteration
+from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.tasks.guessing_game import GuessingGame
 
-LADDER = Ladder(parts=4, block=5)
+LADDER = Staircase(parts=4, block=5)
 
 
 def test_rungs() -> None:
-    assert LADDER.rungs.tolist() == [1, 0.75, 0.5, 0.25, 0]
+    assert LADDER.levels.tolist() == [1, 0.75, 0.5, 0.25, 0]
     assert LADDER.tolerance == 0.0625
     assert LADDER.nearest([1.4, 0.9, 0.7, 0.3, -0.1]).tolist() == [1, 1, 0.75, 0.25, 0]
     assert np.isnan(LADDER.nearest(np.nan))
@@ -24,10 +24,10 @@ def test_rungs() -> None:
 
 @pytest.mark.parametrize(("dims", "games", "variance"), [(4, 64, 0.8), (20, 64, 0.8), (20, 64, 1 / 3), (10, 7, 0.8)])
 def test_a_block_mean_is_three_deviations_from_the_next_level(dims: int, games: int, variance: float) -> None:
-    ladder = Ladder.for_run(dims, games, variance / dims)
-    deviation = (variance / (dims * games * ladder.block)) ** 0.5
-    assert ladder.tolerance >= 3 * deviation
-    assert norm.cdf(-ladder.tolerance / deviation) ** 3 < 2.6e-9
+    staircase = Staircase.for_run(dims, games, variance / dims)
+    deviation = (variance / (dims * games * staircase.block)) ** 0.5
+    assert staircase.tolerance >= 3 * deviation
+    assert norm.cdf(-staircase.tolerance / deviation) ** 3 < 2.6e-9
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_block_mean_is_three_deviations_from_the_next_level(dims: int, games: 
 )
 def test_block_lengths(dims: int, games: int, block: int) -> None:
     """ceil(144 * 0.8 * D/B), without a rounding error's extra iteration, and never below 5."""
-    assert Ladder.for_run(dims, games, GuessingGame(dims=dims).game_variance(order=2)).block == block
+    assert Staircase.for_run(dims, games, GuessingGame(dims=dims).game_variance(order=2)).block == block
 
 
 def test_blocks_leave_out_what_is_left_over() -> None:
@@ -71,29 +71,29 @@ def test_solved_is_the_lowest_rung() -> None:
 def test_the_live_tracker_agrees_with_the_rule(levels: list[float], left_over: int) -> None:
     """Index k is reached when the third block below the k-th level is complete."""
     loss = np.concatenate([curve(*levels), np.ones(left_over)]) if levels else np.ones(left_over)
-    tracker = LadderTracker([5], LADDER)
+    tracker = StaircaseTracker([5], LADDER)
     index = np.array([tracker.observe([5], np.array([value]))[1][0] for value in loss])
     for k in range(1, 5):
-        left = first_below(LADDER.block_means(loss), LADDER.rungs[k - 1] - LADDER.tolerance, LADDER.block)
+        left = first_below(LADDER.block_means(loss), LADDER.levels[k - 1] - LADDER.tolerance, LADDER.block)
         reached = np.flatnonzero(index >= k)
         assert (int(reached[0]) if len(reached) else None) == (None if left is None else left + 3 * LADDER.block - 1)
 
 
 def test_the_live_rung_is_the_nearest_to_the_last_whole_block() -> None:
-    tracker = LadderTracker([1, 2], LADDER)
-    rungs = [
+    tracker = StaircaseTracker([1, 2], LADDER)
+    levels = [
         tracker.observe([1, 2], np.array(pair))[0].tolist()
         for pair in zip(curve(1, 0.52), curve(0.8, 0.1), strict=True)
     ]
-    assert np.isnan(rungs[3]).all()
-    assert rungs[4] == rungs[8] == [1, 0.75]
-    assert rungs[9] == [0.5, 0]
+    assert np.isnan(levels[3]).all()
+    assert levels[4] == levels[8] == [1, 0.75]
+    assert levels[9] == [0.5, 0]
 
 
 def test_members_that_dropped_out_leave_the_others_alone() -> None:
-    both, alone = LadderTracker([1, 2], LADDER), LadderTracker([2], LADDER)
+    both, alone = StaircaseTracker([1, 2], LADDER), StaircaseTracker([2], LADDER)
     for step, loss in enumerate(curve(1, 0.7, 0.7, 0.7, 0.4)):
         seeds = [1, 2] if step < 7 else [2]
-        rung, index = both.observe(seeds, np.array([1.0, loss])[-len(seeds) :])
+        level, index = both.observe(seeds, np.array([1.0, loss])[-len(seeds) :])
         expected = alone.observe([2], np.array([loss]))
-        assert (rung[-1], index[-1]) == (expected[0][0], expected[1][0]) or np.isnan(rung[-1])
+        assert (level[-1], index[-1]) == (expected[0][0], expected[1][0]) or np.isnan(level[-1])

@@ -136,7 +136,7 @@ def test_opposites_are_adjusted_for_the_number_of_parts_and_what_holds_is_not() 
     found = judged([*against, held, unknown("u", "was not measured")])
     assert [own.p_value for own in found[:3]] == pytest.approx([0.09, 0.08, 0.09])  # of four that were tested
     assert [own.holds for own in found] == [None, None, None, True, None]
-    beside = judged([held.beside(), held.beside()])
+    beside = judged([held.secondary(), held.secondary()])
     assert [own.holds for own in beside] == [None, None]
     assert beside[0].p_value == pytest.approx(0.08)
 
@@ -154,8 +154,8 @@ OPEN = Finding("c", None, "", 8, p_for=0.5, p_against=1.0)
         ([OPEN, OPPOSITE], NOT_REPRODUCED, "by the bounds set here it is not so that “b”"),
         ([HOLDS, OPEN], UNDECIDED, "“c” was neither shown nor refuted (p = 0.5)"),
         ([HOLDS, unknown("d", "was not to be seen")], UNDECIDED, "“d” was not to be seen"),
-        ([HOLDS, OPPOSITE.beside()], REPRODUCED, ""),
-        ([HOLDS.beside()], UNDECIDED, "no part of it was tested"),
+        ([HOLDS, OPPOSITE.secondary()], REPRODUCED, ""),
+        ([HOLDS.secondary()], UNDECIDED, "no part of it was tested"),
     ],
 )
 def test_the_verdict(parts: list[Finding], kind: str, because: str) -> None:

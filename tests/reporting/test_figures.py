@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.reporting.inference.comparison import differences
 from badger_sweeps.reporting.page.panels import differences as differences_figure
 from badger_sweeps.reporting.page.panels import escape, graphs, measures, pairs, plateaus, sparkline
@@ -41,7 +41,7 @@ def test_a_curve_holds_the_means_of_the_history_and_a_bold_line_their_median(stu
     curve = panel.curves[1]
     table = runs[1].history.pivot(index="seed", columns="iteration", values="loss").to_numpy(dtype=float)
     size = curve.merged
-    assert size >= runs[1].summary.ladder.block  # never finer than what tells rungs apart
+    assert size >= runs[1].summary.staircase.block  # never finer than what tells levels apart
     assert curve.seeds[3, 2] == pytest.approx(table[3, 2 * size : 3 * size].mean())
     assert curve.x[2] == 2 * size + (size - 1) / 2
     assert f"mean of {size} values" in panel.noted
@@ -134,7 +134,7 @@ def test_a_sparkline_falls_from_chance_to_nothing(study: Path) -> None:
 
 def test_a_run_shorter_than_a_block_is_drawn(study: Path) -> None:
     run = gather(study).runs[0]
-    long_block = replace(run, summary=replace(run.summary, ladder=Ladder(4, 1000)))
+    long_block = replace(run, summary=replace(run.summary, staircase=Staircase(4, 1000)))
     figure = plateaus.draw(plateaus.compute(0, long_block))
     assert figure["layout"]["xaxis"]["range"] == [0, 240]
     assert measures.compute([long_block])[0].curves[0].seeds.shape == (8, 1)
@@ -144,7 +144,7 @@ def test_what_the_ladder_and_the_survival_curve_show(study: Path, monkeypatch: p
     run = gather(study).runs[0]
     info = plateaus.compute(0, run)
     loss = run.history.loc[run.history["seed"] == 0, "loss"].to_numpy(dtype=float)
-    block = run.summary.ladder.block
+    block = run.summary.staircase.block
     assert info.width == block
     assert info.iteration[:2].tolist() == [block / 2, 3 * block / 2]
     assert info.loss[0][1] == pytest.approx(loss[block : 2 * block].mean())

@@ -85,11 +85,11 @@ def test_a_forgotten_measure_needs_no_new_run(copy: Path) -> None:
 
 
 def test_twins(copy: Path) -> None:
-    done = measure(copy, "--twins", "30")
+    done = measure(copy, "--replicas", "30")
     assert done.returncode == 0, done.stderr
     found = pd.read_parquet(copy / "measures.parquet")
-    assert list(found.columns) == ["seed", "iteration", "lyapunov/twins"]
-    assert found["lyapunov/twins"].notna().all()
+    assert list(found.columns) == ["seed", "iteration", "lyapunov/replicas"]
+    assert found["lyapunov/replicas"].notna().all()
 
 
 def test_settings_of_the_measure_can_be_changed(copy: Path) -> None:
@@ -214,10 +214,10 @@ def test_where_all_seeds_have_diverged_there_is_nothing_to_measure(diverged: Pat
     assert values[found["iteration"] == 4].isna().all(axis=None)
     assert values.loc[found["iteration"] == 0, ["evaluation/loss", "mi/mean", "binding/inner"]].notna().all(axis=None)
     assert len(values.loc[0, "inner/loss"]) == 4
-    alone = measure(copy, "binding", "--every", "5", "--twins", "20")  # of snapshots that of iteration 0 alone
+    alone = measure(copy, "binding", "--every", "5", "--replicas", "20")  # of snapshots that of iteration 0 alone
     assert alone.returncode == 0, alone.stderr
     again = pd.read_parquet(copy / "measures.parquet")
-    assert again.loc[again["iteration"] == 4, ["binding/outer", "lyapunov/twins"]].isna().all(axis=None)
+    assert again.loc[again["iteration"] == 4, ["binding/outer", "lyapunov/replicas"]].isna().all(axis=None)
 
 
 @pytest.mark.parametrize("moments", [1, 2, None])

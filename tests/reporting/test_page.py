@@ -58,9 +58,9 @@ def test_the_table_tells_every_configuration(page: Page, study: Path) -> None:
 def test_every_seed_its_plateaus_and_the_rungs_are_drawn(page: Page, study: Path) -> None:
     plateaus = 0
     for number, run in enumerate(gather(study).runs):
-        own = sum(len(outcome.rests) for outcome in run.summary.outcomes)
-        panel = seen(page, f"ladder-{number}")
-        assert panel.locator(".shapelayer path").count() == own + 8 * len(run.summary.ladder.rungs)
+        own = sum(len(outcome.plateaus) for outcome in run.summary.outcomes)
+        panel = seen(page, f"staircase-{number}")
+        assert panel.locator(".shapelayer path").count() == own + 8 * len(run.summary.staircase.levels)
         assert panel.locator(".scatterlayer .trace.scatter").count() == 8 + own
         plateaus += own
     assert plateaus > 0
@@ -283,7 +283,7 @@ SLOW = pytest.mark.slow
 def test_axe_finds_nothing_serious(study: Path, printed: str, browser: Show, width: int, scheme: str) -> None:
     page = browser(study, width=width, color_scheme=scheme)
     page.locator("#others summary").click()
-    for name in ("escape", "measure-0", "pairs", "graph", "ladder-0"):
+    for name in ("escape", "measure-0", "pairs", "graph", "staircase-0"):
         seen(page, name)
     found = Axe().run(page).response["violations"]
     serious = [own for own in found if own["impact"] in ("serious", "critical")]
@@ -292,7 +292,7 @@ def test_axe_finds_nothing_serious(study: Path, printed: str, browser: Show, wid
 
 def test_a_phone_does_not_scroll_the_page_sideways(study: Path, printed: str, browser: Show) -> None:
     page = browser(study, width=390)
-    for name in ("escape", "measure-0", "pairs", "graph", "ladder-0"):
+    for name in ("escape", "measure-0", "pairs", "graph", "staircase-0"):
         seen(page, name)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 

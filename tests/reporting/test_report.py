@@ -12,8 +12,8 @@ import pytest
 
 from badger_sweeps.commands.main import main
 from badger_sweeps.measures.estimates import Estimate, PairedDifference
-from badger_sweeps.measures.seed_outcome import Outcome
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.seed_outcome import SeedOutcome
+from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.reporting.formatting import results
 from badger_sweeps.reporting.inference.comparison import Difference, differences, holm, row
 from badger_sweeps.reporting.page.panels import connectivity
@@ -40,12 +40,14 @@ def test_nothing_to_report_is_one_line(tmp_path: Path) -> None:
     assert shown.stderr == f"badger-sweeps report: `{tmp_path}` must have finished runs below it; found none.\n"
 
 
-def outcome(seed: int, escaped: int | None, final_loss: float | None = 0.5) -> Outcome:
-    return Outcome(seed, 100, escaped, None, (), final_loss, diverged=final_loss is None)
+def outcome(seed: int, escaped: int | None, final_loss: float | None = 0.5) -> SeedOutcome:
+    return SeedOutcome(seed, 100, escaped, None, (), final_loss, diverged=final_loss is None)
 
 
-def finished(label: str, outcomes: list[Outcome], budget: int = 100) -> Run:
-    summary = Summary(label, budget, Ladder(4, 5), tuple(outcomes), "escape_iteration", Estimate(0.0, None, None), {})
+def finished(label: str, outcomes: list[SeedOutcome], budget: int = 100) -> Run:
+    summary = Summary(
+        label, budget, Staircase(4, 5), tuple(outcomes), "escape_iteration", Estimate(0.0, None, None), {}
+    )
     return Run(Path(label), label, summary, {"lr": 1, "same": 2, "label": label}, pd.DataFrame())
 
 
@@ -191,7 +193,7 @@ def test_of_the_leads_one_that_is_established_is_told_rather_than_a_larger_one_b
 
 def test_seeds_that_never_escaped_do_not_rest_the_least_on_plateaus() -> None:
     """They may have no detected plateau at all: at a loss of 9e5 there is none."""
-    good = Outcome(0, 100, 20, None, (), 0.2, diverged=False)
+    good = SeedOutcome(0, 100, 20, None, (), 0.2, diverged=False)
     runs = [finished("good", [replace(good, seed=seed) for seed in range(6)])]
     runs.append(finished("lost", [outcome(seed, None, 9e5) for seed in range(6)]))
     told = {own.goal: own for own in results.answers(differences(runs))}

@@ -16,14 +16,14 @@ from rich.console import Console
 
 from badger_sweeps.evaluation.binding import Binding, InnerBinding
 from badger_sweeps.evaluation.fixed_loss import FixedLoss
-from badger_sweeps.evaluation.loss_history import Course
+from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.evaluation.mutual_information import MutualInformation
-from badger_sweeps.evaluation.recorder import Measuring
+from badger_sweeps.evaluation.recorder import MeasureRecorder
 from badger_sweeps.reporting.reading.measures import NOT_MEASURES
 from badger_sweeps.runs.checkpoint import Checkpointer, snapshots
 from badger_sweeps.runs.history import History, read_history
-from badger_sweeps.runs.recorded_losses import recorded_course
+from badger_sweeps.runs.recorded_losses import recorded_loss_history
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Training
@@ -78,11 +78,11 @@ def test_what_is_measured_belongs_to_the_weights_before_the_iteration(tmp_path: 
     population = Population(plan(tmp_path, SOME).experiment)
     for _ in islice(train(population), 4):
         pass
-    from badger_sweeps.evaluation.context import Moment
+    from badger_sweeps.evaluation.context import EvaluationContext
     from badger_sweeps.evaluation.games import EvaluationSet
 
-    course = Course(population.experiment)
-    seen = Moment.of(population, EvaluationSet(population.experiment, population.engine, 1000, 0.01), course)
+    course = LossHistory(population.experiment)
+    seen = EvaluationContext.of(population, EvaluationSet(population.experiment, population.engine, 1000, 0.01), course)
     recorded = history[history["iteration"] == 4]["evaluation/loss"]
     np.testing.assert_array_equal(recorded, seen.error.mean(dim=1))
 
@@ -116,7 +116,7 @@ def test_measures_may_be_added_and_dropped_on_the_way(tmp_path: Path) -> None:
 def test_a_diverged_member_is_measured_no_more(tmp_path: Path) -> None:
     setup = plan(tmp_path, UNMEASURED).experiment
     population = Population(setup)
-    measuring = Measuring(replace(UNMEASURED, fixed_loss=FixedLoss(every=1)), population, Course(setup))
+    measuring = MeasureRecorder(replace(UNMEASURED, fixed_loss=FixedLoss(every=1)), population, LossHistory(setup))
     records = measuring.added_to(train(population))
     first = next(records)
     population.parameters.flat[0] = torch.nan
@@ -130,14 +130,14 @@ def test_a_diverged_member_is_measured_no_more(tmp_path: Path) -> None:
 def test_the_course_is_read_back_from_the_history(tmp_path: Path) -> None:
     started = plan(tmp_path, SOME)
     started.folder.mkdir(exist_ok=True)
-    course = Course(started.experiment)
+    course = LossHistory(started.experiment)
     population = Population(started.experiment)
     columns = SOME.columns(started.experiment)
     history = History(tmp_path, started.metrics[:-2], columns)
-    for record in Measuring(SOME, population, course).added_to(train(population)):
+    for record in MeasureRecorder(SOME, population, course).added_to(train(population)):
         history.observe(record)
     history.flush()
-    again = recorded_course(started.experiment, read_history(tmp_path))
+    again = recorded_loss_history(started.experiment, read_history(tmp_path))
     members = torch.tensor([1, 0])
     assert torch.equal(again.losses(members), course.losses(members))
     assert again.losses(members).shape == (2, 30)

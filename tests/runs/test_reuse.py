@@ -94,7 +94,18 @@ def test_a_run_on_other_graphs_is_not_taken_whatever_its_configuration_says(copy
 def test_all_code_that_computes_is_known() -> None:
     """Whatever lies at the top of the package decides numbers, or is named here as what only hands them on."""
     handing_on = {
-        *("__init__.py", "__main__.py", "commands", "configuration", "loading.py", "reporting", "runs", "search", "tracking", "conf"),
+        *(
+            "__init__.py",
+            "__main__.py",
+            "commands",
+            "configuration",
+            "loading.py",
+            "reporting",
+            "runs",
+            "search",
+            "tracking",
+            "conf",
+        ),
     }
     there = {path.name for path in Path(badger_sweeps.__file__).parent.iterdir() if path.name != "__pycache__"}
     assert set(COMPUTING) == there - handing_on

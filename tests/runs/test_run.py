@@ -95,7 +95,7 @@ def test_the_summary_follows_from_the_history(tmp_path: Path) -> None:
     history = pd.read_parquet(tmp_path / "history.parquet")
     for outcome in summary.outcomes:
         loss = history.loc[history["seed"] == outcome.seed, "loss"].to_numpy()
-        assert outcome.escape_iteration == escape_iteration(loss, planned.ladder)
+        assert outcome.escape_iteration == escape_iteration(loss, planned.staircase)
         assert outcome.final_loss == pytest.approx(loss[-50:].mean(), rel=1e-6)
 
 

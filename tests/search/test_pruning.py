@@ -25,7 +25,7 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.runs.checkpoint import read_checkpoint
 from badger_sweeps.search.pruning import ByBound, CensoredBound, Standing, pruning
 from badger_sweeps.search.trial_outcome import OUTCOME, Outcome, State
@@ -37,17 +37,17 @@ from tests.search.planned import begin, rows, study
 
 @st.composite
 def searches(draw: st.DrawFn) -> Search:
-    """A few trials whose seeds walk down the ladder at their own pace, noisily, or diverge."""
-    ladder = Ladder(draw(st.integers(1, 3)), draw(st.integers(2, 6)))
+    """A few trials whose seeds walk down the staircase at their own pace, noisily, or diverge."""
+    staircase = Staircase(draw(st.integers(1, 3)), draw(st.integers(2, 6)))
     trials, seeds, blocks = draw(st.integers(2, 6)), draw(st.integers(1, 4)), draw(st.integers(3, 12))
     draws = np.random.default_rng(draw(st.integers(0, 10**6)))
     steps = draws.random((trials, blocks, seeds)) < draw(st.floats(0.05, 0.8))
-    levels = np.clip(1 - steps.cumsum(axis=1) / ladder.parts, 0, 1)
-    loss = np.repeat(levels, ladder.block, axis=1)[:, draws.integers(ladder.block) :]
+    levels = np.clip(1 - steps.cumsum(axis=1) / staircase.parts, 0, 1)
+    loss = np.repeat(levels, staircase.block, axis=1)[:, draws.integers(staircase.block) :]
     loss = loss + draw(st.sampled_from([0, 0.1])) * draws.standard_normal(loss.shape)
     for trial, seed in zip(*np.nonzero(draws.random((trials, seeds)) < 0.1), strict=True):
         loss[trial, draws.integers(loss.shape[1]) :, seed] = np.nan
-    return Search("drawn", ladder, loss.astype(np.float32))
+    return Search("drawn", staircase, loss.astype(np.float32))
 
 
 def check_that_only_losers_were_stopped(search: Search, name: str, rule: CensoredBound, order: list[int]) -> None:

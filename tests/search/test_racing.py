@@ -247,7 +247,7 @@ def test_a_raced_trial_is_the_run_of_all_its_seeds_up_to_rounding(
     # rate. Thirty of them were seen to leave 1e-6, and a mistaken seed, graph or game differs by tenths.
     np.testing.assert_allclose(own["loss"], expected["loss"], rtol=1e-3)
     assert read_connectivity(raced.folder) == read_connectivity(together.folder)
-    assert read_summary(raced.folder).ladder == read_summary(together.folder).ladder
+    assert read_summary(raced.folder).staircase == read_summary(together.folder).staircase
     graphs = [json.loads((of.folder / GRAPHS).read_text()) for of in (raced, together)]
     assert graphs[0] == graphs[1]
 

@@ -36,7 +36,7 @@ WILD = {"optimizer": SGD(lr=0.4), "training": replace(TRAINING, clip_norm=None)}
 
 def standings(of: Plan) -> list[Standing]:
     """What a pruner should be shown of a finished trial, from its history: anew at every moment, from the start."""
-    history, block, seeds = rows(of.folder), of.ladder.block, of.experiment.seeds
+    history, block, seeds = rows(of.folder), of.staircase.block, of.experiment.seeds
     budget = of.experiment.training.iterations
     every = max(block, budget // VERDICTS)
     last = history["iteration"].max() + 1
@@ -46,7 +46,7 @@ def standings(of: Plan) -> list[Standing]:
         finite = lately["diverged"] == 0
         chance = len(seeds) * block - finite.sum()  # each missing value counts 1
         loss = (lately["loss"][finite].astype(float).sum() + chance) / (len(seeds) * block)
-        bound = TimeBound(of.objective, seeds, of.ladder, budget)
+        bound = TimeBound(of.objective, seeds, of.staircase, budget)
         for _, now in history[history["iteration"] < iteration].groupby("iteration"):
             bound.observe(now["seed"].tolist(), now["loss"].to_numpy(), now["diverged"].to_numpy())
         found.append(Standing(iteration, loss, bound.value))

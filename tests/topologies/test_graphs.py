@@ -17,7 +17,7 @@ from scipy.stats import binomtest, chisquare
 from torch import Tensor
 
 from badger_sweeps.core.settings import explain
-from badger_sweeps.topologies.base import Topology, listening, mixing
+from badger_sweeps.topologies.base import Topology, adjacency, listening
 from badger_sweeps.topologies.complete import Complete
 from badger_sweeps.topologies.directed_ring import DirectedRing
 from badger_sweeps.topologies.disconnected import Disconnected
@@ -213,12 +213,12 @@ def test_edges_run_from_sender_to_receiver() -> None:
 def test_disconnected_experts_hear_nothing() -> None:
     graph = Disconnected(experts=3).draw(torch.Generator())
     assert not graph.any()
-    assert torch.equal(mixing(graph), torch.zeros(3, 3))
+    assert torch.equal(adjacency(graph), torch.zeros(3, 3))
 
 
 def test_mixing_averages_over_in_links() -> None:
     graph = torch.tensor([[False, True, True], [True, False, False], [False, False, False]])
-    assert mixing(graph).tolist() == [[0, 0.5, 0.5], [1, 0, 0], [0, 0, 0]]
+    assert adjacency(graph).tolist() == [[0, 0.5, 0.5], [1, 0, 0], [0, 0, 0]]
 
 
 @pytest.mark.parametrize(

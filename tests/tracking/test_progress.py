@@ -12,7 +12,7 @@ from rich.console import Console
 
 from badger_sweeps.tracking import progress as module
 from badger_sweeps.tracking.base import RunDescription
-from badger_sweeps.tracking.progress import TerminalProgress, rung_counts
+from badger_sweeps.tracking.progress import TerminalProgress, level_counts
 from badger_sweeps.training.loop import Record
 
 RUN = RunDescription(Path(), "id", "gru [x]", "gru", (), {}, (0, 1), 0, {}, ["loss"])
@@ -36,7 +36,9 @@ def test_plain_lines_when_not_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
     lines = follow(terminal=False).splitlines()
     assert len(lines) == 30
     assert "\x1b" not in "".join(lines)
-    assert re.fullmatch(r"gru \[x\]: iteration 10/30 \| [\d.]+ it/s \| \d+ s left \| rungs  1.00 x1  0.75 x1", lines[9])
+    assert re.fullmatch(
+        r"gru \[x\]: iteration 10/30 \| [\d.]+ it/s \| \d+ s left \| levels  1.00 x1  0.75 x1", lines[9]
+    )
 
 
 def test_lines_are_few() -> None:
@@ -52,5 +54,5 @@ def test_a_live_bar_on_a_terminal() -> None:
 
 
 def test_rungs_are_counted_from_the_highest() -> None:
-    assert rung_counts(np.float32([0.5, np.nan, 1, 0.5])) == "rungs  1.00 x1  0.50 x2"
-    assert rung_counts(np.float32([np.nan])) == ""
+    assert level_counts(np.float32([0.5, np.nan, 1, 0.5])) == "rungs  1.00 x1  0.50 x2"
+    assert level_counts(np.float32([np.nan])) == ""

@@ -14,7 +14,16 @@ from torch import Tensor
 
 from badger_sweeps.core.settings import settings
 from badger_sweeps.core.weights import Weights
-from badger_sweeps.engines.base import Engine, Losses, Pullback, Serving, Trace, check_cotangents, chosen_steps, cost
+from badger_sweeps.engines.base import (
+    Engine,
+    Losses,
+    Pullback,
+    ResolvedEngine,
+    Trace,
+    check_cotangents,
+    chosen_steps,
+    cost,
+)
 from badger_sweeps.engines.native.cells import Cell, cell_of, constants_of, places
 from badger_sweeps.engines.native.compiler import CannotBuild
 from badger_sweeps.engines.native.library import Job, Library, library
@@ -46,7 +55,7 @@ VECTORS = {8: "AVX2", 16: "AVX-512"}
 class Native(Engine):
     """A C++ kernel, built on first use: the whole rollout and its gradients for a few games at a time, in the cache.
 
-    It serves the recurrent architectures on a CPU with AVX2 or AVX-512, in all that an engine offers; `serving` hands
+    It serves the recurrent architectures on a CPU with AVX2 or AVX-512, in all that an engine offers; `resolve` hands
     everything else to `Reference`. Results agree with the reference's up to float rounding, and do not depend on the
     number of threads.
 
@@ -74,18 +83,18 @@ class Native(Engine):
             return f"the kernel cannot be had: {' '.join(str(error).split())}"
         return None
 
-    def serving(self, system: System, device: torch.device) -> Serving:
+    def resolve(self, system: System, device: torch.device) -> ResolvedEngine:
         reason = self.refusal(system, device)
         if reason is not None:
-            engine, words = Reference().serving(system, device)
-            return Serving(engine, f"{words}, since {reason}")
+            engine, words = Reference().resolve(system, device)
+            return ResolvedEngine(engine, f"{words}, since {reason}")
         torch.set_num_threads(1)  # what is left to PyTorch is too small to share
         cell = _cell(system)
         vectors = VECTORS[library(cell.struct, cell.hidden, cell.message, system.task.dims).lanes]
-        return Serving(self, f"native engine ({vectors}, {_threads(self.workers)})")
+        return ResolvedEngine(self, f"native engine ({vectors}, {_threads(self.thread_count)})")
 
     @property
-    def workers(self) -> int:
+    def thread_count(self) -> int:
         return self.threads or len(os.sched_getaffinity(0))
 
     def losses(self, objective: OuterObjective, parameters: Weights, games: Games) -> Losses:
@@ -137,29 +146,29 @@ class Native(Engine):
         Gives each member's gradients, part after part, followed by the error in each dimension after the last step.
         """
         system, members = objective.system, len(parameters.flat)
-        if (part := _unknown(system)) is not None:  # a rule may have put another objective in its place since `serving`
+        if (part := _unknown(system)) is not None:  # a rule may have put another objective in its place since `resolve`
             raise TypeError(f"the native engine does not know {part}")
         shape = _Shape(
             members=members,
             games=games.targets.shape[1],
-            experts=objective.mixing.shape[-1],
+            experts=objective.adjacency.shape[-1],
             inner_steps=objective.inner_steps,
             loss_steps=objective.loss_steps,
             parts=parts,
             shared_games=members > 1 and all(map(_shared, (games.targets, *games.state.values()))),
-            shared_graph=members > 1 and _shared(objective.mixing),
+            shared_graph=members > 1 and _shared(objective.adjacency),
         )
         orders, task = (system.loss.order, system.feedback.order), system.task
         scales = tuple(1 / task.absolute_moment(order) for order in orders)
         weighted = isinstance(system.readout, Weighted)
         cell = _cell(system)
-        prepared = _prepare(cell, task.dims, orders, scales, weighted, parameters.names, shape, self.workers)
-        elements, graphs = prepared.elements, objective.mixing
+        prepared = _prepare(cell, task.dims, orders, scales, weighted, parameters.names, shape, self.thread_count)
+        elements, graphs = prepared.elements, objective.adjacency
         arrays = {
             **wanted,
             "place": prepared.place,
             "values": _array("values", parameters.flat, elements["values"]),
-            "mixing": _array("mixing", graphs[:1] if shape.shared_graph else graphs, elements["mixing"]),
+            "adjacency": _array("adjacency", graphs[:1] if shape.shared_graph else graphs, elements["adjacency"]),
         }
         played = {"targets": games.targets, **{array: games.state[name] for name, array in prepared.states}}
         for name, tensor in played.items():
@@ -237,7 +246,7 @@ def _prepare(
     each = (1 if shape.shared_games else members) * games
     elements = {
         "values": members * len(place),
-        "mixing": (1 if shape.shared_graph else members) * experts**2,
+        "adjacency": (1 if shape.shared_graph else members) * experts**2,
         "targets": each * dims,
         "h0": each * experts * cell.hidden,
         "c0": each * experts * cell.hidden,

@@ -19,7 +19,7 @@ _FIELDS: Mapping[type[Any], str] = {
     " threads parts shared_games shared_graph",
     ctypes.c_float: "loss_scale told_scale bin_width",
     ctypes.c_float * 3: "constants",
-    ctypes.c_void_p: "place values mixing targets h0 c0 m0 cotangents sums losses guesses kept kept_h kept_c kept_m"
+    ctypes.c_void_p: "place values adjacency targets h0 c0 m0 cotangents sums losses guesses kept kept_h kept_c kept_m"
     " partial workspace",
 }
 

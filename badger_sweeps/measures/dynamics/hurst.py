@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from badger_sweeps.measures.dynamics._series import can_be_measured, rounding
-from badger_sweeps.measures.dynamics.surrogates import AgainstSurrogates, beside, shuffled
+from badger_sweeps.measures.dynamics.surrogates import AgainstSurrogates, compare_with_surrogates, shuffled
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 LEAST = 512
@@ -135,8 +135,8 @@ def against_shuffles(
         warn_unmeasurable("Hurst exponent against shuffles", RULE, "a member without")
     null = [_exponents(draw)[0] for draw in shuffled(series, draws, generator)]
     return HurstAgainstShuffles(
-        beside(result.rs, torch.stack([draw.rs for draw in null])),
-        beside(result.dfa, torch.stack([draw.dfa for draw in null])),
+        compare_with_surrogates(result.rs, torch.stack([draw.rs for draw in null])),
+        compare_with_surrogates(result.dfa, torch.stack([draw.dfa for draw in null])),
     )
 
 

@@ -10,12 +10,12 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from badger_sweeps.measures.dynamics._series import can_be_measured
-from badger_sweeps.measures.dynamics.surrogates import AgainstSurrogates, beside, phase_randomised
+from badger_sweeps.measures.dynamics.surrogates import AgainstSurrogates, compare_with_surrogates, phase_randomised
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 LEAST = 200
 """Values of a series below which no exponent is given."""
-LEAST_OF_TWINS = 10
+LEAST_OF_REPLICAS = 10
 """Distances of twin runs below which no rate is given."""
 
 
@@ -91,7 +91,7 @@ def against_surrogates(
             "largest Lyapunov exponent against surrogates", f"needs {LEAST} finite values that vary", "a member without"
         )
     null = [_rosenstein(draw, *settings) for draw in surrogates(series, draws, generator)]
-    return beside(value, torch.stack(null))
+    return compare_with_surrogates(value, torch.stack(null))
 
 
 def divergence_rate(
@@ -132,10 +132,10 @@ def divergence_rate(
     # Used iterations are the first n, so their times sum to those of 0..n-1.
     centred = (time - (n[:, None] - 1) / 2).where(used, 0.0)
     slope = (centred * logs).sum(dim=1) / centred.square().sum(dim=1)
-    enough = n >= LEAST_OF_TWINS
+    enough = n >= LEAST_OF_REPLICAS
     if not enough.all():
         warn_unmeasurable(
-            "divergence of twin runs", f"needs {LEAST_OF_TWINS} distances between floor and ceiling", "fewer"
+            "divergence of twin runs", f"needs {LEAST_OF_REPLICAS} distances between floor and ceiling", "fewer"
         )
     return slope.where(enough, math.nan)
 

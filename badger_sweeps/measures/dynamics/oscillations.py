@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from badger_sweeps.measures.dynamics._spectrum import RULE, Spectrum, can_be_decomposed, check_rank
-from badger_sweeps.measures.dynamics.surrogates import AgainstSurrogates, beside
+from badger_sweeps.measures.dynamics.surrogates import AgainstSurrogates, compare_with_surrogates
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 POWER = 0.8
@@ -69,7 +69,7 @@ def oscillations(
     value = _counts(states, svd_rank)
     null = torch.stack([_counts(_time_shuffled(states, generator), svd_rank) for _ in range(draws)])
     power = _power(states, generator, injections, injected_share, svd_rank)
-    return Oscillations(beside(value, null, "greater"), null.amax(dim=0), power)
+    return Oscillations(compare_with_surrogates(value, null, "greater"), null.amax(dim=0), power)
 
 
 def power_to_find(

@@ -91,7 +91,7 @@ class AgainstSurrogates(NamedTuple):
     """The share of draws, the value itself among them, that are at least as extreme."""
 
 
-def beside(
+def compare_with_surrogates(
     value: Float[Tensor, " population"],
     surrogates: Float[Tensor, "draw population"],
     alternative: Literal["greater", "less", "two-sided"] = "two-sided",

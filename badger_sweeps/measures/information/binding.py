@@ -12,7 +12,7 @@ from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.copula import Copula
 
 
-class Organisation(NamedTuple):
+class HigherOrderInformation(NamedTuple):
     """The parts of the joint entropy H of n experts. All in bits."""
 
     binding: Float[Tensor, "*batch"]
@@ -27,10 +27,10 @@ class Organisation(NamedTuple):
     """H, differential as R is."""
 
 
-def organisation(
+def higher_order_information(
     outputs: Float[Tensor, "*batch game expert dim"],
     given: Float[Tensor, "*#batch game target"] | Conditions | None = None,
-) -> Organisation:
+) -> HigherOrderInformation:
     """Binding information and its companions, by the Gaussian copula with every entropy corrected for bias.
 
     B, TC and O-information are unchanged by invertible maps of single experts, H and R are not. B rises by itself as
@@ -57,4 +57,4 @@ def organisation(
     residual = (joint[..., None] - copula.entropy_without_each).sum(dim=-1)
     total = copula.entropy(torch.arange(copula.experts)[:, None]).sum(dim=-1) - joint
     binding = joint - residual
-    return Organisation(binding, total, residual, total - binding, joint)
+    return HigherOrderInformation(binding, total, residual, total - binding, joint)

@@ -73,7 +73,7 @@ class Copula:
         return cls(_covariance(left.residuals, games) * scale, games, experts, components)
 
     @classmethod
-    def beside(
+    def with_others(
         cls, states: Float[Tensor, "*batch game expert component"], others: Float[Tensor, "*batch game dim"]
     ) -> Copula:
         """The copula of experts' states and other variables, such as the games' targets (`told_about_others`)."""

@@ -8,14 +8,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from badger_sweeps.measures.information.binding import Organisation
+from badger_sweeps.measures.information.binding import HigherOrderInformation
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 GAMES_PER_CELL = 10
 """Samples asked for with each cell of a joint distribution: the bias of an entropy is then below 0.08 bits."""
 
 
-def organisation(distribution: Float[Tensor, "population ..."]) -> Organisation:
+def higher_order_information(distribution: Float[Tensor, "population ..."]) -> HigherOrderInformation:
     """Binding information and its companions of a joint distribution, exactly.
 
     Args:
@@ -41,8 +41,8 @@ def organisation(distribution: Float[Tensor, "population ..."]) -> Organisation:
     )
     residual = (joint - without_each).sum(dim=0)
     total, binding = alone.sum(dim=0) - joint, joint - residual
-    found = Organisation(binding, total, residual, total - binding, joint)
-    return Organisation(*(torch.where(proper, value, torch.nan) for value in found))
+    found = HigherOrderInformation(binding, total, residual, total - binding, joint)
+    return HigherOrderInformation(*(torch.where(proper, value, torch.nan) for value in found))
 
 
 def joint_distribution(

@@ -68,7 +68,7 @@ def task_information(
 
     Source: reconstructed; the closest to the 2020 study's "each new expert brings less and less new information".
     """
-    copula = Copula.beside(states, targets)
+    copula = Copula.with_others(states, targets)
     curve = []
     for size in range(1, copula.experts + 1):
         chosen = _subsets(copula.experts, size, generator)

@@ -167,7 +167,7 @@ def _doubt(difference: Difference, comparisons: int) -> str:
 NOTES = (
     "Escape: the first of three consecutive blocks whose mean loss lies below 1 - 0.25/D, with D the dimensions of the "
     "Guessing Game or the frequencies of the frequency task; chance is exactly 1. Solved: below 0.25/D. On plateaus: "
-    "iterations spent on detected plateaus above rung 0; the whole budget for seeds that never escaped or diverged.",
+    "iterations spent on detected plateaus above level 0; the whole budget for seeds that never escaped or diverged.",
     "Seeds that have not escaped within the budget are censored there. The restricted mean counts them, and diverged "
     "seeds, as the budget; the median is given only where more than half escaped. The final loss is the mean of the "
     "last 50 iterations over seeds that did not diverge; where runs are compared seed by seed, a diverged one counts "

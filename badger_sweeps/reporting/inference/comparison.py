@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from badger_sweeps.measures.escape import CONSECUTIVE
 from badger_sweeps.measures.estimates import Estimate, PairedDifference, mean, paired_difference, share
 from badger_sweeps.measures.objectives import Objective, per_seed
-from badger_sweeps.measures.seed_outcome import Outcome
+from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.measures.survival import kaplan_meier
 from badger_sweeps.reporting.reading.collection import Collection, Run
 
@@ -28,8 +28,8 @@ class Row:
         median_escape: Kaplan-Meier median of the escape iteration; None unless more than half escaped.
         mean_escape: restricted mean of the escape iteration, with its interval.
         budget: the iterations it is restricted to.
-        solved: how many reached rung 0.
-        plateau_iterations: mean iterations on plateaus above rung 0, with its interval.
+        solved: how many reached level 0.
+        plateau_iterations: mean iterations on plateaus above level 0, with its interval.
         final_loss: mean of the members that did not diverge, with its interval; None if all did.
         diverged: how many did.
         measurable: whether the budget was long enough for an escape to be seen; if not, the times mean nothing.
@@ -142,11 +142,11 @@ def paired_values(
     return shared, [per_seed(quantity, [own[seed] for seed in shared], budget) for own in outcomes]
 
 
-def _seen(outcome: Outcome, run: Run, budget: int) -> Outcome:
+def _seen(outcome: SeedOutcome, run: Run, budget: int) -> SeedOutcome:
     """What is known of a seed after so many iterations, of all that its run did."""
     if run.summary.budget <= budget:
         return outcome
-    last = budget - CONSECUTIVE * run.summary.ladder.block
+    last = budget - CONSECUTIVE * run.summary.staircase.block
     times = (outcome.escape_iteration, outcome.solved_iteration)
     escape, solved = (time if time is not None and time <= last else None for time in times)
     return replace(outcome, escape_iteration=escape, solved_iteration=solved)

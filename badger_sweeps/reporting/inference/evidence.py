@@ -49,7 +49,7 @@ class Finding:
     p_value: float | None = None
     missing: str = ""
 
-    def beside(self) -> Finding:
+    def secondary(self) -> Finding:
         """The same, told beside the verdict."""
         return replace(self, part=False)
 

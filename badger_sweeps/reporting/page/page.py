@@ -31,7 +31,7 @@ from badger_sweeps.reporting.page.panels import (
     sparkline,
 )
 from badger_sweeps.reporting.plotting import plotly_backend
-from badger_sweeps.reporting.plotting.style import Spec, configuration_color, rung_color, to_json
+from badger_sweeps.reporting.plotting.style import Spec, configuration_color, level_color, to_json
 from badger_sweeps.reporting.reading.collection import Collection, Run, differing_keys
 from badger_sweeps.reporting.reading.search import Sweep, runs_shown
 from badger_sweeps.reporting.studies.result import StudyResult
@@ -122,7 +122,7 @@ def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Differenc
     """What the page tells of the runs."""
     infos = [plateaus.compute(place, run) for place, run in enumerate(runs)]
     panels = measures.compute(runs)
-    rungs = sorted({rung for info in infos for rung in info.ladder.rungs.tolist()})
+    levels = sorted({level for info in infos for level in info.staircase.levels.tolist()})
     shown = _shown_first(rows)
     pairs_found = pairs.compute(runs)
     return {
@@ -140,7 +140,7 @@ def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Differenc
         "escape": escape.draw(escape.compute(runs)),
         "panels": [
             {"name": panel.name, "title": panel.title, "first": panel.first, "noted": panel.noted,
-             "figure": measures.draw(panel, rungs if panel.name.endswith("loss") else ())}
+             "figure": measures.draw(panel, levels if panel.name.endswith("loss") else ())}
             for panel in panels
         ],
         "pairs": pairs.pictures(pairs_found) if pairs_found else None,
@@ -149,9 +149,9 @@ def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Differenc
         "graph_rows": [connectivity.cells(run) for run in runs],
         "frequency_columns": frequencies.COLUMNS,
         "frequencies": [row for row in map(frequencies.cells, runs) if row],
-        "ladders": [
+        "staircases": [
             {"figure": plateaus.draw(info), "width": info.width, "rungs":
-             [{"name": f"{rung:.3g}", "color": rung_color(rung)} for rung in info.ladder.rungs]}
+             [{"name": f"{level:.3g}", "color": level_color(level)} for level in info.staircase.levels]}
             for info in infos
         ],
         "keys": [(key, [run.config.get(key, "-") for run in runs]) for key in differing_keys(runs)],

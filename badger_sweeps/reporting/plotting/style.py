@@ -29,9 +29,9 @@ def configuration_color(position: int) -> str:
     return COLORS[position % len(COLORS)]
 
 
-def rung_color(rung: float) -> str:
-    """The colour of a rung: dark where nothing is solved, light where everything is."""
-    return str(sample_colorscale("Viridis", [1 - rung])[0])
+def level_color(level: float) -> str:
+    """The colour of a level: dark where nothing is solved, light where everything is."""
+    return str(sample_colorscale("Viridis", [1 - level])[0])
 
 
 def apply_to(figure: go.Figure, height: int) -> go.Figure:

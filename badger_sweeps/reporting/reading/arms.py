@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from badger_sweeps.measures.objectives import Objective, per_seed
-from badger_sweeps.measures.seed_outcome import Outcome
+from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.reporting.reading.collection import Run
 from badger_sweeps.reporting.reading.measures import all_measured
 
@@ -41,7 +41,7 @@ class Arm:
     run: Run
 
     @property
-    def outcomes(self) -> tuple[Outcome, ...]:
+    def outcomes(self) -> tuple[SeedOutcome, ...]:
         """What became of each seed."""
         return self.run.summary.outcomes
 
@@ -71,9 +71,9 @@ class Arm:
 
     def blocks(self, column: str = "loss") -> Curve:
         """The same in block means, at the middle of each block."""
-        ladder = self.run.summary.ladder
-        means = np.stack([ladder.block_means(row) for row in self.every_iteration(column)])
-        middle = np.asarray((np.arange(means.shape[1]) + 0.5) * ladder.block, dtype=float)
+        staircase = self.run.summary.staircase
+        means = np.stack([staircase.block_means(row) for row in self.every_iteration(column)])
+        middle = np.asarray((np.arange(means.shape[1]) + 0.5) * staircase.block, dtype=float)
         return Curve(middle, means)
 
     @cached_property
@@ -120,11 +120,11 @@ class Arm:
 Arms = Mapping[str, Arm]
 
 
-def resting(outcome: Outcome, iterations: Numbers, rung: float | None = None) -> NDArray[np.bool_]:
-    """Whether a seed rests on a plateau at these iterations: on one rung, or on any above rung 0."""
+def on_plateau(outcome: SeedOutcome, iterations: Numbers, level: float | None = None) -> NDArray[np.bool_]:
+    """Whether a seed is on a plateau at these iterations: on one of this level, or of any above 0."""
     found = np.zeros(len(iterations), dtype=bool)
-    for plateau in (rest.plateau for rest in outcome.rests):
-        if plateau.rung > 0 and rung in (None, plateau.rung):
+    for plateau in outcome.unsolved_plateaus:
+        if level in (None, plateau.staircase_level):
             found |= (iterations >= plateau.start) & (iterations < plateau.end)
     return found
 

@@ -43,4 +43,4 @@ def summarize_so_far(run: Path) -> Summary:
     from badger_sweeps.configuration.builder import plan_of  # PyTorch: for these runs alone
 
     planned = plan_of(run)
-    return summarize(run, planned.name, iterations_done(run), planned.ladder, planned.objective)
+    return summarize(run, planned.name, iterations_done(run), planned.staircase, planned.objective)

@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from badger_sweeps.core.errors import UsageError, nearest
 from badger_sweeps.evaluation.base import Measure
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.measures.dynamics.lyapunov import divergence_rate
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
@@ -20,14 +20,14 @@ from badger_sweeps.reporting.reading.measures import KEYS
 from badger_sweeps.reporting.remeasure.snapshots import moments
 from badger_sweeps.runs.code import computing_code
 from badger_sweeps.runs.run import Plan
-from badger_sweeps.training.perturbed_replicas import twins
+from badger_sweeps.training.perturbed_replicas import perturbed_replicas
 from badger_sweeps.training.population import Population
 
-TWINS = "lyapunov/twins"
+PERTURBED_REPLICAS = "lyapunov/replicas"
 
 
 def measured(
-    plan: Plan, measures: Sequence[Measure], paths: Sequence[Path], twin_iterations: int | None, progress: Progress
+    plan: Plan, measures: Sequence[Measure], paths: Sequence[Path], replica_iterations: int | None, progress: Progress
 ) -> pd.DataFrame:
     """The measures at these snapshots, and how fast twins part from there: a row for each seed and iteration.
 
@@ -38,32 +38,36 @@ def measured(
     rows = []
     for moment, population in moments(plan, paths):
         if moment.seeds:
-            rows.append(_row(plan, moment, population, measures, twin_iterations))
+            rows.append(_row(plan, moment, population, measures, replica_iterations))
         else:
             warn_unmeasurable("snapshots", "need a seed that has not diverged", "none")
-            rows.append(_nothing(plan, moment.iteration, measures, twin_iterations))
+            rows.append(_nothing(plan, moment.iteration, measures, replica_iterations))
         progress.advance(task)
     progress.update(task, completed=len(paths))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=KEYS)
 
 
 def _row(
-    plan: Plan, moment: Moment, population: Population, measures: Sequence[Measure], twin_iterations: int | None
+    plan: Plan,
+    context: EvaluationContext,
+    population: Population,
+    measures: Sequence[Measure],
+    replica_iterations: int | None,
 ) -> pd.DataFrame:
     """What is measured at one moment."""
-    found = {name: value for measure in measures for name, value in measure.measure(moment).items()}
-    if twin_iterations:
-        parted = twins(plan.experiment, population.state_dict(), twin_iterations)
-        rate = divergence_rate(parted.distance, start=twin_iterations // 5, ceiling=float(parted.length.min()) / 10)
-        found[TWINS] = rate[moment.members]
+    found = {name: value for measure in measures for name, value in measure.measure(context).items()}
+    if replica_iterations:
+        parted = perturbed_replicas(plan.experiment, population.state_dict(), replica_iterations)
+        rate = divergence_rate(parted.distance, start=replica_iterations // 5, ceiling=float(parted.length.min()) / 10)
+        found[PERTURBED_REPLICAS] = rate[context.members]
     values = {name: list(value.detach().cpu().float().numpy()) for name, value in found.items()}
-    return pd.DataFrame({"seed": moment.seeds, "iteration": moment.iteration, **values})
+    return pd.DataFrame({"seed": context.seeds, "iteration": context.iteration, **values})
 
 
-def _nothing(plan: Plan, iteration: int, measures: Sequence[Measure], twin_iterations: int | None) -> pd.DataFrame:
+def _nothing(plan: Plan, iteration: int, measures: Sequence[Measure], replica_iterations: int | None) -> pd.DataFrame:
     """What is measured where no seed is left in training: NaN, and None for vectors."""
     shapes = {name: shape for measure in measures for name, shape in measure.columns(plan.experiment).items()}
-    shapes |= {TWINS: ()} if twin_iterations else {}
+    shapes |= {PERTURBED_REPLICAS: ()} if replica_iterations else {}
     seeds = list(plan.experiment.seeds)
     values = {
         name: np.full(len(seeds), None if shape else np.nan, dtype=object if shape else np.float32)
@@ -72,11 +76,11 @@ def _nothing(plan: Plan, iteration: int, measures: Sequence[Measure], twin_itera
     return pd.DataFrame({"seed": seeds, "iteration": iteration, **values})
 
 
-def sources(plan: Plan, measures: Sequence[Measure], twin_iterations: int | None) -> dict[str, str]:
+def sources(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> dict[str, str]:
     """With what each column is measured: a hash of the settings and of the code that computes."""
     common = f"{plan.measures.games} {plan.measures.noise} {computing_code()}"
     columns = {name: repr(measure) for measure in measures for name in measure.columns(plan.experiment)}
-    columns |= {TWINS: f"twins {twin_iterations}"} if twin_iterations else {}
+    columns |= {PERTURBED_REPLICAS: f"twins {replica_iterations}"} if replica_iterations else {}
     return {name: hashlib.sha256(f"{own} {common}".encode()).hexdigest()[:16] for name, own in columns.items()}
 
 

@@ -50,11 +50,11 @@ def table(plan: Plan, history: pd.DataFrame, measures: pd.DataFrame | None) -> p
     return pd.DataFrame(rows)
 
 
-def write(run: Path, rests: pd.DataFrame) -> Path:
+def write(run: Path, found: pd.DataFrame) -> Path:
     """Write `plateaus.parquet` into the run's folder."""
     path = run / NAME
     with replacing(path) as file:
-        rests.to_parquet(file)
+        found.to_parquet(file)
     return path
 
 

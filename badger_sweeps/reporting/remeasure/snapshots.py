@@ -12,12 +12,12 @@ from omegaconf.errors import OmegaConfBaseException
 from badger_sweeps.configuration import files
 from badger_sweeps.configuration.builder import plan
 from badger_sweeps.core.errors import UsageError, nearest
-from badger_sweeps.evaluation.context import Moment
+from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.evaluation.games import EvaluationSet
 from badger_sweeps.runs.checkpoint import NAME as CHECKPOINT
 from badger_sweeps.runs.checkpoint import check_identity, read_checkpoint, snapshots
 from badger_sweeps.runs.history import read_history
-from badger_sweeps.runs.recorded_losses import recorded_course
+from badger_sweeps.runs.recorded_losses import recorded_loss_history
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.training.population import Population
 
@@ -61,7 +61,7 @@ def checkpoints(run: Path, every: int = 1) -> list[Path]:
     return [*kept, last] if last.exists() else kept
 
 
-def moments(plan: Plan, paths: Sequence[Path]) -> Iterator[tuple[Moment, Population]]:
+def moments(plan: Plan, paths: Sequence[Path]) -> Iterator[tuple[EvaluationContext, Population]]:
     """The run at each of its checkpoints; one that repeats the iteration of the one before is passed over.
 
     The population is the same object each time.
@@ -81,8 +81,8 @@ def moments(plan: Plan, paths: Sequence[Path]) -> Iterator[tuple[Moment, Populat
             continue
         before = state["iteration"]
         population.load_state_dict(state)
-        course = recorded_course(experiment, history[history["iteration"] < population.iteration])
-        yield Moment.of(population, evaluation, course), population
+        course = recorded_loss_history(experiment, history[history["iteration"] < population.iteration])
+        yield EvaluationContext.of(population, evaluation, course), population
 
 
 def _keys(node: DictConfig, prefix: str = "measures") -> list[str]:

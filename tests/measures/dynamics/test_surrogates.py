@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from badger_sweeps.measures.dynamics.surrogates import amplitude_adjusted, beside, phase_randomised, shuffled
+from badger_sweeps.measures.dynamics.surrogates import (
+    amplitude_adjusted,
+    compare_with_surrogates,
+    phase_randomised,
+    shuffled,
+)
 from tests.measures.dynamics.noises import fractional_gaussian, white
 
 MAKERS = [phase_randomised, amplitude_adjusted, shuffled]
@@ -117,7 +122,7 @@ def column(*values: float) -> Tensor:
     [("greater", 0.6), ("less", 0.8), ("two-sided", 1.0)],
 )
 def test_p_values_by_hand(alternative: str, p: float) -> None:
-    result = beside(torch.tensor([3.0]), column(1, 2, 3, 4), alternative)  # type: ignore[arg-type]
+    result = compare_with_surrogates(torch.tensor([3.0]), column(1, 2, 3, 4), alternative)  # type: ignore[arg-type]
     assert result.p_value.item() == pytest.approx(p, rel=1e-12)
     assert result.value.item() == 3
     assert result.surrogate_mean.item() == 2.5
@@ -127,14 +132,14 @@ def test_p_values_by_hand(alternative: str, p: float) -> None:
 def test_39_draws_are_the_fewest_that_reach_a_two_sided_twentieth() -> None:
     null = torch.linspace(-1, 1, 39, dtype=torch.float64)[:, None]
     for extreme in (-2.0, 2.0):
-        assert beside(torch.tensor([extreme]), null).p_value.item() <= 0.05
-        assert beside(torch.tensor([extreme]), null[:38]).p_value.item() > 0.05
+        assert compare_with_surrogates(torch.tensor([extreme]), null).p_value.item() <= 0.05
+        assert compare_with_surrogates(torch.tensor([extreme]), null[:38]).p_value.item() > 0.05
 
 
 def test_p_is_uniform_where_the_null_holds() -> None:
     """A value from the same distribution has every rank equally often: P(p <= .1) = .1 with 19 draws."""
     drawn = torch.from_numpy(white(20, 20000, 4).numpy())
-    result = beside(drawn[0], drawn[1:])
+    result = compare_with_surrogates(drawn[0], drawn[1:])
     for level in (0.1, 0.3, 0.5):
         rate = (result.p_value <= level + 1e-9).double().mean().item()
         assert abs(rate - level) < 4 * math.sqrt(level * (1 - level) / 20000)
@@ -143,7 +148,7 @@ def test_p_is_uniform_where_the_null_holds() -> None:
 def test_surrogates_that_could_not_be_measured_are_left_out() -> None:
     null = torch.stack([torch.tensor([1.0, math.nan, math.inf])] * 3)
     null[:, 0] = torch.tensor([1.0, math.nan, 2.0])
-    result = beside(torch.tensor([3.0, 3.0, 3.0]), null, "greater")
+    result = compare_with_surrogates(torch.tensor([3.0, 3.0, 3.0]), null, "greater")
     assert result.p_value[0].item() == pytest.approx(1 / 3)
     assert result.surrogate_mean[0].item() == 1.5
     for field in (result.surrogate_mean, result.surrogate_sd, result.p_value):
@@ -151,12 +156,12 @@ def test_surrogates_that_could_not_be_measured_are_left_out() -> None:
 
 
 def test_a_value_that_could_not_be_measured_has_no_p() -> None:
-    result = beside(torch.tensor([math.nan, 1.0]), torch.rand(9, 2, generator=seeded()))
+    result = compare_with_surrogates(torch.tensor([math.nan, 1.0]), torch.rand(9, 2, generator=seeded()))
     assert all(field[0].isnan() for field in result)
     assert all(field[1].isfinite() for field in result)
 
 
 def test_one_surrogate_has_no_spread() -> None:
-    result = beside(torch.tensor([1.0]), column(0))
+    result = compare_with_surrogates(torch.tensor([1.0]), column(0))
     assert result.surrogate_sd.isnan().all()
     assert result.p_value.item() == 1

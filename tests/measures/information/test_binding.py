@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from thoi.measures.gaussian_copula import nplets_measures
 from torch import Tensor
 
-from badger_sweeps.measures.information.binding import Organisation, organisation
+from badger_sweeps.measures.information.binding import HigherOrderInformation, higher_order_information
 from badger_sweeps.measures.information.copula import Copula
 from badger_sweeps.measures.information.growth import shared_with_others
 from badger_sweeps.measures.information.mutual_information import pairwise
@@ -37,12 +37,12 @@ from tests.measures.information.oracles import (
 
 @pytest.fixture
 def of_covariance(monkeypatch: pytest.MonkeyPatch):
-    """Organisation of a covariance that is known, without samples."""
+    """HigherOrderInformation of a covariance that is known, without samples."""
 
-    def organised(covariance: Tensor, experts: int, components: int = 1) -> Organisation:
+    def organised(covariance: Tensor, experts: int, components: int = 1) -> HigherOrderInformation:
         with monkeypatch.context() as patch:
             patch.setattr(Copula, "of", lambda states, given: exactly(covariance, experts, components))
-            return organisation(normal(1, 4, experts, components))
+            return higher_order_information(normal(1, 4, experts, components))
 
     return organised
 
@@ -56,7 +56,7 @@ def test_three_equally_correlated_scalars(rho: float, total: float, binding: flo
     assert found.total_correlation.item() / BITS == pytest.approx(total, abs=6e-6)
     assert found.binding.item() / BITS == pytest.approx(binding, abs=6e-6)
     assert found.o_information.item() / BITS == pytest.approx(o, abs=6e-6)
-    estimates = organisation(gaussian(equicorrelation(3, rho), 100, 1000, 3))
+    estimates = higher_order_information(gaussian(equicorrelation(3, rho), 100, 1000, 3))
     assert_mean(estimates.total_correlation / BITS, total, bias=0.01 * total)
     assert_mean(estimates.binding / BITS, binding, bias=0.01 * binding)
     assert_mean(estimates.o_information / BITS, o, bias=0.01 * total)
@@ -109,7 +109,7 @@ def test_thoi_finds_the_same_of_covariances(experts: int, of_covariance) -> None
 def test_thoi_finds_the_same_of_data(games: int) -> None:
     """From the covariances of the same scores, with the same correction for bias."""
     states = gaussian(random_covariance(5, seed=1), 4, games, 5)
-    found = organisation(states.exp())
+    found = higher_order_information(states.exp())
     expected = thoi(list(Copula.of(states).covariance), [games] * 4)
     for member in range(4):
         values = [found.total_correlation[member], found.binding[member], found.o_information[member]]
@@ -125,8 +125,8 @@ def test_sixteen_experts_that_know_the_target_but_not_each_other(noise: float, n
     targets = normal(60, 1000, 1)
     outputs = targets[:, :, None] + math.sqrt(noise) * normal(60, 1000, 16, 1, seed=1)
     # Ranks of 1000 games lose 0.006 of it at the least noise.
-    assert_mean(organisation(outputs).binding, exact, bias=0.01 * exact)
-    within = organisation(outputs, targets)
+    assert_mean(higher_order_information(outputs).binding, exact, bias=0.01 * exact)
+    within = higher_order_information(outputs, targets)
     # What they lose is common to all experts: 0.024 bits at the least noise, a tenth of that at ten times as much.
     blurred = 0.03 if noise == 0.01 else 0.005
     assert_mean(within.binding, 0.0, bias=blurred)
@@ -137,7 +137,7 @@ def test_sixteen_experts_that_know_the_target_but_not_each_other(noise: float, n
 def test_what_is_shared_beyond_the_targets_is_left() -> None:
     targets = normal(60, 1000, 4)
     private = equicorrelated(0.5, 60, 1000, 6, 2, seed=1)
-    found = organisation(targets[:, :, None, :2] + private, targets)
+    found = higher_order_information(targets[:, :, None, :2] + private, targets)
     truth = truth_of_equicorrelated(6, 0.5)
     assert_mean(found.binding, 2 * truth.binding, bias=0.02 * truth.binding)
     assert_mean(found.total_correlation, 2 * truth.total_correlation, bias=0.02 * truth.total_correlation)
@@ -147,7 +147,7 @@ def test_experts_that_know_a_uniform_target_are_unbound_given_it() -> None:
     """Ranks would bend uniform targets against what follows them linearly: 1.3 bits would be left."""
     targets = 2 * torch.rand(10, 1000, 4, generator=seeded()).double() - 1
     outputs = targets[:, :, None] + math.sqrt(0.1 / 3) * normal(10, 1000, 16, 4, seed=1)
-    assert_mean(organisation(outputs, targets).binding, 0.0, bias=0.05)
+    assert_mean(higher_order_information(outputs, targets).binding, 0.0, bias=0.05)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_sixteen_independent_experts_of_four_outputs(
     """Raw B is 18 nats at 100 games and 1 at 1000; corrected it is 0. Its standard deviation at 1000 games is about
     that of 1920 squared correlations, sqrt(1920/2)/N nats."""
     outputs = normal(draws, games, 16, 4)
-    found = organisation(outputs).binding / BITS
+    found = higher_order_information(outputs).binding / BITS
     assert_mean(found, 0.0)
     assert found.std().item() == pytest.approx(sd, rel=0.25)
     covariance = torch.stack([torch.cov(one.T) for one in outputs[:10].flatten(2)])
@@ -170,7 +170,9 @@ def test_sixteen_independent_experts_of_four_outputs(
 
 def test_fourteen_independent_experts_of_32_units() -> None:
     """448 variables in 1000 games: raw B is 67 nats; what is left has a standard deviation of 0.36."""
-    found = torch.cat([organisation(normal(1, 1000, 14, 32, seed=seed)).binding for seed in range(12)]) / BITS
+    found = (
+        torch.cat([higher_order_information(normal(1, 1000, 14, 32, seed=seed)).binding for seed in range(12)]) / BITS
+    )
     assert_mean(found, 0.0)
     assert found.std() < 0.36 * (1 + 4 / math.sqrt(24))
     samples = normal(1000, 448)
@@ -186,7 +188,7 @@ def test_fourteen_independent_experts_of_32_units() -> None:
 def test_bias_at_every_strength_of_dependence(rho: float) -> None:
     """16 experts of four outputs, 1000 games, 64 variables. B, TC and O fall short by about a hundredth at most; H and
     R are too high by what TC lacks."""
-    found, truth = organisation(equicorrelated(rho, 30, 1000, 16, 4)), truth_of_equicorrelated(16, rho)
+    found, truth = higher_order_information(equicorrelated(rho, 30, 1000, 16, 4)), truth_of_equicorrelated(16, rho)
     loss = 0.0125 * 4 * truth.total_correlation
     assert_mean(found.binding, 4 * truth.binding, bias=0.01 * 4 * truth.binding)
     assert_mean(found.total_correlation, 4 * truth.total_correlation, bias=loss)
@@ -200,7 +202,7 @@ def test_total_correlation_and_binding_sum_to_what_each_shares_with_the_others()
     """TC + DTC = sum over i of I(X_i; X_-i), of any estimate, and n psi(n - 1) is the same."""
     states, targets = equicorrelated(0.5, 3, 100, 5, 2), normal(3, 100, 2, seed=1)
     for conditions in (None, targets):
-        found, copula = organisation(states, conditions), Copula.of(states, conditions)
+        found, copula = higher_order_information(states, conditions), Copula.of(states, conditions)
         alone = copula.entropy(torch.arange(5)[:, None])
         with_others = (alone + copula.entropy_without_each - copula.joint_entropy[:, None]).sum(dim=1)
         torch.testing.assert_close(found.total_correlation + found.binding, with_others, rtol=0, atol=1e-10)
@@ -209,7 +211,7 @@ def test_total_correlation_and_binding_sum_to_what_each_shares_with_the_others()
 
 
 def test_parts_add_up() -> None:
-    found = organisation(equicorrelated(0.5, 3, 100, 5, 2))
+    found = higher_order_information(equicorrelated(0.5, 3, 100, 5, 2))
     torch.testing.assert_close(found.binding + found.residual_entropy, found.joint_entropy)
     torch.testing.assert_close(found.total_correlation - found.binding, found.o_information)
 
@@ -217,7 +219,7 @@ def test_parts_add_up() -> None:
 def test_of_two_experts_binding_is_their_mutual_information() -> None:
     states, targets = equicorrelated(0.5, 3, 100, 2, 3), normal(3, 100, 2, seed=1)
     for conditions in (None, targets):
-        found, told = organisation(states, conditions), pairwise(states, conditions)[:, 0]
+        found, told = higher_order_information(states, conditions), pairwise(states, conditions)[:, 0]
         torch.testing.assert_close(found.binding, told, rtol=0, atol=1e-10)
         torch.testing.assert_close(found.total_correlation, told, rtol=0, atol=1e-10)
         torch.testing.assert_close(found.o_information, torch.zeros(3).double(), rtol=0, atol=1e-10)
@@ -230,7 +232,7 @@ def test_relabelling_experts_and_monotone_maps_change_nothing(seed: int, experts
     states[:, :, 1:] += states[:, :, :1]
     order = torch.randperm(experts, generator=seeded(seed))
     for changed in (states[:, :, order], states.exp(), states.flip(-1), -states):
-        for value, before in zip(organisation(changed), organisation(states), strict=True):
+        for value, before in zip(higher_order_information(changed), higher_order_information(states), strict=True):
             torch.testing.assert_close(value, before, rtol=0, atol=1e-9)
 
 
@@ -239,7 +241,7 @@ def test_invertible_linear_maps_of_experts_change_b_tc_and_o_little() -> None:
     states = equicorrelated(0.6, 40, 1000, 4, 3)
     turns = [torch.linalg.qr(normal(3, 3, seed=expert))[0] for expert in range(4)]
     turned = torch.stack([states[:, :, expert] @ turns[expert] for expert in range(4)], dim=2)
-    found, before = organisation(turned), organisation(states)
+    found, before = higher_order_information(turned), higher_order_information(states)
     for name in ("binding", "total_correlation", "o_information"):
         change = getattr(found, name) - getattr(before, name)
         assert_mean(change, 0.0, bias=0.02)
@@ -251,7 +253,7 @@ def test_joint_entropy_is_that_of_standardised_components() -> None:
     and 2 and a covariance with determinant 1."""
     states = equicorrelated(0.6, 40, 1000, 4, 3)
     shear = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]]).double()
-    found, before = organisation(states @ shear), organisation(states)
+    found, before = higher_order_information(states @ shear), higher_order_information(states)
     assert_mean(before.joint_entropy - found.joint_entropy, 4.0, bias=0.15)
     assert_mean(before.binding - found.binding, 0.0, bias=0.15)
 
@@ -261,7 +263,8 @@ def test_more_of_the_same_noise_binds_less() -> None:
     states = equicorrelated(0.8, 20, 1000, 5, 2)
     for name in ("binding", "total_correlation"):
         values = [
-            getattr(organisation(states + noise * normal(20, 1000, 5, 2, seed=3)), name) for noise in (0, 0.5, 1, 2)
+            getattr(higher_order_information(states + noise * normal(20, 1000, 5, 2, seed=3)), name)
+            for noise in (0, 0.5, 1, 2)
         ]
         for more, less in itertools.pairwise(values):
             assert (more > less).all()
@@ -269,16 +272,19 @@ def test_more_of_the_same_noise_binds_less() -> None:
 
 def test_a_population_is_its_members_one_by_one() -> None:
     states, targets = equicorrelated(0.5, 3, 100, 4, 2), normal(3, 100, 2)
-    together = organisation(states, targets)
+    together = higher_order_information(states, targets)
     for member in range(3):
-        alone = organisation(states[member : member + 1], targets[member : member + 1])
+        alone = higher_order_information(states[member : member + 1], targets[member : member + 1])
         for value, one in zip(together, alone, strict=True):
             assert value[member].item() == pytest.approx(one.item(), abs=1e-11)
 
 
 def test_inner_steps_are_a_batch() -> None:
     states, targets = normal(2, 3, 100, 4, 2), normal(2, 3, 100, 2)
-    deep, flat = organisation(states, targets), organisation(states.flatten(0, 1), targets.flatten(0, 1))
+    deep, flat = (
+        higher_order_information(states, targets),
+        higher_order_information(states.flatten(0, 1), targets.flatten(0, 1)),
+    )
     for value, one in zip(deep, flat, strict=True):
         assert value.shape == (2, 3)
         torch.testing.assert_close(value.flatten(), one)
@@ -289,15 +295,17 @@ def test_float32_and_float64_agree() -> None:
     states, targets = equicorrelated(0.5, 2, 300, 3, 2).float(), normal(2, 300, 2).float()
     for known, tolerance in ((None, 0), (targets, 1e-3)):
         double = None if known is None else known.double()
-        for value, other in zip(organisation(states, known), organisation(states.double(), double), strict=True):
+        for value, other in zip(
+            higher_order_information(states, known), higher_order_information(states.double(), double), strict=True
+        ):
             assert value.dtype == torch.float64
             torch.testing.assert_close(value, other, rtol=0, atol=tolerance)
 
 
 def test_one_expert_has_nothing_to_share() -> None:
     with no_warning():
-        found = organisation(normal(3, 50, 1, 2))
-        within = organisation(normal(3, 50, 1, 2), normal(3, 50, 2, seed=1))
+        found = higher_order_information(normal(3, 50, 1, 2))
+        within = higher_order_information(normal(3, 50, 1, 2), normal(3, 50, 2, seed=1))
     for values in (found, within):
         for name in ("binding", "total_correlation", "o_information"):
             torch.testing.assert_close(getattr(values, name), torch.zeros(3).double(), rtol=0, atol=1e-10)
@@ -306,10 +314,10 @@ def test_one_expert_has_nothing_to_share() -> None:
 
 def test_too_few_games() -> None:
     with no_warning():
-        assert organisation(normal(2, 66, 16, 4)).binding.isfinite().all()
+        assert higher_order_information(normal(2, 66, 16, 4)).binding.isfinite().all()
     for states, targets in ((normal(2, 65, 16, 4), None), (normal(2, 66, 16, 4), normal(2, 66, 1))):
         with one_warning():
-            found = organisation(states, targets)
+            found = higher_order_information(states, targets)
         assert all(value.isnan().all() for value in found)
 
 
@@ -317,7 +325,7 @@ def test_too_few_games() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_member_that_cannot_be_measured_is_nan_and_no_other(value: float | str, dtype: torch.dtype) -> None:
     states = normal(3, 100, 4, 2).to(dtype)
-    clean = organisation(states)
+    clean = higher_order_information(states)
     if value == "constant":
         states[1, :, 2, 0] = 0.1
     elif value == "copy":
@@ -325,7 +333,7 @@ def test_a_member_that_cannot_be_measured_is_nan_and_no_other(value: float | str
     else:
         states[1, 7, 2, 0] = value
     with one_warning():
-        found = organisation(states)
+        found = higher_order_information(states)
     for values, before in zip(found, clean, strict=True):
         assert values.isnan().tolist() == ([False, True, False])
         torch.testing.assert_close(values[[0, 2]], before[[0, 2]], rtol=0, atol=1e-11)
@@ -335,5 +343,5 @@ def test_targets_that_cannot_be_conditioned_on() -> None:
     targets = normal(3, 100, 2)
     targets[2, 17, 1] = torch.nan
     with one_warning():
-        found = organisation(normal(3, 100, 4, 2), targets)
+        found = higher_order_information(normal(3, 100, 4, 2), targets)
     assert found.binding.isnan().tolist() == [False, False, True]

@@ -11,7 +11,7 @@ from numpy.polynomial import Polynomial
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import PolynomialFeatures
 
-from badger_sweeps.measures.information.binding import organisation
+from badger_sweeps.measures.information.binding import higher_order_information
 from badger_sweeps.measures.information.conditioning import left_given
 from badger_sweeps.measures.information.copula import Copula, entropy_bias
 from badger_sweeps.measures.information.noise import noise_entropy, with_noise_floor
@@ -93,7 +93,7 @@ def test_the_noise_floor_is_what_is_left_of_copies_of_the_target() -> None:
     given = normal(8, 1000, 4)
     copies = given[:, :, None].expand(-1, -1, 16, -1)
     outputs = with_noise_floor(copies, normal(8, 1000, 16, 4, seed=1))
-    found = organisation(outputs, given)
+    found = higher_order_information(outputs, given)
     # 64 variables, each with a deviation that is estimated to 1/sqrt(2*875) of itself, 0.034 bits; 0.28 together.
     assert_mean(found.residual_entropy, noise_entropy(64), bias=0.3)
 
@@ -104,5 +104,5 @@ def test_smooth_functions_of_the_targets_are_taken_out(function) -> None:
     told = function(targets)
     told = (told / told.std(dim=1, keepdim=True))[:, :, None]
     outputs = told + 0.1 * normal(6, 1000, 16, 4, seed=1)
-    assert_mean(organisation(outputs, targets).binding, 0.0, bias=0.03)
-    assert organisation(outputs).binding.mean() > 10
+    assert_mean(higher_order_information(outputs, targets).binding, 0.0, bias=0.03)
+    assert higher_order_information(outputs).binding.mean() > 10

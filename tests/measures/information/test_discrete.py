@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from badger_sweeps.measures.information.binding import Organisation
-from badger_sweeps.measures.information.discrete import joint_distribution, organisation
+from badger_sweeps.measures.information.binding import HigherOrderInformation
+from badger_sweeps.measures.information.discrete import higher_order_information, joint_distribution
 from tests.measures.information.oracles import assert_mean, no_warning, one_warning, seeded
 
 
@@ -26,7 +26,7 @@ def uniform_over(words: list[tuple[int, ...]], alphabet: int = 2) -> Tensor:
     return table
 
 
-def assert_parts(found: Organisation, binding: float, total: float, residual: float, joint: float) -> None:
+def assert_parts(found: HigherOrderInformation, binding: float, total: float, residual: float, joint: float) -> None:
     expected = (binding, total, residual, total - binding, joint)
     assert [value.item() for value in found] == pytest.approx(expected, abs=1e-12)
 
@@ -34,14 +34,14 @@ def assert_parts(found: Organisation, binding: float, total: float, residual: fl
 @pytest.mark.parametrize("n", range(2, 8))
 def test_copies_of_a_bit(n: int) -> None:
     """H = 1, R = 0, B = 1, TC = n - 1, O = n - 2."""
-    found = organisation(uniform_over([(0,) * n, (1,) * n]))
+    found = higher_order_information(uniform_over([(0,) * n, (1,) * n]))
     assert_parts(found, binding=1, total=n - 1, residual=0, joint=1)
     assert found.o_information.item() == pytest.approx(n - 2, abs=1e-12)
 
 
 def test_exclusive_or() -> None:
     """H = 2, B = 2, TC = 1, O = -1."""
-    found = organisation(uniform_over([(x, y, x ^ y) for x in (0, 1) for y in (0, 1)]))
+    found = higher_order_information(uniform_over([(x, y, x ^ y) for x in (0, 1) for y in (0, 1)]))
     assert_parts(found, binding=2, total=1, residual=0, joint=2)
     assert found.o_information.item() == pytest.approx(-1, abs=1e-12)
 
@@ -50,7 +50,7 @@ def test_exclusive_or() -> None:
 def test_parity(n: int) -> None:
     """TC = 1, B = n - 1, O = 2 - n."""
     words = [word for word in itertools.product((0, 1), repeat=n) if sum(word) % 2 == 0]
-    found = organisation(uniform_over(words))
+    found = higher_order_information(uniform_over(words))
     assert_parts(found, binding=n - 1, total=1, residual=0, joint=n - 1)
     assert found.o_information.item() == pytest.approx(2 - n, abs=1e-12)
 
@@ -59,11 +59,13 @@ def test_parity(n: int) -> None:
 def test_independent_symbols(n: int, alphabet: int) -> None:
     table = torch.full((1, *(alphabet,) * n), alphabet**-n, dtype=torch.float64)
     bits = n * math.log2(alphabet)
-    assert_parts(organisation(table), binding=0, total=0, residual=bits, joint=bits)
+    assert_parts(higher_order_information(table), binding=0, total=0, residual=bits, joint=bits)
 
 
 def test_one_expert() -> None:
-    assert_parts(organisation(torch.tensor([[0.25, 0.75]]).double()), 0, 0, 0.8112781244591328, 0.8112781244591328)
+    assert_parts(
+        higher_order_information(torch.tensor([[0.25, 0.75]]).double()), 0, 0, 0.8112781244591328, 0.8112781244591328
+    )
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 2), (2, 2, 2), (3, 2, 4), (2, 3, 2, 2)])
@@ -77,7 +79,7 @@ def test_dit_finds_the_same(shape: tuple[int, ...], zeros: float) -> None:
         [float(table[word]) for word in np.ndindex(shape) if table[word] > 0],
     )
     names = (dual_total_correlation, total_correlation, residual_entropy, o_information, entropy)
-    found = organisation(torch.from_numpy(table)[None])
+    found = higher_order_information(torch.from_numpy(table)[None])
     assert [value.item() for value in found] == pytest.approx([float(name(theirs)) for name in names], abs=1e-9)
 
 
@@ -86,9 +88,9 @@ def test_dit_finds_the_same(shape: tuple[int, ...], zeros: float) -> None:
 def test_the_order_of_experts_and_of_symbols_changes_nothing(seed: int, order: list[int]) -> None:
     table = torch.rand(2, 3, 2, 4, generator=seeded(seed), dtype=torch.float64)
     table /= table.sum(dim=(1, 2, 3), keepdim=True)
-    found = organisation(table)
+    found = higher_order_information(table)
     for changed in (table.permute(0, *(1 + expert for expert in order)), table.flip(1), table.roll(1, dims=3)):
-        for value, before in zip(organisation(changed), found, strict=True):
+        for value, before in zip(higher_order_information(changed), found, strict=True):
             torch.testing.assert_close(value, before, rtol=0, atol=1e-12)
     assert (found.binding >= -1e-12).all()
     assert (found.total_correlation >= -1e-12).all()
@@ -100,22 +102,22 @@ def test_a_noisier_copy_binds_less() -> None:
     for flips in (0.0, 0.1, 0.3, 0.5):
         table = torch.tensor([[[1 - flips, flips], [flips, 1 - flips]]], dtype=torch.float64) / 2
         h = -sum(p * math.log2(p) for p in (flips, 1 - flips) if p)
-        assert_parts(organisation(table), binding=1 - h, total=1 - h, residual=2 * h, joint=1 + h)
+        assert_parts(higher_order_information(table), binding=1 - h, total=1 - h, residual=2 * h, joint=1 + h)
 
 
 def test_a_population_is_its_members_one_by_one() -> None:
     table = torch.rand(3, 2, 3, 2, generator=seeded(), dtype=torch.float64)
     table /= table.sum(dim=(1, 2, 3), keepdim=True)
-    together = organisation(table)
+    together = higher_order_information(table)
     for member in range(3):
-        for value, one in zip(together, organisation(table[member : member + 1]), strict=True):
+        for value, one in zip(together, higher_order_information(table[member : member + 1]), strict=True):
             torch.testing.assert_close(value[member : member + 1], one, rtol=0, atol=0)
 
 
 def test_float32() -> None:
     table = torch.rand(3, 2, 3, 2, generator=seeded())
     table /= table.sum(dim=(1, 2, 3), keepdim=True)
-    for value, other in zip(organisation(table), organisation(table.double()), strict=True):
+    for value, other in zip(higher_order_information(table), higher_order_information(table.double()), strict=True):
         assert value.dtype == torch.float64
         torch.testing.assert_close(value, other, rtol=0, atol=1e-12)
 
@@ -130,7 +132,7 @@ def test_what_is_no_distribution_is_nan_and_no_other(wrong: str) -> None:
     else:
         table[1, 0, 1] = float(wrong)
     with one_warning():
-        found = organisation(table)
+        found = higher_order_information(table)
     for value in found:
         assert value.isnan().tolist() == [False, True, False]
     assert found.joint_entropy[[0, 2]].tolist() == [2, 2]
@@ -151,7 +153,7 @@ def test_symbols_of_exclusive_or(dtype: torch.dtype) -> None:
     two = torch.randint(2, (4, 2000, 2), generator=seeded())
     symbols = torch.cat([two, two.sum(dim=2, keepdim=True) % 2], dim=2).to(dtype)
     with no_warning():
-        found = organisation(joint_distribution(symbols, 2))
+        found = higher_order_information(joint_distribution(symbols, 2))
     torch.testing.assert_close(found.binding, torch.full((4,), 2.0).double(), rtol=0, atol=0.01)
     torch.testing.assert_close(found.total_correlation, torch.ones(4).double(), rtol=0, atol=0.01)
 
@@ -170,7 +172,7 @@ def test_why_many_experts_are_refused(games: int, bits: float) -> None:
         assert joint_distribution(symbols, 2).isnan().all()
     cells = (symbols * 2 ** torch.arange(15, -1, -1)).sum(dim=2)
     shares = torch.bincount(cells[0], minlength=2**16).double() / games
-    assert organisation(shares.view(1, *(2,) * 16)).binding.item() == pytest.approx(bits, abs=0.15)
+    assert higher_order_information(shares.view(1, *(2,) * 16)).binding.item() == pytest.approx(bits, abs=0.15)
 
 
 @pytest.mark.parametrize(("experts", "alphabet"), [(6, 2), (2, 3), (3, 3)])
@@ -179,7 +181,7 @@ def test_ten_games_for_each_cell_are_asked_for(experts: int, alphabet: int) -> N
     cells = alphabet**experts
     symbols = torch.randint(alphabet, (400, 10 * cells, experts), generator=seeded())
     with no_warning():
-        found = organisation(joint_distribution(symbols, alphabet))
+        found = higher_order_information(joint_distribution(symbols, alphabet))
     short = experts * math.log2(alphabet) - found.joint_entropy
     # The next term of the expansion in 1/N is a tenth of this one's.
     expected = (cells - 1) / (20 * cells * math.log(2))

@@ -11,7 +11,7 @@ from scipy.special import comb
 from torch import Tensor
 
 from badger_sweeps.measures.information import growth
-from badger_sweeps.measures.information.binding import organisation
+from badger_sweeps.measures.information.binding import higher_order_information
 from badger_sweeps.measures.information.copula import Copula
 from badger_sweeps.measures.information.growth import MOST_SUBSETS, concavity, shared_with_others, task_information
 from badger_sweeps.measures.information.mutual_information import pairwise
@@ -105,7 +105,7 @@ def test_a_sum_is_known_only_together() -> None:
     found = shared_with_others(states, seeded())
     assert (concavity(found) < 0).all()
     assert (found.diff(n=2, dim=1) > 0).all()
-    assert (organisation(states).o_information < 0).all()
+    assert (higher_order_information(states).o_information < 0).all()
 
 
 @pytest.mark.parametrize("experts", [3, 5, 7])
@@ -117,9 +117,9 @@ def test_identities(experts: int) -> None:
         psi = shared_with_others(states, seeded(), conditions)
         torch.testing.assert_close(psi[:, 0], pairwise(states, conditions).mean(dim=1), rtol=0, atol=1e-10)
         triplets = [list(three) for three in combinations(range(experts), 3)]
-        o = torch.stack([organisation(states[:, :, three], conditions).o_information for three in triplets])
+        o = torch.stack([higher_order_information(states[:, :, three], conditions).o_information for three in triplets])
         torch.testing.assert_close(psi[:, 1] - 2 * psi[:, 0], -o.mean(dim=0), rtol=0, atol=1e-10)
-        whole = organisation(states, conditions)
+        whole = higher_order_information(states, conditions)
         torch.testing.assert_close(experts * psi[:, -1], whole.total_correlation + whole.binding, rtol=0, atol=1e-9)
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from badger_sweeps.measures.information.binding import organisation
+from badger_sweeps.measures.information.binding import higher_order_information
 from badger_sweeps.measures.information.ksg import pairwise as ksg_pairwise
 from badger_sweeps.measures.information.mutual_information import pairwise
 from badger_sweeps.measures.information.noise import NOISE, noise_entropy, saturation, with_noise_floor
@@ -81,7 +81,7 @@ def test_the_residual_entropy_of_many_readings_is_that_of_the_noise() -> None:
     states = normal(60, 1000, 1, 1).expand(-1, -1, experts, -1)
     states = with_noise_floor(states, normal(60, 1000, experts, 1, seed=1))
     above = experts / 2 * math.log1p(1 / (experts - 1 + share)) * BITS
-    found = organisation(states).residual_entropy
+    found = higher_order_information(states).residual_entropy
     # Ranks blur: R is too high by up to a hundredth of the information that it lacks.
     lacking = experts * gaussian_entropy(equicorrelation(1, 0), [0]) - noise_entropy(experts)
     assert_mean(found, noise_entropy(experts) + above, bias=0.01 * lacking)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from badger_sweeps.measures.information.binding import organisation
+from badger_sweeps.measures.information.binding import higher_order_information
 from badger_sweeps.measures.information.copula import Copula
 from badger_sweeps.measures.information.mutual_information import pairwise
 from badger_sweeps.measures.information.sharing import Sharing, sharing
@@ -92,7 +92,7 @@ def test_modes_add_up_to_total_correlation_and_binding(experts: int) -> None:
     triplets = torch.combinations(torch.arange(experts), 3).tolist()
     for conditions in (None, targets):
         common, pairs, synergy = sharing(states, conditions)
-        parts = [organisation(states[:, :, three], conditions) for three in triplets]
+        parts = [higher_order_information(states[:, :, three], conditions) for three in triplets]
         mean = lambda name: torch.stack([getattr(part, name) for part in parts]).mean(dim=0)  # noqa: B023, E731
         least = torch.stack([pairwise(states[:, :, three], conditions).amin(dim=1) for three in triplets])
         torch.testing.assert_close(common, least.mean(dim=0), rtol=0, atol=1e-10)

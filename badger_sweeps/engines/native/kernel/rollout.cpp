@@ -57,7 +57,7 @@ struct Job {
     float loss_scale, told_scale, bin_width, constants[3];
     const int* place;      // weight: where in Layout
     const float* values;   // member, weight
-    const float* mixing;   // member, expert, expert: row i averages what expert i hears
+    const float* adjacency;   // member, expert, expert: row i averages what expert i hears
     const float* targets;  // member, game, dim
     const float* h0;       // ? member, game, expert, hidden: the first activity,
     const float* c0;       // ? the first private state
@@ -145,7 +145,7 @@ struct Worker {
 
     size_t most_links() const {
         size_t most = 0, square = (size_t)E * E, graphs = job.shared_graph ? 1 : job.members;
-        for (const float* graph = job.mixing; graph < job.mixing + graphs * square; graph += square)
+        for (const float* graph = job.adjacency; graph < job.adjacency + graphs * square; graph += square)
             most = std::max(most, square - std::count(graph, graph + square, 0.f));
         return most;
     }
@@ -176,15 +176,15 @@ struct Worker {
         transpose(w + AT.weight, H + HEARD, G, weight_back, ROW);
         transpose(w + AT.message_weight, H, M, message_back, H);
         transpose(w + AT.guess_weight, H, D, guess_back, H);
-        const float* mixing = job.mixing + (size_t)(job.shared_graph ? 0 : member) * E * E;
-        list(hears, mixing, E, 1), list(heard_by, mixing, 1, E);
+        const float* adjacency = job.adjacency + (size_t)(job.shared_graph ? 0 : member) * E * E;
+        list(hears, adjacency, E, 1), list(heard_by, adjacency, 1, E);
     }
 
-    void list(Graph& graph, const float* mixing, int stride, int other_stride) const {
+    void list(Graph& graph, const float* adjacency, int stride, int other_stride) const {
         int count = 0;
         for (int i = 0; i < E; graph.begin[++i] = count)
             for (int j = 0; j < E; j++)
-                if (float share = mixing[(size_t)i * stride + (size_t)j * other_stride])
+                if (float share = adjacency[(size_t)i * stride + (size_t)j * other_stride])
                     graph.other[count] = j, graph.share[count++] = share;
     }
 

@@ -112,12 +112,12 @@ def compute(runs: Sequence[Run]) -> list[Panel]:
     return [Panel(name, *_words(name, steps[name]), name in TITLES, curves[name]) for name in names]
 
 
-def draw(panel: Panel, rungs: Sequence[float] = ()) -> Spec:
+def draw(panel: Panel, levels: Sequence[float] = ()) -> Spec:
     """The panel.
 
     Args:
         panel: what to draw.
-        rungs: where to draw lines across it.
+        levels: where to draw lines across it.
     """
     traces: list[Spec] = []
     for curve in panel.curves:
@@ -132,11 +132,11 @@ def draw(panel: Panel, rungs: Sequence[float] = ()) -> Spec:
         words = f"{where}, median</extra>"
         median = {"y": packed(_median(curve.seeds)), "line": {"width": 2.8, "color": color}, "hovertemplate": words}
         traces.append({**common, **median})
-    marks = [0.5] if panel.name.startswith("hurst/") else rungs
+    marks = [0.5] if panel.name.startswith("hurst/") else levels
     shapes = [
-        {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": rung, "y1": rung, "layer": "below",
+        {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level, "layer": "below",
          "line": {"width": 0.8, "dash": "dot", "color": "gray"}}
-        for rung in marks
+        for level in marks
     ]  # fmt: skip
     return figure_of(
         traces,
@@ -182,7 +182,7 @@ def _curves(position: int, run: Run) -> list[tuple[str, str, Curve]]:
     found = []
     for name in filter(EVERY_ITERATION.fullmatch, map(str, run.history)):
         table = run.history.pivot(index="seed", columns="iteration", values=name)
-        blocks = table.shape[1] // run.summary.ladder.block
+        blocks = table.shape[1] // run.summary.staircase.block
         points = max(1, min(blocks, LOSS_POINTS if name == "loss" else POINTS))
         found.append((name, "iteration", _curve(position, run, table, points)))
     known = all_measured(run.history, run.measures)

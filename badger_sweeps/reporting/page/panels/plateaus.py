@@ -1,17 +1,16 @@
-"""Every seed's loss curve, with its plateaus shaded and the rungs of the ladder drawn."""
+"""Every seed's loss curve, with its plateaus shaded and the levels of the staircase drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from badger_sweeps.measures.seed_outcome import Outcome
-from badger_sweeps.measures.staircase import Ladder
+from badger_sweeps.measures.seed_outcome import MeasuredPlateau, SeedOutcome
+from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.reporting.page.panels.measures import LOSS_POINTS
-from badger_sweeps.reporting.plotting.style import Spec, along, configuration_color, figure_of, packed, rung_color
+from badger_sweeps.reporting.plotting.style import Spec, along, configuration_color, figure_of, level_color, packed
 from badger_sweeps.reporting.reading.collection import Run
 from badger_sweeps.runs.history import columns_by_seed
 
@@ -21,12 +20,12 @@ SPACE = 0.02
 """Between columns, as a share of the figure."""
 
 
-class LadderInfo(NamedTuple):
+class PlateausInfo(NamedTuple):
     """One configuration's curves.
 
     Attributes:
         run: the run's place among the runs.
-        ladder: rungs, and the iterations per block.
+        staircase: levels, and the iterations per block.
         outcomes: one for each seed, with its plateaus.
         budget: the run's iterations.
         width: iterations that each point is the mean of: a block, or several.
@@ -35,27 +34,27 @@ class LadderInfo(NamedTuple):
     """
 
     run: int
-    ladder: Ladder
-    outcomes: tuple[Outcome, ...]
+    staircase: Staircase
+    outcomes: tuple[SeedOutcome, ...]
     budget: int
     width: int
     iteration: NDArray[np.float64]
     loss: list[NDArray[np.float64]]
 
 
-def compute(position: int, run: Run) -> LadderInfo:
+def compute(position: int, run: Run) -> PlateausInfo:
     """Means over blocks of every seed; `position` is the run's place among the runs."""
-    ladder, budget = run.summary.ladder, run.summary.budget
+    staircase, budget = run.summary.staircase, run.summary.budget
     columns = columns_by_seed(run.history[["seed", "iteration", "loss"]])
-    several = -(-max(1, budget // ladder.block) // LOSS_POINTS)
-    means = [ladder.block_means(columns[outcome.seed]["loss"]) for outcome in run.summary.outcomes]
+    several = -(-max(1, budget // staircase.block) // LOSS_POINTS)
+    means = [staircase.block_means(columns[outcome.seed]["loss"]) for outcome in run.summary.outcomes]
     loss = [_merged(own, several) for own in means]
-    middle = np.asarray((np.arange(max(map(len, loss))) + 0.5) * ladder.block * several, dtype=float)
-    return LadderInfo(position, ladder, run.summary.outcomes, budget, ladder.block * several, middle, loss)
+    middle = np.asarray((np.arange(max(map(len, loss))) + 0.5) * staircase.block * several, dtype=float)
+    return PlateausInfo(position, staircase, run.summary.outcomes, budget, staircase.block * several, middle, loss)
 
 
-def draw(info: LadderInfo) -> Spec:
-    """A small panel for each seed; plateaus are shaded in the colour of their rung."""
+def draw(info: PlateausInfo) -> Spec:
+    """A small panel for each seed; plateaus are shaded in the colour of their level."""
     rows = -(-len(info.outcomes) // COLUMNS)
     gap = min(0.12, 0.3 / rows)
     height, width = (1 - gap * (rows - 1)) / rows, (1 - SPACE * (COLUMNS - 1)) / COLUMNS
@@ -90,22 +89,21 @@ def draw(info: LadderInfo) -> Spec:
              "line": {"color": color, "width": 1.5}, "showlegend": False, **place,
              "hovertemplate": "iteration %{x:.0f}: loss %{y:.3f}<extra></extra>"}
         )  # fmt: skip
-        for rest in outcome.rests:
-            plateau = rest.plateau
+        for plateau in outcome.plateaus:
             shapes.append(
                 {"type": "rect", "xref": place["xaxis"], "yref": f"{place['yaxis']} domain", "x0": plateau.start,
-                 "x1": plateau.end, "y0": 0, "y1": 1, "fillcolor": rung_color(plateau.rung), "opacity": 0.3,
+                 "x1": plateau.end, "y0": 0, "y1": 1, "fillcolor": level_color(plateau.staircase_level), "opacity": 0.3,
                  "line": {"width": 0}, "layer": "below"}
             )  # fmt: skip
             traces.append(
                 {"type": "scatter", "mode": "markers", "x": [(plateau.start + plateau.end) / 2], "y": [plateau.level],
                  "marker": {"size": 9, "opacity": 0}, "showlegend": False, **place, "hovertemplate":
-                 _plateau_words(rest.loss_dim, plateau.rung, plateau.start, plateau.end, plateau.level)}
+                 _plateau_text(plateau)}
             )  # fmt: skip
         shapes += [
-            {"type": "line", "xref": f"{place['xaxis']} domain", "yref": place["yaxis"], "x0": 0, "x1": 1, "y0": rung,
-             "y1": rung, "line": {"width": 0.6, "dash": "dot", "color": "gray"}, "layer": "below"}
-            for rung in info.ladder.rungs.tolist()
+            {"type": "line", "xref": f"{place['xaxis']} domain", "yref": place["yaxis"], "x0": 0, "x1": 1, "y0": level,
+             "y1": level, "line": {"width": 0.6, "dash": "dot", "color": "gray"}, "layer": "below"}
+            for level in info.staircase.levels.tolist()
         ]  # fmt: skip
     return figure_of(traces, 90 + PANEL_HEIGHT * rows, shapes=shapes, annotations=titles, **axes)
 
@@ -116,14 +114,14 @@ def _merged(means: NDArray[np.float64], several: int) -> NDArray[np.float64]:
     return np.asarray(means[:whole].reshape(-1, several).mean(axis=1))
 
 
-def _title(outcome: Outcome) -> str:
+def _title(outcome: SeedOutcome) -> str:
     if outcome.diverged:
         return f"seed {outcome.seed}: diverged at {outcome.iterations - 1}"
     when = "not escaped" if outcome.escape_iteration is None else f"escaped at {outcome.escape_iteration}"
     return f"seed {outcome.seed}: {when}"
 
 
-def _plateau_words(loss_dim: Sequence[float], rung: float, start: int, end: int, level: float) -> str:
-    per_dim = ", ".join(f"{value:.2f}" for value in loss_dim)
-    where = f"plateau on rung {rung:.2f}<br>iterations {start} to {end}<br>level {level:.3f}"
-    return f"{where}<br>per dimension: {per_dim}<extra></extra>"
+def _plateau_text(plateau: MeasuredPlateau) -> str:
+    per_dim = ", ".join(f"{value:.2f}" for value in plateau.loss_dim)
+    where = f"plateau at level {plateau.staircase_level:.2f}<br>iterations {plateau.start} to {plateau.end}"
+    return f"{where}<br>mean loss {plateau.level:.3f}<br>per dimension: {per_dim}<extra></extra>"
