@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from badger_sweeps.configuration.recorded import configuration, run_folders
+from badger_sweeps.core.columns import rows
 from badger_sweeps.core.errors import UsageError, nearest
 from badger_sweeps.runs.history import NAME as HISTORY
+from badger_sweeps.runs.history import read_columns
 from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import read_summary
 
@@ -60,6 +62,18 @@ class Runs:
                 known = [*dict.fromkeys(key for name in there for key in _known(self.folder / name / HISTORY))]
                 raise UsageError(f"`columns` must be in a history; found {own!r}.{nearest(own, known)}")
         return table
+
+    def columns(self) -> pandas.DataFrame:
+        """A row for each column of the histories: its name, title, unit, axis, and what there is one for each of."""
+        import pandas
+
+        described = {
+            name: column
+            for run in self.names
+            if (self.folder / run / HISTORY).exists()
+            for name, column in read_columns(self.folder / run).items()
+        }
+        return pandas.DataFrame(rows(described.values()))
 
     def summaries(self) -> pandas.DataFrame:
         """A row for each seed of each finished run: ``run``, ``name``, ``seed``, its outcome, its graph's measures

@@ -46,7 +46,7 @@ def blocks(made: runs.Plan, tracker: Tracker, told: Callable[[float], None]) -> 
     """Train as a run does; gives the seconds that each block took, and tells those that tracking took."""
     population = Population(made.experiment)
     measuring = MeasureRecorder(made.measures, population, LossHistory(made.experiment))
-    history = History(made.folder, made.metrics, made.measures.columns(made.experiment))
+    history = History(made.folder, made.columns)
     records = runs._with_staircase(measuring.added_to(train(population)), made, None)
     while not population.finished:
         tracking, began = 0.0, time.perf_counter()

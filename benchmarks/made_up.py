@@ -22,12 +22,11 @@ def records(plan: Plan) -> Iterator[Record]:
     """As many as the plan has iterations, each with the columns that it would have; random digits pack worst."""
     rng = np.random.default_rng(0)
     experiment, seeds = plan.experiment, plan.experiment.seeds
-    due = [(measure.every, measure.columns(experiment)) for measure in plan.measures.of(experiment)]
+    due = [(measure.every, measure.columns(experiment).values()) for measure in plan.measures.of(experiment)]
     for iteration in range(experiment.training.iterations):
-        shapes = dict.fromkeys(plan.metrics, ())
-        metrics = {name: rng.random((len(seeds), *shape), np.float32) for name, shape in shapes.items()}
-        measured = {name: shape for every, own in due if iteration % every == 0 for name, shape in own.items()}
-        measures = {name: rng.random((len(seeds), *shape), np.float32) for name, shape in measured.items()}
+        metrics = {name: rng.random(len(seeds), np.float32) for name in plan.metrics}
+        measured = [column for every, given in due if iteration % every == 0 for column in given]
+        measures = {column.name: rng.random((len(seeds), *column.shape), np.float32) for column in measured}
         yield Record(iteration, seeds, metrics, measures)
 
 
@@ -37,7 +36,7 @@ def write_run(folder: Path, seeds: int, iterations: int) -> None:
     plan = Plan(experiment, Measures(), folder, "made up", (), {}, "escape_iteration", Disabled())
     (folder / ".hydra").mkdir(parents=True)
     (folder / ".hydra" / "config.yaml").write_text("{}\n")
-    history = History(folder, plan.metrics, plan.measures.columns(experiment))
+    history = History(folder, plan.columns)
     for record in records(plan):
         history.observe(record)
     history.flush()

@@ -10,9 +10,9 @@ import torch
 
 from badger_sweeps.measures.solve_order import PageTrend, page_trend, solve_order
 from badger_sweeps.reporting.inference.evidence import Finding, above, ordered, rank_correlation, within
-from badger_sweeps.reporting.page.panels.frequencies import solved
 from badger_sweeps.reporting.plotting.chart import Dots, Level, Line, Panel
 from badger_sweeps.reporting.reading.arms import Arm, Curve, MissingError, Numbers
+from badger_sweeps.reporting.reading.frequencies import solved
 
 from . import losses
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "report": "print the result table of the runs below a folder, and build its report.html",
     "compare": "compare two runs: what differs between them, by how much their results do, and the page",
     "measure": "measure finished or stopped runs again, from their snapshots",
+    "columns": "list all columns of histories and measures, with their titles and units",
     "watch": "show the report of runs while they are going, in a browser on this machine",
     "dashboard": "show a search in Optuna's dashboard, in a browser on this machine",
     "sync": "send the runs below a folder to W&B, each row once",

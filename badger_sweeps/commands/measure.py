@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,12 +12,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from badger_sweeps.configuration.recorded import run_folders
+from badger_sweeps.core.columns import Columns
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.measures.dynamics.lyapunov import LEAST_OF_REPLICAS
 from badger_sweeps.reporting.formatting.terminal import print_rows
 from badger_sweeps.reporting.reading.measures import NAME, read_measures, write_measures
 from badger_sweeps.reporting.remeasure import plateaus
-from badger_sweeps.reporting.remeasure.measure import chosen, measured, sources
+from badger_sweeps.reporting.remeasure.measure import chosen, described, measured, sources
 from badger_sweeps.reporting.remeasure.snapshots import checkpoints, reopened
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import Plan
@@ -43,13 +43,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--replicas",
         type=int,
         metavar="N",
-        help="train twins for N iterations from every snapshot: lyapunov/replicas, alone unless a MEASURE is named",
+        help="train perturbed replicas for N iterations from every snapshot (lyapunov/replicas); "
+        "alone unless a MEASURE is named",
     )
 
 
 def run(given: argparse.Namespace) -> None:
     """Measure all runs below a folder, one after another."""
-    for name, value, least in (("--every", given.every, 1), ("--replicas", given.twins, 2 * LEAST_OF_REPLICAS)):
+    for name, value, least in (("--every", given.every, 1), ("--replicas", given.replicas, 2 * LEAST_OF_REPLICAS)):
         if value is not None and value < least:
             raise UsageError(f"`{name}` must be at least {least}; found {value}.")
     console = Console()
@@ -64,7 +65,7 @@ def run(given: argparse.Namespace) -> None:
         chosen(plan.measures, names)
     with Progress(console=console, disable=not console.is_terminal) as progress:
         for plan in plans:
-            _measure(plan, names, given.every, given.twins, progress, console)
+            _measure(plan, names, given.every, given.replicas, progress, console)
 
 
 def _measure(
@@ -74,8 +75,9 @@ def _measure(
     if replica_iterations and not names:
         measures = []
     found = measured(plan, measures, checkpoints(plan.folder, every), replica_iterations, progress)
-    write_measures(plan.folder, found, sources(plan, measures, replica_iterations))
-    _show(plan, found, console)
+    described_columns = described(plan, measures, replica_iterations)
+    write_measures(plan.folder, found, sources(plan, measures, replica_iterations), described_columns)
+    _show(plan, found, described_columns, console)
     found_plateaus = plateaus.table(plan, read_history(plan.folder), read_measures(plan.folder))
     if found_plateaus is not None:
         path = plateaus.write(plan.folder, found_plateaus)
@@ -84,13 +86,15 @@ def _measure(
     console.print(f"measures: {where}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _show(plan: Plan, found: pd.DataFrame, console: Console) -> None:
-    """Mean and standard deviation over seeds of all numbers that are ever known, but for single pairs and dimensions.
+def _show(plan: Plan, found: pd.DataFrame, described_columns: Columns, console: Console) -> None:
+    """Mean and standard deviation over seeds of all numbers that are ever known, but for what is per pair or dimension.
 
     A cell is a dash where a seed has no value: the mean of the others would be of seeds that were selected.
     """
     numbers = found.drop(columns="seed").select_dtypes("number").dropna(axis="columns", how="all")
-    numbers = numbers.drop(columns=[name for name in numbers if re.search(r"/\d+(__\d+)?$", str(name))])
+    numbers = numbers.drop(
+        columns=[name for name, column in described_columns.items() if name in numbers and column.per]
+    )
     seeds = numbers.groupby("iteration")
     means, deviations = seeds.mean().where(seeds.count() == len(plan.experiment.seeds)), seeds.std(ddof=1)
     steps = means.index[:: max(1, -(-len(means) // SHOWN))]

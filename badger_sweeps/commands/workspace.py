@@ -66,17 +66,17 @@ def _study(folder: Path) -> workspaces.StudyDescription:
     if len(places) > 1:
         found = ", ".join("/".join(filter(None, place)) for place in places)
         raise UsageError(f"`{folder}` must have runs of one W&B project below it; found {found}.")
-    told = [describe(planned, 0) for _, planned, _ in runs]
+    described = [describe(planned, 0) for _, planned, _ in runs]
     searches = [told_name(path.parent) for path in folder.rglob(TOLD)]
     ((entity, project),) = places
     return workspaces.StudyDescription(
         name=f"badger_sweeps {folder.resolve().name}",
         project=project,
         entity=entity,
-        groups=[*(run.group for run in told), *searches],
-        metrics=frozenset(name for run in told for name in run.metrics),
+        groups=[*(run.group for run in described), *searches],
+        columns={name: column for run in described for name, column in run.columns.items()},
         parts=sorted({planned.staircase.parts for _, planned, _ in runs}),
-        swept=_swept([dict(run.config) for run in told]),
+        swept=_swept([dict(run.config) for run in described]),
         searched=bool(searches),
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from badger_sweeps.core.columns import BITS, Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
-from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
+from badger_sweeps.evaluation.base import Measure, has_experts
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.information.growth import concavity, shared_with_others, task_information
 from badger_sweeps.measures.information.sharing import sharing
@@ -26,13 +27,20 @@ class AddingExperts(Measure):
 
     every: Count | None = None
 
-    def columns(self, experiment: Experiment) -> Shapes:
+    def columns(self, experiment: Experiment) -> Columns:
         if not has_experts(experiment):
             return {}
         experts = experiment.topology.experts
-        summaries = ("shared_concavity", "task_concavity", "common", "pairwise", "synergy")
-        vectors = {"experts/shared": (experts - 1,), "experts/task": (experts,)}
-        return vectors | {f"experts/{name}": () for name in summaries}
+        shared, task = "Information that an expert shares with others", "Information of experts about the targets"
+        return columns(
+            Column("experts/shared", shared, BITS, length=experts - 1, axis="number of other experts"),
+            Column("experts/task", task, BITS, length=experts, axis="number of experts"),
+            Column("experts/shared_concavity", f"{shared}: concavity, above 0 redundancy", BITS),
+            Column("experts/task_concavity", f"{task}: concavity, above 0 redundancy", BITS),
+            Column("experts/common", "Sharing of triplets: common to all three", BITS),
+            Column("experts/pairwise", "Sharing of triplets: between two of them", BITS),
+            Column("experts/synergy", "Sharing of triplets: synergy", BITS),
+        )
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         outputs = context.outputs_read

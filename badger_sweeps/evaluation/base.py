@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 
 from torch import Tensor
 
+from badger_sweeps.core.columns import Columns
 from badger_sweeps.core.settings import Count
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.training.experiment import Experiment
-
-Shapes = Mapping[str, tuple[int, ...]]
-"""Names of columns, and the shape of one member's value: () for a number, (n,) for a vector."""
 
 
 class Measure(ABC):
@@ -25,8 +22,8 @@ class Measure(ABC):
     every: Count | None
 
     @abstractmethod
-    def columns(self, experiment: Experiment) -> Shapes:
-        """What it gives; nothing where it does not apply to the experiment."""
+    def columns(self, experiment: Experiment) -> Columns:
+        """What it gives, described; nothing where it does not apply to the experiment."""
 
     @abstractmethod
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:

@@ -5,15 +5,22 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
+from badger_sweeps.core.columns import BITS, INNER_STEP, Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
-from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
+from badger_sweeps.evaluation.base import Measure, has_experts
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.information.binding import HigherOrderInformation, higher_order_information
 from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.noise import noise_entropy
 from badger_sweeps.training.experiment import Experiment
 
-OUTER = ("outer", "total_correlation", "residual_entropy", "o_information")
+OUTER = {
+    "outer": ("Binding information of the outputs", True),
+    "total_correlation": ("Total correlation of the outputs", False),
+    "residual_entropy": ("Residual entropy of the outputs above the noise floor's", False),
+    "o_information": ("O-information of the outputs: above 0 redundancy, below synergy", True),
+}
+"""The columns' last names, their titles, and whether they are shown at first."""
 GIVEN = "_given_target"
 
 
@@ -29,9 +36,19 @@ class Binding(Measure):
 
     every: Count | None = 100
 
-    def columns(self, experiment: Experiment) -> Shapes:
-        names = [f"binding/{name}{given}" for given in ("", GIVEN) for name in OUTER]
-        return dict.fromkeys(names, ()) if has_experts(experiment) else {}
+    def columns(self, experiment: Experiment) -> Columns:
+        if not has_experts(experiment):
+            return {}
+        return columns(
+            *(
+                Column(
+                    f"binding/{name}{given}", f"{title}{', given the targets' if given else ''}", BITS, shown=shown,
+                    section="Between experts", panel=title,
+                )
+                for given in ("", GIVEN)
+                for name, (title, shown) in OUTER.items()
+            )
+        )  # fmt: skip
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         floor = noise_entropy(context.outputs_read[0, 0].numel(), context.evaluation.noise_share)
@@ -54,10 +71,19 @@ class InnerBinding(Measure):
 
     every: Count | None = 5000
 
-    def columns(self, experiment: Experiment) -> Shapes:
-        steps = (experiment.training.inner_steps,)
-        names = ("binding/inner", f"binding/inner{GIVEN}")
-        return dict.fromkeys(names, steps) if has_experts(experiment) else {}
+    def columns(self, experiment: Experiment) -> Columns:
+        if not has_experts(experiment):
+            return {}
+        title = "Binding information along a rollout"
+        return columns(
+            *(
+                Column(
+                    f"binding/inner{given}", f"{title}{', given the targets' if given else ''}", BITS,
+                    length=experiment.training.inner_steps, axis=INNER_STEP, shown=True, section="Along the inner loop",
+                )
+                for given in ("", GIVEN)
+            )
+        )  # fmt: skip
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         members = zip(context.read_outputs_of_steps(), context.conditions, strict=True)

@@ -7,8 +7,9 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
+from badger_sweeps.core.columns import BITS, Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
-from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
+from badger_sweeps.evaluation.base import Measure, has_experts
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.information import ksg
 from badger_sweeps.measures.information.mutual_information import against_permutations, pairwise
@@ -33,9 +34,16 @@ class CrossCheck(Measure):
     components: Annotated[int, Field(ge=1, le=ksg.MOST_COMPONENTS)] = 2
     permutations: Annotated[int, Field(ge=2, le=10**5)] = 200
 
-    def columns(self, experiment: Experiment) -> Shapes:
-        names = ("ksg", "copula", "null", "z")
-        return dict.fromkeys((f"mi_check/{name}" for name in names), ()) if has_experts(experiment) else {}
+    def columns(self, experiment: Experiment) -> Columns:
+        if not has_experts(experiment):
+            return {}
+        title, panel = "Mutual information between experts", "Mutual information by two estimators"
+        return columns(
+            Column("mi_check/ksg", f"{title}, nearest neighbours (KSG)", BITS, panel=panel),
+            Column("mi_check/copula", f"{title}, Gaussian copula", BITS, panel=panel),
+            Column("mi_check/null", f"{title}, Gaussian copula of permuted games", BITS, panel=panel),
+            Column("mi_check/z", f"{title}: distance from permuted games", "standard deviations"),
+        )
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         states = context.read(context.reduced(self.components))

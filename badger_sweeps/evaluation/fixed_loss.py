@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from badger_sweeps.core.columns import CHANCE_IS_1, Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
-from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.evaluation.loss_history import EVALUATION_LOSS
 from badger_sweeps.training.experiment import Experiment
@@ -21,8 +22,16 @@ class FixedLoss(Measure):
 
     every: Count | None = 100
 
-    def columns(self, experiment: Experiment) -> Shapes:
-        return {EVALUATION_LOSS: (), **{f"evaluation/loss_dim/{dim}": () for dim in range(experiment.task.dims)}}
+    def columns(self, experiment: Experiment) -> Columns:
+        by_dim = (
+            Column(
+                f"evaluation/loss_dim/{dim}", f"Loss of dimension {dim} on the evaluation games", CHANCE_IS_1,
+                per="dimension", section="Loss", panel="Loss of each dimension on the evaluation games",
+            )
+            for dim in range(experiment.task.dims)
+        )  # fmt: skip
+        title = "Loss on the evaluation games"
+        return columns(Column(EVALUATION_LOSS, title, CHANCE_IS_1, shown=True, section="Loss"), *by_dim)
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         error = context.error

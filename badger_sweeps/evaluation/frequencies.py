@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from badger_sweeps.core.columns import CHANCE_IS_1, Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
-from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.frequencies import spectrum
 from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.training.experiment import Experiment
 
-PER_FREQUENCY = ("coherent", "amplitude")
+PER_FREQUENCY = {"coherent": "Coherent ratio", "amplitude": "Amplitude ratio"}
 
 
 @settings
@@ -27,11 +28,16 @@ class Frequencies(Measure):
 
     every: Count | None = 100
 
-    def columns(self, experiment: Experiment) -> Shapes:
+    def columns(self, experiment: Experiment) -> Columns:
         if not isinstance(experiment.task, Frequency):
             return {}
-        names = [f"frequency/{name}/{k:02d}" for name in PER_FREQUENCY for k in range(1, experiment.task.parts + 1)]
-        return dict.fromkeys((*names, "frequency/out_of_band"), ())
+        by_frequency = (
+            Column(f"frequency/{name}/{k:02d}", f"{title} of frequency {k}", per="frequency", panel=f"{title}s")
+            for name, title in PER_FREQUENCY.items()
+            for k in range(1, experiment.task.parts + 1)
+        )
+        title = "Error at frequencies that no target has"
+        return columns(*by_frequency, Column("frequency/out_of_band", title, CHANCE_IS_1))
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         found = spectrum(context.guesses, context.targets, context.experiment.task.parts)

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from badger_sweeps.architectures.exponential import Exponential
 from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.core.columns import INNER_STEP, Column, Columns, columns
 from badger_sweeps.core.settings import Count, Size, settings
 from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import Trace
-from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.training.experiment import Experiment
 
@@ -32,10 +33,14 @@ class Gates(Measure):
     every: Count | None = None
     games: Size = 64
 
-    def columns(self, experiment: Experiment) -> Shapes:
+    def columns(self, experiment: Experiment) -> Columns:
         if not isinstance(experiment.architecture, GRU):
             return {}
-        return {"gate/carried": (experiment.training.inner_steps,), "gate/growing": ()}
+        carried, steps = "Factor with which states are carried on", experiment.training.inner_steps
+        return columns(
+            Column("gate/carried", carried, length=steps, axis=INNER_STEP, section="Along the inner loop"),
+            Column("gate/growing", f"{carried}: share above 1"),
+        )
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         rollouts = enumerate(context.rollouts(self.games))

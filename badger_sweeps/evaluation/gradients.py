@@ -5,15 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from badger_sweeps.core.columns import Column, Columns, columns
 from badger_sweeps.core.settings import Count, Size, settings
 from badger_sweeps.engines.base import by_dimension
 from badger_sweeps.engines.reference import Reference
-from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.landscape.conflict import conflict
 from badger_sweeps.training.experiment import Experiment
-
-NAMES = ("cosine_mean", "cosine_min", "conflicting", "norm_ratio", "cancellation")
 
 
 @settings
@@ -31,8 +30,17 @@ class GradientConflict(Measure):
     every: Count | None = None
     games: Size = 256
 
-    def columns(self, experiment: Experiment) -> Shapes:
-        return dict.fromkeys((f"gradient/{name}" for name in NAMES), ()) if experiment.task.dims > 1 else {}
+    def columns(self, experiment: Experiment) -> Columns:
+        if experiment.task.dims == 1:
+            return {}
+        cosines = "Cosines between the dimensions' gradients"
+        return columns(
+            Column("gradient/cosine_mean", f"{cosines}: mean of pairs", reference=0.0, panel=cosines),
+            Column("gradient/cosine_min", f"{cosines}: least of pairs", reference=0.0, panel=cosines),
+            Column("gradient/conflicting", f"{cosines}: share of pairs below 0"),
+            Column("gradient/norm_ratio", "Smallest norm of the dimensions' gradients over the largest"),
+            Column("gradient/cancellation", "Norm of the mean gradient over the mean of the dimensions' norms"),
+        )
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         played, dims = context.games.first(self.games), context.experiment.task.dims
@@ -45,4 +53,4 @@ class GradientConflict(Measure):
             *(cosines.mean(dim=1), cosines.amin(dim=1)),
             *(found.conflicting, found.norm_ratio, found.cancellation),
         )
-        return {f"gradient/{name}": value for name, value in zip(NAMES, values, strict=True)}
+        return dict(zip(self.columns(context.experiment), values, strict=True))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from badger_sweeps.core.columns import CHANCE_IS_1, Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
-from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
@@ -29,9 +30,14 @@ class Guesses(Measure):
 
     every: Count | None = 100
 
-    def columns(self, experiment: Experiment) -> Shapes:
-        names = ["guess/power", *(["guess/alike"] if experiment.task.dims > 1 else []), *LOSSES]
-        return dict.fromkeys(names, ())
+    def columns(self, experiment: Experiment) -> Columns:
+        alike = Column("guess/alike", "Share of the guesses' power in their mean over dimensions")
+        return columns(
+            Column("guess/power", "Power of the guesses over that of the targets"),
+            *([alike] if experiment.task.dims > 1 else []),
+            Column("guess/mse", "Squared error of the guesses", CHANCE_IS_1),
+            Column("guess/l1", "Absolute error of the guesses", CHANCE_IS_1),
+        )
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         task, guesses = context.experiment.task, context.guesses.double()

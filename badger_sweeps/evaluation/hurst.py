@@ -9,8 +9,9 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from badger_sweeps.core.columns import Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
-from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.dynamics.hurst import LEAST, Hurst, hurst, increments
 from badger_sweeps.training.experiment import Experiment
@@ -35,10 +36,19 @@ class HurstExponents(Measure):
     every: Count | None = 1000
     window: Annotated[int, Field(ge=LEAST, le=10**6)] = 1024
 
-    def columns(self, experiment: Experiment) -> Shapes:
-        names = [f"hurst/{source}{name}{what}" for source in ("", "evaluation_")
-                 for what in ("", "_increments") for name in ESTIMATORS]  # fmt: skip
-        return dict.fromkeys(names, ())
+    def columns(self, experiment: Experiment) -> Columns:
+        return columns(
+            *(
+                Column(
+                    f"hurst/{source}{name}{what}", f"Hurst exponent of the {series}{loss} ({method})",
+                    reference=0.5, shown=not what and not source and name == "dfa",
+                    section="Memory of the loss", panel="Hurst exponents",
+                )
+                for source, loss in (("", "training loss"), ("evaluation_", "loss on the evaluation games"))
+                for what, series in (("", ""), ("_increments", "increments of the "))
+                for name, method in zip(ESTIMATORS, ("DFA", "R/S"), strict=True)
+            )
+        )  # fmt: skip
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         training = context.loss_history.losses(context.members, last=self.window)

@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from badger_sweeps.core.axes import State
+from badger_sweeps.core.columns import Column, Columns, columns
 from badger_sweeps.core.settings import Count, Size, settings
-from badger_sweeps.evaluation.base import Measure, Shapes, has_states
+from badger_sweeps.evaluation.base import Measure, has_states
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.dynamics.lyapunov import tangent_exponents
 from badger_sweeps.training.experiment import Experiment
@@ -30,8 +31,16 @@ class InnerChaos(Measure):
     every: Count | None = None
     games: Size = 16
 
-    def columns(self, experiment: Experiment) -> Shapes:
-        return {"lyapunov/inner": (), "lyapunov/inner_sd": ()} if has_states(experiment) else {}
+    def columns(self, experiment: Experiment) -> Columns:
+        title, unit = "Largest Lyapunov exponent of the inner loop", "nats per inner step"
+        return (
+            columns(
+                Column("lyapunov/inner", f"{title}, mean of games", unit, reference=0.0),
+                Column("lyapunov/inner_sd", f"{title}, standard deviation over games", unit),
+            )
+            if has_states(experiment)
+            else {}
+        )
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         played = context.games.first(self.games)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
+from badger_sweeps.core.columns import CHANCE_IS_1, INNER_STEP, Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.engines.base import Trace
-from badger_sweeps.evaluation.base import Measure, Shapes, has_states
+from badger_sweeps.evaluation.base import Measure, has_states
 from badger_sweeps.evaluation.context import EvaluationContext
+from badger_sweeps.evaluation.frequencies import PER_FREQUENCY
 from badger_sweeps.measures.frequencies import spectrum
 from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.training.experiment import Experiment
@@ -29,14 +33,22 @@ class InnerLoop(Measure):
 
     every: Count | None = None
 
-    def columns(self, experiment: Experiment) -> Shapes:
+    def columns(self, experiment: Experiment) -> Columns:
         if not has_states(experiment):
             return {}
-        names = ["inner/loss", "inner/change", "inner/state_size"]
+        steps = experiment.training.inner_steps
+        vectors = [
+            Column("inner/loss", "Loss along the inner loop", CHANCE_IS_1, steps, INNER_STEP),
+            Column("inner/change", "Change of the guess", "units of the targets", steps, INNER_STEP),
+            Column("inner/state_size", "Root mean square of the hidden states", "", steps, INNER_STEP),
+        ]
         if isinstance(experiment.task, Frequency):
-            frequencies = range(1, experiment.task.parts + 1)
-            names += [f"inner/{name}/{k:02d}" for name in ("coherent", "amplitude") for k in frequencies]
-        return dict.fromkeys(names, (experiment.training.inner_steps,))
+            vectors += [
+                Column(f"inner/{name}/{k:02d}", f"{title} of frequency {k}", "", steps, INNER_STEP, "frequency")
+                for name, title in PER_FREQUENCY.items()
+                for k in range(1, experiment.task.parts + 1)
+            ]
+        return columns(*(replace(vector, section="Along the inner loop") for vector in vectors))
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         rows = [self._one(context, member, trace) for member, trace in enumerate(context.rollouts())]

@@ -8,8 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from badger_sweeps.core.columns import Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
-from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.dynamics.lyapunov import LEAST, against_surrogates
 from badger_sweeps.measures.dynamics.surrogates import amplitude_adjusted, phase_randomised
@@ -37,9 +38,16 @@ class LossChaos(Measure):
     window: Annotated[int, Field(ge=LEAST, le=10**4)] = 512
     surrogates: Annotated[int, Field(ge=19, le=10**5)] = 99
 
-    def columns(self, experiment: Experiment) -> Shapes:
-        names = [f"lyapunov/loss_{name}" for name in (*NAMES[1:], "adjusted_p_value")]
-        return dict.fromkeys(("lyapunov/loss", *names), ())
+    def columns(self, experiment: Experiment) -> Columns:
+        title, unit = "Lyapunov exponent of the training loss", "nats per iteration"
+        panel = f"{title}, and of surrogates"
+        return columns(
+            Column("lyapunov/loss", title, unit, panel=panel),
+            Column("lyapunov/loss_surrogate_mean", f"{title}: mean of surrogates", unit, panel=panel),
+            Column("lyapunov/loss_surrogate_sd", f"{title}: standard deviation of surrogates", unit),
+            Column("lyapunov/loss_p_value", f"{title}: p against phase-randomised surrogates"),
+            Column("lyapunov/loss_adjusted_p_value", f"{title}: p against amplitude-adjusted surrogates"),
+        )
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         losses = context.loss_history.losses(context.members, last=self.window)

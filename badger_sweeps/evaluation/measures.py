@@ -8,9 +8,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from badger_sweeps.core.columns import Columns, columns
 from badger_sweeps.core.settings import Count, Positive, settings
 from badger_sweeps.evaluation.adding_experts import AddingExperts
-from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.binding import Binding, InnerBinding
 from badger_sweeps.evaluation.cross_check import CrossCheck
 from badger_sweeps.evaluation.fixed_loss import FixedLoss
@@ -77,6 +78,6 @@ class Measures:
             measure for measure in self.by_name.values() if measure.every is not None and measure.columns(experiment)
         ]
 
-    def columns(self, experiment: Experiment) -> Shapes:
+    def columns(self, experiment: Experiment) -> Columns:
         """The columns they give."""
-        return {name: shape for measure in self.of(experiment) for name, shape in measure.columns(experiment).items()}
+        return columns(*(column for measure in self.of(experiment) for column in measure.columns(experiment).values()))

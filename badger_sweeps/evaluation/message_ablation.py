@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from badger_sweeps.core.columns import CHANCE_IS_1, Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
-from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
+from badger_sweeps.evaluation.base import Measure, has_experts
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.training.experiment import Experiment
 
@@ -24,8 +25,9 @@ class MessageAblation(Measure):
 
     every: Count | None = None
 
-    def columns(self, experiment: Experiment) -> Shapes:
-        return {"message_ablation/loss": ()} if has_experts(experiment) else {}
+    def columns(self, experiment: Experiment) -> Columns:
+        described = Column("message_ablation/loss", "Loss on the evaluation games without messages", CHANCE_IS_1)
+        return columns(described) if has_experts(experiment) else {}
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         return {"message_ablation/loss": context.error_without_messages.mean(dim=1)}

@@ -9,14 +9,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from badger_sweeps.core.columns import Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
-from badger_sweeps.evaluation.base import Measure, Shapes, has_states
+from badger_sweeps.evaluation.base import Measure, has_states
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.dynamics.modes import modes
 from badger_sweeps.measures.dynamics.oscillations import oscillations
 from badger_sweeps.training.experiment import Experiment
-
-NAMES = ("rank", "oscillating", "r2", "persistence_r2", "surrogates_most", "power", "none")
 
 
 @settings
@@ -36,8 +35,19 @@ class InnerModes(Measure):
     every: Count | None = None
     games: Annotated[int, Field(ge=4, le=10**4)] = 32
 
-    def columns(self, experiment: Experiment) -> Shapes:
-        return dict.fromkeys((f"modes/{name}" for name in NAMES), ()) if has_states(experiment) else {}
+    def columns(self, experiment: Experiment) -> Columns:
+        if not has_states(experiment):
+            return {}
+        found, r2 = "Oscillating modes of the inner loop", "Explained variance of one inner step ahead"
+        return columns(
+            Column("modes/rank", "Rank of the hidden states along a rollout"),
+            Column("modes/oscillating", found, "count", panel=found),
+            Column("modes/r2", f"{r2}, dynamic modes", panel=r2),
+            Column("modes/persistence_r2", f"{r2}, if nothing changed", panel=r2),
+            Column("modes/surrogates_most", f"{found}: most of surrogates", "count", panel=found),
+            Column("modes/power", f"{found}: share of injected ones found"),
+            Column("modes/none", f"{found}: 1 where there are none"),
+        )
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         found = defaultdict(list)
@@ -48,6 +58,6 @@ class InnerModes(Measure):
                 *(fitted.rank, fitted.oscillating, fitted.r2, fitted.persistence_r2),
                 *(counted.largest_surrogate, counted.power, counted.none.double()),
             )
-            for name, value in zip(NAMES, values, strict=True):
-                found[f"modes/{name}"].append(value)
+            for name, value in zip(self.columns(context.experiment), values, strict=True):
+                found[name].append(value)
         return {name: torch.cat(values) for name, values in found.items()}

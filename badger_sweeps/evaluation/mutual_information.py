@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from badger_sweeps.core.columns import BITS, Column, Columns, Section, columns
 from badger_sweeps.core.settings import Count, Size, settings
-from badger_sweeps.evaluation.base import Measure, Shapes, has_experts
+from badger_sweeps.evaluation.base import Measure, has_experts
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.mutual_information import pairs, pairwise
@@ -19,6 +21,7 @@ from badger_sweeps.training.experiment import Experiment
 SUMMARIES = ("mi/mean", "mi/min", "mi/max")
 CONDITIONAL = ("mi_given_target/mean", "mi_given_target/min", "mi_given_target/max")
 CAPTURED = "mi/captured_variance"
+SECTION: Section = "Between experts"
 
 
 @settings
@@ -37,28 +40,47 @@ class MutualInformation(Measure):
     components: Size = 4
     pair_columns_up_to: Annotated[int, Field(ge=0, le=100)] = 32
 
-    def columns(self, experiment: Experiment) -> Shapes:
+    def columns(self, experiment: Experiment) -> Columns:
         if not has_experts(experiment):
             return {}
-        return dict.fromkeys((*SUMMARIES, *CONDITIONAL, CAPTURED, *self._pair_names(experiment)), ())
+        return columns(
+            *_described(SUMMARIES, "Mutual information between experts", ""),
+            *_described(CONDITIONAL, "Mutual information between experts, given the targets", "given the targets"),
+            Column(CAPTURED, "Share of the hidden states' variance in the components compared"),
+            *(
+                Column(name, f"Mutual information of experts {pair}", BITS, per="pair", section=SECTION)
+                for name, pair in self._pairs(experiment).items()
+            ),
+        )
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         reduced = context.reduced(self.components)
         found = context.in_threads(_pairwise, context.parts(context.read(reduced), context.conditions))
         raw, given = found["raw"], found["given"]
         summaries = [*_summaries(raw), *_summaries(given)]
-        names = self._pair_names(context.experiment)
+        names = self._pairs(context.experiment)
         return {
             **dict(zip((*SUMMARIES, *CONDITIONAL), summaries, strict=True)),
             CAPTURED: captured_variance(context.h, reduced),
             **(dict(zip(names, raw.unbind(dim=1), strict=True)) if names else {}),
         }
 
-    def _pair_names(self, experiment: Experiment) -> list[str]:
+    def _pairs(self, experiment: Experiment) -> dict[str, str]:
+        """The column of each pair, and the pair in words."""
         experts = experiment.topology.experts
         if experts > self.pair_columns_up_to:
-            return []
-        return [f"mi/{first:02d}__{second:02d}" for first, second in pairs(experts).tolist()]
+            return {}
+        return {f"mi/{one:02d}__{other:02d}": f"{one} and {other}" for one, other in pairs(experts).tolist()}
+
+
+def _described(names: Sequence[str], title: str, condition: str) -> list[Column]:
+    """The columns of mean, least and greatest over pairs."""
+    panel = f"Mutual information: mean, least and greatest of all pairs{f', {condition}' if condition else ''}"
+    ends = ("mean of pairs", "least of pairs", "greatest of pairs")
+    return [
+        Column(name, f"{title}, {end}", BITS, shown=end.startswith("mean"), section=SECTION, panel=panel)
+        for name, end in zip(names, ends, strict=True)
+    ]
 
 
 def _pairwise(

@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from badger_sweeps.core.columns import Column, Columns, columns
 from badger_sweeps.core.settings import Count, Positive, Size, settings
 from badger_sweeps.core.weights import Weights
-from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.landscape.saddles import curvature, hessian_product
 from badger_sweeps.training.experiment import Experiment
@@ -36,10 +37,16 @@ class Saddles(Measure):
     eigenvalues: Size = 8
     accuracy: Positive = 1e-4
 
-    def columns(self, experiment: Experiment) -> Shapes:
-        vector = {"hessian/smallest": (self.eigenvalues,)}
-        numbers = ("largest", "index", "index_is_lower_bound", "weights")
-        return vector | dict.fromkeys((f"hessian/{name}" for name in numbers), ())
+    def columns(self, experiment: Experiment) -> Columns:
+        return columns(
+            Column(
+                "hessian/smallest", "Smallest eigenvalues of the Hessian", length=self.eigenvalues, axis="eigenvalue"
+            ),
+            Column("hessian/largest", "Largest eigenvalue of the Hessian"),
+            Column("hessian/index", "Negative eigenvalues of the Hessian (Morse index)"),
+            Column("hessian/index_is_lower_bound", "1 where all eigenvalues computed are negative"),
+            Column("hessian/weights", "Number of weights, and so of eigenvalues"),
+        )
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         found = []

@@ -5,14 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from badger_sweeps.core.columns import Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
-from badger_sweeps.evaluation.base import Measure, Shapes
+from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.measures.landscape.sequentiality import sequentiality
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.training.experiment import Experiment
-
-NAMES = ("index", "reached", "suppression")
 
 
 @settings
@@ -29,18 +28,25 @@ class Sequentiality(Measure):
 
     every: Count | None = 1000
 
-    def columns(self, experiment: Experiment) -> Shapes:
+    def columns(self, experiment: Experiment) -> Columns:
         applies = 1 < experiment.task.dims == experiment.task.parts
-        return dict.fromkeys((f"sequentiality/{name}" for name in NAMES), ()) if applies else {}
+        if not applies:
+            return {}
+        return columns(
+            Column("sequentiality/index", "Sequentiality: 1 one dimension after another, 0 all at once", shown=True),
+            Column("sequentiality/reached", "How far learning went (0 to 2)"),
+            Column("sequentiality/suppression", "Largest drop of one dimension while another one was learned"),
+        )
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         experiment = context.experiment
         variance = experiment.task.game_variance(experiment.loss.order)
         block = Staircase.for_run(experiment.task.parts, experiment.training.batch_size, variance).block
         losses = context.loss_history.losses_by_dim(context.members)
+        names = self.columns(experiment)
         if losses.shape[1] < 2 * block:
-            values = [torch.full((len(losses),), torch.nan)] * len(NAMES)
+            values = [torch.full((len(losses),), torch.nan)] * len(names)
         else:
             found = sequentiality(losses, block)
             values = [found.sequentiality, found.reached, found.suppression]
-        return {f"sequentiality/{name}": value for name, value in zip(NAMES, values, strict=True)}
+        return dict(zip(names, values, strict=True))

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from badger_sweeps.aggregators.base import Aggregator
+from badger_sweeps.core.columns import Column
 from badger_sweeps.core.random_streams import Purpose, Streams
 from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import Engine
@@ -84,17 +85,17 @@ class Rule(ABC):
     (`Start.streams`), and no member's numbers may reach another's.
 
     Attributes:
-        metrics: names of what it measures in each iteration: they become columns of the history and of W&B. No slashes,
-            which are in the names of what is measured now and then.
+        metrics: what it measures in each iteration (`core.columns.metric`): columns of the history and of W&B, and
+            panels of reports. No slashes in their names, which are in those of what is measured now and then.
         aggregates: whether it makes one gradient of the dimensions' by `Step.aggregator`.
     """
 
-    metrics: ClassVar[tuple[str, ...]] = ()
+    metrics: ClassVar[tuple[Column, ...]] = ()
     aggregates: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        for name in cls.metrics:
+        for name in (column.name for column in cls.metrics):
             if "/" in name or name in RECORDED:
                 taken = f"without a slash that is none of {', '.join(RECORDED)}"
                 raise TypeError(f"`{cls.__name__}.metrics` must be names {taken}; found {name!r}")

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from badger_sweeps.core.columns import Column, metric
 from badger_sweeps.core.random_streams import Purpose
 from badger_sweeps.core.settings import settings
 from badger_sweeps.engines.base import by_dimension, cost
@@ -26,7 +27,7 @@ class GradientDescent(Rule):
     Metric ``grad_norm``: the norm of the aggregated gradient before clipping (`training.clip_norm`).
     """
 
-    metrics: ClassVar[tuple[str, ...]] = ("grad_norm",)
+    metrics: ClassVar[tuple[Column, ...]] = (metric("grad_norm", "Norm of the gradient", shown=True, section="Loss"),)
     aggregates: ClassVar[bool] = True
 
     def initial_state(self, start: Start) -> RuleState:

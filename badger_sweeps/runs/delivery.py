@@ -49,7 +49,7 @@ def deliver(plan: Plan, console: Console) -> None:
 def records(plan: Plan, history: pandas.DataFrame) -> Iterator[Record]:
     """The records from which a history was made."""
     names = [name for name in plan.metrics if name in history]
-    measured = [name for name in plan.measures.columns(plan.experiment) if name in history]
+    measured = [name for name in plan.columns if name in history and name not in plan.metrics]
     for iteration, seeds, values in iterations(history, [*names, *measured]):
         metrics = {name: values[name] for name in names}
         measures = {name: _whole(values[name]) for name in measured if not _missing(values[name])}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from badger_sweeps.core.columns import Column, Columns, column_of
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.files import replacing
 from badger_sweeps.training.loop import Record
@@ -20,11 +21,11 @@ if TYPE_CHECKING:  # half a second, which a start does without
     import pandas
 
 NAME = "history.parquet"
+KEYS = ("seed", "iteration")
+"""The columns that tell rows apart."""
 ROWS_PER_PART = 32768
 RECORDS_PER_FLUSH = 100
 SECONDS_PER_FLUSH = 1.0
-Shapes = Mapping[str, Sequence[int]]
-"""Columns by name, and the shape of one member's value: () for a number, (n,) for a vector."""
 
 
 class History:
@@ -36,18 +37,17 @@ class History:
 
     Args:
         folder: the run's folder.
-        metrics: names of the metric columns, which follow ``seed`` and ``iteration``.
-        measures: names and shapes of the columns after them, which are null where nothing was measured. Those of a
-            history that is there already stay.
+        described: the columns after ``seed`` and ``iteration``, kept as metadata of their fields. Those without a value
+            in every iteration are null where nothing was measured; what a history that is there has of others stays.
         keep: iterations to keep of a history that is there already; the others are dropped.
 
     Raises:
         UsageError: the history that is there does not hold `keep` whole iterations.
     """
 
-    def __init__(self, folder: Path, metrics: Sequence[str], measures: Shapes | None = None, keep: int = 0) -> None:
+    def __init__(self, folder: Path, described: Columns, keep: int = 0) -> None:
         self._folder = folder / NAME
-        kept = _kept(self._folder, metrics, measures or {}, keep)
+        kept = _kept(self._folder, described, keep)
         # Readers take the columns of the first part for those of all: new ones must be in every part.
         same = not keep or kept.column_names == pq.read_schema(self._path(0)).names
         self._part = kept.num_rows // ROWS_PER_PART if same else 0
@@ -105,25 +105,40 @@ def write_history(path: Path, rows: pa.Table) -> None:
             pq.write_table(rows.slice(number * ROWS_PER_PART, ROWS_PER_PART), file, compression="zstd")
 
 
-def check_history(folder: Path, metrics: Sequence[str], measures: Shapes, keep: int) -> None:
+def check_history(folder: Path, described: Columns, keep: int) -> None:
     """Refuse a history that a run cannot go on from, as `History` does, without changing it."""
-    _kept(folder / NAME, metrics, measures, keep)
+    _kept(folder / NAME, described, keep)
+
+
+def field(column: Column) -> pa.Field:
+    """The Parquet field of a column."""
+    kind = pa.float32() if column.length is None else pa.list_(pa.float32())
+    return pa.field(column.name, kind, metadata=column.metadata())
+
+
+def described_by(schema: pa.Schema) -> dict[str, Column]:
+    """The columns of a file, without ``seed`` and ``iteration``."""
+    return {
+        field.name: column_of(field.name, field.metadata, pa.types.is_list(field.type))
+        for field in schema
+        if field.name not in KEYS
+    }
 
 
 def _array(values: np.ndarray) -> pa.Array:
     return pa.array(list(values), pa.list_(pa.float32())) if values.ndim > 1 else pa.array(values)
 
 
-def _kept(path: Path, metrics: Sequence[str], measures: Shapes, keep: int) -> pa.Table:
+def _kept(path: Path, described: Columns, keep: int) -> pa.Table:
     """The rows of the first `keep` iterations, all of which must be there; with the measures of then and of now."""
-    always = [("seed", pa.int64()), ("iteration", pa.int64()), *((name, pa.float32()) for name in metrics)]
-    sometimes = [(name, pa.list_(pa.float32()) if shape else pa.float32()) for name, shape in measures.items()]
-    empty = pa.schema(always + sometimes).empty_table()
+    each = sorted(described.values(), key=lambda column: not column.every_iteration)
+    empty = pa.schema([*((key, pa.int64()) for key in KEYS), *map(field, each)]).empty_table()
     if not keep:
         return empty
     try:
         rows = pq.read_table(path)
-        if missing := {name for name, _ in always}.difference(rows.column_names):
+        always = {*KEYS, *(column.name for column in each if column.every_iteration)}
+        if missing := always.difference(rows.column_names):
             raise ValueError(f"no column {missing}")
         rows = pa.concat_tables([empty, rows], promote_options="default")
     except (OSError, ValueError):
@@ -136,6 +151,12 @@ def _kept(path: Path, metrics: Sequence[str], measures: Shapes, keep: int) -> pa
         found = f"{recorded} of them"
     rule = f"must hold the {keep} iterations that its checkpoint has done"
     raise UsageError(f"`{path}` {rule}; found {found}. Delete checkpoint.pt to start anew.")
+
+
+def read_columns(folder: Path) -> dict[str, Column]:
+    """What the columns of the history in `folder` hold, without ``seed`` and ``iteration``."""
+    parts = sorted((folder / NAME).glob("part-*.parquet")) or [folder / NAME]
+    return described_by(pq.read_schema(parts[0]))
 
 
 def read_history(folder: Path) -> pandas.DataFrame:

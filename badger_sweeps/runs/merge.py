@@ -40,6 +40,5 @@ def merge(plan: Plan, folders: Sequence[Path]) -> Summary:
 def _as_written(read: pa.Schema) -> pa.Schema:
     """The schema with which a run writes its history; Parquet calls the items of lists by another name."""
     return pa.schema(
-        (column.name, pa.list_(column.type.value_type) if pa.types.is_list(column.type) else column.type)
-        for column in read
+        field.with_type(pa.list_(field.type.value_type)) if pa.types.is_list(field.type) else field for field in read
     )

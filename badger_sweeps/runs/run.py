@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from badger_sweeps.core.columns import CHANCE_IS_1, Columns, columns, metric
 from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.evaluation.recorder import MeasureRecorder
@@ -29,13 +30,20 @@ from badger_sweeps.runs.summary import Summary, summarize
 from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
 from badger_sweeps.tracking.progress import TerminalProgress
 from badger_sweeps.training.experiment import Experiment
-from badger_sweeps.training.loop import DIVERGED, Record, metric_names, train
+from badger_sweeps.training.loop import DIVERGED, Record, metric_columns, train
 from badger_sweeps.training.population import Population
 
 if TYPE_CHECKING:  # half a second, which a start does without
     import pandas
 
-STAIRCASE_METRICS = ("plateau/rung", "plateau/index")
+STAIRCASE_COLUMNS = columns(
+    metric(
+        "plateau/rung", "Level of the staircase nearest to the loss", CHANCE_IS_1, drawn=False, section="Loss",
+        panel="Loss, and the nearest staircase level",
+    ),
+    metric("plateau/index", "Levels of the staircase left", drawn=False, section="Loss"),
+)  # fmt: skip
+"""Where a seed stands on the staircase; `rung` is the public name of a level."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +82,14 @@ class Plan:
         return Staircase.for_run(experiment.task.parts, experiment.training.batch_size, variance)
 
     @property
-    def metrics(self) -> list[str]:
-        """The metric columns of its history."""
-        return [*metric_names(self.experiment), *STAIRCASE_METRICS]
+    def metrics(self) -> Columns:
+        """The columns of its history with a value in every iteration."""
+        return {**metric_columns(self.experiment), **STAIRCASE_COLUMNS}
+
+    @property
+    def columns(self) -> Columns:
+        """All columns of its history: metrics, then what is measured on the way."""
+        return {**self.metrics, **self.measures.columns(self.experiment)}
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """The population's state to go on from; see `checkpoint.load_checkpoint`."""
@@ -85,8 +98,7 @@ class Plan:
     def check_folder(self) -> None:
         """Refuse a folder that holds what this run cannot go on from; changes nothing."""
         state = self.load_checkpoint()
-        columns = self.measures.columns(self.experiment)
-        check_history(self.folder, self.metrics, columns, keep=state["iteration"] if state else 0)
+        check_history(self.folder, self.columns, keep=state["iteration"] if state else 0)
 
 
 class Interrupted(Exception):
@@ -134,7 +146,7 @@ def run(plan: Plan, console: Console, watcher: Watcher | None = None) -> Summary
         state = plan.load_checkpoint()
         if state is not None:
             population.load_state_dict(state)
-        history = History(plan.folder, plan.metrics, plan.measures.columns(plan.experiment), keep=population.iteration)
+        history = History(plan.folder, plan.columns, keep=population.iteration)
         write_graphs(plan.folder, plan.experiment)
         if population.finished:
             return _conclude(plan)
@@ -207,7 +219,7 @@ def describe(plan: Plan, first_iteration: int) -> RunDescription:
         seeds=plan.experiment.seeds,
         first_iteration=first_iteration,
         graphs=read_connectivity(plan.folder),
-        metrics=[*plan.metrics, *plan.measures.columns(plan.experiment)],
+        columns=plan.columns,
         code=kept_code(plan.folder),
         inner_steps=plan.experiment.training.inner_steps,
     )
@@ -238,4 +250,4 @@ def _with_staircase(records: Iterator[Record], plan: Plan, past: pandas.DataFram
             staircase.observe(seeds, metrics["loss"])
     for record in records:
         standing = staircase.observe(record.seeds, record.metrics["loss"])
-        yield replace(record, metrics=record.metrics | dict(zip(STAIRCASE_METRICS, standing, strict=True)))
+        yield replace(record, metrics=record.metrics | dict(zip(STAIRCASE_COLUMNS, standing, strict=True)))

@@ -8,14 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from badger_sweeps.core.columns import Columns
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.topologies.connectivity import Connectivity
 from badger_sweeps.training.loop import Record
-
-
-def is_of_inner_loop(name: str) -> bool:
-    """Whether a measure is a vector over inner steps."""
-    return name.startswith(("inner/", "binding/inner")) or name == "gate/carried"
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class RunDescription:
         seeds: the members.
         first_iteration: where this session starts.
         graphs: how well connected each seed's graph is.
-        metrics: the names of all that records may hold.
+        columns: all that records may hold.
         code: files that have the code it was made with.
         inner_steps: of a rollout: the length of what is measured along it.
     """
@@ -46,7 +42,7 @@ class RunDescription:
     seeds: tuple[int, ...]
     first_iteration: int
     graphs: Mapping[int, Connectivity]
-    metrics: Sequence[str]
+    columns: Columns
     code: tuple[Path, ...] = ()
     inner_steps: int = 1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from pydantic import Field
 from wandb.errors import CommError
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
+from badger_sweeps.core.columns import INNER_STEP
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.names import shortened
 from badger_sweeps.core.settings import Count, settings
@@ -29,7 +29,6 @@ from badger_sweeps.tracking.base import (
     SearchTracker,
     Tracker,
     Tracking,
-    is_of_inner_loop,
 )
 from badger_sweeps.training.loop import Record
 
@@ -43,7 +42,6 @@ SETTLING = 1.0
 """Seconds that W&B's service needs to be done with a request that was given up."""
 LAST_PATIENCE = 30
 """Seconds that the end of a run waits for what the server has not taken yet."""
-PAIR = re.compile(r"mi/\d\d__\d\d$")
 INNER = "inner/"
 """What the names of rows of the inner loop begin with: they have the inner step as their axis."""
 STRIDE = 100
@@ -93,7 +91,8 @@ class WandB(Tracking):
 class _Runs(Tracker):
     def __init__(self, tracking: WandB, run: RunDescription) -> None:
         self._every, self._pairs_every = tracking.every, tracking.pairs_every
-        self._pairs = [name for name in run.metrics if PAIR.match(name)]
+        self._pairs = [name for name, column in run.columns.items() if column.per == "pair"]
+        self._along = sorted(name for name, column in run.columns.items() if column.axis == INNER_STEP)
         self._pictured = (run.first_iteration - 1) // self._pairs_every
         self._inner: dict[int, dict[str, list[float]]] = {}
         self._last = run.first_iteration
@@ -120,7 +119,7 @@ class _Runs(Tracker):
         if record.iteration % self._every and not record.measures:
             return
         values = {**record.metrics, **record.measures}
-        inner = sorted(filter(is_of_inner_loop, values))
+        inner = [name for name in self._along if name in values]
         pictured = self._pairs and self._pairs[0] in values and self._is_due(record.iteration)
         kept = values.keys() if pictured else values.keys() - set(self._pairs)
         for position, seed in enumerate(record.seeds):
@@ -352,7 +351,7 @@ def _start(tracking: WandB, mode: Mode, run: RunDescription, seed: int) -> wandb
     started.define_metric("iteration", hidden=True)
     started.define_metric("inner_step", hidden=True)
     started.define_metric(f"{INNER}*", step_metric="inner_step", summary="none")
-    for name in sorted({_pattern(name) for name in run.metrics if not name.startswith(INNER)}):
+    for name in sorted({_pattern(name) for name in run.columns if not name.startswith(INNER)}):
         started.define_metric(name, step_metric="iteration", summary="none")
     started.summary.update(run.graphs[seed]._asdict())
     return started

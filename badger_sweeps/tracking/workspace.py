@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ import wandb_workspaces.workspaces as workspaces
 from wandb.errors import term
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
+from badger_sweeps.core.columns import INNER_STEP, Column, Columns, Section
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.names import shortened
 from badger_sweeps.tracking.wandb import LONGEST, reach_server
@@ -34,8 +35,8 @@ class StudyDescription:
         project: where its runs are.
         entity: whose; empty for the key's default.
         groups: of its runs.
-        metrics: all that its runs may have logged.
-        parts: D of each staircase.
+        columns: all that its runs may have logged.
+        parts: D of each run's staircase.
         swept: the configuration's keys in which runs differ, and their values.
         searched: whether there are runs of searches.
     """
@@ -44,7 +45,7 @@ class StudyDescription:
     project: str
     entity: str
     groups: Sequence[str]
-    metrics: frozenset[str]
+    columns: Columns
     parts: Sequence[int]
     swept: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     searched: bool = False
@@ -53,17 +54,22 @@ class StudyDescription:
 def workspace(study: StudyDescription) -> workspaces.Workspace:
     """The workspace; nothing is sent. A metric that no run has gets no panel."""
     sections = [
-        ("Loss", _loss(study)),
-        ("Between experts", _between_experts(study)),
+        ("Loss", [*_lines(study, "Loss"), _staircase(study)]),
+        ("Between experts", [*_lines(study, "Between experts"), *_pairs(study)]),
         ("Along the inner loop", _inner(study)),
-        ("Memory of the loss", _lines(study, "Hurst exponents", "hurst/")),
+        ("Memory of the loss", _lines(study, "Memory of the loss")),
         ("Sweep", _sweep(study)),
+        ("Further measures", _lines(study, "Further measures")),
     ]
     made = workspaces.Workspace(
         entity=study.entity,
         project=study.project,
         name=study.name,
-        sections=[workspaces.Section(name=name, panels=own, is_open=True) for name, own in sections if own],
+        sections=[
+            workspaces.Section(name=name, panels=shown, is_open=name != "Further measures")
+            for name, shown in sections
+            if shown
+        ],
         settings=workspaces.WorkspaceSettings(x_axis="iteration", max_runs=MOST_CONFIGURATIONS),
         runset_settings=workspaces.RunsetSettings(
             groupby=[expr.Metric("Group")], pinned_columns=[f"summary:{name}" for name in OUTCOMES]
@@ -120,62 +126,44 @@ def _line(title: str, names: Sequence[str] = (), regex: str | None = None, x: st
     )
 
 
-def _lines(study: StudyDescription, title: str, *beginnings: str) -> list[Any]:
-    """One panel of all metrics that begin like this; none where there are none."""
-    names = sorted(name for name in study.metrics if name.startswith(beginnings))
-    return [_line(title, names)] if names else []
+def _lines(study: StudyDescription, section: Section) -> list[Any]:
+    """The panels of a section: of one column, or of all that share a panel or are there for each dimension."""
+    shared: dict[str, list[Column]] = {}
+    for column in study.columns.values():
+        if column.section == section and not column.axis and column.per != "pair" and not _is_bookkeeping(column):
+            shared.setdefault(column.panel or column.title, []).append(column)
+    return [_panel(title, together) for title, together in shared.items()]
 
 
-def _known(study: StudyDescription, candidates: Iterable[tuple[str, Sequence[str]]]) -> list[Any]:
-    """A panel for each title whose metrics there are."""
-    found = ((title, [name for name in names if name in study.metrics]) for title, names in candidates)
-    return [_line(title, names) for title, names in found if names]
+def _is_bookkeeping(column: Column) -> bool:
+    """Whether it is of every iteration and drawn nowhere, and so only the means to an end."""
+    return column.every_iteration and not column.drawn and column.section == "Further measures"
 
 
-def _loss(study: StudyDescription) -> list[Any]:
-    made = _known(study, [("loss, and the level of the staircase next to it", ("loss", "plateau/rung"))])
-    staircases = [
+def _panel(title: str, together: Sequence[Column]) -> panels.LinePlot:
+    if together[0].per:  # as many as a run has, whatever their number
+        return _line(title, regex=f"^{together[0].name.rpartition('/')[0]}/.*")
+    return _line(title, [column.name for column in together])
+
+
+def _staircase(study: StudyDescription) -> panels.MarkdownPanel:
+    levels = [
         f"D = {parts}: " + ", ".join(f"{(parts - k) / parts:.4g}" for k in range(parts + 1)) for parts in study.parts
     ]
     text = "**The staircase**: chance is 1; with k of D parts solved the loss is (D - k)/D.\n\n"
-    made.append(panels.MarkdownPanel(markdown=text + "\n\n".join(staircases)))
-    made += _known(
-        study,
-        [
-            ("plateau rung", ("plateau/rung",)),
-            ("levels left", ("plateau/index",)),
-            ("loss on fixed games", ("evaluation/loss",)),
-        ],
-    )
-    for title, prefix in (("loss of each dimension", "loss_dim/"), ("the same on fixed games", "evaluation/loss_dim/")):
-        if any(name.startswith(prefix) for name in study.metrics):
-            made.append(_line(title, regex=f"^{prefix}.*"))
-    return made + _known(study, [("gradient norm", ("grad_norm",))])
+    return panels.MarkdownPanel(markdown=text + "\n\n".join(levels))
 
 
-def _between_experts(study: StudyDescription) -> list[Any]:
-    of_binding = ("total_correlation", "o_information", "residual_entropy")
-    made = _known(
-        study,
-        [
-            ("mutual information: mean, least and most of all pairs", ("mi/mean", "mi/min", "mi/max")),
-            (
-                "mutual information given the targets",
-                tuple(f"mi_given_target/{name}" for name in ("mean", "min", "max")),
-            ),
-            ("binding information", ("binding/outer", "binding/outer_given_target")),
-            *((name.replace("_", " "), (f"binding/{name}", f"binding/{name}_given_target")) for name in of_binding),
-        ],
-    )
-    if "mi/mean" in study.metrics:
-        made.append(panels.MediaBrowser(title="mutual information of all pairs", media_keys=["mi_pairs"]))
-    return made
+def _pairs(study: StudyDescription) -> list[Any]:
+    if not any(column.per == "pair" for column in study.columns.values()):
+        return []
+    return [panels.MediaBrowser(title="Mutual information of all pairs", media_keys=["mi_pairs"])]
 
 
 def _inner(study: StudyDescription) -> list[Any]:
-    if "binding/inner" not in study.metrics:
+    if not any(column.axis == INNER_STEP for column in study.columns.values()):
         return []
-    return [_line("along the last rollout", regex="^inner/.*", x="inner_step")]
+    return [_line("Along the last rollout", regex="^inner/.*", x="inner_step")]
 
 
 def _sweep(study: StudyDescription) -> list[Any]:
@@ -190,10 +178,12 @@ def _sweep(study: StudyDescription) -> list[Any]:
         ends = [
             panels.ParallelCoordinatesPlotColumn(panels.SummaryMetric(name), display_name=name) for name in OUTCOMES
         ]
-        made.append(panels.ParallelCoordinatesPlot(title="what was swept, and what became of it", columns=axes + ends))
+        made.append(panels.ParallelCoordinatesPlot(title="What was swept, and the results", columns=axes + ends))
     if study.searched:
         names: list[Any] = ["search/objective", "search/best"]
-        made.append(panels.LinePlot(title="the search: each trial's objective, the best so far", x="ended", y=names))
+        made.append(
+            panels.LinePlot(title="The search: each trial's objective, and the best so far", x="ended", y=names)
+        )
     return made
 
 

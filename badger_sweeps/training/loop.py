@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from badger_sweeps.core.columns import CHANCE_IS_1, Columns, columns, metric
 from badger_sweeps.training.experiment import Experiment
 from badger_sweeps.training.population import Population
 
@@ -35,7 +36,7 @@ DIVERGED = "diverged"
 """The metric that is 1 in the iteration in which a member diverges, its last, and 0 in all others."""
 
 
-def metric_names(experiment: Experiment) -> list[str]:
+def metric_columns(experiment: Experiment) -> Columns:
     """The metrics of every record, in the order of history's columns.
 
     After the losses come the update rule's own. ``diverged`` is 1 where a member diverged, as the rule has it.
@@ -43,9 +44,23 @@ def metric_names(experiment: Experiment) -> list[str]:
     forward only 1, with its gradient 3; exact up to 2^24, as columns are in float32. ``schedule/*`` is what changes by
     plan: the learning rate, and what the architecture anneals.
     """
-    per_dim = [f"loss_dim/{dim}" for dim in range(experiment.task.dims)]
-    scheduled = [f"schedule/{name}" for name in ("lr", *experiment.architecture.annealed())]
-    return ["loss", *per_dim, *experiment.rule.metrics, DIVERGED, "cost/evaluations", *scheduled]
+    by_dim = (
+        metric(
+            f"loss_dim/{dim}", f"Loss of dimension {dim}", CHANCE_IS_1, per="dimension", section="Loss",
+            panel="Loss of each dimension",
+        )
+        for dim in range(experiment.task.dims)
+    )  # fmt: skip
+    cost = "Rollouts of its batch that a seed has cost"
+    scheduled = ("lr", *experiment.architecture.annealed())
+    return columns(
+        metric("loss", "Loss", CHANCE_IS_1, shown=True, section="Loss", panel="Loss, and the nearest staircase level"),
+        *by_dim,
+        *experiment.rule.metrics,
+        metric(DIVERGED, "1 in the iteration in which a seed diverged", drawn=False),
+        metric("cost/evaluations", cost, "forward only 1, with gradient 3", drawn=False),
+        *(metric(f"schedule/{name}", f"Scheduled value of {name}", drawn=False) for name in scheduled),
+    )
 
 
 def train(population: Population) -> Iterator[Record]:
@@ -55,17 +70,17 @@ def train(population: Population) -> Iterator[Record]:
     ``record.iteration + 1`` iterations. Ends early when no member is active any more.
     """
     experiment = population.experiment
-    names = metric_names(experiment)
+    names = metric_columns(experiment)
     while not population.finished:
         iteration, took_part = population.iteration, population.active
         annealed = experiment.architecture.at(iteration).annealed()
         scheduled = [population.learning_rate, *annealed.values()]
         update = population.advance()
-        own = [update.metrics[name][None].float() for name in experiment.rule.metrics]
+        of_rule = [update.metrics[column.name][None].float() for column in experiment.rule.metrics]
         diverged, cost = (took_part & ~population.active)[None].float(), population.evaluations[None].float()
-        columns = torch.cat([update.loss_dim.mean(dim=1)[None], update.loss_dim.T, *own, diverged, cost])
+        recorded = torch.cat([update.loss_dim.mean(dim=1)[None], update.loss_dim.T, *of_rule, diverged, cost])
         members = took_part.nonzero().flatten()
-        values = list(columns[:, members].cpu().numpy())
+        values = list(recorded[:, members].cpu().numpy())
         values += [np.full(len(members), value, dtype=np.float32) for value in scheduled]
         seeds = tuple(experiment.seeds[member] for member in members.tolist())
         yield Record(iteration, seeds, dict(zip(names, values, strict=True)))

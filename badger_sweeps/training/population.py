@@ -127,12 +127,13 @@ class Population:
 
 def _checked(rule: Rule, update: Update, before: RuleState) -> Update:
     """The update, cut off from autograd's graph, if it has what the rule announced."""
-    for what, given, announced in (("metrics", update.metrics, rule.metrics), ("state", update.state, before)):
+    metrics = [column.name for column in rule.metrics]
+    for what, given, announced in (("metrics", update.metrics, metrics), ("state", update.state, before)):
         if given.keys() != set(announced):
             names = f"must be {sorted(announced)}, as announced"
             raise TypeError(f"{what} of an update by {type(rule).__name__} {names}; found {sorted(given)}")
-    metrics = {name: value.detach() for name, value in update.metrics.items()}
-    return update._replace(loss_dim=update.loss_dim.detach(), metrics=metrics)
+    detached = {name: value.detach() for name, value in update.metrics.items()}
+    return update._replace(loss_dim=update.loss_dim.detach(), metrics=detached)
 
 
 def _saved(value: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from badger_sweeps.core.columns import column_of
 from badger_sweeps.measures.estimates import Estimate
 from badger_sweeps.measures.seed_outcome import outcome
 from badger_sweeps.measures.staircase import Staircase
@@ -72,7 +73,9 @@ def arm(
         "task.dims": dims, "topology.experts": 16, "architecture.hidden": 32, "architecture.message": 8,
         "training.batch_size": 64, "optimizer.lr": 0.001, **config,
     }  # fmt: skip
-    return Arm(name, Run(Path(name), name, summary, settings, history, measures=_frame(measured or {}, seeds)))
+    described = {key: column_of(key, None, vector=False) for key in columns}
+    run = Run(Path(name), name, summary, settings, history, measures=_frame(measured or {}, seeds), columns=described)
+    return Arm(name, run)
 
 
 def _frame(measured: Measured, seeds: int) -> pd.DataFrame | None:

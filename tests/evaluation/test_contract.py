@@ -48,9 +48,10 @@ def test_gives_the_columns_it_announces(name: str, seen: EvaluationContext) -> N
     columns = measure.columns(seen.experiment)
     if columns:
         found = measure.measure(seen)
-        assert {column: tuple(value.shape) for column, value in found.items()} == {
-            column: (2, *shape) for column, shape in columns.items()
-        }
+        announced = {title: (2, *column.shape) for title, column in columns.items()}
+        assert {title: tuple(value.shape) for title, value in found.items()} == announced
+        assert all(column.title for column in columns.values())
+        assert all((column.length is None) == (not column.axis) for column in columns.values())
 
 
 def test_names_of_columns_are_never_shared() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from badger_sweeps.reporting.page.panels import differences as differences_figur
 from badger_sweeps.reporting.page.panels import escape, graphs, measures, pairs, plateaus, sparkline
 from badger_sweeps.reporting.plotting.style import along, packed, plain, to_json
 from badger_sweeps.reporting.reading.collection import gather
-from badger_sweeps.reporting.reading.measures import all_measured
 
 
 def unpacked(spec: Any) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_points_are_means_of_equally_many_values() -> None:
 
 def test_a_curve_holds_the_means_of_the_history_and_a_bold_line_their_median(study: Path) -> None:
     runs = gather(study).runs
-    panel = next(panel for panel in measures.compute(runs) if panel.name == "loss")
+    panel = next(panel for panel in measures.compute(runs) if panel.column.name == "loss")
     curve = panel.curves[1]
     table = runs[1].history.pivot(index="seed", columns="iteration", values="loss").to_numpy(dtype=float)
     size = curve.merged
@@ -66,8 +66,8 @@ def test_pairs_in_the_page_are_those_of_the_history_to_a_thousandth(study: Path)
     told = pairs.pictures(pairs.compute(runs))
     assert told["every"] == 1
     assert len(told["seeds"]) == 16
-    known = all_measured(runs[1].history, None)
-    names = sorted(name for name in known if pairs.PAIR.fullmatch(name))
+    known = runs[1].measured
+    names = sorted(name for name in known if re.fullmatch(r"mi/\d\d__\d\d", name))
     own = next(seed for seed in told["seeds"] if (seed["run"], seed["seed"]) == (1, 5))
     values = unpacked({"dtype": "u2", "bdata": own["values"]}).reshape(len(own["iterations"]), len(names)) / 1000
     expected = known.xs(5, level="seed")[names].dropna()
@@ -173,7 +173,7 @@ def test_an_infinite_loss_is_drawn_as_far_as_it_can_be(study: Path) -> None:
 def test_inner_loops_of_different_iterations_say_so(study: Path) -> None:
     runs = gather(study).runs
     for name in ("binding/inner", "binding/inner_given_target"):
-        assert name not in {panel.name for panel in measures.compute(runs)}  # measured before training alone
+        assert name not in {panel.column.name for panel in measures.compute(runs)}  # measured before training alone
     later = runs[0].history.copy()
     first = later["iteration"] == 0
     vectors = later.loc[first, "binding/inner"].tolist()
@@ -183,7 +183,7 @@ def test_inner_loops_of_different_iterations_say_so(study: Path) -> None:
         at = history.index[history["iteration"] == last]
         history.loc[at, "binding/inner"] = pd.Series(vectors, index=at)
         changed.append(replace(run, history=history))
-    panel = next(panel for panel in measures.compute(changed) if panel.name == "binding/inner")
+    panel = next(panel for panel in measures.compute(changed) if panel.column.name == "binding/inner")
     assert [curve.at for curve in panel.curves] == [100, 200]
     assert panel.noted == "At iteration 100 or 200, the last measured."
 

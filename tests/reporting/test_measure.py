@@ -256,9 +256,9 @@ def test_what_gave_nan_is_not_measured_again(copy: Path) -> None:
 def test_figures_show_what_was_measured(copy: Path) -> None:
     assert measure(copy, "binding").returncode == 0
     (only,) = gather(copy).runs
-    panels = {panel.name: panel for panel in measures.compute([only])}
+    panels = {panel.column.name: panel for panel in measures.compute([only])}
     assert panels["binding/inner"].noted == "At iteration 40, the last measured."
-    known = all_measured(only.history, read_measures(copy))
+    known = all_measured(only.history, read_measures(copy), only.columns)
     (binding,) = panels["binding/outer"].curves
     assert binding.x.tolist() == [0, 20, 40, 60]  # from snapshots alone: never two ways of measuring in one curve
     assert panels["mi/mean"].curves[0].x.tolist() == [0, 10, 20, 30, 40, 50]
@@ -275,4 +275,4 @@ def test_figures_show_what_was_measured(copy: Path) -> None:
 def test_a_run_without_measures_shows_its_loss(finished: Path) -> None:
     (only,) = gather(finished).runs
     bare = only.history[["seed", "iteration", "loss"]]
-    assert [panel.name for panel in measures.compute([replace(only, history=bare)])] == ["loss"]
+    assert [panel.column.name for panel in measures.compute([replace(only, history=bare)])] == ["loss"]

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from badger_sweeps.core.columns import Column, metric
 from badger_sweeps.core.settings import Positive, settings
 from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import by_dimension, cost
@@ -17,7 +18,10 @@ from badger_sweeps.rules.base import Rule, RuleState, Start, Step, Update, finit
 class RandomDirection(Rule):
     """Takes a step in a random direction where it pays on the batch: no gradients, no optimiser. Cost: 2 rollouts."""
 
-    metrics: ClassVar[tuple[str, ...]] = ("accepted", "longest_run")
+    metrics: ClassVar[tuple[Column, ...]] = (
+        metric("accepted", "Whether the step was taken"),
+        metric("longest_run", "Most steps taken in a row", "steps"),
+    )
 
     radius: Positive = 0.1
 
@@ -48,7 +52,7 @@ class RandomDirection(Rule):
 class SurgeryByHand(Rule):
     """PCGrad as in its paper, algorithm 1, and plain gradient descent along the mean of what is left."""
 
-    metrics: ClassVar[tuple[str, ...]] = ("conflicts",)
+    metrics: ClassVar[tuple[Column, ...]] = (metric("conflicts", "Pairs of dimensions in conflict"),)
 
     def initial_state(self, start: Start) -> RuleState:
         return {"order": start.streams()}

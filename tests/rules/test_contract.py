@@ -17,13 +17,14 @@ import torch
 from pydantic import ValidationError
 
 from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.core.columns import Column, metric
 from badger_sweeps.core.settings import explain, settings
 from badger_sweeps.optimizers.sgd import SGD
 from badger_sweeps.rules.base import Rule, RuleState, Step, Update
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import metric_names, train
+from badger_sweeps.training.loop import metric_columns, train
 from badger_sweeps.training.population import Population
 from tests.choices import choices_of, small
 from tests.engines.between import Between
@@ -64,8 +65,8 @@ def test_members_train_as_they_would_alone(name: str) -> None:
         alone = Population(experiment(name, (seed,)))
         for record, own in zip(records, train(alone), strict=True):
             assert record.metrics.keys() == own.metrics.keys()
-            for metric, values in record.metrics.items():
-                np.testing.assert_allclose(values[member], own.metrics[metric][0], rtol=1e-4, atol=1e-6, err_msg=metric)
+            for column, values in record.metrics.items():
+                np.testing.assert_allclose(values[member], own.metrics[column][0], rtol=1e-4, atol=1e-6, err_msg=column)
         torch.testing.assert_close(alone.parameters.flat[0], together.parameters.flat[member], rtol=1e-4, atol=1e-5)
 
 
@@ -83,8 +84,8 @@ def test_it_goes_on_bit_for_bit_from_what_was_saved(name: str) -> None:
     second = Population(experiment(name))
     second.load_state_dict(state)
     for record, own in zip(whole[5:], train(second), strict=True):
-        for metric, values in record.metrics.items():
-            assert values.tobytes() == own.metrics[metric].tobytes(), metric
+        for column, values in record.metrics.items():
+            assert values.tobytes() == own.metrics[column].tobytes(), column
 
 
 @every_rule
@@ -100,8 +101,8 @@ def test_its_cost_is_what_it_asked_of_the_engine(name: str) -> None:
 def test_its_metrics_are_columns_of_every_record(name: str) -> None:
     setup = experiment(name, iterations=3)
     for record in train(Population(setup)):
-        assert list(record.metrics) == metric_names(setup)
-        assert set(setup.rule.metrics) < record.metrics.keys()
+        assert list(record.metrics) == list(metric_columns(setup))
+        assert {column.name for column in setup.rule.metrics} < record.metrics.keys()
         assert all(np.isfinite(values).all() for values in record.metrics.values())
 
 
@@ -183,7 +184,8 @@ def test_a_stranger_s_rule_is_a_choice_on_the_command_line(rule: str, tmp_path: 
         assert half.returncode == 0, half.stderr
     histories = [pd.read_parquet(tmp_path / name / "history.parquet") for name in ("whole", "halves")]
     pd.testing.assert_frame_equal(*histories, check_exact=True)
-    metrics = {"random_direction": RandomDirection.metrics, "surgery_by_hand": SurgeryByHand.metrics}[rule]
+    described = {"random_direction": RandomDirection.metrics, "surgery_by_hand": SurgeryByHand.metrics}[rule]
+    metrics = [column.name for column in described]
     assert set(metrics) <= set(histories[0])
     assert "grad_norm" not in histories[0]
     summary = json.loads((tmp_path / "whole" / "summary.json").read_text())
@@ -200,7 +202,7 @@ class Careless(SurgeryByHand):
     """Takes everybody for alive, and its own state for whatever it likes."""
 
     kept: bool = True
-    metrics: ClassVar[tuple[str, ...]] = ("conflicts",)
+    metrics: ClassVar[tuple[Column, ...]] = (metric("conflicts", "Pairs of dimensions in conflict"),)
 
     def update(self, step: Step, state: RuleState) -> Update:
         update = super().update(step, state)
@@ -219,7 +221,7 @@ def test_losses_that_are_not_finite_have_diverged_whatever_a_rule_says() -> None
 
 def test_what_a_rule_did_not_announce_is_refused() -> None:
     """It would not be restored from a checkpoint, or would be no column."""
-    silent = settings(type("Silent", (SurgeryByHand,), {"metrics": ("conflicts", "more")}))
+    silent = settings(type("Silent", (SurgeryByHand,), {"metrics": (metric("conflicts", ""), metric("more", ""))}))
     counting = settings(type("Counting", (SurgeryByHand,), {"initial_state": lambda self, start: {"n": 0}}))
     with pytest.raises(TypeError, match=r"state of an update by Careless must be \['order'\], as announced; found"):
         Population(experiment("surgery_by_hand", rule=Careless(kept=False))).advance()
@@ -247,7 +249,7 @@ def test_a_rule_must_be_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["loss", "radius/mean"])
 def test_a_metric_s_name_must_be_free(name: str) -> None:
     with pytest.raises(TypeError, match=f"`Own.metrics` must be names without a slash .*; found '{name}'"):
-        type("Own", (RandomDirection,), {"metrics": (name,)})
+        type("Own", (RandomDirection,), {"metrics": (metric(name, ""),)})
 
 
 def test_the_base_class_alone_is_no_rule() -> None:

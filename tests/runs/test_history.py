@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from badger_sweeps.core.columns import columns, metric
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.runs import history as module
 from badger_sweeps.runs.history import History, columns_by_seed, read_history
 from badger_sweeps.training.loop import Record
+
+METRICS = columns(metric("loss", "Loss"), metric("grad_norm", "Norm"))
 
 
 def record(iteration: int, seeds: tuple[int, ...] = (4, 2)) -> Record:
@@ -20,14 +23,14 @@ def record(iteration: int, seeds: tuple[int, ...] = (4, 2)) -> Record:
 
 
 def test_it_can_be_read_from_the_first_moment(tmp_path: Path) -> None:
-    History(tmp_path, ["loss", "grad_norm"])
+    History(tmp_path, METRICS)
     empty = pd.read_parquet(tmp_path / "history.parquet")
     assert list(empty.columns) == ["seed", "iteration", "loss", "grad_norm"]
     assert empty.empty
 
 
 def test_at_most_100_records_are_unwritten(tmp_path: Path) -> None:
-    history = History(tmp_path, ["loss", "grad_norm"])
+    history = History(tmp_path, METRICS)
     history._flushed_at += 1000  # only the count decides here
     for iteration in range(250):
         history.observe(record(iteration))
@@ -36,7 +39,7 @@ def test_at_most_100_records_are_unwritten(tmp_path: Path) -> None:
 
 
 def test_at_most_a_second_is_unwritten(tmp_path: Path) -> None:
-    history = History(tmp_path, ["loss", "grad_norm"])
+    history = History(tmp_path, METRICS)
     history.observe(record(0))
     history._flushed_at -= 1.0  # as if a second had passed
     history.observe(record(1))
@@ -44,7 +47,7 @@ def test_at_most_a_second_is_unwritten(tmp_path: Path) -> None:
 
 
 def test_values_come_back_to_the_bit(tmp_path: Path) -> None:
-    history = History(tmp_path, ["loss", "grad_norm"])
+    history = History(tmp_path, METRICS)
     strange = np.array([np.nan, np.inf], dtype=np.float32)
     history.observe(Record(0, (4, 2), {"loss": strange, "grad_norm": np.float32([1e-45, 0.1])}))
     history.observe(record(1, seeds=(2,)))
@@ -64,12 +67,12 @@ def test_files_depend_on_the_rows_alone(tmp_path: Path, monkeypatch: pytest.Monk
     for stop in (20, kept):
         folder = tmp_path / str(stop)
         folder.mkdir(exist_ok=True)
-        whole = History(folder, ["loss", "grad_norm"])
+        whole = History(folder, METRICS)
         for iteration in range(20):
             whole.observe(record(iteration))
             if iteration % 3 == 0 or iteration == 19:
                 whole.flush()
-        again = History(folder, ["loss", "grad_norm"], keep=stop)
+        again = History(folder, METRICS, keep=stop)
         assert read_history(folder)["iteration"].tolist() == [i for i in range(stop) for _ in range(2)]
         for iteration in range(stop, 20):
             again.observe(record(iteration))
@@ -80,7 +83,7 @@ def test_files_depend_on_the_rows_alone(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_unfinished_files_are_passed_over(tmp_path: Path) -> None:
-    history = History(tmp_path, ["loss", "grad_norm"])
+    history = History(tmp_path, METRICS)
     history.observe(record(0))
     history.flush()
     (tmp_path / "history.parquet" / ".part-00001.parquet.77.tmp").write_bytes(b"half")
@@ -88,9 +91,9 @@ def test_unfinished_files_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_history_that_ends_before_its_checkpoint_is_refused(tmp_path: Path) -> None:
-    history = History(tmp_path, ["loss", "grad_norm"])
+    history = History(tmp_path, METRICS)
     history.observe(record(0))
     history.flush()
     with pytest.raises(UsageError, match=r"must hold the 5 iterations .*; found 1 of them\."):
-        History(tmp_path, ["loss", "grad_norm"], keep=5)
+        History(tmp_path, METRICS, keep=5)
     assert len(read_history(tmp_path)) == 2

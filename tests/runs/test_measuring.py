@@ -14,20 +14,20 @@ import pytest
 import torch
 from rich.console import Console
 
+from badger_sweeps.core.columns import Column, columns, metric
 from badger_sweeps.evaluation.binding import Binding, InnerBinding
 from badger_sweeps.evaluation.fixed_loss import FixedLoss
 from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.evaluation.mutual_information import MutualInformation
 from badger_sweeps.evaluation.recorder import MeasureRecorder
-from badger_sweeps.reporting.reading.measures import NOT_MEASURES
 from badger_sweeps.runs.checkpoint import Checkpointer, snapshots
-from badger_sweeps.runs.history import History, read_history
+from badger_sweeps.runs.history import History, read_columns, read_history
 from badger_sweeps.runs.recorded_losses import recorded_loss_history
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Training
-from badger_sweeps.training.loop import Record, train
+from badger_sweeps.training.loop import Record, metric_columns, train
 from badger_sweeps.training.population import Population
 from tests.choices import UNMEASURED
 from tests.evaluation.populations import experiment, only
@@ -132,8 +132,7 @@ def test_the_course_is_read_back_from_the_history(tmp_path: Path) -> None:
     started.folder.mkdir(exist_ok=True)
     course = LossHistory(started.experiment)
     population = Population(started.experiment)
-    columns = SOME.columns(started.experiment)
-    history = History(tmp_path, started.metrics[:-2], columns)
+    history = History(tmp_path, {**metric_columns(started.experiment), **SOME.columns(started.experiment)})
     for record in MeasureRecorder(SOME, population, course).added_to(train(population)):
         history.observe(record)
     history.flush()
@@ -174,7 +173,8 @@ def test_snapshots_of_a_run_that_was_started_anew_do_not_stay(tmp_path: Path) ->
 
 
 def test_a_record_without_measures_costs_no_columns(tmp_path: Path) -> None:
-    history = History(tmp_path, ["loss"], {"mi/mean": (), "binding/inner": (3,)})
+    described = columns(metric("loss", ""), Column("mi/mean", ""), Column("binding/inner", "", length=3))
+    history = History(tmp_path, described)
     for iteration in range(3):
         measures = {} if iteration != 1 else {
             "mi/mean": np.float32([1, np.nan]), "binding/inner": np.float32([[1, 2, 3], [4, 5, 6]]),
@@ -189,5 +189,6 @@ def test_a_record_without_measures_costs_no_columns(tmp_path: Path) -> None:
 
 def test_every_measure_can_be_the_only_one(tmp_path: Path) -> None:
     history = finish(plan(tmp_path, replace(UNMEASURED, mutual_information=MutualInformation(every=15))))
-    measured = [name for name in history if "/" in name and not name.startswith(NOT_MEASURES)]
+    measured = [name for name, column in read_columns(tmp_path).items() if not column.every_iteration]
+    assert set(measured) < set(history)
     assert measured == list(MutualInformation().columns(experiment()))

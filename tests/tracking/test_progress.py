@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from badger_sweeps.core.columns import columns, metric
 from badger_sweeps.tracking import progress as module
 from badger_sweeps.tracking.base import RunDescription
 from badger_sweeps.tracking.progress import TerminalProgress, level_counts
 from badger_sweeps.training.loop import Record
 
-RUN = RunDescription(Path(), "id", "gru [x]", "gru", (), {}, (0, 1), 0, {}, ["loss"])
+RUN = RunDescription(Path(), "id", "gru [x]", "gru", (), {}, (0, 1), 0, {}, columns(metric("loss", "Loss")))
 
 
 def record(iteration: int) -> Record:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from badger_sweeps.core.columns import columns, metric
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.tracking.base import RunDescription
@@ -223,6 +224,6 @@ def test_a_search_is_a_run_of_its_own_told_once(tmp_path: Path) -> None:
 def test_online_without_a_key_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    description = RunDescription(tmp_path, "id", "name", "name", (), {}, (0,), 0, {}, ["loss"])
+    description = RunDescription(tmp_path, "id", "name", "name", (), {}, (0,), 0, {}, columns(metric("loss", "Loss")))
     with pytest.raises(UsageError, match=r"`tracking.mode` must be one W&B can start in; found online: [^\n]*$"):
         WandB(mode="online").start(description)

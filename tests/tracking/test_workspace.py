@@ -72,7 +72,7 @@ def test_what_is_looked_at_by_configuration_with_bands(folder: Path) -> None:
         if "xAxis" in own:
             assert (own["groupBy"], own["groupAgg"], own["groupArea"]) == ("group", "mean", "minmax")
     assert ["loss", "plateau/rung"] in [own.get("metrics") for own in shown.values()]
-    assert shown["mutual information of all pairs"]["mediaKeys"] == ["mi_pairs"]
+    assert shown["Mutual information of all pairs"]["mediaKeys"] == ["mi_pairs"]
     assert "D = 2: 1, 0.5, 0\n" in shown["text"]["value"]
     assert "D = 4: 1, 0.75, 0.5, 0.25, 0" in shown["text"]["value"]
 
@@ -92,7 +92,7 @@ def test_the_runs_are_those_below_the_folder(folder: Path) -> None:
 
 def test_the_sweeps_coordinates_are_what_differs_between_runs(folder: Path) -> None:
     assert workspace(folder).returncode == 0
-    axes = panels(kept(folder))["what was swept, and what became of it"]["columns"]
+    axes = panels(kept(folder))["What was swept, and the results"]["columns"]
     assert {axis["accessor"]: axis.get("log") for axis in axes} == {
         "config:architecture.value._target_": None,
         "config:optimizer.value.lr": True,

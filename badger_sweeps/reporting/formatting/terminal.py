@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 NARROWEST_TABLE = 60
 """Characters below which nothing is printed as a table."""
-GAP = 2
-"""Characters between two columns."""
+UNBOUNDED = 10_000
 
 
 def print_rows(
@@ -28,16 +28,16 @@ def print_rows(
         rows: a text for each column.
         left: numbers of the columns that are aligned to the left; the others hold numbers.
     """
-    words = [_longest_word([name, *(row[place] for row in rows)]) for place, name in enumerate(columns)]
-    if console.width < max(NARROWEST_TABLE, sum(words) + GAP * (len(columns) - 1)):
-        _print_list(console, columns, rows)
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP // 2))
-    for place, (name, width) in enumerate(zip(columns, words, strict=True)):
-        table.add_column(Text(name), justify="left" if place in left else "right", min_width=width)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for place, name in enumerate(columns):
+        table.add_column(Text(name), justify="left" if place in left else "right")
     for row in rows:
         table.add_row(*map(Text, row))
-    console.print(table)
+    narrowest = Measurement.get(console, console.options.update_width(UNBOUNDED), table).minimum  # words unbroken
+    if console.width < max(NARROWEST_TABLE, narrowest):
+        _print_list(console, columns, rows)
+    else:
+        console.print(table)
 
 
 def _print_list(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -46,7 +46,3 @@ def _print_list(console: Console, columns: Sequence[str], rows: Sequence[Sequenc
         for name, cell in zip(columns[1:], others, strict=True):
             console.print(Text(f"  {name}: {cell}" if name else f"  {cell}"))
     console.print()
-
-
-def _longest_word(texts: Sequence[str]) -> int:
-    return max((len(word) for text in texts for word in text.split()), default=0)

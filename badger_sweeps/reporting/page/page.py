@@ -139,8 +139,8 @@ def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Differenc
         ],
         "escape": escape.draw(escape.compute(runs)),
         "panels": [
-            {"name": panel.name, "title": panel.title, "first": panel.first, "noted": panel.noted,
-             "figure": measures.draw(panel, levels if panel.name.endswith("loss") else ())}
+            {"name": panel.column.name, "title": panel.column.title, "first": panel.column.shown, "noted": panel.noted,
+             "figure": measures.draw(panel, levels)}
             for panel in panels
         ],
         "pairs": pairs.pictures(pairs_found) if pairs_found else None,
@@ -150,7 +150,7 @@ def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Differenc
         "frequency_columns": frequencies.COLUMNS,
         "frequencies": [row for row in map(frequencies.cells, runs) if row],
         "staircases": [
-            {"figure": plateaus.draw(info), "width": info.width, "rungs":
+            {"figure": plateaus.draw(info), "width": info.width, "levels":
              [{"name": f"{level:.3g}", "color": level_color(level)} for level in info.staircase.levels]}
             for info in infos
         ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from badger_sweeps.measures.objectives import Objective, per_seed
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.reporting.reading.collection import Run
-from badger_sweeps.reporting.reading.measures import all_measured
 
 Numbers = NDArray[np.float64]
 
@@ -76,10 +74,10 @@ class Arm:
         middle = np.asarray((np.arange(means.shape[1]) + 0.5) * staircase.block, dtype=float)
         return Curve(middle, means)
 
-    @cached_property
+    @property
     def measured(self) -> pd.DataFrame:
         """Every measure, by seed and iteration."""
-        return all_measured(self.run.history, self.run.measures)
+        return self.run.measured
 
     def has(self, column: str) -> bool:
         """Whether it was ever measured."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from badger_sweeps.configuration.recorded import configuration, run_folders
-from badger_sweeps.reporting.reading.measures import read_measures
+from badger_sweeps.core.columns import Columns
+from badger_sweeps.reporting.reading.measures import all_measured, read_measured_columns, read_measures
 from badger_sweeps.reporting.reading.search import Sweep, belongs, read, runs_shown
 from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, Source, UnreadableError, find
 from badger_sweeps.reporting.reading.unfinished import iterations_done, standing, summarize_so_far
 from badger_sweeps.runs.graphs import Links, read_links
 from badger_sweeps.runs.history import NAME as HISTORY
-from badger_sweeps.runs.history import read_history
+from badger_sweeps.runs.history import read_columns, read_history
 from badger_sweeps.runs.provenance import NAME as PROVENANCE
 from badger_sweeps.runs.provenance import started
 from badger_sweeps.runs.summary import NAME as SUMMARY
@@ -40,6 +42,7 @@ class Run:
         history: all its metrics.
         links: who listens to whom, of each seed.
         measures: what was measured from its snapshots; None where nothing was.
+        columns: what the columns of `history` and of `measures` hold.
         searched: whether it is a trial of a search, on the seeds on which the search chose between trials.
         standing: of one that is not finished, how far it is, in words; else empty.
     """
@@ -51,8 +54,14 @@ class Run:
     history: pd.DataFrame
     links: Mapping[int, Links] = field(default_factory=dict)
     measures: pd.DataFrame | None = None
+    columns: Columns = field(default_factory=dict)
     searched: bool = False
     standing: str = ""
+
+    @cached_property
+    def measured(self) -> pd.DataFrame:
+        """Every measure, by seed and iteration, from training and from snapshots (`measures.all_measured`)."""
+        return all_measured(self.history, self.measures, self.columns)
 
 
 @dataclass(frozen=True)
@@ -153,7 +162,8 @@ def _whole(run: Path, summary: Summary) -> Run:
     """All that is read of a run, so that what is damaged leaves out this one alone."""
     started(run)
     config, history = configuration(run), read_history(run)
-    return Run(run, summary.name, summary, config, history, read_links(run), read_measures(run))
+    described = read_columns(run) | read_measured_columns(run)
+    return Run(run, summary.name, summary, config, history, read_links(run), read_measures(run), described)
 
 
 def labels_of(names: Sequence[str], folders: Sequence[str]) -> Sequence[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from rich.progress import Progress
 
+from badger_sweeps.core.columns import Column, Columns, columns
 from badger_sweeps.core.errors import UsageError, nearest
 from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
@@ -66,22 +67,28 @@ def _row(
 
 def _nothing(plan: Plan, iteration: int, measures: Sequence[Measure], replica_iterations: int | None) -> pd.DataFrame:
     """What is measured where no seed is left in training: NaN, and None for vectors."""
-    shapes = {name: shape for measure in measures for name, shape in measure.columns(plan.experiment).items()}
-    shapes |= {PERTURBED_REPLICAS: ()} if replica_iterations else {}
     seeds = list(plan.experiment.seeds)
     values = {
-        name: np.full(len(seeds), None if shape else np.nan, dtype=object if shape else np.float32)
-        for name, shape in shapes.items()
+        name: np.full(len(seeds), None if column.shape else np.nan, dtype=object if column.shape else np.float32)
+        for name, column in described(plan, measures, replica_iterations).items()
     }
     return pd.DataFrame({"seed": seeds, "iteration": iteration, **values})
+
+
+def described(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> Columns:
+    """The columns that these measures give."""
+    title = "Rate at which perturbed replicas diverge"
+    replicas = [Column(PERTURBED_REPLICAS, title, "nats per iteration")] if replica_iterations else []
+    each = (column for measure in measures for column in measure.columns(plan.experiment).values())
+    return columns(*each, *replicas)
 
 
 def sources(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> dict[str, str]:
     """With what each column is measured: a hash of the settings and of the code that computes."""
     common = f"{plan.measures.games} {plan.measures.noise} {computing_code()}"
-    columns = {name: repr(measure) for measure in measures for name in measure.columns(plan.experiment)}
-    columns |= {PERTURBED_REPLICAS: f"twins {replica_iterations}"} if replica_iterations else {}
-    return {name: hashlib.sha256(f"{own} {common}".encode()).hexdigest()[:16] for name, own in columns.items()}
+    by_column = {name: repr(measure) for measure in measures for name in measure.columns(plan.experiment)}
+    by_column |= {PERTURBED_REPLICAS: f"replicas {replica_iterations}"} if replica_iterations else {}
+    return {name: hashlib.sha256(f"{by} {common}".encode()).hexdigest()[:16] for name, by in by_column.items()}
 
 
 def chosen(measures: Measures, names: Sequence[str]) -> list[Measure]:

@@ -12,6 +12,7 @@ import torch
 from badger_sweeps.core.files import replacing
 from badger_sweeps.measures.dynamics.hurst import LEAST, increments, on_stretches
 from badger_sweeps.reporting.reading.measures import all_measured
+from badger_sweeps.runs.history import read_columns
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.runs.summary import NAME as SUMMARY
 
@@ -29,7 +30,7 @@ def table(plan: Plan, history: pd.DataFrame, measures: pd.DataFrame | None) -> p
     if not path.exists():
         return None
     rows = []
-    numbers = all_measured(history, measures).select_dtypes("number")
+    numbers = all_measured(history, measures, read_columns(plan.folder)).select_dtypes("number")
     numbers = numbers.drop(columns=[name for name in numbers if str(name).startswith("hurst/")])
     for seed in json.loads(path.read_text())["seeds"]:
         own = history[history["seed"] == seed["seed"]]

@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from badger_sweeps.reporting.reading.collection import Run
 from badger_sweeps.reporting.reading.measures import measured_at, measured_with, write_measures
-from badger_sweeps.reporting.remeasure.measure import measured, sources
+from badger_sweeps.reporting.remeasure.measure import described, measured, sources
 from badger_sweeps.reporting.remeasure.snapshots import checkpoints, reopened
 from badger_sweeps.runs.checkpoint import snapshots
 
@@ -50,7 +50,8 @@ def measure_missing(run: Run, required: Sequence[RequiredMeasures], progress: Pr
         wanted = sources(plan, applying, one.twins)
         if not wanted or _is_there(run, wanted, chosen):
             continue
-        write_measures(run.folder, measured(plan, applying, list(chosen.values()), one.twins, progress), wanted)
+        found = measured(plan, applying, list(chosen.values()), one.twins, progress)
+        write_measures(run.folder, found, wanted, described(plan, applying, one.twins))
         taken = True
     return taken
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 
 import numpy as np
 import torch
 
-from badger_sweeps.measures.solve_order import SolveIterations, page_trend, solve_iterations, solve_order
+from badger_sweeps.measures.solve_order import page_trend, solve_order
 from badger_sweeps.reporting.reading.collection import Run
-from badger_sweeps.reporting.reading.measures import all_measured
+from badger_sweeps.reporting.reading.frequencies import solved
 
 COLUMNS = (
     "configuration",
@@ -22,19 +21,6 @@ COLUMNS = (
     "p low first",
     "p high first",
 )
-
-
-def solved(run: Run) -> SolveIterations | None:
-    """When each seed solved each frequency, from the coherent ratios measured on it; None where there are none."""
-    known = all_measured(run.history, run.measures)
-    names = sorted(name for name in map(str, known) if re.fullmatch(r"frequency/coherent/\d+", name))
-    if not names:
-        return None
-    rows = known[names].dropna(how="all").unstack("iteration")
-    seeds = [outcome.seed for outcome in run.summary.outcomes]
-    curves = np.stack([rows[name].reindex(seeds).to_numpy(dtype=float) for name in names], axis=2)
-    iterations = torch.from_numpy(rows[names[0]].columns.to_numpy(dtype=np.int64))
-    return solve_iterations(torch.from_numpy(curves), iterations, run.summary.budget)
 
 
 def cells(run: Run) -> list[str] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from badger_sweeps.core.columns import CHANCE_IS_1, INNER_STEP, Column
 from badger_sweeps.reporting.plotting.style import (
     Spec,
     along,
@@ -21,37 +21,17 @@ from badger_sweeps.reporting.plotting.style import (
     translucent,
 )
 from badger_sweeps.reporting.reading.collection import Run
-from badger_sweeps.reporting.reading.measures import all_measured
-from badger_sweeps.tracking.base import is_of_inner_loop
 
 Numbers = NDArray[np.float64]
+LOSS = "loss"
 POINTS = 150
 """Of a curve at most; where there are more, means of equally many are drawn."""
 LOSS_POINTS = 400
 """Of the loss, which is looked at closely."""
-TITLES = {
-    "loss": ("Loss", "chance = 1"),
-    "evaluation/loss": ("Loss on the evaluation games", "chance = 1"),
-    "mi/mean": ("Mutual information between experts, mean of pairs", "bits"),
-    "mi_given_target/mean": ("The same, given the targets", "bits"),
-    "binding/outer": ("Binding information of the outputs", "bits"),
-    "binding/outer_given_target": ("The same, given the targets", "bits"),
-    "binding/inner": ("Binding information within a rollout", "bits"),
-    "binding/inner_given_target": ("The same, given the targets", "bits"),
-    "binding/o_information": ("O-information: above 0 redundancy, below synergy", "bits"),
-    "hurst/dfa": ("Hurst exponent of the loss (DFA)", "0.5 without memory"),
-    "sequentiality/index": ("Sequentiality", "1 one by one, 0 all at once"),
-    "grad_norm": ("Norm of the gradient", ""),
-}
-"""Of the measures that are shown first, in this order: what they are called, and their unit."""
-EVERY_ITERATION = re.compile(r"(?!(seed|iteration|diverged)$)[^/]+|loss_dim/\d+")
-"""What the loop records: losses, and whatever the update rule measures."""
-LEFT_OUT = re.compile(r"mi(_given_target)?/\d\d__\d\d|plateau/.*|schedule/.*")
-"""What other figures show."""
 
 
-class Curve(NamedTuple):
-    """One quantity of a run.
+class RunCurve(NamedTuple):
+    """One column of a run.
 
     Attributes:
         run: its place among the runs.
@@ -72,24 +52,21 @@ class Curve(NamedTuple):
     at: int | None = None
 
 
-class Panel(NamedTuple):
-    """The curves of one measure.
+class MeasurePanel(NamedTuple):
+    """The curves of one column.
 
     Attributes:
-        name: its column.
-        title: in words.
-        x_title: of the axis.
-        unit: of the measure.
-        first: whether it is one of those to be seen first.
-        curves: one for each run that has the measure.
+        column: what it holds.
+        curves: one for each run that has it.
     """
 
-    name: str
-    title: str
-    x_title: str
-    unit: str
-    first: bool
-    curves: list[Curve]
+    column: Column
+    curves: list[RunCurve]
+
+    @property
+    def x_title(self) -> str:
+        """Of the axis."""
+        return self.column.axis or "iteration"
 
     @property
     def noted(self) -> str:
@@ -100,24 +77,24 @@ class Panel(NamedTuple):
         return " ".join(notes + [f"At iteration {' or '.join(map(str, when))}, the last measured."] * bool(when))
 
 
-def compute(runs: Sequence[Run]) -> list[Panel]:
-    """The panels of all that the runs have recorded, those of `TITLES` first."""
-    curves: dict[str, list[Curve]] = {}
-    steps: dict[str, str] = {}
+def compute(runs: Sequence[Run]) -> list[MeasurePanel]:
+    """The panels of all columns that the runs have and that are to be drawn: those shown at first come first."""
+    described: dict[str, Column] = {}
+    curves: dict[str, list[RunCurve]] = {}
     for position, run in enumerate(runs):
-        for name, x_title, own in _curves(position, run):
-            curves.setdefault(name, []).append(own)
-            steps[name] = x_title
-    names = [name for name in TITLES if name in curves] + sorted(curves.keys() - TITLES.keys())
-    return [Panel(name, *_words(name, steps[name]), name in TITLES, curves[name]) for name in names]
+        for column, curve in _curves(position, run):
+            described.setdefault(column.name, column)
+            curves.setdefault(column.name, []).append(curve)
+    order = sorted(described.values(), key=lambda column: not column.shown)
+    return [MeasurePanel(column, curves[column.name]) for column in order]
 
 
-def draw(panel: Panel, levels: Sequence[float] = ()) -> Spec:
+def draw(panel: MeasurePanel, levels: Sequence[float] = ()) -> Spec:
     """The panel.
 
     Args:
         panel: what to draw.
-        levels: where to draw lines across it.
+        levels: of the staircase, drawn as lines across a panel of a normalised error.
     """
     traces: list[Spec] = []
     for curve in panel.curves:
@@ -132,20 +109,20 @@ def draw(panel: Panel, levels: Sequence[float] = ()) -> Spec:
         words = f"{where}, median</extra>"
         median = {"y": packed(_median(curve.seeds)), "line": {"width": 2.8, "color": color}, "hovertemplate": words}
         traces.append({**common, **median})
-    marks = [0.5] if panel.name.startswith("hurst/") else levels
+    lines = [*(levels if panel.column.unit == CHANCE_IS_1 else ()), *_reference(panel.column)]
     shapes = [
         {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level, "layer": "below",
          "line": {"width": 0.8, "dash": "dot", "color": "gray"}}
-        for level in marks
+        for level in lines
     ]  # fmt: skip
     return figure_of(
         traces,
-        420 if panel.name == "loss" else 300,
+        420 if panel.column.name == LOSS else 300,
         shapes=shapes,
         showlegend=len(panel.curves) > 1,
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02},
         xaxis={"title": {"text": panel.x_title}},
-        yaxis={"title": {"text": panel.unit}, "rangemode": "tozero"},
+        yaxis={"title": {"text": panel.column.unit}, "rangemode": "tozero"},
     )
 
 
@@ -165,9 +142,8 @@ def merge(values: Numbers, most: int) -> tuple[Numbers, int]:
         return np.nanmean(whole, axis=-1), size
 
 
-def _words(name: str, x_title: str) -> tuple[str, str, str]:
-    title, unit = TITLES.get(name, (name, ""))
-    return title, x_title, unit
+def _reference(column: Column) -> list[float]:
+    return [] if column.reference is None else [column.reference]
 
 
 def _median(seeds: Numbers) -> Numbers:
@@ -177,32 +153,39 @@ def _median(seeds: Numbers) -> Numbers:
         return np.asarray(np.nanmedian(seeds, axis=0))
 
 
-def _curves(position: int, run: Run) -> list[tuple[str, str, Curve]]:
-    """Name, title of the axis and curve of every column."""
-    found = []
-    for name in filter(EVERY_ITERATION.fullmatch, map(str, run.history)):
+def _curves(position: int, run: Run) -> list[tuple[Column, RunCurve]]:
+    """Every column that is drawn, with its curve, in the order of the run's columns."""
+    return [
+        (column, curve)
+        for name, column in run.columns.items()
+        if column.drawn and column.per != "pair" and (curve := _curve_of(position, run, name, column)) is not None
+    ]
+
+
+def _curve_of(position: int, run: Run, name: str, column: Column) -> RunCurve | None:
+    """A column's curve; None where it has no values, or none that can be drawn."""
+    if column.every_iteration:
+        if name not in run.history:
+            return None
         table = run.history.pivot(index="seed", columns="iteration", values=name)
         blocks = table.shape[1] // run.summary.staircase.block
-        points = max(1, min(blocks, LOSS_POINTS if name == "loss" else POINTS))
-        found.append((name, "iteration", _curve(position, run, table, points)))
-    known = all_measured(run.history, run.measures)
-    for name in map(str, known):
-        column = known[name].dropna()
-        if column.empty or EVERY_ITERATION.fullmatch(name) or LEFT_OUT.fullmatch(name):
-            continue
-        if not is_of_inner_loop(name):
-            if column.dtype != object:
-                found.append((name, "iteration", _curve(position, run, column.unstack("iteration"))))
-        elif (last := column.index.get_level_values("iteration").max()) > 0:  # before training there is nothing to see
-            vectors = column.xs(last, level="iteration")
-            table = pd.DataFrame(np.stack(vectors.tolist()), index=vectors.index)
-            table.columns = pd.RangeIndex(1, table.shape[1] + 1)
-            found.append((name, "inner step", _curve(position, run, table)._replace(at=int(last))))
-    return found
+        return _curve(position, run, table, max(1, min(blocks, LOSS_POINTS if name == LOSS else POINTS)))
+    values = run.measured[name].dropna() if name in run.measured else pd.Series()
+    if values.empty:
+        return None
+    if not column.axis:
+        return _curve(position, run, values.unstack("iteration"))
+    last = values.index.get_level_values("iteration").max()
+    if column.axis != INNER_STEP or last == 0:  # before training there is nothing to see
+        return None
+    vectors = values.xs(last, level="iteration")
+    table = pd.DataFrame(np.stack(vectors.tolist()), index=vectors.index)
+    table.columns = pd.RangeIndex(1, table.shape[1] + 1)
+    return _curve(position, run, table)._replace(at=int(last))
 
 
-def _curve(position: int, run: Run, table: pd.DataFrame, points: int = POINTS) -> Curve:
+def _curve(position: int, run: Run, table: pd.DataFrame, points: int = POINTS) -> RunCurve:
     """Of a table of seeds and iterations, in so many points at most."""
     seeds, merged = merge(table.to_numpy(dtype=float), points)
     middles, _ = merge(table.columns.to_numpy(dtype=float), points)
-    return Curve(position, run.label, middles, tuple(map(int, table.index)), seeds, merged)
+    return RunCurve(position, run.label, middles, tuple(map(int, table.index)), seeds, merged)

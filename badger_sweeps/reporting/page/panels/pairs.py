@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import re
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from badger_sweeps.reporting.reading.collection import Run
-from badger_sweeps.reporting.reading.measures import all_measured
 
-PAIR = re.compile(r"mi/(\d\d)__(\d\d)")
 MOST = 500_000
 """Values in a page at most; of more, every second, third, ... measurement is left in."""
 PER_BIT = 1000
@@ -44,15 +42,14 @@ def compute(runs: Sequence[Run]) -> list[Pairs]:
     """Of every seed for which pairs were measured."""
     found = []
     for position, run in enumerate(runs):
-        known = all_measured(run.history, run.measures)
-        names = sorted(filter(PAIR.fullmatch, map(str, known)))
-        measured = known[names].dropna(how="all")
+        names = [name for name, column in run.columns.items() if column.per == "pair" and name in run.measured]
+        measured = run.measured[names].dropna(how="all")
         if not names or measured.empty:
             continue
-        experts = 1 + int(PAIR.fullmatch(names[-1]).group(2))  # type: ignore[union-attr]
-        for seed, own in measured.groupby(level="seed"):
-            iterations = own.index.get_level_values("iteration").to_numpy(dtype=np.int64)
-            found.append(Pairs(position, run.label, int(str(seed)), experts, iterations, own.to_numpy(dtype=float)))
+        experts = (1 + math.isqrt(1 + 8 * len(names))) // 2  # of which there are n(n - 1)/2 pairs
+        for seed, rows in measured.groupby(level="seed"):
+            iterations = rows.index.get_level_values("iteration").to_numpy(dtype=np.int64)
+            found.append(Pairs(position, run.label, int(str(seed)), experts, iterations, rows.to_numpy(dtype=float)))
     return found
 
 

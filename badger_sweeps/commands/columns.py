@@ -1,0 +1,89 @@
+"""``badger-sweeps columns``: list all columns of histories and measures, with their titles and units."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from rich.console import Console
+
+from badger_sweeps.core.columns import Column
+from badger_sweeps.reporting.formatting.terminal import print_rows
+
+EXAMPLE = "badger-sweeps columns"
+TRAINING = "(training)"
+"""What stands for a measure of what is recorded in every iteration."""
+GENERAL = {
+    "pair": ("II__JJ", r"\d+ and \d+", "I and J"),
+    "dimension": ("K", r"(?<=dimension )\d+", "K"),
+    "frequency": ("KK", r"(?<=frequency )\d+", "K"),
+}
+"""Of columns that there are several of: the letters in the name of all, the numbers in titles, and their letters."""
+
+
+class Row(NamedTuple):
+    """One column, or all of a kind: of pairs, dimensions or frequencies."""
+
+    column: str
+    title: str
+    unit: str
+    measure: str
+    every: str
+    """Iterations between measurements at the defaults; a dash for what is off."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument(
+        "--markdown", action="store_true", help="the standard measures as the README's table, in Markdown"
+    )
+
+
+def run(given: argparse.Namespace) -> None:
+    """Print the list."""
+    if given.markdown:
+        print(readme_table(rows()))
+    else:
+        shown = [(row.column, f"{row.title}{f' ({row.unit})' if row.unit else ''}", row.measure) for row in rows()]
+        print_rows(Console(), ("column", "what it holds", "measure"), shown, left=(0, 1, 2))
+
+
+def rows() -> list[Row]:
+    """All columns, of either task, at the defaults."""
+    from badger_sweeps.evaluation.measures import Measures
+    from badger_sweeps.runs.run import STAIRCASE_COLUMNS
+    from badger_sweeps.tasks.frequency import Frequency
+    from badger_sweeps.training.experiment import Experiment
+    from badger_sweeps.training.loop import metric_columns
+
+    game, frequency = Experiment(device="cpu"), Experiment(device="cpu", task=Frequency())
+    found = _rows({**metric_columns(game), **STAIRCASE_COLUMNS}, TRAINING, 1)
+    for name, measure in Measures().by_name.items():
+        found += _rows({**measure.columns(game), **measure.columns(frequency)}, name, measure.every)
+    return found
+
+
+def readme_table(listed: list[Row]) -> str:
+    """The measures that are taken at the defaults, a row for each, in Markdown."""
+    lines = ["| `measures.…` | every | columns |", "|---|---|---|"]
+    for measure in dict.fromkeys(row.measure for row in listed if row.every != "-"):
+        own = [row for row in listed if row.measure == measure]
+        columns = "; ".join(f"`{row.column}` {row.title}{f' ({row.unit})' if row.unit else ''}" for row in own)
+        if measure != TRAINING:
+            lines.append(f"| `{measure}` | {own[0].every} | {columns} |")
+    return "\n".join(lines)
+
+
+def _rows(described: Mapping[str, Column], measure: str, every: int | None) -> list[Row]:
+    cadence = "-" if every is None else str(every)
+    return list(dict.fromkeys(Row(*_general(column), measure, cadence) for column in described.values()))
+
+
+def _general(column: Column) -> tuple[str, str, str]:
+    """Name, title and unit, with letters for the numbers of what there are several of."""
+    if not column.per:
+        return column.name, column.title, column.unit
+    letters, numbers, words = GENERAL[column.per]
+    return f"{column.name.rpartition('/')[0]}/{letters}", re.sub(numbers, words, column.title), column.unit

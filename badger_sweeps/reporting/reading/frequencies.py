@@ -1,0 +1,21 @@
+"""When the seeds of a run solved each frequency of the frequency task."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from badger_sweeps.measures.solve_order import SolveIterations, solve_iterations
+from badger_sweeps.reporting.reading.collection import Run
+
+
+def solved(run: Run) -> SolveIterations | None:
+    """When each seed solved each frequency, from the coherent ratios measured on it; None where there are none."""
+    names = sorted(name for name in map(str, run.measured) if name.startswith("frequency/coherent/"))
+    if not names:
+        return None
+    rows = run.measured[names].dropna(how="all").unstack("iteration")
+    seeds = [outcome.seed for outcome in run.summary.outcomes]
+    curves = np.stack([rows[name].reindex(seeds).to_numpy(dtype=float) for name in names], axis=2)
+    iterations = torch.from_numpy(rows[names[0]].columns.to_numpy(dtype=np.int64))
+    return solve_iterations(torch.from_numpy(curves), iterations, run.summary.budget)
