@@ -31,7 +31,7 @@ def trained(folder: Path, experiment: Experiment) -> Summary:
     return run(plan, Console(quiet=True))
 
 
-def check_rungs(summary: Summary) -> int:
+def check_levels(summary: Summary) -> int:
     """A plateau's level is its level's, and no dimension is worse than chance.
 
     With k directions solved exactly the errors per dimension add up to D - k, each within [0, 1]: a solved direction
@@ -59,7 +59,7 @@ def test_a_population_walks_down_the_ladder(tmp_path: Path) -> None:
     summary = trained(tmp_path, experiment)
     assert all(outcome.escape_iteration is not None for outcome in summary.outcomes)
     assert all(outcome.final_loss is not None and outcome.final_loss < 0.55 for outcome in summary.outcomes)
-    assert check_rungs(summary) >= 8
+    assert check_levels(summary) >= 8
     for outcome in summary.outcomes:
         levels = [plateau.staircase_level for plateau in outcome.plateaus]
         assert levels == sorted(levels, reverse=True)
@@ -82,7 +82,7 @@ def test_the_reference_runs(tmp_path: Path, architecture: GRU) -> None:
     assert all(outcome.escape_iteration < 600 for outcome in summary.outcomes)
     assert all(outcome.solved_iteration is not None for outcome in summary.outcomes)
     assert all(outcome.final_loss < 0.2 for outcome in summary.outcomes)
-    assert check_rungs(summary) >= 6  # two plateaus a seed
+    assert check_levels(summary) >= 6  # two plateaus a seed
 
 
 @pytest.mark.parametrize("phases", [pytest.param("common", marks=pytest.mark.slow), "independent"])

@@ -18,7 +18,7 @@ SECONDS_PER_LINE = 10.0
 
 
 class TerminalProgress(Tracker):
-    """Shows iterations done, rate, time left, and how many members stand on which level of the staircase.
+    """Shows iterations done, rate, time left, and how many members stand at which level of the staircase.
 
     Args:
         run: the run that is followed.
@@ -67,4 +67,4 @@ def level_counts(levels: np.ndarray) -> str:
     """How many members are on each level, highest first: ``levels 1.00 x3  0.75 x5``; empty while none is known."""
     known, counts = np.unique(levels[~np.isnan(levels)], return_counts=True)
     shown = [f"{level:.2f} x{count}" for level, count in zip(known[::-1], counts[::-1], strict=True)]
-    return "  ".join(["rungs", *shown]) if shown else ""
+    return "  ".join(["levels", *shown]) if shown else ""

@@ -15,7 +15,7 @@ from badger_sweeps.tasks.guessing_game import GuessingGame
 LADDER = Staircase(parts=4, block=5)
 
 
-def test_rungs() -> None:
+def test_levels() -> None:
     assert LADDER.levels.tolist() == [1, 0.75, 0.5, 0.25, 0]
     assert LADDER.tolerance == 0.0625
     assert LADDER.nearest([1.4, 0.9, 0.7, 0.3, -0.1]).tolist() == [1, 1, 0.75, 0.25, 0]

@@ -55,7 +55,7 @@ def test_the_table_tells_every_configuration(page: Page, study: Path) -> None:
     assert {"restricted mean", "escaped", "objective", "solved"} <= {heading.strip() for heading in headings}
 
 
-def test_every_seed_its_plateaus_and_the_rungs_are_drawn(page: Page, study: Path) -> None:
+def test_every_seed_its_plateaus_and_the_levels_are_drawn(page: Page, study: Path) -> None:
     plateaus = 0
     for number, run in enumerate(gather(study).runs):
         own = sum(len(outcome.plateaus) for outcome in run.summary.outcomes)

@@ -103,7 +103,7 @@ def test_mean_magnitudes_are_the_integrals() -> None:
 
 
 @pytest.mark.parametrize("task", ARMS)
-def test_rungs_are_one_minus_the_share_of_frequencies_solved(task: Frequency) -> None:
+def test_levels_are_one_minus_the_share_of_frequencies_solved(task: Frequency) -> None:
     targets, inputs = drawn(task)
     phi, x = phases_told(task, inputs), np.arange(task.dims) / task.dims
     for solved in range(task.parts + 1):

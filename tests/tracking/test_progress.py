@@ -51,9 +51,9 @@ def test_a_live_bar_on_a_terminal() -> None:
     assert "gru [x]" in shown
     assert "30/30" in shown
     assert "it/s" in shown
-    assert "rungs  1.00 x1  0.75 x1" in shown
+    assert "levels  1.00 x1  0.75 x1" in shown
 
 
-def test_rungs_are_counted_from_the_highest() -> None:
-    assert level_counts(np.float32([0.5, np.nan, 1, 0.5])) == "rungs  1.00 x1  0.50 x2"
+def test_levels_are_counted_from_the_highest() -> None:
+    assert level_counts(np.float32([0.5, np.nan, 1, 0.5])) == "levels  1.00 x1  0.50 x2"
     assert level_counts(np.float32([np.nan])) == ""

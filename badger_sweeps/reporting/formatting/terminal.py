@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 
 from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 NARROWEST_TABLE = 60
 """Characters below which nothing is printed as a table."""
-UNBOUNDED = 10_000
+BETWEEN = 3
+"""Characters between the texts of two columns; one more stands on either side of a table."""
 
 
 def print_rows(
@@ -28,16 +28,33 @@ def print_rows(
         rows: a text for each column.
         left: numbers of the columns that are aligned to the left; the others hold numbers.
     """
+    texts = [[name, *(row[place] for row in rows)] for place, name in enumerate(columns)]
+    available = console.width - BETWEEN * (len(columns) - 1) - 2
+    widths = _widths(texts, available)
+    if widths is None or console.width < NARROWEST_TABLE:
+        _print_list(console, columns, rows)
+        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for place, name in enumerate(columns):
-        table.add_column(Text(name), justify="left" if place in left else "right")
+    for place, (name, width) in enumerate(zip(columns, widths, strict=True)):
+        table.add_column(Text(name), justify="left" if place in left else "right", width=width)
     for row in rows:
         table.add_row(*map(Text, row))
-    narrowest = Measurement.get(console, console.options.update_width(UNBOUNDED), table).minimum  # words unbroken
-    if console.width < max(NARROWEST_TABLE, narrowest):
-        _print_list(console, columns, rows)
-    else:
-        console.print(table)
+    console.print(table)
+
+
+def _widths(texts: Sequence[Sequence[str]], available: int) -> list[int] | None:
+    """How wide each column is: as its longest text, and where that is too much, the widest ones shorter.
+
+    No column is narrower than its longest word; None where that is still too much.
+    """
+    least = [max((len(word) for text in column for word in text.split()), default=0) for column in texts]
+    widths = [max(map(len, column)) for column in texts]
+    if sum(least) > available:
+        return None
+    while sum(widths) > available:
+        _, widest = max((width, place) for place, width in enumerate(widths) if width > least[place])
+        widths[widest] -= 1
+    return widths
 
 
 def _print_list(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
