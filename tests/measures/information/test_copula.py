@@ -51,7 +51,7 @@ def test_entropies_of_a_covariance_are_those_of_scipy(experts: int, components: 
         assert copula.entropy(subsets)[0].tolist() == pytest.approx(expected, abs=1e-8)
         both = [gaussian_entropy(covariance, variables + rest) for variables in own]
         told = np.add(expected, gaussian_entropy(covariance, rest)) - both
-        assert copula.told_about_others(subsets)[0].tolist() == pytest.approx(told.tolist(), abs=1e-8)
+        assert copula.information_about_others(subsets)[0].tolist() == pytest.approx(told.tolist(), abs=1e-8)
     others = [
         gaussian_entropy(covariance, of_experts(tuple({*range(experts)} - {one}), components)) for one in range(experts)
     ]
