@@ -135,7 +135,7 @@ def test_what_follows_the_ceiling_is_not_used_even_below_it() -> None:
     assert divergence_rate(course[None], ceiling=1e5).item() == pytest.approx(0.1, abs=1e-12)
 
 
-def test_twins_that_met_are_left_out() -> None:
+def test_replicas_that_became_equal_are_left_out() -> None:
     t = torch.arange(60, dtype=torch.float64)
     course = torch.exp(-0.5 * t)
     course[40:] = 0
@@ -151,7 +151,7 @@ def test_a_transient_is_left_out() -> None:
     assert divergence_rate(course[None], start=10).item() == pytest.approx(0.2, abs=1e-12)
 
 
-def test_twins_of_the_logistic_map_part_at_ln_2() -> None:
+def test_replicas_of_the_logistic_map_diverge_at_ln_2() -> None:
     x = logistic(400, 1, 10)[:, 0]
     y = x + 1e-12
     distances = []

@@ -40,7 +40,7 @@ def test_a_cubic_of_the_given_numbers_leaves_nothing() -> None:
     assert left[..., 1].std() == pytest.approx(1e-3, rel=0.2)
 
 
-def test_constants_stay_constant_and_numbers_that_are_not_finite_tell_nothing() -> None:
+def test_constants_stay_constant_and_numbers_that_are_not_finite_give_nan() -> None:
     samples, given = normal(2, 100, 2), normal(2, 100, 1, seed=1)
     samples[0, :, 1] = 0.7
     given[1, 3] = math.nan
@@ -80,7 +80,7 @@ def test_too_few_games_for_the_terms() -> None:
         assert Copula.of(normal(1, 8, 2, 1), normal(1, 8, 5)).joint_entropy.isnan().all()
 
 
-def test_what_is_left_is_told_in_units_of_the_states() -> None:
+def test_residuals_are_in_units_of_the_states() -> None:
     """x = t + noise of variance v: H(x|t) lies log2(v/(1 + v))/2 below H(x), and not at that of a standard normal."""
     given = normal(40, 1000, 1)
     states = given[:, :, None] + 0.1 * normal(40, 1000, 1, 1, seed=1)
@@ -101,8 +101,8 @@ def test_the_noise_floor_is_what_is_left_of_copies_of_the_target() -> None:
 @pytest.mark.parametrize("function", [torch.tanh, lambda t: t**3, lambda t: t - t**2, torch.sin])
 def test_smooth_functions_of_the_targets_are_taken_out(function) -> None:
     targets = 2 * torch.rand(6, 1000, 4, generator=seeded()).double() - 1
-    told = function(targets)
-    told = (told / told.std(dim=1, keepdim=True))[:, :, None]
-    outputs = told + 0.1 * normal(6, 1000, 16, 4, seed=1)
+    signal = function(targets)
+    signal = (signal / signal.std(dim=1, keepdim=True))[:, :, None]
+    outputs = signal + 0.1 * normal(6, 1000, 16, 4, seed=1)
     assert_mean(higher_order_information(outputs, targets).binding, 0.0, bias=0.03)
     assert higher_order_information(outputs).binding.mean() > 10
