@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from badger_sweeps.commands.command import unknown_word
 from badger_sweeps.commands.errors import explained
 from badger_sweeps.configuration import files
-from badger_sweeps.measures.unmeasurable import tell_in_one_line
+from badger_sweeps.measures.unmeasurable import print_warnings_in_one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +30,7 @@ def main() -> None:
 
     Exit status: 0 when all runs finished, 2 for what the user can mend, 130 or 143 after Ctrl-C or SIGTERM.
     """
-    tell_in_one_line()
+    print_warnings_in_one_line()
     if len(sys.argv) > 1 and _is_a_word(sys.argv[1]):
         raise explained(unknown_word(sys.argv[1]))
     application = hydra.main(config_path=str(files.folder()), config_name=files.NAME, version_base="1.3")(_job)

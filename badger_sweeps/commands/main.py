@@ -27,9 +27,9 @@ def main() -> None:
 
 def _run(name: str) -> None:
     from badger_sweeps.commands.errors import explained
-    from badger_sweeps.measures.unmeasurable import tell_in_one_line
+    from badger_sweeps.measures.unmeasurable import print_warnings_in_one_line
 
-    tell_in_one_line()
+    print_warnings_in_one_line()
     try:
         run_command(name, sys.argv[2:])
     except Exception as error:

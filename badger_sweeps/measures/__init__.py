@@ -1,1 +1,1 @@
-"""What is measured: pure functions of numbers and tensors. Nothing here knows how a run was made."""
+"""Measures: pure functions of numbers and tensors, which know neither runs nor files."""

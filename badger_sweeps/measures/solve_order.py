@@ -1,4 +1,4 @@
-"""When each frequency of the frequency task is solved, and in which order."""
+"""The iterations at which the frequencies of the frequency task are solved, and tests of their order."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from torch import Tensor
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 ARRANGEMENTS = 9999
-"""Random arrangements behind a permutation test; every one is counted where there are no more than these."""
+"""Random permutations of a test; where there are no more than these, all are enumerated."""
 
 Sample = Sequence[float | int] | NDArray[np.float64]
-"""The values of one group."""
+"""The values of one group, shape (values,)."""
 
 
 class SolveIterations(NamedTuple):
-    """When each frequency was solved, a row for each member."""
+    """The iteration at which each frequency was solved; a row for each member."""
 
     iterations: Float[Tensor, "population frequency"]
-    """tau_k, in outer iterations; the budget where it was not reached."""
+    """tau_k, in outer iterations; the budget where the frequency was not solved."""
     solved: Bool[Tensor, "population frequency"]
-    """Whether it was reached within the budget; if not, tau_k is censored."""
+    """Whether the frequency was solved within the budget; if not, tau_k is censored."""
 
 
 def solve_iterations(
@@ -39,35 +39,35 @@ def solve_iterations(
     in_a_row: int = 3,
     smoothing: int = 3,
 ) -> SolveIterations:
-    """tau_k: the first iteration from which on smoothed Re rho_k >= `level` for `in_a_row` evaluations.
+    """tau_k, the first iteration from which smoothed Re rho_k >= `level` for `in_a_row` evaluations.
 
-    Smoothing is a centred moving median, narrower towards both ends. It leaves rising curves as they are, so that it
-    removes lone spikes and dips without delaying tau_k. With 1000 games the sampling error of rho_k is below 0.02; what
-    is to be smoothed is the training's own jitter.
+    Smoothing is a centred moving median, narrower towards both ends. It does not change a rising curve: it removes
+    single spikes and dips without delaying tau_k. With 1000 games the sampling error of rho_k is below 0.02; smoothing
+    is for fluctuations of the training itself.
 
-    Evaluations that are NaN or infinite count as not made: those before and after them are neighbours, and tau_k is
-    late by at most the gap. A run that diverges before it has solved a frequency has not solved it.
+    Evaluations that are NaN or infinite are left out: those before and after them become neighbours, and tau_k is late
+    by at most the gap. A run that diverges before it has solved a frequency has not solved it.
 
     Args:
         coherent: Re rho_k at each evaluation; see `spectrum`.
         iterations: of each evaluation, rising.
         budget: the iteration at which tau_k is censored; evaluations after it are not used.
         level: of Re rho_k.
-        in_a_row: evaluations, at least 1.
-        smoothing: evaluations in the median, odd; 1 smooths nothing.
+        in_a_row: consecutive evaluations, at least 1.
+        smoothing: evaluations in the median, odd; 1 for no smoothing.
 
     Returns:
-        tau_k = NaN, unsolved, where fewer than `in_a_row` evaluations can be used.
+        tau_k in outer iterations; NaN, unsolved, where fewer than `in_a_row` evaluations are finite.
     """
     times = iterations.to(coherent.device, torch.float64)
     if len(times) != coherent.shape[1] or (times.diff() <= 0).any():
-        raise ValueError("iterations must rise and belong to the evaluations one by one")
+        raise ValueError("iterations must rise, one for each evaluation")
     if in_a_row < 1 or smoothing < 1 or smoothing % 2 == 0:
         raise ValueError(f"in_a_row must be at least 1 and smoothing odd; found {in_a_row}, {smoothing}")
     used = times <= budget
     times, curves = times[used], coherent.detach().double()[:, used]
 
-    # Evaluations that were made first, in order, so that gaps close; then what was not made.
+    # Finite evaluations first, in order, so that gaps close; then those that are not finite.
     made, order = torch.sort(curves.isfinite().to(torch.uint8), dim=1, descending=True, stable=True)
     counts = made.sum(dim=1)
     curves, times = curves.gather(1, order), times[order]
@@ -87,24 +87,24 @@ def solve_iterations(
 
 
 class SolveOrder(NamedTuple):
-    """In which order a member solved the frequencies."""
+    """The order in which a member solved the frequencies; dimensionless."""
 
     spearman: Float[Tensor, " population"]
-    """Rank correlation of (k, tau_k): 1 low frequencies first, -1 high ones first."""
+    """Spearman's rank correlation of (k, tau_k): 1 for low frequencies first, -1 for high ones first."""
     kendall: Float[Tensor, " population"]
     """Kendall's tau_b of (k, tau_k)."""
     simultaneity: Float[Tensor, " population"]
-    """(tau_max - tau_min) / median tau: 0 if all were solved at once."""
+    """(tau_max - tau_min) / median tau: 0 if all were solved at the same iteration."""
     solved: Float[Tensor, " population"]
-    """How many frequencies were solved."""
+    """The number of frequencies that were solved."""
 
 
 def solve_order(times: SolveIterations) -> SolveOrder:
-    """Each member's order of solving; dimensionless.
+    """Rank correlations of frequency and solve iteration, and their simultaneity; dimensionless.
 
     Frequencies that were not solved are tied at the budget, after all others: tau_b corrects for ties, and both
-    correlations say nothing of the order among them. Simultaneity is then a lower bound, given while the median itself
-    was reached.
+    correlations do not depend on the order among them. Simultaneity is then a lower bound, and is given only where the
+    median itself was reached.
 
     Returns:
         NaN correlations where all tau_k are equal, above all where no frequency was solved, and for a single frequency.
@@ -144,17 +144,18 @@ class PageTrend(NamedTuple):
     expected: float
     """E[L] without any order; its variance is not corrected for ties."""
     members: int
-    """How many members had an order to tell."""
+    """The number of members that have an order."""
 
 
 def page_trend(times: SolveIterations) -> PageTrend:
-    """Whether the members, each a seed, solve the frequencies in a common order (Page 1963; SciPy computes it).
+    """Page's trend test: whether the members, one per seed, solve the frequencies in a common order.
 
-    Members without any order (nothing solved, or all at once) or with NaN are left out: they cannot speak for either
-    side. Needs two others and three frequencies, else NaN. Ties, as among unsolved frequencies, take mean ranks; SciPy
-    does not correct for them, which makes p too large where many are tied; from ten frequencies on its p is a normal
-    approximation. Both p-values are one-sided: double the
-    smaller one for a two-sided test.
+    Members without an order (none solved, or all at the same iteration) or with NaN are left out. At least two members
+    and three frequencies must be left, else all is NaN. Ties, as among unsolved frequencies, take mean ranks. SciPy,
+    which computes the test, does not correct for them, so p is too large where many are tied; from ten frequencies on
+    its p is a normal approximation. Both p-values are one-sided: double the smaller one for a two-sided test.
+
+    Source: Page 1963.
     """
     found = times.iterations.cpu().numpy()
     rows = found[[_ordered(row) for row in found]]
@@ -177,10 +178,10 @@ def page_trend(times: SolveIterations) -> PageTrend:
 
 
 class Jonckheere(NamedTuple):
-    """The Jonckheere-Terpstra test of independent groups in a predicted order."""
+    """The Jonckheere-Terpstra test of independent groups in a predicted order; dimensionless."""
 
     statistic: float
-    """J: pairs of values from different groups that rise with the groups; ties count one half."""
+    """J, the number of pairs of values from different groups that rise with the groups; ties count one half."""
     expected: float
     """E[J] without any order."""
     variance: float
@@ -188,22 +189,22 @@ class Jonckheere(NamedTuple):
     z: float
     """(J - E)/sqrt(Var)."""
     p_rising: float
-    """One-sided permutation p-value against values that rise from group to group."""
+    """One-sided permutation p-value; small where values rise from group to group."""
     p_falling: float
-    """The same against values that fall."""
+    """One-sided permutation p-value; small where values fall from group to group."""
 
 
 def jonckheere(groups: Sequence[Sample], generator: np.random.Generator) -> Jonckheere:
-    """Whether values rise (or fall) over independent groups, given in the predicted order.
+    """The Jonckheere-Terpstra test: whether values rise or fall over independent groups in the predicted order.
 
     J = sum over i < j of U_ij. Without ties Var = [N^2(2N+3) - sum n_i^2(2n_i+3)]/72; the further terms for ties are
-    Lehmann's. p is exact where no more than 9999 arrangements exist, else from 9999 random ones (never below 1e-4): z
+    Lehmann's. p is exact where no more than 9999 permutations exist, else from 9999 random ones (never below 1e-4): z
     against the normal distribution is too optimistic for small groups (0.0086 for the exact 0.0111 of three ordered
     groups of two).
 
     Args:
-        groups: the values of each, such as tau of independent runs; those censored at one budget are ties.
-        generator: draws the arrangements.
+        groups: the values of each group, such as tau of independent runs; values censored at one budget are ties.
+        generator: draws the permutations.
 
     Returns:
         All NaN for fewer than two groups, a group of fewer than two values, NaN or infinity among the values, or values
@@ -241,26 +242,26 @@ def jonckheere(groups: Sequence[Sample], generator: np.random.Generator) -> Jonc
 
 
 def _rising_pairs(*samples: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
-    """J of samples along the last axis."""
+    """J of groups whose values lie along `axis`, which must be the last one."""
     pairs = combinations(samples, 2)
     rising = [(1 + np.sign(b[..., None, :] - a[..., :, None])).sum(axis=(-2, -1)) / 2 for a, b in pairs]
     return np.asarray(sum(rising))
 
 
 def _ordered(values: NDArray[np.float64]) -> bool:
-    """Whether they are numbers that are not all the same."""
+    """Whether the values are finite and not all equal."""
     return bool(np.isfinite(values).all() and len(values) > 1 and np.ptp(values) > 0)
 
 
 def _moving_median(
     curves: Float[Tensor, "population time frequency"], counts: Real[Tensor, "population frequency"], width: int
 ) -> Float[Tensor, "population time frequency"]:
-    """Of windows as wide as they can be about each of the first `counts` points."""
+    """Medians of centred windows, narrower towards the ends, about each of the first `counts` points."""
     smooth = curves.clone()
-    place = torch.arange(curves.shape[1], device=curves.device)[None, :, None]
+    position = torch.arange(curves.shape[1], device=curves.device)[None, :, None]
     for radius in range(1, (min(width, curves.shape[1]) - 1) // 2 + 1):
         inner = slice(radius, curves.shape[1] - radius)
         medians = curves.unfold(1, 2 * radius + 1, 1).median(dim=-1).values
-        fits = (place[:, inner] + radius < counts[:, None]).expand_as(medians)
+        fits = (position[:, inner] + radius < counts[:, None]).expand_as(medians)
         smooth[:, inner] = torch.where(fits, medians, smooth[:, inner])
     return smooth

@@ -1,4 +1,4 @@
-"""The staircase a learner walks down when it solves one dimension after another."""
+"""The staircase: the levels of the loss at which some of the task's parts are solved."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class Staircase:
-    """Levels (D - k)/D for k = 0..D solved parts, and the block of iterations that tells them apart.
+    """The levels (D - k)/D of the normalised error for k = 0..D solved parts, and the length of a block of iterations.
 
     On the Guessing Game the parts are the dimensions: with k of them exact and the others at chance the normalised
-    error is (D - k)/D, for squares and absolute values alike. Under squares the same holds for any k-dimensional
-    subspace of the targets, so that at a level the errors of the dimensions may be spread over all of them; "all
-    outputs equal to the targets' mean", at 1 - 1/D, is the best known case. Per-dimension errors tell these apart,
-    levels do not. On the frequency task the parts are the frequencies.
+    error is (D - k)/D, for squared and absolute errors. Under squared errors the same holds for any k-dimensional
+    subspace of the targets, so the error of a level may be spread over all dimensions; "all outputs equal to the
+    targets' mean", at 1 - 1/D, is the best known case. Errors per dimension distinguish these cases, levels do not.
+    On the frequency task the parts are the frequencies.
 
     Attributes:
-        parts: D, in how many equal parts the task can be solved.
-        block: iterations per block mean; see `for_run`.
+        parts: D, the number of equal parts of the task.
+        block: iterations per block; `for_run` makes blocks long enough to distinguish levels by their means.
     """
 
     parts: int
@@ -46,16 +46,16 @@ class Staircase:
 
     @property
     def tolerance(self) -> float:
-        """A quarter of the gap between levels: what counts as the same level."""
+        """A quarter of the gap between levels: losses that differ by less count as the same level."""
         return 0.25 / self.parts
 
-    def nearest(self, level: float | ArrayLike) -> NDArray[np.float64]:
-        """The level nearest to each level; NaN for NaN."""
-        unsolved = np.round(np.asarray(level, dtype=float) * self.parts)
+    def nearest(self, loss: float | ArrayLike) -> NDArray[np.float64]:
+        """The level of the staircase that is nearest to each loss; NaN for NaN."""
+        unsolved = np.round(np.asarray(loss, dtype=float) * self.parts)
         return np.asarray(np.clip(unsolved, 0, self.parts) / self.parts)
 
     def block_means(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Means over consecutive blocks of the first axis; what is left over at the end is not used."""
+        """Means over consecutive blocks of the first axis; an incomplete block at the end is not used."""
         values = np.asarray(values, dtype=float)
         blocks = len(values) // self.block
         whole = values[: blocks * self.block].reshape(blocks, self.block, *values.shape[1:])

@@ -1,4 +1,4 @@
-"""Kaplan-Meier curves of a time that some members have not reached within the budget."""
+"""Kaplan-Meier curves of times that are censored at the budget."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from badger_sweeps.measures.estimates import censored_at
 
 
 class SurvivalCurve(NamedTuple):
-    """The share of members that have not got there yet, as a step function.
+    """The share of members whose event has not happened yet, as a step function of the iteration.
 
     Attributes:
-        time: where the curve steps, starting at 0.
-        surviving: the share from that time on.
-        low: lower end of the 95 % interval (Greenwood, log-log).
-        high: upper end.
-        median: the time by which half of the members were there; None unless more than half were.
+        time: iterations at which the curve steps, starting at 0; shape (steps,).
+        surviving: the share from that time on; shape (steps,).
+        low: lower end of the 95 % interval (Greenwood, log-log); shape (steps,).
+        high: its upper end; shape (steps,).
+        median: the iteration by which half of the members had the event; None unless more than half had it.
     """
 
     time: NDArray[np.float64]
@@ -31,7 +31,12 @@ class SurvivalCurve(NamedTuple):
 
 
 def kaplan_meier(times: Sequence[int | None], budget: int) -> SurvivalCurve:
-    """The curve of `times`, censored at `budget` where they are None. lifelines does the estimating."""
+    """The Kaplan-Meier estimate of the survival curve, by lifelines.
+
+    Args:
+        times: the iteration of each member's event; None where it did not happen within the budget.
+        budget: the iteration at which times are censored.
+    """
     reached = [time is not None and time <= budget for time in times]
     fit = KaplanMeierFitter().fit(censored_at(times, budget), reached)
     interval = fit.confidence_interval_survival_function_

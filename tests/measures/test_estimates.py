@@ -120,7 +120,7 @@ def test_histories_of_before_divergence_was_a_column() -> None:
     """There a loss or a gradient that is not finite has diverged."""
     staircase = Staircase(parts=4, block=5)
     for name, value in (("loss", np.nan), ("grad_norm", np.nan), ("grad_norm", np.inf)):
-        columns = {key: own.copy() for key, own in member(0, *[1] * 20).items() if key != "diverged"}
+        columns = {key: values.copy() for key, values in member(0, *[1] * 20).items() if key != "diverged"}
         assert not outcome(0, columns, staircase).diverged
         columns[name][-1] = value
         assert outcome(0, columns, staircase).diverged
@@ -159,8 +159,8 @@ def test_the_effect_is_free_of_bias_where_differences_are_normal() -> None:
     values = [estimate.value for sample in samples[:200] if (estimate := standardized_mean(sample[:7])) is not None]
     assert len(values) == 200  # below eight there is no bootstrap, which would take long
     d = samples.mean(1) / samples.std(1, ddof=1)
-    own = [standardized_mean(sample) for sample in samples[:3]]
-    factor = [estimate.value / raw for estimate, raw in zip(own, d, strict=False) if estimate is not None]
+    estimates = [standardized_mean(sample) for sample in samples[:3]]
+    factor = [estimate.value / raw for estimate, raw in zip(estimates, d, strict=False) if estimate is not None]
     assert factor == pytest.approx([factor[0]] * 3)
     assert (factor[0] * d).mean() == pytest.approx(1, abs=0.015)
 

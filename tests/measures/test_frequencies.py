@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from badger_sweeps.measures.frequencies import spectrum
-from badger_sweeps.measures.unmeasurable import Unmeasurable
+from badger_sweeps.measures.unmeasurable import UnmeasurableWarning
 from badger_sweeps.tasks.frequency import Frequency
 
 
@@ -28,7 +28,7 @@ def band(samples: Tensor, frequencies: list[int]) -> Tensor:
 
 
 def once(found: list[warnings.WarningMessage]) -> bool:
-    return [item.category for item in found] == [Unmeasurable]
+    return [item.category for item in found] == [UnmeasurableWarning]
 
 
 @pytest.mark.parametrize("phases", ["common", "independent"])
@@ -121,7 +121,7 @@ def test_what_has_no_spectrum() -> None:
     guesses = targets.clone()
     guesses[1, 3, 2], targets[2, 0, 0], guesses[4, 7, 5] = torch.nan, torch.inf, -torch.inf
     targets[3, 5] = targets[3, 5] - band(targets[3, 5], [2])
-    with pytest.warns(Unmeasurable, match="spectrum") as found:
+    with pytest.warns(UnmeasurableWarning, match="spectrum") as found:
         measured = spectrum(guesses.float(), targets.float(), 5)
     assert once(list(found))
     for values in measured:
@@ -129,5 +129,5 @@ def test_what_has_no_spectrum() -> None:
         assert values[[1, 2, 4]].isnan().all()
     assert measured.amplitude[3].isnan().tolist() == [False, True, False, False, False]
     assert measured.out_of_band[3].isfinite()
-    with pytest.warns(Unmeasurable):
+    with pytest.warns(UnmeasurableWarning):
         assert all(values.isnan().all() for values in spectrum(torch.ones(2, 0, 11), torch.ones(2, 0, 11), 5))

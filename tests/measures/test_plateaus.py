@@ -13,11 +13,13 @@ from badger_sweeps.measures.staircase import Staircase
 CHANCE_VARIANCE = 0.8
 
 
-def noisy_ladder(dims: int, games: int, rest: int, rng: np.random.Generator, fall: int = 0) -> NDArray[np.float64]:
-    """Levels of `rest` iterations each, `fall` iterations from one to the next, with the sampling noise of `games`."""
+def noisy_staircase(
+    dims: int, games: int, on_level: int, rng: np.random.Generator, fall: int = 0
+) -> NDArray[np.float64]:
+    """Levels of `on_level` iterations each and `fall` iterations between them, with the sampling noise of `games`."""
     solved: list[float] = []
     for level in range(dims + 1):
-        solved += [level] * rest
+        solved += [level] * on_level
         if level < dims:
             solved += np.linspace(level, level + 1, fall + 2)[1:-1].tolist()
     k = np.array(solved)
@@ -25,25 +27,25 @@ def noisy_ladder(dims: int, games: int, rest: int, rng: np.random.Generator, fal
 
 
 @pytest.mark.parametrize(
-    ("dims", "games", "rest"), [(2, 64, 200), (4, 64, 300), (4, 100, 200), (5, 64, 400), (20, 64, 1200)]
+    ("dims", "games", "on_level"), [(2, 64, 200), (4, 64, 300), (4, 100, 200), (5, 64, 400), (20, 64, 1200)]
 )
 @pytest.mark.parametrize("fall", [0, 30])
-def test_every_rung_of_a_noisy_ladder_is_found(dims: int, games: int, rest: int, fall: int) -> None:
+def test_every_level_of_a_noisy_staircase_is_found(dims: int, games: int, on_level: int, fall: int) -> None:
     staircase = Staircase.for_run(dims, games, CHANCE_VARIANCE / dims)
     for seed in range(5):
-        plateaus = find_plateaus(noisy_ladder(dims, games, rest, np.random.default_rng(seed), fall), staircase)
+        plateaus = find_plateaus(noisy_staircase(dims, games, on_level, np.random.default_rng(seed), fall), staircase)
         assert [plateau.staircase_level for plateau in plateaus] == staircase.levels.tolist()
         for number, plateau in enumerate(plateaus):
-            start = number * (rest + fall)
+            start = number * (on_level + fall)
             # A cut falls on a block's edge; with a slow fall its foot may be counted in.
             slack = 2 * staircase.block + fall
             assert abs(plateau.start - start) <= slack
-            assert abs(plateau.end - (start + rest)) <= slack
+            assert abs(plateau.end - (start + on_level)) <= slack
             assert abs(plateau.level - plateau.staircase_level) < staircase.tolerance
             assert abs(plateau.slope) * plateau.duration < staircase.tolerance
 
 
-def test_a_ladder_without_noise() -> None:
+def test_a_staircase_without_noise() -> None:
     staircase = Staircase(parts=4, block=5)
     curve = np.repeat([1, 0.75, 0.5, 0.25, 0], 100)
     found = [
@@ -95,7 +97,7 @@ def test_noise_alone_is_one_plateau() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 7, 39])
-def test_too_short_to_tell(length: int) -> None:
+def test_a_curve_that_is_too_short_has_no_plateaus(length: int) -> None:
     assert find_plateaus(np.ones(length), Staircase(parts=4, block=8)) == []
 
 
@@ -107,7 +109,7 @@ def test_what_follows_nan_is_not_used() -> None:
 
 
 def test_long_runs_are_cut_at_coarser_blocks() -> None:
-    curve = noisy_ladder(4, 64, 4000, np.random.default_rng(0))
+    curve = noisy_staircase(4, 64, 4000, np.random.default_rng(0))
     plateaus = find_plateaus(curve, Staircase(parts=4, block=8))
     assert [plateau.staircase_level for plateau in plateaus] == [1, 0.75, 0.5, 0.25, 0]
 

@@ -21,11 +21,11 @@ from badger_sweeps.measures.solve_order import (
     solve_iterations,
     solve_order,
 )
-from badger_sweeps.measures.unmeasurable import Unmeasurable
+from badger_sweeps.measures.unmeasurable import UnmeasurableWarning
 
 
 def once(found: list[warnings.WarningMessage]) -> bool:
-    return [item.category for item in found] == [Unmeasurable]
+    return [item.category for item in found] == [UnmeasurableWarning]
 
 
 def steps(*firsts: int, length: int = 20) -> Tensor:
@@ -76,7 +76,7 @@ def test_gaps_close(data: st.DataObject) -> None:
     made = curve.isfinite()
     beside = torch.stack([curve, torch.full_like(curve, 0.2)], dim=1)[None]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Unmeasurable)
+        warnings.simplefilter("ignore", UnmeasurableWarning)
         found = solve_iterations(beside, iterations, 100, smoothing=smoothing)
         alone = solve_iterations(curve[made][None, :, None], iterations[made], 100, smoothing=smoothing)
     np.testing.assert_equal(found.iterations[:, :1].numpy(), alone.iterations.numpy())
@@ -94,14 +94,14 @@ def test_a_diverged_run_has_not_solved_the_rest() -> None:
 def test_too_few_evaluations() -> None:
     curves = steps(2).repeat(2, 1, 1)
     curves[1, 2:] = torch.nan
-    with pytest.warns(Unmeasurable, match="solve iterations") as warned:
+    with pytest.warns(UnmeasurableWarning, match="solve iterations") as warned:
         found = solve_iterations(curves, torch.arange(20), 20)
     assert once(list(warned))
     assert found.iterations[0].tolist() == [2]
     assert found.iterations[1].isnan().all()
     assert found.solved.tolist() == [[True], [False]]
     for length in range(3):
-        with pytest.warns(Unmeasurable):
+        with pytest.warns(UnmeasurableWarning):
             assert solve_iterations(steps(0, length=length), torch.arange(length), 20).iterations.isnan().all()
 
 
@@ -140,7 +140,7 @@ def test_one_exchange_and_ties_by_hand() -> None:
 
 def test_simultaneity_needs_the_median() -> None:
     rows = [[10.0, 20, 1000, 1000], [10, 20, 30, 1000], [10, 1000, 1000, 1000], [0, 0, 0, 5]]
-    with pytest.warns(Unmeasurable) as warned:
+    with pytest.warns(UnmeasurableWarning) as warned:
         found = solve_order(solved_at(rows))
     assert once(list(warned))
     np.testing.assert_allclose(found.simultaneity, [np.nan, 990 / 25, np.nan, np.nan])
@@ -149,7 +149,7 @@ def test_simultaneity_needs_the_median() -> None:
 
 def test_unsolved_and_simultaneous_frequencies_are_no_order() -> None:
     rows = [[1000.0] * 4, [30.0] * 4, [math.nan, 1, 2, 3], [1, 2, 3, 4]]
-    with pytest.warns(Unmeasurable, match="solve order") as warned:
+    with pytest.warns(UnmeasurableWarning, match="solve order") as warned:
         found = solve_order(solved_at(rows))
     assert once(list(warned))
     for values in (found.spearman, found.kendall):
@@ -190,7 +190,7 @@ def test_members_without_an_order_have_no_vote() -> None:
 
 @pytest.mark.parametrize("rows", [[[1000.0] * 5] * 8, [[1.0, 2, 3, 4, 5]], [[1.0, 2]] * 5, [[math.nan] * 5] * 3])
 def test_unsolved_is_never_ordered(rows: list[list[float]]) -> None:
-    with pytest.warns(Unmeasurable, match="page trend") as warned:
+    with pytest.warns(UnmeasurableWarning, match="page trend") as warned:
         found = page_trend(solved_at(rows))
     assert once(list(warned))
     assert np.isnan(found[:5]).all()
@@ -255,6 +255,6 @@ def test_jonckheere_of_two_groups_is_mann_whitney() -> None:
     "groups", [[], [[1.0, 2]], [[1.0, 2], []], [[1.0, 2], [3]], [[1.0, math.nan], [2, 3]], [[5.0, 5], [5, 5, 5]]]
 )
 def test_groups_without_an_order(groups: list[list[float]]) -> None:
-    with pytest.warns(Unmeasurable, match="Jonckheere") as warned:
+    with pytest.warns(UnmeasurableWarning, match="Jonckheere") as warned:
         assert np.isnan(jonckheere(groups, np.random.default_rng(0))).all()
     assert once(list(warned))

@@ -1,1 +1,1 @@
-"""How a series or a trajectory moves: memory, chaos, oscillation."""
+"""Dynamics of a series or a trajectory: memory, chaos, oscillation."""

@@ -1,4 +1,4 @@
-"""Which series can be measured at all."""
+"""Series that can be measured: long enough, finite, and varying by more than rounding."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def rounding(values: Float[Tensor, "population time"]) -> Float[Tensor, " population"]:
-    """How far a few roundings in the series' own precision can part two of its values."""
+    """The largest difference between two values of each series that a few roundings in its precision can make."""
     return 8 * torch.finfo(values.dtype).eps * values.abs().amax(dim=1).double()
 
 

@@ -1,4 +1,4 @@
-"""Memory of a series: the Hurst exponent by rescaled range and by detrended fluctuation analysis."""
+"""The Hurst exponent of a series, its memory, by rescaled range and by detrended fluctuation analysis."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from badger_sweeps.measures.dynamics.surrogates import AgainstSurrogates, compar
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 LEAST = 512
-"""Values below which no exponent is given."""
+"""The least number of values for an exponent."""
 RULE = f"needs {LEAST} finite values that vary"
 
 
 class Hurst(NamedTuple):
-    """Both exponents; the function that gives them says over which axes."""
+    """The Hurst exponent by two estimators; dimensionless. The axes are those of the function that returns it."""
 
     rs: Float[Tensor, "*axes"]
-    """By rescaled range, corrected for short series; saturates at 1 and is drawn towards 0.5."""
+    """By rescaled range, corrected for short series; saturates at 1 and is biased towards 0.5."""
     dfa: Float[Tensor, "*axes"]
-    """By detrended fluctuation analysis; the one to rely on."""
+    """By detrended fluctuation analysis, the more reliable one."""
 
 
 def hurst(series: Float[Tensor, "population time"]) -> Hurst:
-    """How the spread of a series' running sum grows with the length looked at: length^H.
+    """The Hurst exponent H: the spread of a series' running sum over a window of n values grows as n^H.
 
-    Both estimators sum the series up themselves, so 0.5 means values without memory, above 0.5 persistence and below
-    it alternation. Given the *levels* of a loss, 0.5 says that its noise is independent from batch to batch about a
-    flat level. A loss that *moves* at random, a walk, has levels of DFA 1.5 (R/S saturates at about 0.9) and
-    `increments` of 0.5. Report both, of the training and of the evaluation loss. A trend or a step within the series
-    reads as memory: measure within a plateau (`on_stretches`).
+    Both estimators compute the running sum themselves, so 0.5 means values without memory, above 0.5 persistence and
+    below 0.5 alternation. For the *values* of a loss, 0.5 means noise about a constant that is independent from batch
+    to batch. A loss that is a random walk has DFA 1.5 for its values (R/S saturates at about 0.9) and 0.5 for its
+    `increments`. Report both, for the training and for the evaluation loss. A trend or a step in the series looks like
+    memory: measure within a plateau (`on_stretches`).
 
-    R/S: slope of ln(R/S) over 15 lengths in the middle of the logarithmic range, with the correction of Anis & Lloyd
-    (1976); `nolds.hurst_rs(fit="poly", corrected=True)`. DFA (Peng et al. 1994): slope of the logarithm of the rms
-    deviation from straight lines over four window lengths, evenly spaced in the logarithm from 8 to a tenth of the
-    series, windows next to each other; `nolds.dfa(fit_exp="poly", fit_trend="poly", overlap=False)`. nolds' own choice
-    of lengths, from 4 upwards with overlap, takes ten times as long and is more biased (1024 values of white
-    noise .53, of fractional noise of H = .3 .35), though it spreads less (.03 on white noise).
+    R/S: slope of ln(R/S) over 15 window lengths in the middle of the logarithmic range, with the correction of Anis &
+    Lloyd (1976); `nolds.hurst_rs(fit="poly", corrected=True)`. DFA (Peng et al. 1994): slope of the logarithm of the
+    rms deviation from straight lines over four window lengths, evenly spaced in the logarithm from 8 to a tenth of the
+    series, windows without overlap; `nolds.dfa(fit_exp="poly", fit_trend="poly", overlap=False)`. nolds' default
+    lengths, from 4 upwards with overlap, take ten times as long and are more biased (.53 for 1024 values of white
+    noise, .35 for fractional noise of H = .3), with a smaller standard deviation (.03 on white noise).
 
-    Bias and spread, as mean and standard deviation over 300 series:
+    Errors, as mean and standard deviation over 300 series:
 
     | series               | truth (R/S, DFA) | R/S 512  | DFA 512   | R/S 1024 | DFA 1024  |
     |----------------------|------------------|----------|-----------|----------|-----------|
@@ -59,7 +59,7 @@ def hurst(series: Float[Tensor, "population time"]) -> Hurst:
     A member takes about 5 ms at 512 values and 7 ms at 1024.
 
     Args:
-        series: at least 512 iterations.
+        series: values of at least 512 iterations.
 
     Returns:
         Dimensionless, float64, one value per member. NaN, with one warning, for members that are too short, constant
@@ -72,25 +72,25 @@ def hurst(series: Float[Tensor, "population time"]) -> Hurst:
 
 
 def increments(series: Float[Tensor, "population time"]) -> Float[Tensor, "population time-1"]:
-    """The change from each iteration to the next, in float64; the exponents of a walk are told from these.
+    """The change from each iteration to the next, in float64, from which the exponent of a random walk is measured.
 
-    Where a member's increments differ only by the rounding of its levels (a straight line, a constant), they are all
-    given the same value, so that nothing is measured of rounding errors.
+    Where a member's increments differ only by the rounding of its values (a straight line, a constant), they are all
+    set to one value, so that no exponent of rounding errors is measured.
     """
     steps = series.double().diff(dim=1)
     if steps.shape[1] == 0:
         return steps
-    alike = steps.amax(dim=1) - steps.amin(dim=1) <= rounding(series)
-    return torch.where(alike[:, None], steps[:, :1], steps)
+    equal = steps.amax(dim=1) - steps.amin(dim=1) <= rounding(series)
+    return torch.where(equal[:, None], steps[:, :1], steps)
 
 
 def sliding(series: Float[Tensor, "population time"], window: int, ends: Sequence[int]) -> Hurst:
-    """The exponents of the last `window` values before each end; see `hurst`.
+    """The Hurst exponents of the last `window` values before each end; see `hurst`.
 
     Args:
-        series: levels or increments; increment i leads from iteration i to i + 1.
+        series: values or increments; increment i is the change from iteration i to i + 1.
         window: at least 512.
-        ends: each is the iteration after the last one used.
+        ends: of each window, the iteration after its last.
 
     Returns:
         Fields of shape (population, end). NaN, with one warning, also for ends that have fewer values before them.
@@ -99,11 +99,11 @@ def sliding(series: Float[Tensor, "population time"], window: int, ends: Sequenc
 
 
 def on_stretches(series: Float[Tensor, " time"], stretches: Sequence[tuple[int, int]]) -> Hurst:
-    """The exponents of one member within given stretches, such as its plateaus; see `hurst`.
+    """The Hurst exponents of one member within given stretches, such as its plateaus; see `hurst`.
 
     Args:
-        series: levels or increments of one member.
-        stretches: (start, end) each, the end not included.
+        series: values or increments of one member.
+        stretches: (start, end) of each, the end not included.
 
     Returns:
         Fields of shape (stretch,). NaN, with one warning, for stretches of fewer than 512 values and those that reach
@@ -114,21 +114,21 @@ def on_stretches(series: Float[Tensor, " time"], stretches: Sequence[tuple[int, 
 
 
 class HurstAgainstShuffles(NamedTuple):
-    """Both exponents beside those of the same values in random order."""
+    """The Hurst exponents beside those of the same values in random order; dimensionless."""
 
     rs: AgainstSurrogates
     """By rescaled range."""
     dfa: AgainstSurrogates
-    """By detrended fluctuation analysis; the one to rely on."""
+    """By detrended fluctuation analysis, the more reliable one."""
 
 
 def against_shuffles(
     series: Float[Tensor, "population time"], generator: Generator, draws: int = 200
 ) -> HurstAgainstShuffles:
-    """The exponents beside those of shuffles, two-sided: does the order of the values matter at all?
+    """The Hurst exponents beside those of shuffled values, two-sided: a test of whether the order of values matters.
 
-    The null hypothesis is independent values of the series' own distribution, so the bias of the estimators at this
-    length and distribution is in the null too. Costs `draws` times `hurst`.
+    The null hypothesis is independent values with the distribution of the series, so it includes the bias of the
+    estimators at this length and distribution. The cost is `draws` times that of `hurst`.
     """
     result, measured = _exponents(series)
     if not measured:
@@ -142,7 +142,7 @@ def against_shuffles(
 
 def _over(series: Float[Tensor, "population time"], stretches: Sequence[tuple[int, int]], measure: str) -> Hurst:
     time = series.shape[1]
-    # What does not lie within the series is an empty stretch, which cannot be measured.
+    # A stretch that does not lie within the series becomes an empty one, which cannot be measured.
     within = [(start, end) if 0 <= start <= end <= time else (0, 0) for start, end in stretches]
     found = [_exponents(series[:, start:end]) for start, end in within]
     if not all(measured for _, measured in found):
@@ -157,7 +157,7 @@ def _over(series: Float[Tensor, "population time"], stretches: Sequence[tuple[in
 
 
 def _exponents(series: Float[Tensor, "population time"]) -> tuple[Hurst, bool]:
-    """The exponents, and whether every member could be measured."""
+    """The exponents of each member, and whether every member could be measured."""
     usable = can_be_measured(series, LEAST)
     rows = series.detach().double().cpu().numpy()
     both = [_of_one(row) if ok else (math.nan, math.nan) for row, ok in zip(rows, usable.tolist(), strict=True)]
@@ -168,7 +168,7 @@ def _exponents(series: Float[Tensor, "population time"]) -> tuple[Hurst, bool]:
 def _of_one(row: NDArray[np.float64]) -> tuple[float, float]:
     from badger_sweeps.measures.dynamics._nolds import nolds  # a fifth of a second to import
 
-    # Where a series stands still, nolds leaves such windows out if the values minus their mean are exactly zero.
+    # nolds leaves out windows with equal values only if these values minus their mean are exactly zero.
     row = row - np.median(row)
     windows = np.unique(np.geomspace(8, len(row) / 10, 4).round().astype(int))
     rs = nolds.hurst_rs(row, fit="poly", corrected=True)

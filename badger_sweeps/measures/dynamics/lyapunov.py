@@ -1,4 +1,4 @@
-"""Chaos: Lyapunov exponents of a series, of twin runs and of a map."""
+"""Lyapunov exponents, the measure of chaos: of a series, of perturbed replicas and of a map."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from badger_sweeps.measures.dynamics.surrogates import AgainstSurrogates, compar
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 LEAST = 200
-"""Values of a series below which no exponent is given."""
+"""The least number of values of a series for an exponent."""
 LEAST_OF_REPLICAS = 10
-"""Distances of twin runs below which no rate is given."""
+"""The least number of distances between perturbed replicas for a rate."""
 
 
 def rosenstein(
@@ -27,21 +27,21 @@ def rosenstein(
     min_tsep: int = 1,
     trajectory_len: int = 6,
 ) -> Float[Tensor, " population"]:
-    """The rate at which neighbours in a delay embedding part: the largest Lyapunov exponent, *if* there is one.
+    """The rate at which neighbours in a delay embedding diverge: the largest Lyapunov exponent of a chaotic series.
 
     Slope of the mean ln distance of nearest neighbours over `trajectory_len` iterations (Rosenstein et al. 1993), by
     `nolds.lyap_r(fit="poly")`. With these settings the logistic map at r = 4, truth .693, gives .693 +- .002 from 1000
     values and .692 +- .010 from 200; but **white noise gives .53 +- .01** from 1000 and .41 +- .02 from 200, since
-    neighbours of noise part as well. The value means nothing by itself: use `against_surrogates`. (nolds' own settings
-    give 0 on the logistic map.) Distances of zero are left out by nolds, so a series with many equal values is biased.
-    Memory and time grow with the square of the length: 1000 values take about 0.1 s and 20 MB a member.
+    neighbours in noise diverge as well. The value alone shows nothing: use `against_surrogates`. (nolds' default
+    settings give 0 on the logistic map.) nolds leaves out distances of zero, so a series with many equal values is
+    biased. Memory and time grow with the square of the length: 1000 values take about 0.1 s and 20 MB per member.
 
     Args:
         series: at least 200 iterations of a stationary section.
-        emb_dim: values that make up a point.
-        lag: iterations between them.
+        emb_dim: values per point of the embedding.
+        lag: iterations between these values.
         min_tsep: neighbours are more than this many iterations apart.
-        trajectory_len: iterations they are followed for; too long, and they have parted as far as they can.
+        trajectory_len: iterations over which distances are followed; with too many, distances saturate.
 
     Returns:
         Nats per iteration, float64. NaN, with one warning, for members that are too short, constant, not finite or so
@@ -64,19 +64,20 @@ def against_surrogates(
     min_tsep: int = 1,
     trajectory_len: int = 6,
 ) -> AgainstSurrogates:
-    """`rosenstein` beside its phase-randomised surrogates, two-sided.
+    """The exponent of `rosenstein` beside those of surrogates, two-sided.
 
-    A small p-value says that the series is not linear Gaussian noise; it does not say that it is chaotic. Independent
-    noise of a skewed or flat distribution is not Gaussian either: 1000 exponential values give .57 beside .53 +- .01
-    and are rejected always, uniform ones nearly always. Where the values are not Gaussian, take `amplitude_adjusted`
-    surrogates, whose null contains these. Chaos may also lie below its surrogates: the Henon map gives .40 (truth .42).
+    A small p-value shows that the series is not linear Gaussian noise; it does not show that it is chaotic. Independent
+    noise with a skewed or flat distribution is not Gaussian either: 1000 exponential values give .57 beside .53 +- .01
+    and are always rejected, uniform ones nearly always. Where the values are not Gaussian, use `amplitude_adjusted`
+    surrogates, whose null hypothesis includes such noise. A chaotic series may also lie below its surrogates: the Henon
+    map gives .40 (truth .42).
 
     Args:
         series: at least 200 iterations of a stationary section, without trend.
-        generator: of the surrogates.
-        draws: how many; it costs `draws` times `rosenstein`.
-        surrogates: what they are.
-        emb_dim: as in `rosenstein`, and so are the others.
+        generator: draws the surrogates.
+        draws: number of surrogates; the cost is `draws` times that of `rosenstein`.
+        surrogates: makes them.
+        emb_dim: as in `rosenstein`.
         lag: as in `rosenstein`.
         min_tsep: as in `rosenstein`.
         trajectory_len: as in `rosenstein`.
@@ -102,26 +103,26 @@ def divergence_rate(
     floor: float = 0.0,
     ceiling: float = math.inf,
 ) -> Float[Tensor, " population"]:
-    """How fast twin runs part: the least-squares slope of ln distance per iteration.
+    """The rate at which perturbed replicas diverge: the least-squares slope of ln distance per iteration.
 
-    Twin runs see the same data in the same order; the weights of one are perturbed once, and distance is
-    ||delta theta|| from then on. The perturbation must be above the rounding of the weights: 1e-8 does for float64 but
-    changes nothing in float32, where it takes about 1e-6 of the weights. The fit ends before the distance first leaves
-    (floor, ceiling), so that neither twins that have met (an exact zero, or rounding errors) nor twins that are as far
-    apart as they can get are counted; choose a ceiling of, say, a tenth of ||theta|| and start after the perturbation
+    Two replicas see the same data in the same order; the weights of one are perturbed once, and distance is
+    ||delta theta|| from then on. The perturbation must exceed the rounding of the weights: 1e-8 is enough for float64
+    and changes nothing in float32, which needs about 1e-6 of the weights. The fit ends before the distance first leaves
+    (floor, ceiling), so that it contains neither replicas that have become equal (an exact zero, or rounding errors)
+    nor distances that have saturated; choose a ceiling of, say, a tenth of ||theta|| and start after the perturbation
     has turned into the fastest growing direction. Ending at a crossing biases the slope by about the fluctuation of
     ln distance divided by the length of the fit.
 
     Args:
-        distance: of each iteration, at least 10 within the fit.
+        distance: between the replicas at each iteration, at least 10 within the fit.
         start: first iteration of the fit.
-        end: the iteration after its last; None for all there are.
-        floor: distances down to this one are not used, nor what follows them.
-        ceiling: distances from this one on are not used, nor what follows them.
+        end: the iteration after its last; None for all iterations.
+        floor: distances of at most this value are not used, nor are later ones.
+        ceiling: distances of at least this value are not used, nor are later ones.
 
     Returns:
-        Nats per iteration, float64: positive where twins part. NaN, with one warning, for members with fewer than 10
-        distances in the fit; distances that are not finite end it as the ceiling does.
+        Nats per iteration, float64: positive where replicas diverge. NaN, with one warning, for members with fewer than
+        10 distances in the fit; distances that are not finite end it as the ceiling does.
     """
     values = distance.double()[:, start:end]
     inside = values.isfinite() & (values > floor) & (values < ceiling)
@@ -135,7 +136,9 @@ def divergence_rate(
     enough = n >= LEAST_OF_REPLICAS
     if not enough.all():
         warn_unmeasurable(
-            "divergence of twin runs", f"needs {LEAST_OF_REPLICAS} distances between floor and ceiling", "fewer"
+            "divergence of perturbed replicas",
+            f"needs {LEAST_OF_REPLICAS} distances between floor and ceiling",
+            "fewer",
         )
     return slope.where(enough, math.nan)
 
@@ -150,23 +153,24 @@ def tangent_exponents(
 ) -> Float[Tensor, "population exponent"]:
     """The largest Lyapunov exponents of a map, from tangent vectors (Benettin et al. 1980).
 
-    Orthonormal tangent vectors are pushed through the map by forward-mode derivatives and made orthonormal again (QR)
-    after every step; exponent k is the mean of ln R_kk over the counted steps. The vectors start in random directions
-    and need time to turn: with n variables the first exponent comes out too low by up to about (ln(n) + 1.3)/2 divided
-    by the number of steps, 0.19 after 20 steps with n = 512. `discard` lets them turn first: either run the map
-    for longer than it is usually used, or read the exponent as that of a random perturbation within its usual time.
+    Forward-mode derivatives push orthonormal tangent vectors through the map, and a QR decomposition makes them
+    orthonormal again after every step; exponent k is the mean of ln R_kk over the counted steps. The vectors start in
+    random directions and need time to turn: with n variables the first exponent is too low by up to about
+    (ln(n) + 1.3)/2 divided by the number of steps, 0.19 after 20 steps with n = 512. `discard` skips the steps in which
+    they turn: either iterate the map for longer than in its normal use, or read the exponent as that of a random
+    perturbation within its normal use.
 
     Args:
         step: the map h_{t+1} = f(t, h_t) on states of shape (population, variable), t = 0, 1, ...; it must treat every
-            row by itself and be written in operations of PyTorch that have forward derivatives.
+            row independently and consist of PyTorch operations that have forward derivatives.
         state: h_0; its precision is that of the map, while orthonormalisation and sums are in float64.
-        steps: how many are counted, at least 1.
-        generator: of the first tangent vectors; all members get the same.
-        exponents: how many, at most the number of variables.
-        discard: steps that are made before counting starts.
+        steps: number of steps that are counted, at least 1.
+        generator: draws the first tangent vectors, the same for all members.
+        exponents: number of exponents, at most that of variables.
+        discard: steps before counting starts.
 
     Returns:
-        Nats per step, float64, largest first in the long run; -inf for a direction that the map flattens. NaN, with
+        Nats per step, float64, largest first for many steps; -inf for a direction that the map flattens. NaN, with
         one warning, for members whose state or tangents do not stay finite.
     """
     population, variables = state.shape
@@ -186,13 +190,13 @@ def tangent_exponents(
         state, pushed = _push(step, t, state, tangents.to(state.dtype))
         pushed = pushed.double()
         finite &= state.isfinite().all(dim=1) & pushed.isfinite().all(dim=(1, 2))
-        # A member that has left keeps a harmless frame, so that its NaN cannot disturb the decomposition of others.
+        # A member that is not finite gets the identity, so that its NaN cannot disturb the decomposition of others.
         pushed = torch.where(finite[:, None, None], pushed, identity)
         tangents, triangle = torch.linalg.qr(pushed)
         if t >= discard:
             total += triangle.diagonal(dim1=1, dim2=2).abs().log()
     if not finite.all():
-        warn_unmeasurable("exponents of tangents", "needs states and tangents that stay finite", "a member that left")
+        warn_unmeasurable("exponents of tangents", "needs states and tangents that stay finite", "a member without")
     return (total / steps).where(finite[:, None], math.nan)
 
 
@@ -202,7 +206,7 @@ def _push(
     state: Float[Tensor, "population variable"],
     tangents: Float[Tensor, "population variable exponent"],
 ) -> tuple[Float[Tensor, "population variable"], Float[Tensor, "population variable exponent"]]:
-    """The next state and the tangents pushed to it."""
+    """The next state, and the tangents pushed through the map."""
 
     def along(tangent: Tensor) -> tuple[Tensor, Tensor]:
         after, pushed = torch.func.jvp(lambda before: step(t, before), (state,), (tangent,))[:2]
@@ -232,7 +236,7 @@ def _rosenstein(
                 fit="poly",
                 debug_data=True,
             )
-            # nolds drops the iterations at which all distances are zero and fits what is left, be it one.
+            # nolds drops iterations at which all distances are zero and fits the others, even if only one is left.
             if len(followed) == trajectory_len:
                 values[member] = float(exponent)
     return values.to(series.device)

@@ -1,4 +1,4 @@
-"""Does the inner loop oscillate? The count of oscillating modes beside surrogates, and its power to find one."""
+"""Oscillations of the inner loop: the number of oscillating modes beside surrogates, and the power to detect one."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from badger_sweeps.measures.dynamics.surrogates import AgainstSurrogates, compar
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 POWER = 0.8
-"""Share of injected modes that must be found before an absence of modes may be claimed."""
+"""The share of injected modes that must be detected before the absence of modes can be concluded."""
 INJECTED_MODULUS = 0.975
-"""The middle of the moduli that count as lasting."""
+"""The middle of the moduli of sustained modes (`_spectrum.MODULUS`)."""
 
 
 class Oscillations(NamedTuple):
-    """The number of oscillating modes, and whether "none" may be claimed."""
+    """The number of oscillating modes beside surrogates, and the power to detect one."""
 
     oscillating: AgainstSurrogates
-    """Number of oscillating modes, beside the same states in random order of time; p one-sided, of so many or more."""
+    """Number of oscillating modes, beside that of the same states in random order of time; p is one-sided (greater)."""
     largest_surrogate: Float[Tensor, " population"]
-    """The largest count among surrogates."""
+    """The largest number among surrogates."""
     power: Float[Tensor, " population"]
-    """Share of injected oscillating modes that were found."""
+    """Share of injected oscillating modes that were detected."""
 
     @property
     def none(self) -> Bool[Tensor, " population"]:
-        """No oscillating modes: no more than surrogates have, where an injected one is found four times in five.
+        """Whether there are no oscillating modes: no more than surrogates have, at a power of at least 0.8.
 
-        False where nothing could be measured: then nothing is known.
+        False where nothing could be measured.
         """
         return (self.oscillating.value <= self.largest_surrogate) & (self.power >= POWER)
 
@@ -47,21 +47,22 @@ def oscillations(
     injected_share: float = 0.05,
     svd_rank: int = 0,
 ) -> Oscillations:
-    """`modes(states).oscillating` beside time-shuffled surrogates, with the power check (`power_to_find`).
+    """The number of oscillating modes beside that of time-shuffled surrogates, and the power to detect one.
 
-    Surrogates have the steps of every game in random order. With 19 of them a count above all has p = 0.05. Costs
-    draws + injections + 1 decompositions a member.
+    The number is that of `modes`, the power that of `power_to_find`. Surrogates have the steps of every game in random
+    order. With 19 of them a number above all others has p = 0.05.
+    The cost is draws + injections + 1 decompositions per member.
 
     Args:
         states: as in `modes`.
-        generator: of surrogates and injections; all members get the same orders, directions and phases.
+        generator: draws surrogates and injections; all members get the same orders, directions and phases.
         draws: number of surrogates.
         injections: number of injected modes.
-        injected_share: of the energy, in each.
+        injected_share: share of the energy in each injected mode.
         svd_rank: 0 for the hard threshold, or a rank.
 
     Returns:
-        See `Oscillations`. NaN, with one warning, for members that `modes` cannot measure either.
+        See `Oscillations`. NaN, with one warning, for members that `modes` cannot measure.
     """
     check_rank(svd_rank)
     if not can_be_decomposed(states).all():
@@ -79,13 +80,13 @@ def power_to_find(
     share: float = 0.05,
     svd_rank: int = 0,
 ) -> Float[Tensor, " population"]:
-    """The share of synthetic oscillating modes that the count finds when they are added to the states.
+    """The power to detect an oscillating mode: the share of synthetic modes, added to the states, that are detected.
 
     Each is Re(c_g lambda^t v) with |lambda| = 0.975, a random argument at least pi/T inside (2 pi/T, pi), a random
-    complex direction v and a random complex amplitude c_g per game, and carries `share` of the energy about the mean.
-    It is found if an eigenvalue passes as oscillating within 2 pi/T of its argument, the resolution of T steps. Half of
-    the injected share is asked of that eigenvalue: what stands at the very threshold of the count would pass it every
-    other time, however good the estimate.
+    complex direction v and a random complex amplitude c_g per game, and has `share` of the energy about the mean.
+    It is detected if an oscillating eigenvalue lies within 2 pi/T of its argument, the resolution of T steps. That
+    eigenvalue needs only half of the injected share: with a threshold equal to the injected share, half of the modes
+    would be missed, however good the estimate.
 
     Returns:
         Between 0 and 1. NaN, with one warning, for members that `modes` cannot measure.
@@ -109,7 +110,7 @@ def _counts(states: Float[Tensor, "population game step variable"], svd_rank: in
 def _time_shuffled(
     states: Float[Tensor, "population game step variable"], generator: Generator
 ) -> Float[Tensor, "population game step variable"]:
-    """The steps of every game in an order of its own."""
+    """The states with the steps of every game in another random order."""
     games, steps = states.shape[1:3]
     order = torch.rand(games, steps, generator=generator, device=generator.device).argsort(dim=1).to(states.device)
     return states[:, torch.arange(games, device=states.device)[:, None], order]
@@ -139,7 +140,7 @@ def _power(
 def _injected(
     states: Float[Tensor, "population game step variable"], share: float, generator: Generator
 ) -> tuple[Float[Tensor, "population game step variable"], float]:
-    """The states with an oscillation of `share` of the energy, and its argument."""
+    """The states plus an oscillation that has `share` of the energy, and its argument."""
     games, steps, variables = states.shape[1:]
 
     def draw(size: int) -> Tensor:

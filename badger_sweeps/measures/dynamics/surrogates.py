@@ -1,4 +1,4 @@
-"""Surrogates of a series, and what a measure is worth beside theirs."""
+"""Surrogates of a series, and the comparison of a measured value with those of surrogates."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from torch import Generator, Tensor
 def phase_randomised(
     series: Float[Tensor, "population time"], draws: int, generator: Generator
 ) -> Float[Tensor, "draw population time"]:
-    """Series with the same mean and power spectrum and random phases (Theiler et al. 1992).
+    """Phase-randomised surrogates: series with the same mean and power spectrum and random phases.
 
     The null hypothesis is a stationary linear Gaussian process: autocorrelations are kept, everything else is lost,
-    including a skewed or discrete distribution. Each Fourier coefficient is turned by its own uniform phase; that of
+    including a skewed or discrete distribution. Each Fourier coefficient gets an independent uniform phase; that of
     frequency zero stays, and with an even number of values that of the Nyquist frequency, which is real, gets a random
-    sign. The transform takes a series for periodic: where its ends do not meet (a trend), the surrogates inherit the
-    jump, so feed a section without trend.
+    sign. The transform treats a series as periodic: where its ends differ (a trend), the surrogates contain the jump,
+    so use a section without trend.
 
     All members get the same phases, so that a member's surrogates do not depend on its population. A member with a
-    value that is not finite has NaN surrogates: whatever is then measured of them says so.
+    value that is not finite has NaN surrogates.
 
     Returns:
         float64, on the device of the series.
+
+    Source: Theiler et al. 1992.
     """
     values = series.double()
     time = values.shape[1]
@@ -46,14 +48,17 @@ def phase_randomised(
 def amplitude_adjusted(
     series: Float[Tensor, "population time"], draws: int, generator: Generator
 ) -> Float[Tensor, "draw population time"]:
-    """The series' own values, in the order of a phase-randomised Gaussian series of like ranks (Theiler et al. 1992).
+    """Amplitude-adjusted surrogates: the values of the series in the order of a phase-randomised Gaussian series.
 
-    The null hypothesis is a stationary linear Gaussian process seen through any monotone function, so skewed noise is
-    part of it. The values are kept exactly, the power spectrum only nearly (it comes out flatter in short series). All
-    members get the same phases. A value that is not finite is in every surrogate, which cannot be measured either.
+    The null hypothesis is a monotone function of a stationary linear Gaussian process, which includes skewed noise. The
+    Gaussian series has the ranks of the original one. The values are kept exactly, the power spectrum approximately (it
+    is flatter in short series). All members get the same phases. Every surrogate contains the values that are not
+    finite.
 
     Returns:
         float64, on the device of the series.
+
+    Source: Theiler et al. 1992.
     """
     values = series.double()
     time = values.shape[1]
@@ -66,7 +71,7 @@ def amplitude_adjusted(
 def shuffled(
     series: Float[Tensor, "population time"], draws: int, generator: Generator
 ) -> Float[Tensor, "draw population time"]:
-    """The same values in random order: the null hypothesis is independent values of any distribution.
+    """Shuffled surrogates: the same values in random order. The null hypothesis is independent values.
 
     All members get the same orders, so that a member's surrogates do not depend on its population.
 
@@ -79,16 +84,16 @@ def shuffled(
 
 
 class AgainstSurrogates(NamedTuple):
-    """A measured value beside those of surrogates."""
+    """A measured value beside those of surrogates, in the unit of the measure."""
 
     value: Float[Tensor, " population"]
-    """What was measured of the series itself."""
+    """The measure of the series itself."""
     surrogate_mean: Float[Tensor, " population"]
     """The mean over surrogates."""
     surrogate_sd: Float[Tensor, " population"]
     """The standard deviation over surrogates (n - 1)."""
     p_value: Float[Tensor, " population"]
-    """The share of draws, the value itself among them, that are at least as extreme."""
+    """The share of values, the measured one included, that are at least as extreme as the measured one."""
 
 
 def compare_with_surrogates(
@@ -96,12 +101,11 @@ def compare_with_surrogates(
     surrogates: Float[Tensor, "draw population"],
     alternative: Literal["greater", "less", "two-sided"] = "two-sided",
 ) -> AgainstSurrogates:
-    """Set a value beside the same measure of surrogates.
+    """A measured value beside the mean, standard deviation and p-value from surrogates.
 
     p = (1 + count)/(n + 1) over n surrogates (Phipson & Smyth 2010), where count is the number of them that are at
     least as large ("greater") or at least as small ("less"); "two-sided" is twice the smaller of both, at most 1. So p
-    is never below 1/(n + 1), two-sided 2/(n + 1): 39 draws are the fewest that reach a two-sided 0.05. Ties count
-    against the value.
+    is never below 1/(n + 1), two-sided 2/(n + 1): a two-sided 0.05 needs at least 39 draws. Ties make p larger.
 
     Surrogates that are not finite are left out and n falls accordingly. NaN where the value is not finite or no
     surrogate is; the standard deviation needs two.
@@ -109,7 +113,7 @@ def compare_with_surrogates(
     value, surrogates = value.double(), surrogates.double()
     finite = surrogates.isfinite()
     n = finite.sum(dim=0).double()
-    # Of no values this is 0/0, NaN, as it should be.
+    # Without finite surrogates this is 0/0, NaN.
     mean = surrogates.where(finite, 0).sum(dim=0) / n
     variance = (surrogates - mean).square().where(finite, 0).sum(dim=0) / (n - 1)
     variance = variance.where(n > 1, math.nan)

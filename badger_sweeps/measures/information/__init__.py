@@ -1,1 +1,1 @@
-"""How much experts tell about each other and about the targets: mutual and binding information."""
+"""Information that experts share with each other and with the targets: mutual and binding information."""

@@ -1,4 +1,4 @@
-"""What is left of states when numbers that drive them all are known."""
+"""Residuals of states given numbers that all of them depend on, such as the targets."""
 
 from __future__ import annotations
 
@@ -12,47 +12,49 @@ from torch import Tensor
 
 HIGHEST_DEGREE = 7
 GAMES_PER_TERM = 8
-"""Games asked for with each term of the polynomial beyond the linear ones: it widens the spread by 7 % at most."""
+"""Games per term of a polynomial of degree 2 or more: the standard deviation then grows by 7 % at most."""
 ROUNDING = 64
-"""What is left of a constant, or of a function of the given numbers: up to so many epsilon of the state's size."""
+"""Residuals of a constant, or of a function of the given numbers, in units of epsilon times the state's size."""
 
 
 class Conditions(NamedTuple):
-    """Numbers to condition on, prepared; worth keeping where the same ones are conditioned on again and again."""
+    """A basis of the polynomials in the numbers to condition on; computed once where the numbers stay the same."""
 
     basis: Float[Tensor, "*batch game term"]
-    """Orthonormal columns that span the constant and the polynomial."""
+    """Orthonormal columns that span the constant and all terms of the polynomial."""
 
     @classmethod
     def on(cls, given: Float[Tensor, "*batch game dim"]) -> Conditions:
-        """All monomials up to the highest degree, at most 7, for which there are 8 games per term."""
+        """The basis of all monomials up to the highest degree, at most 7, for which there are 8 games per term."""
         games, dims = given.shape[-2:]
         terms = _monomials(given.double(), _degree(dims, games))
         return cls(torch.linalg.qr(torch.cat([torch.ones_like(terms[..., :1]), terms], dim=-1)).Q)
 
 
-class Left(NamedTuple):
-    """What is left of states when other numbers are known."""
+class Residuals(NamedTuple):
+    """Residuals of states given other numbers."""
 
-    residuals: Float[Tensor, "*batch game variable"]
-    """All 0 where a variable is constant or a function of the given numbers; NaN where these are not finite."""
+    values: Float[Tensor, "*batch game variable"]
+    """In the unit of the states; all 0 where a variable is constant or a function of the given numbers; NaN where these
+    numbers are not finite."""
     share: Float[Tensor, "*batch variable"]
-    """Their standard deviation over that of the states."""
+    """Their standard deviation relative to that of the states."""
     terms: int
-    """The number of terms that were fitted beside the constant: N residuals behave like N - terms games."""
+    """Number of fitted terms without the constant: N residuals have the degrees of freedom of N - terms games."""
 
 
-def left_given(
+def residuals_given(
     samples: Float[Tensor, "*batch game variable"], given: Float[Tensor, "*#batch game dim"] | Conditions
-) -> Left:
-    """The residuals of a least-squares polynomial in the given numbers.
+) -> Residuals:
+    """The residuals of states after a least-squares fit of a polynomial in the given numbers.
 
-    It has all monomials up to the highest degree, at most 7, for which there are 8 games per term: at 1000 games
-    degree 5 for 4 numbers, 4 for 5, 3 for 6 and 7, 2 for up to 14, then 1. What depends on the numbers in another way
-    stays in the residuals, and so does noise whose size depends on them: information given the numbers is from above.
+    The polynomial has all monomials up to the highest degree, at most 7, for which there are 8 games per term: at 1000
+    games degree 5 for 4 numbers, 4 for 5, 3 for 6 and 7, 2 for up to 14, then 1. Other dependence on the numbers stays
+    in the residuals, and so does noise whose size depends on them: information given the numbers is an upper bound.
 
-    In bits of binding information of 16 experts whose 4 outputs are a function of 4 uniform targets plus private noise
-    of relative variance s, where the truth is 0 and nothing given leaves 10 to 17 (1000 games, means of 6):
+    Bias, in bits of binding information of 16 experts whose 4 outputs are a function of 4 uniform targets plus
+    independent noise of relative variance s. The truth is 0; without conditioning 10 to 17 bits are measured (1000
+    games, means of 6):
 
     | function                       | s = 0.1 | s = 0.01 |
     |--------------------------------|---------|----------|
@@ -60,8 +62,12 @@ def left_given(
     | tanh of random mixtures        | -0.05   | 0.08     |
     | tanh of 3 times the targets    | 0.09    | 1.05     |
 
-    Partial correlations of normal scores, the usual way, leave 1.3 to 4 bits in all of them: scores of uniform targets
-    are bent against those of what follows them linearly.
+    Partial correlations of normal scores, the usual method, leave 1.3 to 4 bits in all cases: the scores of uniform
+    targets are not a linear function of the scores of variables that are linear in the targets.
+
+    Args:
+        samples: the states.
+        given: the numbers, or the basis of the polynomials in them.
 
     Source: this project's choice.
     """
@@ -69,14 +75,14 @@ def left_given(
     basis = (given if isinstance(given, Conditions) else Conditions.on(given)).basis.to(samples)
     centred = samples - samples.mean(dim=-2, keepdim=True)
     residuals = centred - basis @ (basis.mT @ centred)
-    left, all_there_was, size = (
+    left, before, size = (
         torch.linalg.vector_norm(values, dim=-2, dtype=torch.float64) for values in (residuals, centred, samples)
     )
-    nothing = left <= ROUNDING * torch.finfo(samples.dtype).eps * size
+    negligible = left <= ROUNDING * torch.finfo(samples.dtype).eps * size
     fitted = basis.shape[-1] - 1
-    free = max(games - 1 - fitted, 1)  # the residuals' degrees of freedom, without which they look too small
-    share = (left / all_there_was * math.sqrt((games - 1) / free)).masked_fill(nothing, 0.0)
-    return Left(residuals.masked_fill(nothing[..., None, :], 0.0), share, fitted)
+    free = max(games - 1 - fitted, 1)  # degrees of freedom; without them residuals look too small
+    share = (left / before * math.sqrt((games - 1) / free)).masked_fill(negligible, 0.0)
+    return Residuals(residuals.masked_fill(negligible[..., None, :], 0.0), share, fitted)
 
 
 def _degree(numbers: int, games: int) -> int:
@@ -89,7 +95,7 @@ def _degree(numbers: int, games: int) -> int:
 
 
 def _monomials(numbers: Float[Tensor, "*batch game dim"], degree: int) -> Float[Tensor, "*batch game term"]:
-    """Of degrees 1 to `degree`, of the numbers brought to the same size, on which least squares stands best."""
+    """Monomials of degrees 1 to `degree`, of numbers scaled to a maximum of 1, for a well-conditioned fit."""
     scaled = numbers / numbers.abs().amax(dim=-2, keepdim=True).clamp(min=torch.finfo(numbers.dtype).tiny)
     terms = [
         scaled[..., list(factors)].prod(dim=-1)

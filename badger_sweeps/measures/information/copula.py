@@ -1,4 +1,4 @@
-"""The Gaussian copula of experts' states: one covariance from which all entropies are read, without their bias."""
+"""The Gaussian copula of experts' states: one covariance that gives all entropies, corrected for bias."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from jaxtyping import Float, Int
 from scipy.special import digamma, ndtri
 from torch import Tensor
 
-from badger_sweeps.measures.information.conditioning import Conditions, left_given
+from badger_sweeps.measures.information.conditioning import Conditions, residuals_given
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 LEAST_PIVOT = 1e-5
-"""Of the Cholesky factor of a correlation matrix. Scores of 1000 games that are not functions of each other stay three
-orders above it, rounding three below."""
+"""The least pivot of the Cholesky factor of a correlation matrix. Scores of 1000 games that are not functions of each
+other have pivots three orders of magnitude above it; rounding gives pivots three orders below."""
 
 
 @dataclass(frozen=True)
 class Copula:
-    """The covariance of the normal scores of E experts' components, and of other variables after them.
+    """The Gaussian copula: the covariance of the normal scores of E experts' components, then of other variables.
 
-    Every entropy is a differential entropy of standardised Gaussian variables, in bits: their dependence is what
-    matters, and a single component has the entropy of a standard normal variable. The bias of a sample covariance's
-    log-determinant (`entropy_bias`) is subtracted from each; it is exact for Gaussian samples of any size, and no bias
-    was seen for normal scores of independent variables (64 of them, 1000 games: below 0.02 bits).
+    Every entropy is the differential entropy of standardised Gaussian variables, in bits: it depends on their
+    dependence only, and a single component has the entropy of a standard normal variable. The bias of the
+    log-determinant of a sample covariance (`entropy_bias`) is subtracted from each; it is exact for Gaussian samples of
+    any size, and no bias was seen for normal scores of independent variables (64 of them, 1000 games: below 0.02 bits).
 
-    Ranks act as further noise: where a variable is a function of others up to a share v of its variance, they lose
-    log2(1 + c/(N v))/2 bits of that dependence, with c about 3, or below 1 between copies. At 1000 games and v = 0.02
-    that is 0.03 of 2.8 bits for two copies and 0.1 where the function is of several variables.
+    Error: ranks act as additional noise. Where a variable is a function of others up to a share v of its variance, they
+    remove log2(1 + c/(N v))/2 bits of that dependence, with c about 3, or below 1 between copies. At 1000 games and
+    v = 0.02 that is 0.03 of 2.8 bits for two copies and 0.1 where the function is of several variables.
 
-    Where fewer than two games more than variables are there, or variables are functions of each other, entropies are
-    NaN, with one warning for each copula.
+    Entropies are NaN, with one warning for each copula, for fewer games than variables + 2 and where variables are
+    functions of each other.
 
     Attributes:
         covariance: of the normal scores; NaN in the rows and columns of a component that is constant or not finite.
-        games: how many the scores are of, less those that were spent on what is conditioned on.
-        experts: E; the first E*components variables are theirs, expert by expert.
+        games: the number of games, minus the number of terms fitted for conditioning.
+        experts: E; the first E*components variables are those of the experts, one expert after another.
+        components: variables per expert.
 
     Source: Ince et al. 2017, Human Brain Mapping 38:1541.
     """
@@ -55,41 +56,41 @@ class Copula:
         states: Float[Tensor, "*batch game expert component"],
         given: Float[Tensor, "*#batch game dim"] | Conditions | None = None,
     ) -> Copula:
-        """The copula of experts' states; with `given`, of what is left of them (`conditioning.left_given`).
+        """The copula of experts' states; with `given`, of their residuals (`conditioning.residuals_given`).
 
         Args:
-            states: one sample per game, all of the same inner step. States that are functions of each other have
-                infinite mutual information: give them a noise floor first (`noise.with_noise_floor`).
-            given: what is conditioned on, such as the games' targets.
+            states: one sample per game, all after the same inner step. States that are functions of each other have
+                infinite mutual information: add a noise floor first (`noise.with_noise_floor`).
+            given: numbers to condition on, such as the games' targets.
         """
         games, experts, components = states.shape[-3:]
         samples = states.flatten(-2)
         if given is None:
             return cls(_covariance(samples, games), games, experts, components)
-        left = left_given(samples, given)
-        games -= left.terms
-        # In units of the states' own deviations, so that entropies tell how much is known, and noise floors stay.
-        scale = left.share[..., :, None] * left.share[..., None, :]
-        return cls(_covariance(left.residuals, games) * scale, games, experts, components)
+        residuals = residuals_given(samples, given)
+        games -= residuals.terms
+        # In units of the states' standard deviations, so that entropies are comparable and noise floors stay the same.
+        scale = residuals.share[..., :, None] * residuals.share[..., None, :]
+        return cls(_covariance(residuals.values, games) * scale, games, experts, components)
 
     @classmethod
     def with_others(
         cls, states: Float[Tensor, "*batch game expert component"], others: Float[Tensor, "*batch game dim"]
     ) -> Copula:
-        """The copula of experts' states and other variables, such as the games' targets (`told_about_others`)."""
+        """The copula of experts' states, then of other variables, such as the games' targets."""
         games, experts, components = states.shape[-3:]
         return cls(_covariance(torch.cat([states.flatten(-2), others], dim=-1), games), games, experts, components)
 
     def entropy(self, subsets: Int[Tensor, "subset expert"]) -> Float[Tensor, "*batch subset"]:
-        """H of each subset of experts, all of one size, in bits; of the empty subset 0."""
+        """H of each subset of experts, all of one size, in bits; 0 for the empty subset."""
         return self._entropy_of(self._variables(subsets))
 
-    def told_about_others(self, subsets: Int[Tensor, "subset expert"]) -> Float[Tensor, "*batch subset"]:
+    def information_about_others(self, subsets: Int[Tensor, "subset expert"]) -> Float[Tensor, "*batch subset"]:
         """I(X_S; others) of each subset of experts, in bits."""
-        own = self._variables(subsets)
+        variables = self._variables(subsets)
         others = torch.arange(self._width, self.covariance.shape[-1], device=self.covariance.device)
-        both = torch.cat([own, others.expand(len(own), -1)], dim=-1)
-        return self._entropy_of(own) + self._entropy_of(others[None]) - self._entropy_of(both)
+        both = torch.cat([variables, others.expand(len(variables), -1)], dim=-1)
+        return self._entropy_of(variables) + self._entropy_of(others[None]) - self._entropy_of(both)
 
     @property
     def joint_entropy(self) -> Float[Tensor, "*batch"]:
@@ -100,14 +101,13 @@ class Copula:
     def entropy_without_each(self) -> Float[Tensor, "*batch expert"]:
         """H of all experts but one, for each, in bits.
 
-        By ln|S without block| = ln|S| + ln|block of the inverse|, which takes one inverse in the place of E
-        determinants.
+        By ln|S without block| = ln|S| + ln|block of the inverse|, which needs one inverse instead of E determinants.
         """
         covariance = self.covariance[..., : self._width, : self._width]
         inverse = torch.cholesky_inverse(self._cholesky(covariance))
         batch, blocks = inverse.shape[:-2], (self.experts, self.components)
-        own = inverse.reshape(*batch, *blocks, *blocks).diagonal(dim1=-4, dim2=-2).movedim(-1, -3)
-        log_det = self._log_det(covariance)[..., None] + self._log_det(own)
+        diagonal = inverse.reshape(*batch, *blocks, *blocks).diagonal(dim1=-4, dim2=-2).movedim(-1, -3)
+        log_det = self._log_det(covariance)[..., None] + self._log_det(diagonal)
         return self._bits(log_det, self._width - self.components)
 
     @property
@@ -135,7 +135,7 @@ class Copula:
         return 2 * self._cholesky(covariance).diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
 
     def _cholesky(self, covariance: Float[Tensor, "*any variable variable"]) -> Float[Tensor, "*any variable variable"]:
-        """The lower factor; NaN where the matrix is not positive definite."""
+        """The lower Cholesky factor; NaN where the matrix is not positive definite."""
         factor, info = torch.linalg.cholesky_ex(covariance)
         pivots = factor.diagonal(dim1=-2, dim2=-1) / covariance.diagonal(dim1=-2, dim2=-1).sqrt()
         definite = (info == 0) & (pivots > LEAST_PIVOT).all(dim=-1)
@@ -146,19 +146,20 @@ class Copula:
         return torch.where(definite[..., None, None], factor, math.nan)
 
     def _warn(self, rule: str, found: str) -> None:
-        """Once, however many entropies are asked for."""
+        """Warn once for this copula, however many entropies are computed."""
         if not self._warned:
             self._warned.add(rule)
             warn_unmeasurable("Gaussian copula", rule, found)
 
 
 def normal_scores(samples: Float[Tensor, "*batch game variable"]) -> Float[Tensor, "*batch variable game"]:
-    """Each variable's values replaced by the normal quantiles of their ranks, Phi^-1(rank/(N + 1)), in float64.
+    """Normal scores: each variable's values replaced by the normal quantiles of their ranks, Phi^-1(rank/(N + 1)).
 
-    They are scaled to variance 1 (N - 1 in the denominator).
+    They are float64 and scaled to variance 1 (N - 1 in the denominator).
 
-    Ties are broken at random, by a fixed generator and for each variable on its own: broken by position they would
-    make tied variables look dependent. A variable that is constant, or not finite somewhere, is NaN throughout.
+    Ties are broken at random, by a generator with a fixed seed and independently for each variable: broken by position
+    they would make tied variables look dependent. A variable that is constant or has a value that is not finite is NaN
+    in all games.
     """
     columns = samples.detach().mT.contiguous()
     games = columns.shape[-1]
@@ -183,9 +184,9 @@ def normal_scores(samples: Float[Tensor, "*batch game variable"]) -> Float[Tenso
 def _covariance(
     samples: Float[Tensor, "*batch game variable"], games: int
 ) -> Float[Tensor, "*batch variable variable"]:
-    """Of normal scores, scaled so that the corrected entropy of one variable is that of a standard normal one.
+    """The covariance of normal scores, scaled so that one variable has the corrected entropy of a standard normal one.
 
-    Ranks leave a single variable nothing to estimate: its variance must be what the correction takes away again.
+    Ranks fix the variance of a single variable, so its entropy has no bias; the scale cancels the correction.
     """
     scores = normal_scores(samples)
     if games < 2:
@@ -194,9 +195,9 @@ def _covariance(
 
 
 def entropy_bias(variables: int, games: int) -> float:
-    """b(m): how far the entropy of m Gaussian variables lies below the truth when read off a sample covariance.
+    """The bias b(m) of the entropy of m Gaussian variables that is computed from a sample covariance, in nats.
 
-    b(m) = [m ln(2/(N - 1)) + sum over k = 1..m of psi((N - k)/2)]/2, in nats; negative, about -m(m + 1)/(4N). Exact for
+    b(m) = [m ln(2/(N - 1)) + sum over k = 1..m of psi((N - k)/2)]/2, negative, about -m(m + 1)/(4N). Exact for
     the covariance of N Gaussian samples (with N - 1 in the denominator); needs N > m.
     """
     dims = np.arange(1, variables + 1)
@@ -212,7 +213,7 @@ def _argsort(columns: Float[Tensor, "*batch variable game"]) -> Int[Tensor, "*ba
 def _argsort_breaking_ties(
     columns: Float[Tensor, "column game"], variables: Int[Tensor, " column"]
 ) -> Int[Tensor, "column game"]:
-    """Random among equals: alike for all columns of one variable, so that a member's do not depend on the others'."""
+    """An order with ties broken at random, equally in all members, so that no member depends on the others."""
     generator = torch.Generator().manual_seed(0)
     keys = torch.rand(int(variables.max()) + 1, columns.shape[-1], generator=generator).to(columns.device)
     shuffle = keys[variables].argsort(dim=-1)

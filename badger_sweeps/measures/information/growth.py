@@ -1,4 +1,4 @@
-"""What one more expert brings: new information about the others, and about the targets, as their number grows."""
+"""Information of growing sets of experts: about one more expert, and about the targets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from badger_sweeps.measures.information.copula import Copula
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 MOST_SUBSETS = 200
-"""Subsets of each size; all of them where there are no more."""
+"""The largest number of subsets of each size; where there are no more, all are used."""
 
 
 def shared_with_others(
@@ -22,20 +22,20 @@ def shared_with_others(
     generator: torch.Generator,
     given: Float[Tensor, "population game dim"] | Conditions | None = None,
 ) -> Float[Tensor, "population size"]:
-    """psi(L), the mean information I(X_i; X_S) between an expert and L others, for L = 1..n-1.
+    """The mean information psi(L) = <I(X_i; X_S)> between an expert and L others, for L = 1..n-1, in bits.
 
-    Concave (`concavity` above 0): each further expert tells less that is new, redundancy dominates. Convex: synergy
-    does. Copies give psi(L) = 1 throughout, parity 0 until L = n - 1. psi(2) - 2 psi(1) is minus the mean O-information
-    of triplets, and n*psi(n-1) = TC + B. (Increments of the joint entropy would fall for every system, by Han's
-    inequality, and tell nothing.)
+    Concave (`concavity` above 0): each further expert adds less information, redundancy dominates. Convex: synergy
+    dominates. Copies give psi(L) = 1 throughout, parity 0 until L = n - 1. psi(2) - 2 psi(1) is minus the mean
+    O-information of triplets, and n*psi(n-1) = TC + B. (Increments of the joint entropy fall for every system, by Han's
+    inequality.)
 
-    Units: bits. Mean over at most 200 random choices of i and S for each L. Samples, bias and failures are those of
-    `binding.organisation`.
+    Means are over at most 200 random choices of i and S for each L. Samples, bias and NaN are those of
+    `binding.higher_order_information`.
 
     Args:
-        states: read with a noise floor.
+        states: with a noise floor.
         generator: draws the subsets.
-        given: what is conditioned on; `Conditions` where the same is so again.
+        given: numbers to condition on, or their basis.
 
     Source: reconstructed after Rosas et al. 2016, 2018, whose tables were not available.
     """
@@ -53,33 +53,33 @@ def task_information(
     targets: Float[Tensor, "population game dim"],
     generator: torch.Generator,
 ) -> Float[Tensor, "population size"]:
-    """I(T; X_S), the mean information between the targets and |S| experts, for |S| = 1..n.
+    """The mean information I(T; X_S) between the targets and |S| experts, for |S| = 1..n, in bits.
 
-    Concave: experts repeat what others know of the targets. Convex: they know it only together. It never falls with
-    |S|, but for the spread of its estimate.
+    Concave: experts have redundant information about the targets. Convex: they have it only jointly. The true value
+    never falls with |S|; an estimate may, by its standard deviation.
 
-    Units: bits. Mean over at most 200 random S of each size. Samples, bias and failures are those of
-    `binding.organisation`; the targets count among the variables.
+    Means are over at most 200 random S of each size. Samples, bias and NaN are those of
+    `binding.higher_order_information`; the targets count as variables.
 
     Args:
-        states: read with a noise floor, which bounds what they can tell.
+        states: with a noise floor, which bounds their information.
         targets: of the same games.
         generator: draws the subsets.
 
-    Source: reconstructed; the closest to the 2020 study's "each new expert brings less and less new information".
+    Source: reconstructed from the document's "each new expert brings less and less new information".
     """
     copula = Copula.with_others(states, targets)
     curve = []
     for size in range(1, copula.experts + 1):
         chosen = _subsets(copula.experts, size, generator)
-        curve.append(copula.told_about_others(chosen).mean(dim=-1))
+        curve.append(copula.information_about_others(chosen).mean(dim=-1))
     return torch.stack(curve, dim=-1)
 
 
 def concavity(curve: Float[Tensor, "population size"]) -> Float[Tensor, " population"]:
-    """How far a curve over 1..n, which starts from 0 at size 0, lies above the straight line to its end, on average.
+    """The mean height of a curve over 1..n above the straight line from 0 at size 0 to its end, in the curve's unit.
 
-    In the curve's unit. Above 0: concave as a whole, redundancy-dominated; below 0: synergy-dominated. NaN where
+    Above 0: concave as a whole, redundancy-dominated; below 0: synergy-dominated. NaN where
     the curve is; NaN with a warning for fewer than two sizes.
     """
     sizes = curve.shape[-1]
@@ -97,7 +97,7 @@ def _subsets(experts: int, size: int, generator: torch.Generator) -> Int[Tensor,
 
 
 def _with_one_more(experts: int, size: int, generator: torch.Generator) -> Int[Tensor, "subset expert"]:
-    """An expert and `size` others in each row, the expert first."""
+    """Rows of an expert and `size` others, the expert first."""
     if experts * math.comb(experts - 1, size) <= MOST_SUBSETS:
         rows = [
             [one, *others]

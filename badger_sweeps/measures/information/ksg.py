@@ -1,4 +1,4 @@
-"""Mutual information by nearest neighbours: a cross-check that assumes no shape, in one or two dimensions."""
+"""Mutual information by nearest neighbours: a nonparametric cross-check in one or two dimensions."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 NEIGHBOURS = 4
 MOST_COMPONENTS = 2
 JITTER = 1e-10
-"""Breaks ties, as the estimator's authors advise: neighbours at distance 0 would give senseless values."""
+"""Noise that breaks ties, as the estimator's authors advise: neighbours at distance 0 would give wrong values."""
 
 
 def pairwise(
     states: Float[Tensor, "population game expert component"], neighbours: int = NEIGHBOURS
 ) -> Float[Tensor, "population pair"]:
-    """I(h_i; h_j) of all pairs by the first estimator of Kraskov, Stogbauer and Grassberger.
+    """The mutual information I(h_i; h_j) of all pairs, by the first estimator of Kraskov, Stogbauer and Grassberger.
 
-    I = psi(k) + psi(N) - <psi(n_x + 1) + psi(n_y + 1)>, n_x and n_y being the games closer in x and in y than the k-th
-    neighbour in the larger of the two distances. Components are standardised first. It sees any dependence, but its
-    values collapse towards 0 as dimensions grow (0.2 of 0.64 bits at 8 components): more than two are refused.
+    I = psi(k) + psi(N) - <psi(n_x + 1) + psi(n_y + 1)>, where n_x and n_y count the games that are closer in x and in y
+    than the k-th neighbour by the larger of the two distances. Components are standardised first. The estimator detects
+    any dependence, but falls towards 0 with more dimensions (0.2 of 0.64 bits at 8 components): more than two raise.
 
-    Units: bits. Samples: at least k + 1 games, a few hundred to be of use; standard deviation 0.04 bits at 1000,
+    Units: bits. Samples: at least k + 1 games, a few hundred for a useful value; standard deviation 0.04 bits at 1000,
     0.06 to 0.09 at 300. Bias: below 0.02 bits with one component; with two downwards, 0.03 of 0.64 bits at 1000 games,
     0.07 at 300, and 0.6 of 5.7 where states differ by the default noise floor only. NaN with a warning for pairs with a
     component that is constant or not finite. On the CPU, about 15 ms a pair at 1000 games.
@@ -55,7 +55,7 @@ def pairwise(
 
 
 def _standardised(states: Float[Tensor, "population game expert component"]) -> NDArray[np.float64]:
-    """With unit variance and without ties; constant components, whose variance may be rounding, are NaN."""
+    """States of unit variance without ties; NaN for constant components, whose variance may be rounding."""
     generator = torch.Generator().manual_seed(0)
     jitter = JITTER * torch.randn(states.shape[1:], generator=generator, dtype=torch.float64)
     varies = (states != states[:, :1]).any(dim=1, keepdim=True).cpu()
@@ -68,7 +68,7 @@ def _bits(x: NDArray[np.float64], y: NDArray[np.float64], neighbours: int) -> fl
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return math.nan
     distances, _ = scipy.spatial.KDTree(np.hstack([x, y])).query(np.hstack([x, y]), k=neighbours + 1, p=np.inf)
-    radii = np.nextafter(distances[:, -1], 0)  # strictly closer; each point counts itself, which is the + 1
+    radii = np.nextafter(distances[:, -1], 0)  # strictly closer; each point counts itself, which gives the + 1
     counts = [scipy.spatial.KDTree(z).query_ball_point(z, radii, p=np.inf, return_length=True) for z in (x, y)]
     nats = digamma(neighbours) + digamma(len(x)) - sum(digamma(count).mean() for count in counts)
     return float(nats / math.log(2))

@@ -1,4 +1,4 @@
-"""Fewer dimensions for all experts alike: one basis of principal components, which can be kept fixed over training."""
+"""Reduction of states to principal components: one basis for all experts, which can be kept fixed over training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 
 class Basis(NamedTuple):
-    """Directions in the space of hidden states, for each member."""
+    """A mean and directions in the space of hidden states, for each member."""
 
     mean: Float[Tensor, "population hidden"]
     directions: Float[Tensor, "population hidden component"]
@@ -20,13 +20,13 @@ class Basis(NamedTuple):
 
 
 def pooled_basis(states: Float[Tensor, "population game expert hidden"], components: int) -> Basis:
-    """The leading principal components of all experts' states pooled, which is right because they share one policy.
+    """The leading principal components of the pooled states of all experts, which share one policy.
 
-    With a basis of its own at each measurement, mutual information would move because the basis does: find one and keep
-    it (`captured_variance` says what it misses). Where `components` is not below the number of hidden units, nothing is
-    left out. NaN with a warning for a member with states that are not finite.
+    If each measurement had another basis, mutual information would change with the basis: compute one and keep it
+    (`captured_variance` measures how much of the states it contains). Where `components` is at least the number of
+    hidden units, the basis is the identity. NaN with a warning for a member with states that are not finite.
 
-    Source: the usual principal component analysis; pooling over experts is this project's choice.
+    Source: principal component analysis; pooling over experts is this project's choice.
     """
     hidden = states.shape[-1]
     rows = states.flatten(1, 2).double()
@@ -46,7 +46,7 @@ def pooled_basis(states: Float[Tensor, "population game expert hidden"], compone
 def project(
     states: Float[Tensor, "population game expert hidden"], basis: Basis
 ) -> Float[Tensor, "population game expert component"]:
-    """The states' coordinates in the basis."""
+    """The coordinates of the states in the basis, relative to its mean."""
     centred = states - basis.mean[:, None, None]
     return torch.einsum("pgeh,phc->pgec", centred, basis.directions)
 
@@ -54,19 +54,19 @@ def project(
 def captured_variance(
     states: Float[Tensor, "population game expert hidden"], reduced: Float[Tensor, "population game expert component"]
 ) -> Float[Tensor, " population"]:
-    """The share of the states' variance that is left in their projection on a basis.
+    """The share of the states' variance that their projection on a basis retains; 0 to 1.
 
     NaN with a warning for a member whose states are constant or not finite.
     """
-    within, everything = (_deviation(values) for values in (reduced, states))
-    usable = everything.isfinite() & (everything > 4 * torch.finfo(states.dtype).eps * _length(states))
+    retained, total = (_deviation(values) for values in (reduced, states))
+    usable = total.isfinite() & (total > 4 * torch.finfo(states.dtype).eps * _length(states))
     if not usable.all():
         warn_unmeasurable("captured variance", "needs finite states that vary", "a member without")
-    return torch.where(usable, (within / everything).square(), torch.nan)
+    return torch.where(usable, (retained / total).square(), torch.nan)
 
 
 def _deviation(states: Float[Tensor, "population game expert component"]) -> Float[Tensor, " population"]:
-    """The length of all deviations from the mean state; member by member, each of which fits into the cache."""
+    """The norm of all deviations from the mean state; one member after another, since each fits into the cache."""
     return torch.cat([_length(rows - rows.mean(dim=(1, 2), keepdim=True)) for rows in states[:, None]])
 
 

@@ -1,4 +1,4 @@
-"""The sharing modes of three experts: what all three share, what two share, and what only the three together hold."""
+"""The sharing modes of three experts: information common to all three, to exactly two, and synergy."""
 
 from __future__ import annotations
 
@@ -15,39 +15,39 @@ from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 
 class Sharing(NamedTuple):
-    """Means over triplets, in bits: TC = U + 2C + S, B = U + C + 2S, O-information = C - S."""
+    """Sharing modes, means over triplets, in bits: TC = U + 2C + S, B = U + C + 2S, O-information = C - S."""
 
     common: Float[Tensor, " population"]
     """C, shared by all three."""
     pairwise: Float[Tensor, " population"]
     """U, shared by exactly two, summed over the three pairs."""
     synergy: Float[Tensor, " population"]
-    """S, in no two of them."""
+    """S, held by the three jointly and by no two of them."""
 
 
 def sharing(
     states: Float[Tensor, "population game expert component"],
     given: Float[Tensor, "population game dim"] | Conditions | None = None,
 ) -> Sharing:
-    """The entropy decomposition of triplets, averaged over all of them.
+    """The sharing modes of all triplets of experts: their entropy decomposition, averaged over triplets.
 
-    Three equations leave one mode open; it is closed by C = the smallest of the pairwise mutual informations (the
-    minimum-mutual-information choice). Then S = C - O and U = B - C - 2S. The minimum of three estimates lies below
-    that of the true values where pairs are alike: C and S are then too low by up to their standard deviation (0.02 bits
-    for scalars at 1000 games), U too high by three times that.
+    The equations determine the modes up to one, which is set by C = the smallest of the pairwise mutual informations
+    (the minimum-mutual-information choice). Then S = C - O and U = B - C - 2S. The minimum of three estimates lies
+    below that of the true values where pairs are similar: C and S are then too low by up to their standard deviation
+    (0.02 bits for scalars at 1000 games), U too high by three times that.
 
-    Units: bits. Samples, failures: see `binding.organisation`. NaN with a warning for fewer than three experts.
+    Samples, NaN: see `binding.higher_order_information`. NaN with a warning for fewer than three experts, too.
 
     Args:
-        states: read with a noise floor.
-        given: what is conditioned on; `Conditions` where the same is so again.
+        states: with a noise floor.
+        given: numbers to condition on, or their basis.
 
-    Source: Rosas et al. 2016, Entropy 18:38; reconstructed, with its closure a choice.
+    Source: Rosas et al. 2016, Entropy 18:38; reconstructed; the choice of C is this project's.
     """
     if states.shape[2] < 3:
         warn_unmeasurable("sharing modes", "need three experts", "fewer")
-        nothing = torch.full((len(states),), torch.nan, dtype=torch.float64, device=states.device)
-        return Sharing(nothing, nothing, nothing)
+        missing = torch.full((len(states),), torch.nan, dtype=torch.float64, device=states.device)
+        return Sharing(missing, missing, missing)
     copula = Copula.of(states, given)
     three = torch.tensor(list(combinations(range(copula.experts), 3)))
     alone = copula.entropy(torch.arange(copula.experts)[:, None])

@@ -1,1 +1,1 @@
-"""What the loss looks like from where training stands: conflicting gradients, saddles, one dimension after another."""
+"""The loss landscape at the current weights: conflicting gradients, saddles, sequential learning."""

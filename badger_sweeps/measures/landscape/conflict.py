@@ -1,4 +1,4 @@
-"""Whether the dimensions of the task pull the weights in opposite directions."""
+"""Conflict between the gradients of the task's dimensions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 
 class Conflict(NamedTuple):
-    """How the gradients g_d of one loss per dimension relate, a row for each member."""
+    """Cosines and norms of the gradients g_d of one loss per dimension; a row for each member."""
 
     cosines: Float[Tensor, "population dim dim"]
     """cos(g_i, g_j); 1 on the diagonal."""
@@ -27,24 +27,26 @@ class Conflict(NamedTuple):
     norm_ratio: Float[Tensor, " population"]
     """The smallest over the largest norm of all dimensions."""
     cancellation: Float[Tensor, " population"]
-    """|mean_d g_d| / mean_d |g_d|: 1 if all pull the same way, 0 if they cancel, 1/sqrt(D) if orthogonal and equal."""
+    """|mean_d g_d| / mean_d |g_d|: 1 if all are parallel, 0 if they cancel, 1/sqrt(D) if orthogonal and equal."""
 
 
 def conflict(gradients: Float[Tensor, "population dim weight"]) -> Conflict:
-    """Conflict between the gradients of the dimensions' losses (Yu et al. 2020, section 2).
+    """The conflict between the gradients of the dimensions' losses.
 
     Two dimensions conflict if the cosine of their gradients is negative, however slightly: for orthogonal gradients
-    the sign is a matter of rounding, so read the share of conflicting pairs beside the cosines. On few games sampling
-    noise makes cosines smaller in magnitude (it lengthens each g_d) and, as the games are shared, may correlate them;
-    these are the cosines of the batch's gradients, not of the expected ones.
+    the sign depends on rounding, so read the share of conflicting pairs together with the cosines. With few games
+    sampling noise makes cosines smaller in magnitude (it makes each g_d longer) and may correlate them, since the games
+    are shared: these are the cosines of the batch's gradients, not of the expected ones.
 
     Args:
-        gradients: of each dimension's own loss with respect to all weights, flattened.
+        gradients: of each dimension's loss with respect to all weights, flattened.
 
     Returns:
-        All NaN for a member with NaN or infinity. A zero gradient has no direction: NaN cosines, which do not count as
-        pairs; its norm ratios are 0, or NaN to another zero. The share is NaN where no pair is left, as for one
-        dimension. The ratios and the cancellation are NaN where all gradients are zero.
+        All NaN for a member with NaN or infinity. The cosines of a zero gradient are NaN and do not count as pairs; its
+        norm ratios are 0, or NaN to another zero gradient. The share is NaN without pairs, as for one dimension. The
+        ratios and the cancellation are NaN where all gradients are zero.
+
+    Source: Yu et al. 2020, section 2.
     """
     finite = gradients.isfinite().all(dim=(1, 2))
     vectors = torch.where(finite[:, None, None], gradients.detach().double(), torch.nan)

@@ -1,8 +1,8 @@
-"""Ray interference in the smallest system that has it: two dimensions learned by a shared linear softmax policy.
+"""Ray interference in a minimal system: two dimensions learned by a shared linear softmax policy.
 
 Two contexts with two actions each; the logits are W[context, action] + b[action], and J_k = sigmoid(u_k) is the
 probability of the right action, a different one in each context. The gradients of the advantages u_1, u_2 have the Gram
-matrix [[4, -2], [-2, 4]], by way of the shared b, so that gradient flow is
+matrix [[4, -2], [-2, 4]], because of the shared b, so that gradient flow is
 
     du_k/dt = 4 g_k + 4 c g_j,    dJ_k/dt = f_k du_k/dt,    f = J (1 - J),
 
@@ -35,11 +35,11 @@ INTERFERENCE = -0.5
 SOLVED = 0.9
 """J of a dimension that counts as solved."""
 LONGEST = 1e12
-"""Time after which a start counts as one that never solves both dimensions."""
+"""Time by which both dimensions must be solved; later counts as never."""
 
 
 class Field(NamedTuple):
-    """The flow on a grid over [0, 1]^2; rows follow J_2 and columns J_1, as plots of streams want them."""
+    """The flow on a grid over [0, 1]^2; rows are J_2 and columns J_1, as in stream plots."""
 
     j: NDArray[np.float64]
     """Grid points of either axis."""
@@ -48,33 +48,33 @@ class Field(NamedTuple):
     velocity_2: NDArray[np.float64]
     """dJ_2/dt at each (J_2, J_1)."""
     suppressed: NDArray[np.int64]
-    """Winner takes all: the dimension, 1 or 2, that is unlearned there while the other is learned; 0 for neither."""
+    """Winner-take-all regions: the dimension, 1 or 2, that is unlearned while the other is learned; 0 for neither."""
 
 
 class Trajectory(NamedTuple):
-    """A path from its start until both dimensions are solved."""
+    """The path from a start until both dimensions are solved."""
 
     time: NDArray[np.float64]
-    """Of each point."""
+    """Of each point, shape (points,)."""
     j: NDArray[np.float64]
     """J_1 and J_2 of each point, shape (points, 2)."""
 
 
 class Basins(NamedTuple):
-    """Which corner the paths from a grid of starts pass; rows follow J_2 and columns J_1."""
+    """The corners that paths from a grid of starts pass; rows are J_2 and columns J_1."""
 
     j: NDArray[np.float64]
     """Grid points of either axis."""
     time: NDArray[np.float64]
-    """Until both dimensions are solved."""
+    """Time until both dimensions are solved."""
     lead: NDArray[np.float64]
     """The largest |J_1 - J_2| on the path: 1 at a corner, 0 on the diagonal."""
     corner: NDArray[np.int64]
-    """1 for a path by (1, 0), 2 for one by (0, 1), 0 for one by neither."""
+    """1 for a path that passes (1, 0), 2 for one that passes (0, 1), 0 for one that passes neither."""
 
 
 def velocity(u: NDArray[np.float64], learning: Learning, interference: float = INTERFERENCE) -> NDArray[np.float64]:
-    """du/dt of points u, shape (..., 2)."""
+    """The velocity du/dt at points u, both of shape (..., 2)."""
     wrong = expit(-u)
     pull = wrong if learning == "supervised" else wrong * expit(u)
     return np.asarray(4 * (pull + interference * pull[..., ::-1]))
@@ -84,8 +84,8 @@ def field(points: int, learning: Learning, interference: float = INTERFERENCE) -
     """The flow in J and the winner-take-all regions on a grid of points x points, edges included.
 
     A dimension is suppressed where dJ_k/dt < 0. Under RL that is where f_k < f_j/2, near the origin the wedge
-    J_k < J_j/2; under supervised learning only where J_k > (1 + J_j)/2, close to its own solution. On its edges J_k
-    stays.
+    J_k < J_j/2; under supervised learning only where J_k > (1 + J_j)/2, close to the solution of dimension k. On the
+    edges of the grid J_k does not change.
     """
     j = np.linspace(0, 1, points)
     grid = np.stack(np.meshgrid(j, j), axis=-1)
@@ -106,17 +106,17 @@ def trajectory(
 ) -> Trajectory:
     """The path from (J_1, J_2) = `start`, strictly between 0 and 1, until min J = `level`.
 
-    Integrated in u with relative and absolute tolerances of 1e-9. Points are dense where the path turns, not evenly
-    spaced in time.
+    It is integrated in u with relative and absolute tolerances of 1e-9. Points are dense where the path turns, not
+    evenly spaced in time.
 
     Returns:
-        One point for a start where both are solved. Where it does not get there by time 1e12, the path until then and
+        One point for a start at which both are solved. Where they are not solved by time 1e12, the path until then and
         a last point of NaN.
     """
     path = _integrate(start, learning, level, interference)
     if path.t[-1] == 0:
         return Trajectory(np.zeros(1), np.asarray(start, dtype=float)[None])
-    # As many points within each of the solver's steps, which are short where much happens.
+    # Equally many points within each step of the solver; steps are short where the path turns.
     time = np.interp(np.linspace(0, len(path.t) - 1, max(points, 2)), np.arange(len(path.t)), path.t)
     j = expit(path.sol(time).T)
     if not _solves(path):
@@ -125,20 +125,20 @@ def trajectory(
 
 
 def time_to_solve(start: Start, learning: Learning, level: float = SOLVED, interference: float = INTERFERENCE) -> float:
-    """Time from (J_1, J_2) = `start` until min J = `level`, to a relative 1e-7; NaN where it is not by time 1e12.
+    """The time from (J_1, J_2) = `start` until min J = `level`; relative error 1e-7; NaN if it exceeds 1e12.
 
-    Without interference, RL takes sinh(u) + u from e to 1 - e, with u = ln((1 - e)/e), and supervised learning half of
-    that. From a start on the diagonal both take 1/(1 + interference) times as long.
+    Without interference, RL takes sinh(u) + u from e to 1 - e, with u = ln((1 - e)/e), and supervised learning half as
+    long. From a start on the diagonal both take 1/(1 + interference) times as long.
     """
     path = _integrate(start, learning, level, interference)
     return float(path.t[-1]) if _solves(path) else np.nan
 
 
 def basins(points: int, learning: Learning, level: float = SOLVED, interference: float = INTERFERENCE) -> Basins:
-    """By which corner the paths go that start on a grid of points x points inside [0, 1]^2, edges excluded.
+    """The corners that paths from a grid of points x points inside [0, 1]^2 pass, edges excluded.
 
-    A path goes by the corner (1, 0) if somewhere it is nearer to it than to the diagonal: J_1 - J_2 > 1/2. No path
-    crosses the diagonal, and the system is symmetric, so that half of the paths are integrated.
+    A path passes the corner (1, 0) if at some point it is nearer to the corner than to the diagonal: J_1 - J_2 > 1/2.
+    No path crosses the diagonal, and the system is symmetric, so only half of the paths are integrated.
     """
     j = np.linspace(0, 1, points + 2)[1:-1]
     time, lead = np.full((2, points, points), np.nan)
@@ -175,7 +175,7 @@ def _integrate(start: Start, learning: Learning, level: float, interference: flo
 
 
 def _solves(path: Any) -> bool:
-    """Whether it ends where both dimensions are solved; warns where not."""
+    """Whether the path ends where both dimensions are solved; warns if not."""
     solved = bool(path.status == 1 or path.t[-1] == 0)
     if not solved:
         warn_unmeasurable("ray interference", "needs starts that solve both dimensions by time 1e12", "others")

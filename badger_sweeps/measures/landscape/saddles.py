@@ -1,4 +1,4 @@
-"""Whether training rests at a saddle: the smallest eigenvalues of the Hessian and its index."""
+"""Saddles of the loss: the smallest eigenvalues of the Hessian and its Morse index."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ from torch import Tensor
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 ROUNDING = 100
-"""Relative errors of a product, in units of its floating-point type's epsilon, that are put down to rounding."""
+"""The relative error of a product that rounding may cause, in units of epsilon of its floating-point type."""
 
 Product = Callable[[Tensor], Tensor]
-"""Maps a vector v to the matrix-vector product H v."""
+"""The matrix-vector product v -> H v."""
 
 
 class Curvature(NamedTuple):
-    """The ends of one member's spectrum of the Hessian, in loss per squared unit of weight."""
+    """The ends of the spectrum of one member's Hessian; eigenvalues are in loss per squared unit of weight."""
 
     smallest: Float[Tensor, " found"]
     """The smallest eigenvalues, ascending; `count` of them, or all where there are fewer weights."""
     largest: Float[Tensor, ""]
     """The largest eigenvalue."""
     morse_index: Float[Tensor, ""]
-    """The index: how many eigenvalues are negative, below -tolerance and -(their residual)."""
+    """The Morse index: the number of eigenvalues below both -tolerance and -(their residual)."""
     index_is_lower_bound: bool
-    """Whether all that were found are negative, so that there may be more."""
+    """Whether all computed eigenvalues are negative, so that there may be more."""
     tolerance: float
-    """How far from 0 an eigenvalue must be to count as negative."""
+    """The least magnitude of an eigenvalue that counts as negative."""
     residuals: Float[Tensor, " found"]
     """|Hv - lambda v| of each of `smallest`: H has an eigenvalue within this distance of the value."""
 
 
 class _NotFiniteError(Exception):
-    """A product was NaN or infinite."""
+    """A Hessian-vector product is NaN or infinite."""
 
 
 def hessian_product(function: Callable[[Tensor], Tensor], weights: Float[Tensor, " weight"]) -> Product:
-    """Products with the Hessian of a scalar function at `weights`, by differentiating backwards twice.
+    """The product with the Hessian of a scalar function at `weights`, by reverse-mode differentiation applied twice.
 
-    The function is evaluated once; each product takes one pass backwards through its gradient, whose graph is kept
-    until the product is dropped. Products have the type and device of `weights`, whatever those of v.
+    The function is evaluated once; each product takes one backward pass through its gradient, whose graph exists as
+    long as the product. Products have the type and device of `weights`, whatever those of v.
 
     Args:
-        function: of the flat weights, made of torch operations that can be differentiated twice.
-        weights: where.
+        function: of the flat weights, of torch operations that can be differentiated twice.
+        weights: the point at which the Hessian is taken.
     """
-    backwards = torch.func.vjp(torch.func.grad(function), weights.detach())[1]
+    backward = torch.func.vjp(torch.func.grad(function), weights.detach())[1]
 
     def product(vector: Tensor) -> Tensor:
-        image: Tensor = backwards(vector.to(weights))[0]
+        image: Tensor = backward(vector.to(weights))[0]
         return image
 
     return product
@@ -70,31 +70,33 @@ def curvature(
     restarts: int = 300,
     dtype: torch.dtype = torch.float64,
 ) -> Curvature:
-    """The smallest eigenvalues of the Hessian of one member, its largest, and its index (Dauphin et al. 2014).
+    """The curvature of one member's loss: the smallest eigenvalues of its Hessian, the largest, and the Morse index.
 
     A plateau is a saddle if the gradient is small there and the index is at least 1. Up to max(2*count + 1, 20) weights
     the whole matrix is taken, and the index is exact. Above, restarted Lanczos (`scipy.sparse.linalg.eigsh`) finds the
-    eigenvalue of the largest magnitude, |H|, and then the smallest eigenvalues of H - 2|H|: shifted like this, all are
-    found to the same accuracy relative to |H|, and a null space does not keep them from converging.
+    eigenvalue of the largest magnitude, |H|, and then the smallest eigenvalues of H - 2|H|: with this shift all
+    have the same accuracy relative to |H|, and a null space does not prevent convergence.
 
-    From one start Lanczos finds a single one of several equal eigenvalues, so it is started again, with what was found
-    moved out of the way, until nothing smaller turns up. The residuals show that the values are eigenvalues; that none
-    was missed is all but certain, not proven, and an index that is wrong for it is too small. The Hessian is that of
-    the loss on a batch, whose noise spreads the spectrum to both sides: measure it on many games.
+    From one start vector Lanczos finds only one of several equal eigenvalues, so it is started again, with the known
+    eigenvectors shifted away, until it finds no smaller eigenvalue. The residuals show that the values are eigenvalues;
+    that none was missed is very likely, not proven, and if one was, the index is too small. The Hessian is that of the
+    loss on a batch, whose noise widens the spectrum on both sides: measure it on many games.
 
     Args:
         product: maps a vector of length `weights`, of `dtype` and on the generator's device, to H v, H symmetric; see
-            `hessian_product`. The type of what it returns tells how far that is rounded.
+            `hessian_product`. The type of its result determines the rounding that is allowed for.
         weights: n >= 1.
         generator: draws the start vectors.
-        count: eigenvalues to find.
-        accuracy: relative to |H|, of the eigenvalues asked for; also the tolerance of the index: what lies within
-            +-accuracy*|H| counts as 0. Never finer than 100 epsilon (1.2e-5 for float32), to allow for rounding.
-        restarts: of Lanczos before it is given up; each takes about max(count, 20 - count) products.
+        count: number of the smallest eigenvalues.
+        accuracy: of the eigenvalues, relative to |H|; also the tolerance of the index: eigenvalues within
+            +-accuracy*|H| count as 0. Never finer than 100 epsilon (1.2e-5 for float32), to allow for rounding.
+        restarts: the largest number of restarts of Lanczos; each takes about max(count, 20 - count) products.
         dtype: of the vectors given to `product`.
 
     Returns:
         All NaN where a product is NaN or infinite, or where Lanczos did not converge.
+
+    Source: Dauphin et al. 2014.
     """
     if weights < 1 or count < 1:
         raise ValueError(f"weights and count must be at least 1; found weights={weights}, count={count}")
@@ -143,7 +145,7 @@ _Ends = tuple[Float[Tensor, " found"], Float[Tensor, "weight found"], Float[Tens
 
 
 def _all(times: Product, start: Float[Tensor, " weight"]) -> _Ends:
-    """Of the whole matrix, row by row."""
+    """The ends of the spectrum from the whole matrix, which is built row by row."""
     identity = torch.eye(len(start), dtype=start.dtype, device=start.device)
     matrix = torch.stack([times(row).double() for row in identity])
     values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
@@ -158,14 +160,14 @@ def _ends(
     accuracy: float,
     restarts: int,
 ) -> _Ends:
-    """By Lanczos from `start`."""
+    """The ends of the spectrum by Lanczos from `start`."""
     if not times(start).any():  # a Hessian of zeros, which ARPACK refuses
         return start.new_zeros(count), torch.eye(len(start), count).to(start), start.new_zeros(())
     seed = int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
     rng = np.random.default_rng(seed)
 
     def eigenpairs(which: str, found: int, shift: float, known: NDArray[np.float64]) -> _Pairs:
-        """Of H + shift, from a new start, with eigenvectors that are known moved out of the way."""
+        """Eigenpairs of H + shift, from a new start vector, with known eigenvectors shifted away."""
 
         def shifted(vector: NDArray[np.float64]) -> NDArray[np.float64]:
             vector = vector.ravel()
@@ -173,8 +175,8 @@ def _ends(
             return np.asarray(image + shift * vector + 3 * size * known @ (known.T @ vector))
 
         operator = LinearOperator((len(start), len(start)), matvec=shifted, dtype=np.float64)
-        # The shifted eigenvalues are up to 3|H|, and ARPACK's tolerance is relative to them. It draws by itself where
-        # a Krylov space ends early, as for a Hessian of low rank.
+        # The shifted eigenvalues are up to 3|H|, and ARPACK's tolerance is relative to them. It draws a
+        # vector where a Krylov space ends early, as for a Hessian of low rank.
         settings = {"tol": accuracy / 3, "maxiter": restarts, "v0": rng.normal(size=len(start)), "rng": rng}
         values, vectors = eigsh(operator, k=found, which=which, **settings)
         return values - shift, vectors
@@ -184,7 +186,7 @@ def _ends(
     size = abs(furthest)
     largest = furthest if furthest > 0 else float(eigenpairs("LA", 1, 2 * size, none)[0][0])
     values, vectors = eigenpairs("SA", count, -2 * size, none)
-    # Of equal eigenvalues Lanczos may find but one. Look for others until none is left below the last one.
+    # Lanczos may find only one of several equal eigenvalues: search until none is left below the last one.
     while len(values) < len(start):
         value, vector = eigenpairs("SA", 1, -2 * size, vectors)
         if value[0] >= np.sort(values)[count - 1] - accuracy * size:

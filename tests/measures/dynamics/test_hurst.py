@@ -17,7 +17,7 @@ from scipy.special import gammaln
 from torch import Generator, Tensor
 
 from badger_sweeps.measures.dynamics.hurst import Hurst, against_shuffles, hurst, increments, on_stretches, sliding
-from badger_sweeps.measures.unmeasurable import Unmeasurable
+from badger_sweeps.measures.unmeasurable import UnmeasurableWarning
 from tests.measures.dynamics.noises import fractional_gaussian, walk, white
 
 MEMBERS, TIME = 80, 1024
@@ -129,7 +129,7 @@ def test_members_do_not_depend_on_their_population() -> None:
 
 
 def once(caught: list[warnings.WarningMessage]) -> bool:
-    return [issubclass(one.category, Unmeasurable) for one in caught] == [True]
+    return [issubclass(one.category, UnmeasurableWarning) for one in caught] == [True]
 
 
 def test_what_cannot_be_measured_is_nan_for_that_member_only() -> None:
@@ -139,7 +139,7 @@ def test_what_cannot_be_measured_is_nan_for_that_member_only() -> None:
     series[1, 3] = math.inf
     series[2] = 0.1
     series[3] = 0.1 + 1e-17 * white(1, 600, 14)[0]
-    with pytest.warns(Unmeasurable) as caught:
+    with pytest.warns(UnmeasurableWarning) as caught:
         found = hurst(series)
     assert once(caught.list)
     for field, alone in zip(found, good, strict=True):
@@ -150,7 +150,7 @@ def test_what_cannot_be_measured_is_nan_for_that_member_only() -> None:
 def test_below_512_values_nothing_is_said() -> None:
     assert hurst(white(1, 512, 0)).dfa.isfinite().all()
     for length in (511, 1, 0):
-        with pytest.warns(Unmeasurable) as caught:
+        with pytest.warns(UnmeasurableWarning) as caught:
             found = hurst(white(2, length, 0))
         assert once(caught.list)
         assert found.rs.isnan().all()
@@ -162,7 +162,7 @@ def test_rounding_is_not_measured(dtype: torch.dtype) -> None:
     """The increments of a straight line differ by rounding alone, which would have an exponent like any noise."""
     line = torch.linspace(1, 0, 1025, dtype=torch.float64).to(dtype)
     series = torch.stack([line / 3, torch.full_like(line, 0.1), walk(1, 1025, 1)[0].to(dtype)])
-    with pytest.warns(Unmeasurable) as caught:
+    with pytest.warns(UnmeasurableWarning) as caught:
         found = hurst(increments(series))
     assert once(caught.list)
     assert found.dfa[:2].isnan().all()
@@ -197,7 +197,7 @@ def test_a_sliding_window_is_the_exponent_of_each_slice() -> None:
 
 
 def test_ends_too_early_and_beyond_are_nan() -> None:
-    with pytest.warns(Unmeasurable) as caught:
+    with pytest.warns(UnmeasurableWarning) as caught:
         found = sliding(white(2, 1000, 17), 512, [511, 600, 1001])
     assert once(caught.list)
     assert found.dfa.isnan().tolist() == [[True, False, True]] * 2
@@ -206,7 +206,7 @@ def test_ends_too_early_and_beyond_are_nan() -> None:
 
 def test_stretches_of_one_member() -> None:
     series = torch.cat([white(1, 600, 18)[0], walk(1, 700, 19)[0]])
-    with pytest.warns(Unmeasurable) as caught:
+    with pytest.warns(UnmeasurableWarning) as caught:
         found = on_stretches(series, [(0, 600), (100, 200), (600, 1300), (750, 1400), (-1200, -600)])
     assert once(caught.list)
     assert found.dfa.isnan().tolist() == [False, True, False, True, True]
@@ -247,7 +247,7 @@ def test_the_null_of_shuffles_is_white_noise() -> None:
 def test_shuffles_of_what_cannot_be_measured() -> None:
     series = white(2, 512, 23)
     series[0, 5] = math.nan
-    with pytest.warns(Unmeasurable) as caught:
+    with pytest.warns(UnmeasurableWarning) as caught:
         result = against_shuffles(series, Generator().manual_seed(0), draws=3)
     assert once(caught.list)
     assert result.dfa.p_value.isnan().tolist() == [True, False]

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from badger_sweeps.measures.dynamics._nolds import nolds
 from badger_sweeps.measures.dynamics.lyapunov import against_surrogates, divergence_rate, rosenstein, tangent_exponents
 from badger_sweeps.measures.dynamics.surrogates import amplitude_adjusted
-from badger_sweeps.measures.unmeasurable import Unmeasurable
+from badger_sweeps.measures.unmeasurable import UnmeasurableWarning
 from tests.measures.dynamics.noises import logistic, walk, white
 
 
@@ -22,7 +22,7 @@ def seeded(seed: int = 0) -> Generator:
 
 
 def once(caught: list[warnings.WarningMessage]) -> bool:
-    return [issubclass(one.category, Unmeasurable) for one in caught] == [True]
+    return [issubclass(one.category, UnmeasurableWarning) for one in caught] == [True]
 
 
 # ---- Rosenstein ----
@@ -89,12 +89,12 @@ def test_what_cannot_be_measured_of_a_series_is_nan_for_that_member_only() -> No
     alone = rosenstein(series[4:])
     series[0, 3], series[1, 3], series[2] = math.nan, math.inf, 0.1
     series[3] = torch.tensor([0.0, 1.0]).repeat(125)  # neighbours coincide for ever
-    with pytest.warns(Unmeasurable) as caught:
+    with pytest.warns(UnmeasurableWarning) as caught:
         found = rosenstein(series)
     assert once(caught.list)
     assert found[:4].isnan().all()
     assert torch.equal(found[4:], alone)
-    with pytest.warns(Unmeasurable) as caught:
+    with pytest.warns(UnmeasurableWarning) as caught:
         result = against_surrogates(series, seeded(), draws=3)
     assert once(caught.list)
     assert result.p_value.isnan().tolist() == [True] * 4 + [False]
@@ -102,7 +102,7 @@ def test_what_cannot_be_measured_of_a_series_is_nan_for_that_member_only() -> No
 
 def test_below_200_values_no_exponent_is_given() -> None:
     assert rosenstein(white(1, 200, 0)).isfinite().all()
-    with pytest.warns(Unmeasurable) as caught:
+    with pytest.warns(UnmeasurableWarning) as caught:
         assert rosenstein(white(2, 199, 0)).isnan().all()
     assert once(caught.list)
 
@@ -135,7 +135,7 @@ def test_what_follows_the_ceiling_is_not_used_even_below_it() -> None:
     assert divergence_rate(course[None], ceiling=1e5).item() == pytest.approx(0.1, abs=1e-12)
 
 
-def test_twins_that_met_are_left_out() -> None:
+def test_replicas_that_became_equal_are_left_out() -> None:
     t = torch.arange(60, dtype=torch.float64)
     course = torch.exp(-0.5 * t)
     course[40:] = 0
@@ -151,7 +151,7 @@ def test_a_transient_is_left_out() -> None:
     assert divergence_rate(course[None], start=10).item() == pytest.approx(0.2, abs=1e-12)
 
 
-def test_twins_of_the_logistic_map_part_at_ln_2() -> None:
+def test_replicas_of_the_logistic_map_diverge_at_ln_2() -> None:
     x = logistic(400, 1, 10)[:, 0]
     y = x + 1e-12
     distances = []
@@ -166,14 +166,14 @@ def test_too_few_distances_are_nan_for_that_member_only() -> None:
     t = torch.arange(30, dtype=torch.float64)
     course = torch.exp(0.1 * t).repeat(5, 1)
     course[0, 9], course[1, 5], course[2, 0], course[3, 9] = 0, math.nan, math.inf, -1
-    with pytest.warns(Unmeasurable) as caught:
+    with pytest.warns(UnmeasurableWarning) as caught:
         found = divergence_rate(course)
     assert once(caught.list)
     assert found.isnan().tolist() == [True] * 4 + [False]
     assert found[4].item() == pytest.approx(0.1, abs=1e-12)
     assert divergence_rate(course[4:, :10]).isfinite().all()
     for shape in ((2, 9), (2, 0)):
-        with pytest.warns(Unmeasurable):
+        with pytest.warns(UnmeasurableWarning):
             assert divergence_rate(torch.ones(shape)).isnan().all()
 
 
@@ -325,7 +325,7 @@ def test_members_of_a_map_do_not_depend_on_their_population() -> None:
 
 def test_a_member_that_leaves_is_nan_and_others_are_not_disturbed() -> None:
     start = torch.tensor([[0.3], [2.0], [math.nan]], dtype=torch.float64)
-    with pytest.warns(Unmeasurable) as caught:
+    with pytest.warns(UnmeasurableWarning) as caught:
         found = tangent_exponents(lambda t, x: 4 * x * (1 - x), start, 50, seeded())
     assert once(caught.list)
     assert found.isnan().tolist() == [[False], [True], [True]]

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from badger_sweeps.measures.dynamics.modes import modes
-from badger_sweeps.measures.unmeasurable import Unmeasurable
+from badger_sweeps.measures.unmeasurable import UnmeasurableWarning
 from tests.measures.dynamics.linear import linear_states
 
 TURNING = 0.95 * cmath.exp(1j * math.pi / 6)
 
 
 def once(caught: list[warnings.WarningMessage]) -> bool:
-    return [issubclass(one.category, Unmeasurable) for one in caught] == [True]
+    return [issubclass(one.category, UnmeasurableWarning) for one in caught] == [True]
 
 
 def of_rank(eigenvalues: Tensor, rank: Tensor) -> list[complex]:
@@ -214,7 +214,7 @@ def test_members_do_not_depend_on_their_population() -> None:
 def test_what_cannot_be_decomposed_is_nan_for_that_member_only() -> None:
     states = linear_states([TURNING, 0.9]).repeat(4, 1, 1, 1)
     states[0, 3, 2, 1], states[1, 0, 0, 0], states[2] = math.nan, math.inf, 0.1
-    with pytest.warns(Unmeasurable) as caught:
+    with pytest.warns(UnmeasurableWarning) as caught:
         found = modes(states)
     assert once(caught.list)
     alone = modes(states[3:])
@@ -226,13 +226,13 @@ def test_what_cannot_be_decomposed_is_nan_for_that_member_only() -> None:
 def test_states_that_only_change_at_the_end_have_no_modes() -> None:
     states = torch.zeros(1, 8, 20, 5)
     states[:, :, -1] = torch.randn(8, 5, generator=torch.Generator().manual_seed(0))
-    with pytest.warns(Unmeasurable):
+    with pytest.warns(UnmeasurableWarning):
         assert modes(states).rank.isnan().all()
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 20, 5), (2, 8, 6, 5), (2, 8, 20, 1), (2, 0, 20, 5)])
 def test_too_few_games_steps_or_variables(shape: tuple[int, ...]) -> None:
-    with pytest.warns(Unmeasurable) as caught:
+    with pytest.warns(UnmeasurableWarning) as caught:
         found = modes(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
     assert once(caught.list)
     assert all(field.isnan().all() for field in found)

@@ -12,7 +12,7 @@ from torch import Generator
 
 from badger_sweeps.measures.dynamics.modes import modes
 from badger_sweeps.measures.dynamics.oscillations import _injected, _time_shuffled, oscillations, power_to_find
-from badger_sweeps.measures.unmeasurable import Unmeasurable
+from badger_sweeps.measures.unmeasurable import UnmeasurableWarning
 from tests.measures.dynamics.linear import linear_states
 
 TURNING = 0.95 * cmath.exp(1j * math.pi / 6)
@@ -23,7 +23,7 @@ def seeded(seed: int = 0) -> Generator:
 
 
 def once(caught: list[warnings.WarningMessage]) -> bool:
-    return [issubclass(one.category, Unmeasurable) for one in caught] == [True]
+    return [issubclass(one.category, UnmeasurableWarning) for one in caught] == [True]
 
 
 def test_an_oscillation_stands_out_and_decay_does_not() -> None:
@@ -131,20 +131,20 @@ def test_float32_says_the_same() -> None:
 def test_what_cannot_be_measured_is_neither_found_nor_ruled_out() -> None:
     states = linear_states([0.95, 0.8, 0.5]).repeat(2, 1, 1, 1)
     states[0, 0, 0, 0] = math.nan
-    with pytest.warns(Unmeasurable) as caught:
+    with pytest.warns(UnmeasurableWarning) as caught:
         found = oscillations(states, seeded(), draws=3, injections=2)
     assert once(caught.list)
     for field in (*found.oscillating, found.largest_surrogate, found.power):
         assert field.isnan().tolist() == [True, False]
     assert found.none.tolist() == [False, True]
-    with pytest.warns(Unmeasurable) as caught:
+    with pytest.warns(UnmeasurableWarning) as caught:
         assert power_to_find(states, seeded(), injections=2).isnan().tolist() == [True, False]
     assert once(caught.list)
 
 
 def test_too_few_games_steps_or_variables() -> None:
     for shape in ((2, 3, 20, 5), (2, 8, 6, 5), (2, 8, 20, 1)):
-        with pytest.warns(Unmeasurable) as caught:
+        with pytest.warns(UnmeasurableWarning) as caught:
             found = oscillations(torch.ones(shape), seeded(), draws=2, injections=2)
         assert once(caught.list)
         assert found.power.isnan().all()

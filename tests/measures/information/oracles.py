@@ -14,7 +14,7 @@ from scipy.stats import multivariate_normal
 from torch import Tensor
 
 from badger_sweeps.measures.information.copula import Copula
-from badger_sweeps.measures.unmeasurable import Unmeasurable
+from badger_sweeps.measures.unmeasurable import UnmeasurableWarning
 
 BITS = 1 / math.log(2)
 """In a nat."""
@@ -101,7 +101,7 @@ def one_warning() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         yield
-    assert [item.category for item in found] == [Unmeasurable], [str(item.message) for item in found]
+    assert [item.category for item in found] == [UnmeasurableWarning], [str(item.message) for item in found]
 
 
 @contextmanager

@@ -78,9 +78,9 @@ def test_of_a_covariance_by_the_definitions(experts: int, components: int, of_co
     joint = gaussian_entropy(covariance, everything)
     residual = total = 0.0
     for expert in range(experts):
-        own = everything[expert * components : (expert + 1) * components]
-        residual += joint - gaussian_entropy(covariance, [one for one in everything if one not in own])
-        total += gaussian_entropy(covariance, own)
+        variables = everything[expert * components : (expert + 1) * components]
+        residual += joint - gaussian_entropy(covariance, [one for one in everything if one not in variables])
+        total += gaussian_entropy(covariance, variables)
     total -= joint
     binding = joint - residual
     found = of_covariance(covariance, experts, components)
@@ -164,8 +164,8 @@ def test_sixteen_independent_experts_of_four_outputs(
     assert found.std().item() == pytest.approx(sd, rel=0.25)
     covariance = torch.stack([torch.cov(one.T) for one in outputs[:10].flatten(2)])
     precision = torch.linalg.inv(covariance)
-    own = sum(torch.logdet(precision[:, i : i + 4, i : i + 4]) for i in range(0, 64, 4))
-    assert_mean((torch.logdet(covariance) + own) / 2, raw, bias=rounding)
+    log_blocks = sum(torch.logdet(precision[:, i : i + 4, i : i + 4]) for i in range(0, 64, 4))
+    assert_mean((torch.logdet(covariance) + log_blocks) / 2, raw, bias=rounding)
 
 
 def test_fourteen_independent_experts_of_32_units() -> None:
@@ -219,9 +219,9 @@ def test_parts_add_up() -> None:
 def test_of_two_experts_binding_is_their_mutual_information() -> None:
     states, targets = equicorrelated(0.5, 3, 100, 2, 3), normal(3, 100, 2, seed=1)
     for conditions in (None, targets):
-        found, told = higher_order_information(states, conditions), pairwise(states, conditions)[:, 0]
-        torch.testing.assert_close(found.binding, told, rtol=0, atol=1e-10)
-        torch.testing.assert_close(found.total_correlation, told, rtol=0, atol=1e-10)
+        found, information = higher_order_information(states, conditions), pairwise(states, conditions)[:, 0]
+        torch.testing.assert_close(found.binding, information, rtol=0, atol=1e-10)
+        torch.testing.assert_close(found.total_correlation, information, rtol=0, atol=1e-10)
         torch.testing.assert_close(found.o_information, torch.zeros(3).double(), rtol=0, atol=1e-10)
 
 

@@ -46,12 +46,12 @@ def test_entropies_of_a_covariance_are_those_of_scipy(experts: int, components: 
     for size in range(experts + 1):
         chosen = list(combinations(range(experts), size))
         subsets = torch.tensor(chosen, dtype=torch.int64).reshape(len(chosen), size)
-        own = [of_experts(subset, components) for subset in chosen]
-        expected = [gaussian_entropy(covariance, variables) for variables in own]
+        chosen_variables = [of_experts(subset, components) for subset in chosen]
+        expected = [gaussian_entropy(covariance, variables) for variables in chosen_variables]
         assert copula.entropy(subsets)[0].tolist() == pytest.approx(expected, abs=1e-8)
-        both = [gaussian_entropy(covariance, variables + rest) for variables in own]
-        told = np.add(expected, gaussian_entropy(covariance, rest)) - both
-        assert copula.told_about_others(subsets)[0].tolist() == pytest.approx(told.tolist(), abs=1e-8)
+        both = [gaussian_entropy(covariance, variables + rest) for variables in chosen_variables]
+        information = np.add(expected, gaussian_entropy(covariance, rest)) - both
+        assert copula.information_about_others(subsets)[0].tolist() == pytest.approx(information.tolist(), abs=1e-8)
     others = [
         gaussian_entropy(covariance, of_experts(tuple({*range(experts)} - {one}), components)) for one in range(experts)
     ]

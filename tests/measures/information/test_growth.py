@@ -74,12 +74,12 @@ def test_psi_by_its_definition(of_covariance) -> None:
     )
     expected = []
     for size in range(1, experts):
-        told = [
+        information = [
             entropy([one]) + entropy(others) - entropy([one, *others])
             for one in range(experts)
             for others in combinations([other for other in range(experts) if other != one], size)
         ]
-        expected.append(sum(told) / len(told))
+        expected.append(sum(information) / len(information))
     assert of_covariance(covariance, experts, components).tolist() == pytest.approx(expected, abs=1e-8)
 
 
@@ -89,7 +89,7 @@ def noisy(signs: Tensor, population: int, games: int, noise: float) -> Tensor:
     return (sources @ signs.double().T + math.sqrt(noise) * normal(population, games, len(signs), seed=1))[..., None]
 
 
-def test_copies_tell_everything_at_once() -> None:
+def test_one_copy_has_all_information() -> None:
     """psi is nearly flat: copies of one number with noise 0.01, whose psi is that of rho = 1/1.01."""
     found = shared_with_others(noisy(torch.ones(5, 1), 60, 1000, 0.01), seeded())
     for size in range(1, 5):
@@ -263,9 +263,11 @@ def test_float32_and_float64_agree() -> None:
     torch.testing.assert_close(
         found, shared_with_others(states.double(), seeded(), targets.double()), rtol=0, atol=1e-3
     )
-    told = task_information(states, targets, seeded())
-    assert told.dtype == torch.float64
-    torch.testing.assert_close(told, task_information(states.double(), targets.double(), seeded()), rtol=0, atol=0)
+    information = task_information(states, targets, seeded())
+    assert information.dtype == torch.float64
+    torch.testing.assert_close(
+        information, task_information(states.double(), targets.double(), seeded()), rtol=0, atol=0
+    )
 
 
 def test_sizes_for_which_games_are_too_few_are_nan() -> None:
@@ -274,8 +276,8 @@ def test_sizes_for_which_games_are_too_few_are_nan() -> None:
         found = shared_with_others(normal(2, 10, 4, 3), seeded())
     assert found.isnan().tolist() == [[False, True, True]] * 2
     with one_warning():
-        told = task_information(normal(2, 10, 4, 3), normal(2, 10, 2), seeded())
-    assert told.isnan().tolist() == [[False, False, True, True]] * 2
+        information = task_information(normal(2, 10, 4, 3), normal(2, 10, 2), seeded())
+    assert information.isnan().tolist() == [[False, False, True, True]] * 2
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, "constant"])

@@ -154,24 +154,24 @@ def test_invertible_linear_maps_of_experts_change_little() -> None:
 
 
 @pytest.mark.parametrize("rho", [0.5, 0.9])
-def test_a_noisier_copy_tells_less(rho: float) -> None:
+def test_a_noisier_copy_shares_less(rho: float) -> None:
     """Data processing: x -> y -> y + noise. Each estimate is within its spread of closed forms that fall."""
     x = correlated_pair(rho, 60, 1000, 2, 2)
-    told = []
+    information = []
     for noise in (0.0, 0.5, 1.0, 2.0):
         noisy = x.clone()
         noisy[:, :, 1] += noise * normal(60, 1000, 2, seed=9)
         found = pairwise(noisy)[:, 0]
         assert_mean(found, 2 * bits_of_correlation(rho / math.sqrt(1 + noise**2)), bias=0.02)
-        told.append(found)
-    for more, less in itertools.pairwise(told):
+        information.append(found)
+    for more, less in itertools.pairwise(information):
         assert (more > less).float().mean() > 0.99
 
 
-def test_some_of_the_components_tell_less() -> None:
+def test_some_of_the_components_share_less() -> None:
     states = correlated_pair(0.6, 40, 1000, 4, 4)
-    told = [pairwise(states[..., :kept])[:, 0] for kept in (1, 2, 3, 4)]
-    for less, more in itertools.pairwise(told):
+    information = [pairwise(states[..., :kept])[:, 0] for kept in (1, 2, 3, 4)]
+    for less, more in itertools.pairwise(information):
         assert (more > less).all()
 
 

@@ -40,17 +40,17 @@ def test_two_readings_of_one_number_are_correlated_as_declared() -> None:
     assert saturation() == pytest.approx(2.83, abs=0.005)
     for share in (0.01, 0.1, 1.0):
         rho = equicorrelation(2, 1 / (1 + share))
-        told = 2 * gaussian_entropy(rho, [0]) - gaussian_entropy(rho, [0, 1])
-        assert saturation(share) == pytest.approx(told, abs=1e-12)
+        information = 2 * gaussian_entropy(rho, [0]) - gaussian_entropy(rho, [0, 1])
+        assert saturation(share) == pytest.approx(information, abs=1e-12)
 
 
 @pytest.mark.parametrize(("components", "share"), [(1, 1.0), (4, 1.0), (4, 0.1), (2, 0.01), (8, 0.01)])
 def test_identical_states_saturate(components: int, share: float) -> None:
     """Ranks of 1000 games blur what is finer than their steps: of 2.83 bits they lose 0.03 a component, and less where
     there is more noise. The exact value is reached as games grow (the next test)."""
-    told = pairwise(read_twice(60, 1000, components, share))[:, 0] / components
-    assert_mean(told, saturation(share), bias=0.04 * (saturation(share) / saturation()) ** 2)
-    assert told.mean() < saturation(share) + 0.01
+    information = pairwise(read_twice(60, 1000, components, share))[:, 0] / components
+    assert_mean(information, saturation(share), bias=0.04 * (saturation(share) / saturation()) ** 2)
+    assert information.mean() < saturation(share) + 0.01
 
 
 def test_what_ranks_lose_at_saturation_shrinks_with_games() -> None:

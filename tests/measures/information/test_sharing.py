@@ -107,9 +107,9 @@ def test_the_minimum_of_three_estimates_is_too_low_and_the_others_follow(rho: fl
     of an estimate of a pair (0.846 where they are independent), and U too high by three times that."""
     states = equicorrelated(rho, 200, 1000, 3, 2)
     common, pairs, synergy = sharing(states)
-    told = pairwise(states)
-    low = (told.mean(dim=1) - told.amin(dim=1)).mean().item()
-    assert 0.3 * told.std(dim=0).mean().item() < low < 0.9 * told.std(dim=0).mean().item()
+    information = pairwise(states)
+    low = (information.mean(dim=1) - information.amin(dim=1)).mean().item()
+    assert 0.3 * information.std(dim=0).mean().item() < low < 0.9 * information.std(dim=0).mean().item()
     truth = 2 * bits_of_correlation(rho)
     assert_mean(common + low, truth, bias=0.005)
     assert_mean(pairs - 3 * low, 0.0, bias=0.01)

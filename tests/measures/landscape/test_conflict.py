@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from badger_sweeps.measures.landscape.conflict import conflict
-from badger_sweeps.measures.unmeasurable import Unmeasurable
+from badger_sweeps.measures.unmeasurable import UnmeasurableWarning
 
 
 def drawn(population: int, dims: int, weights: int, seed: int = 0) -> Tensor:
@@ -117,7 +117,7 @@ def test_each_member_for_itself_and_in_either_precision() -> None:
 
 def test_a_zero_gradient_has_no_direction() -> None:
     gradients = torch.tensor([[[1.0, 0], [0, 0], [-1, 0]], [[0, 0], [0, 0], [0, 0]], [[1, 0], [1, 0], [1, 1]]])
-    with pytest.warns(Unmeasurable, match="conflict") as warned:
+    with pytest.warns(UnmeasurableWarning, match="conflict") as warned:
         found = conflict(gradients)
     assert len(warned) == 1
     nan = math.nan
@@ -133,7 +133,7 @@ def test_members_with_nan(bad: float) -> None:
     gradients = drawn(3, 4, 20)
     whole = conflict(gradients)
     gradients[1, 2, 5] = bad
-    with pytest.warns(Unmeasurable) as warned:
+    with pytest.warns(UnmeasurableWarning) as warned:
         found = conflict(gradients)
     assert len(warned) == 1
     for name, values in found._asdict().items():
@@ -142,7 +142,7 @@ def test_members_with_nan(bad: float) -> None:
 
 
 def test_one_dimension_has_no_pairs() -> None:
-    with pytest.warns(Unmeasurable):
+    with pytest.warns(UnmeasurableWarning):
         found = conflict(torch.ones(2, 1, 4))
     assert found.conflicting.isnan().all()
     assert found.cosines.flatten().tolist() == [1, 1]

@@ -13,7 +13,7 @@ from scipy.integrate import odeint
 from scipy.special import expit, logit
 
 from badger_sweeps.measures.landscape.rays import Learning, basins, field, time_to_solve, trajectory, velocity
-from badger_sweeps.measures.unmeasurable import Unmeasurable
+from badger_sweeps.measures.unmeasurable import UnmeasurableWarning
 
 RULES: list[Learning] = ["rl", "supervised"]
 
@@ -174,14 +174,14 @@ def test_what_is_solved_takes_no_time() -> None:
 
 def test_what_is_never_solved() -> None:
     """Gradients that oppose each other altogether cancel on the diagonal."""
-    with pytest.warns(Unmeasurable, match="ray") as warned:
+    with pytest.warns(UnmeasurableWarning, match="ray") as warned:
         assert math.isnan(time_to_solve((0.2, 0.2), "rl", interference=-1.0))
     assert len(warned) == 1
-    with pytest.warns(Unmeasurable):
+    with pytest.warns(UnmeasurableWarning):
         found = trajectory((0.2, 0.2), "rl", interference=-1.0)
     assert np.isnan(found.time[-1])
     np.testing.assert_allclose(found.j[:-1], 0.2)
-    with pytest.warns(Unmeasurable):
+    with pytest.warns(UnmeasurableWarning):
         assert np.isnan(basins(1, "rl", interference=-1.0).time).all()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from badger_sweeps.measures.landscape.saddles import Curvature, Product, curvature, hessian_product
-from badger_sweeps.measures.unmeasurable import Unmeasurable
+from badger_sweeps.measures.unmeasurable import UnmeasurableWarning
 
 # torch.func.hessian, the oracle, loads what torch itself calls deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
@@ -207,7 +207,7 @@ def test_products_of_nan(weights: int, after: int) -> None:
         calls += 1
         return vector * (torch.nan if calls > after else 1)
 
-    with pytest.warns(Unmeasurable, match="finite") as warned:
+    with pytest.warns(UnmeasurableWarning, match="finite") as warned:
         found = curvature(product, weights, seeded())
     assert len(warned) == 1
     assert len(found.smallest) == min(8, weights)
@@ -220,7 +220,7 @@ def test_products_of_nan(weights: int, after: int) -> None:
 def test_lanczos_that_does_not_converge() -> None:
     """Nothing but a crowd of eigenvalues, and one restart."""
     matrix = torch.diag(torch.linspace(-1, 1, 2000, dtype=torch.float64))
-    with pytest.warns(Unmeasurable, match="converge") as warned:
+    with pytest.warns(UnmeasurableWarning, match="converge") as warned:
         found = curvature(of(matrix), 2000, seeded(), restarts=1)
     assert len(warned) == 1
     assert found.smallest.isnan().all()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from badger_sweeps.measures.landscape.rays import trajectory
 from badger_sweeps.measures.landscape.sequentiality import sequentiality
-from badger_sweeps.measures.unmeasurable import Unmeasurable
+from badger_sweeps.measures.unmeasurable import UnmeasurableWarning
 
 
 def path(*corners: tuple[float, ...], between: int = 1) -> Tensor:
@@ -179,7 +179,7 @@ def test_members_with_nan(bad: float) -> None:
     loss = torch.rand(3, 40, 3, generator=torch.Generator().manual_seed(0))
     whole = sequentiality(loss)
     loss[1, 39, 0] = bad
-    with pytest.warns(Unmeasurable, match="sequentiality") as warned:
+    with pytest.warns(UnmeasurableWarning, match="sequentiality") as warned:
         found = sequentiality(loss, block=1)
     assert len(warned) == 1
     for name, values in found._asdict().items():
@@ -189,12 +189,12 @@ def test_members_with_nan(bad: float) -> None:
 
 def test_too_short_and_too_few() -> None:
     for loss, block in [(torch.ones(2, 1, 3), 1), (torch.ones(2, 9, 3), 5), (torch.ones(2, 0, 3), 1)]:
-        with pytest.warns(Unmeasurable) as warned:
+        with pytest.warns(UnmeasurableWarning) as warned:
             found = sequentiality(loss, block=block)
         assert len(warned) == 1
         assert found.drops.shape == (2, 3)
         assert all(values.isnan().all() for values in found)
-    with pytest.warns(Unmeasurable):
+    with pytest.warns(UnmeasurableWarning):
         single = sequentiality(path((0,), (0.5,), (0.3,)))
     assert single.sequentiality.isnan().all()
     assert single.drops.tolist()[0] == pytest.approx([0.2])
