@@ -92,18 +92,13 @@ class Runs:
             {
                 "run": name,
                 "name": summary.name,
-                "seed": own.seed,
                 "budget": summary.budget,
-                "escape_iteration": own.escape_iteration,
-                "solved_iteration": own.solved_iteration,
-                "plateau_iterations": own.plateau_iterations,
-                "plateaus": len(own.plateaus),
-                "final_loss": own.final_loss,
-                "diverged": own.diverged,
-                **{f"topology/{key}": value for key, value in summary.graphs[own.seed]._asdict().items()},
+                **outcome.as_row(),
+                "plateaus": len(outcome.plateaus),
+                **{f"topology/{key}": value for key, value in summary.graphs[outcome.seed]._asdict().items()},
                 **config,
             }
-            for own in summary.outcomes
+            for outcome in summary.outcomes
         ]
 
 

@@ -12,8 +12,8 @@ import optuna
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from badger_sweeps.measures.bounds import TimeBound
 from badger_sweeps.measures.escape import escape_iteration, solved_iteration
+from badger_sweeps.measures.objectives import OBJECTIVES
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.search.pruning import CensoredBound, Pruning, Standing
 from badger_sweeps.search.racing import Race
@@ -94,7 +94,8 @@ class Search:
         return range(self.every, self.budget, self.every)
 
     def _bounds(self, name: str, trial: NDArray[np.float32]) -> list[NDArray[np.float64]]:
-        bound = TimeBound(name, range(self.seeds), self.staircase, self.budget)
+        bound = OBJECTIVES[name].bound(range(self.seeds), self.staircase, self.budget)
+        assert bound is not None
         rows = []
         gone = np.zeros(self.seeds, dtype=bool)
         for iteration, row in enumerate(trial):

@@ -10,22 +10,16 @@ from pathlib import Path
 from rich.console import Console
 
 from badger_sweeps.core.errors import UsageError
+from badger_sweeps.measures.objectives import OBJECTIVES
 from badger_sweeps.reporting.formatting import results
 from badger_sweeps.reporting.formatting.terminal import print_rows
-from badger_sweeps.reporting.inference.comparison import QUANTITIES, Difference, differences, row
+from badger_sweeps.reporting.inference.comparison import Difference, differences, row
 from badger_sweeps.reporting.page.page import build
 from badger_sweeps.reporting.reading.collection import Collection, Run, differing_keys, gather, labels_of
 from badger_sweeps.runs.provenance import code_version
 
 EXAMPLE = "badger-sweeps compare runs/quickstart/gru runs/quickstart/exponential"
 OUT = Path("comparison.html")
-SHORT = {
-    "escape_iteration": "escape",
-    "plateau_iterations": "on plateaus",
-    "solved_iteration": "solved",
-    "final_loss": "final loss",
-}
-"""What quantities are called in the table."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +36,7 @@ def run(given: argparse.Namespace) -> None:
     runs = pair(given.a, given.b)
     if not given.out.absolute().parent.is_dir() or given.out.is_dir():
         raise UsageError(f"`--out` must be a file in a folder that exists; found `{given.out}`.")
-    compared = differences(runs, (*QUANTITIES, "final_loss"))
+    compared = differences(runs, [objective.name for objective in OBJECTIVES.values()])
     console = Console()
     print_configurations(runs, console)
     print_differences(runs, compared, console)
@@ -88,7 +82,7 @@ def print_differences(runs: tuple[Run, Run], compared: list[Difference], console
         console.print("They share no seed: nothing can be paired. Train both on the same seeds.")
         return
     rows = [
-        [SHORT[difference.quantity], *(text for text, _ in results.difference_cells(difference)[1:])]
+        [OBJECTIVES[difference.objective].heading, *(text for text, _ in results.difference_cells(difference)[1:])]
         for difference in compared
     ]
     print_rows(console, [f"{len(shared)} seeds", *results.DIFFERENCE_COLUMNS[1:]], rows)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from badger_sweeps.measures.estimates import Estimate
 from badger_sweeps.runs.summary import Summary
 
 
@@ -20,13 +19,6 @@ def in_brief(summary: Summary, folder: Path) -> str:
     parts = [f"{summary.name}: {escaped}/{len(summary.outcomes)} escaped"]
     if diverged:
         parts.append(f"{diverged} diverged")
-    parts.append(f"{summary.objective} {with_interval(summary.value)}")
+    parts.append(f"{summary.objective} {summary.value:.4g}")
     parts.append(os.path.relpath(folder))
     return " | ".join(parts)
-
-
-def with_interval(estimate: Estimate, digits: int = 4) -> str:
-    """``94 [80, 110]``, or the value alone where there is no interval."""
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.{digits}g}"
-    return f"{estimate.value:.{digits}g} [{estimate.low:.{digits}g}, {estimate.high:.{digits}g}]"

@@ -12,9 +12,9 @@ from typing import Any, get_args
 from rich.console import Console
 
 from badger_sweeps.commands.tracked import tracked_below
-from badger_sweeps.configuration.naming import NOT_ABOUT_RESULTS
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.files import write_json
+from badger_sweeps.core.keys import indifferent
 from badger_sweeps.runs.run import describe
 from badger_sweeps.search.logger import NAME as TOLD
 from badger_sweeps.search.logger import told_name
@@ -22,7 +22,7 @@ from badger_sweeps.tracking import workspace as workspaces
 from badger_sweeps.tracking.wandb import Mode
 
 NAME = "workspace.json"
-LEFT_OUT = (*NOT_ABOUT_RESULTS, "seeds", "measures")
+LEFT_OUT = (*indifferent("name"), "seeds", "measures")
 """Keys that are no parameters of a sweep."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -18,8 +18,9 @@ from badger_sweeps.configuration.naming import arm_of, choice_name, run_name
 from badger_sweeps.configuration.recorded import CONFIG
 from badger_sweeps.configuration.resolvers import SCALES
 from badger_sweeps.core.errors import UsageError, nearest
+from badger_sweeps.core.keys import DECIDES
 from badger_sweeps.core.settings import explain
-from badger_sweeps.measures.objectives import Objective
+from badger_sweeps.measures.objectives import OBJECTIVES, ObjectiveName
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.training.experiment import PARTS, Experiment, Training
 
@@ -28,8 +29,8 @@ GROUPS = (*PARTS, "engine")
 ADDED_LATER = ("feedback", "rule", "aggregator")
 """Groups that runs of earlier versions do not have in their configurations; they are what an experiment's defaults
 are."""
-OTHERS = ("measures", "training", "seeds", "device", "objective", "tracking", "study", "scale", "reuse")
-"""The other keys at the top of a configuration."""
+KNOWN = tuple(key for key in DECIDES if "." not in key)
+"""All keys at the top of a configuration."""
 TAGS = ("study", "architecture", "topology", "task", "loss", "feedback", "readout", "rule", "aggregator", "optimizer")
 """The groups whose choices are words to find a run by."""
 MOST_SEEDS = 100_000
@@ -49,8 +50,8 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path, groups: Sequence[s
         UsageError: a value breaks a rule; the message names the key.
     """
     for key in map(str, config):
-        if key not in (*GROUPS, *OTHERS):
-            raise UsageError(f"`{key}` is not a known key.{nearest(key, (*GROUPS, *OTHERS))}")
+        if key not in KNOWN:
+            raise UsageError(f"`{key}` is not a known key.{nearest(key, KNOWN)}")
     choices = dict(hydra.runtime.choices)
     for group in (*groups, "measures", "tracking"):
         if choices.get(group) is None:
@@ -115,9 +116,9 @@ def _container(config: DictConfig) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
 
 
-def _objectives(given: Any) -> tuple[Objective, ...]:
+def _objectives(given: Any) -> tuple[ObjectiveName, ...]:
     """One objective, or a list of different ones for a search with several."""
-    names = get_args(Objective)
+    names = tuple(OBJECTIVES)
     listed = tuple(given) if OmegaConf.is_list(given) else (given,)
     if not listed or len(set(listed)) < len(listed) or not set(listed) <= set(names):
         found = list(listed) if OmegaConf.is_list(given) else given

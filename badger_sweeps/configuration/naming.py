@@ -5,21 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from badger_sweeps.core.keys import indifferent
 from badger_sweeps.core.names import shortened
 
 LONGEST_FOLDER = 120
-NOT_ABOUT_RESULTS = (
-    "study",
-    "scale",
-    "reuse",
-    "tracking",
-    "device",
-    "engine",
-    "objective",
-    "training.iterations",
-    "training.checkpoint_every",
-)
-"""Keys that leave what is computed as it is, or only say how long."""
 SHARED_NAMES = ("feedback", "aggregator")
 """Groups with choices that are called as those of another group are: `l1` alone is the loss, `mean` the readout."""
 
@@ -32,12 +21,12 @@ def arm_of(hydra: Any) -> str | None:
 
 def run_folder(choices: Mapping[str, str | None], overrides: Sequence[str]) -> str:
     """The folder of a run within a multirun's: ``gru,optimizer.lr=0.01,seeds=8``."""
-    return shortened(_name(choices, overrides, NOT_ABOUT_RESULTS).replace("/", "_"), LONGEST_FOLDER)
+    return shortened(_name(choices, overrides, indifferent("name")).replace("/", "_"), LONGEST_FOLDER)
 
 
 def run_name(choices: Mapping[str, str | None], overrides: Sequence[str]) -> str:
     """The configuration's name, which runs that differ only in their seeds share."""
-    return _name(choices, overrides, (*NOT_ABOUT_RESULTS, "seeds"))
+    return _name(choices, overrides, (*indifferent("name"), "seeds"))
 
 
 def _name(choices: Mapping[str, str | None], overrides: Sequence[str], left_out: Collection[str]) -> str:

@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 from badger_sweeps.measures.escape import CONSECUTIVE
 from badger_sweeps.measures.staircase import Staircase
 
-BOUNDED = ("escape_iteration", "solved_iteration")
-"""Objectives that are bounded while a run goes on. Plateaus are found in whole runs, and a loss may always fall."""
-
 
 class TimeBound:
     """The least that the mean over members of min(T, budget) can become, T the time of `escape` or `solved`.
@@ -25,14 +22,14 @@ class TimeBound:
     is equal to it when the run is over.
 
     Args:
-        objective: ``escape_iteration`` or ``solved_iteration``.
+        level: the loss that makes the time (`objectives.Objective.level`).
         seeds: the members.
         staircase: gives D and the block.
         budget: iterations at which times are censored, and after which the run ends.
     """
 
-    def __init__(self, objective: str, seeds: Sequence[int], staircase: Staircase, budget: int) -> None:
-        self._level = 1 - staircase.tolerance if objective == "escape_iteration" else staircase.tolerance
+    def __init__(self, level: float, seeds: Sequence[int], staircase: Staircase, budget: int) -> None:
+        self._level = level
         self._position = {seed: position for position, seed in enumerate(seeds)}
         self._block, self._budget = staircase.block, budget
         # Whole blocks are kept and not their sums, so that their means are rounded as `Staircase.block_means` does.

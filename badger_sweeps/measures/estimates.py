@@ -23,6 +23,12 @@ class Estimate(NamedTuple):
     low: float | None
     high: float | None
 
+    def __format__(self, style: str) -> str:
+        """``94 [80, 110]`` with the style ``.0f``; the value alone where there is no interval."""
+        if self.low is None or self.high is None:
+            return f"{self.value:{style}}"
+        return f"{self.value:{style}} [{self.low:{style}}, {self.high:{style}}]"
+
 
 def share(successes: int, trials: int) -> Estimate:
     """The share k/n with its Wilson interval."""

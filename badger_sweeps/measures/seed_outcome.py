@@ -1,4 +1,4 @@
-"""What became of one member of a run: when it escaped, where it rested, how it ended."""
+"""The outcome of one member of a run: when it escaped, its plateaus, how it ended."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SeedOutcome:
     Attributes:
         seed: the member.
         iterations: how many it trained for.
-        escape_iteration: when it left chance (`escape.escape_iteration`); None if it did not, or diverged before.
+        escape_iteration: when it escaped its first plateau (`escape.escape_iteration`); None if it did not or diverged.
         solved_iteration: when it reached level 0 (`escape.solved_iteration`); None if it did not.
         plateaus: where its loss rested, in order of time.
         final_loss: mean loss of its last 50 iterations; None if it diverged.
@@ -62,6 +62,17 @@ class SeedOutcome:
         """Iterations spent on plateaus above level 0; of a member that did not solve, those within the budget."""
         return sum(plateau.duration for plateau in self.unsolved_plateaus)
 
+    def as_row(self) -> dict[str, int | float | None]:
+        """What became of it in numbers, by the names that files and W&B have for them."""
+        return {
+            "seed": self.seed,
+            "escape_iteration": self.escape_iteration,
+            "solved_iteration": self.solved_iteration,
+            "plateau_iterations": self.plateau_iterations,
+            "final_loss": self.final_loss,
+            "diverged": self.diverged,
+        }
+
 
 def outcome(seed: int, columns: Mapping[str, NDArray[np.float32]], staircase: Staircase) -> SeedOutcome:
     """The outcome of one member.
@@ -76,8 +87,8 @@ def outcome(seed: int, columns: Mapping[str, NDArray[np.float32]], staircase: St
     """
     loss, norm = columns["loss"], columns.get("grad_norm")
     # Histories of earlier versions have no such column: there whatever was not finite had diverged.
-    told = columns.get("diverged", ~np.isfinite(loss if norm is None else loss + norm))
-    diverged = bool(len(loss)) and bool(told[-1] > 0)
+    recorded = columns.get("diverged", ~np.isfinite(loss if norm is None else loss + norm))
+    diverged = bool(len(loss)) and bool(recorded[-1] > 0)
     dims = sum(name.startswith("loss_dim/") for name in columns)
     per_dim = np.stack([columns[f"loss_dim/{dim}"] for dim in range(dims)], axis=1)
     plateaus = []

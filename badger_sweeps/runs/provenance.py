@@ -20,14 +20,13 @@ import badger_sweeps
 from badger_sweeps.core.addresses import without_passwords
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.files import write_json
+from badger_sweeps.core.keys import BUDGET, deciding
 from badger_sweeps.runs.code import computing_code, further_code, write_code
 
 NAME = "provenance.json"
 LIBRARIES = ("torch", "numpy", "scipy", "pandas", "networkx", "ruptures", "hydra-core", "optuna", "wandb")
 
 
-NO_SAY = ("study", "scale", "reuse", "tracking", "objective")
-"""Keys of a configuration that leave every number of a history as it is."""
 ROUNDING = ("torch", "numpy", "scipy", "torchjd", "cvxpy", "clarabel", "pytorch_optimizer")
 """Libraries of which another version may compute or round otherwise."""
 COMPUTED_FROM = "computed_from"
@@ -95,9 +94,8 @@ def computed_from(config: Mapping[str, Any]) -> dict[str, str]:
 
     Two runs for which both are equal have the same history, to the bit on one machine.
     """
-    says = {key: value for key, value in config.items() if key not in NO_SAY}
-    says["training"] = {key: value for key, value in says.get("training", {}).items() if key != "checkpoint_every"}
-    configuration = hashlib.sha256(json.dumps(says, sort_keys=True).encode()).hexdigest()
+    decisive = deciding(config, "history")
+    configuration = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
     versions = " ".join(version(name) for name in ROUNDING)
     return {
         "configuration": configuration,
@@ -106,8 +104,8 @@ def computed_from(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _without_budget(config: Mapping[str, Any]) -> dict[str, Any]:
-    training = {key: value for key, value in config.get("training", {}).items() if key != "iterations"}
-    return {**config, "training": training}
+    group, _, budget = BUDGET.partition(".")
+    return {**config, group: {key: value for key, value in config.get(group, {}).items() if key != budget}}
 
 
 def identity(folder: Path) -> tuple[str, str | None]:

@@ -16,7 +16,7 @@ from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.evaluation.recorder import MeasureRecorder
 from badger_sweeps.measures.escape import StaircaseTracker
-from badger_sweeps.measures.objectives import Objective, per_seed
+from badger_sweeps.measures.objectives import ObjectiveName, per_seed
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.runs.checkpoint import Checkpointer, load_checkpoint
 from badger_sweeps.runs.graphs import read_connectivity, write_graphs
@@ -69,9 +69,9 @@ class Plan:
     name: str
     tags: tuple[str, ...]
     config: dict[str, Any]
-    objective: Objective
+    objective: ObjectiveName
     tracking: Tracking
-    further: tuple[Objective, ...] = ()
+    further: tuple[ObjectiveName, ...] = ()
     group: str | None = None
 
     @property

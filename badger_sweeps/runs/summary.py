@@ -11,7 +11,7 @@ from typing import Any
 from badger_sweeps.core.files import write_json
 from badger_sweeps.measures.escape import measurable
 from badger_sweeps.measures.estimates import Estimate
-from badger_sweeps.measures.objectives import Objective, objective
+from badger_sweeps.measures.objectives import ObjectiveName, objective
 from badger_sweeps.measures.seed_outcome import MeasuredPlateau, SeedOutcome, outcome
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.runs.graphs import read_connectivity
@@ -41,7 +41,7 @@ class Summary:
     budget: int
     staircase: Staircase
     outcomes: tuple[SeedOutcome, ...]
-    objective: Objective
+    objective: ObjectiveName
     value: Estimate
     graphs: Mapping[int, Connectivity]
 
@@ -67,7 +67,7 @@ class Summary:
         write_json(folder / NAME, content)
 
 
-def summarize(folder: Path, name: str, budget: int, staircase: Staircase, objective_name: Objective) -> Summary:
+def summarize(folder: Path, name: str, budget: int, staircase: Staircase, objective_name: ObjectiveName) -> Summary:
     """Summarise the run in `folder` from its history and its graphs."""
     columns = columns_by_seed(read_history(folder))
     outcomes = tuple(outcome(seed, metrics, staircase) for seed, metrics in columns.items())
@@ -92,12 +92,7 @@ def read_summary(folder: Path) -> Summary:
 
 def _outcome_to_json(outcome: SeedOutcome) -> dict[str, Any]:
     return {
-        "seed": outcome.seed,
-        "escape_iteration": outcome.escape_iteration,
-        "solved_iteration": outcome.solved_iteration,
-        "plateau_iterations": outcome.plateau_iterations,
-        "final_loss": outcome.final_loss,
-        "diverged": outcome.diverged,
+        **outcome.as_row(),
         "iterations": outcome.iterations,
         "plateaus": [_plateau_to_json(plateau) for plateau in outcome.plateaus],
     }

@@ -157,12 +157,8 @@ class _Runs(Tracker):
         for outcome, value in zip(outcomes, values, strict=True):
             self._runs[outcome.seed].summary.update(
                 {
-                    "escape_iteration": outcome.escape_iteration,
-                    "solved_iteration": outcome.solved_iteration,
-                    "plateau_iterations": outcome.plateau_iterations,
+                    **outcome.as_row(),
                     "plateaus": len(outcome.plateaus),
-                    "final_loss": outcome.final_loss,
-                    "diverged": outcome.diverged,
                     "objective": value,
                     "objective_name": objective,
                 }

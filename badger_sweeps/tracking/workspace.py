@@ -16,11 +16,12 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 from badger_sweeps.core.columns import INNER_STEP, Column, Columns, Section
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.names import shortened
+from badger_sweeps.measures.objectives import OBJECTIVES
 from badger_sweeps.tracking.wandb import LONGEST, reach_server
 
 MOST_CONFIGURATIONS = 100
 """Lines in a panel; W&B shows 10 of its own accord."""
-OUTCOMES = ("escape_iteration", "solved_iteration", "plateau_iterations", "final_loss", "objective")
+OUTCOMES = (*OBJECTIVES, "objective")
 """What a run's summary in W&B says became of it."""
 SPREAD = 10
 """A parameter whose values differ by this factor has a logarithmic axis."""

@@ -16,6 +16,7 @@ from badger_sweeps.aggregators.base import Aggregator
 from badger_sweeps.aggregators.mean import MeanGradient
 from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.core.keys import decides
 from badger_sweeps.core.random_streams import Purpose, stream
 from badger_sweeps.core.settings import Count, Positive, Seed, Size, broken_rule, settings
 from badger_sweeps.engines.base import Engine
@@ -166,8 +167,8 @@ class Experiment:
     def identity(self) -> dict[str, Any]:
         """What is computed, as flat keys and plain values: experiments with equal identities are the same run.
 
-        Left out is what changes no number beyond its rounding: the engine, when checkpoints are made, and the
-        number of iterations, so that a run can be continued past its first budget. The graphs are in it themselves:
+        Left out is what changes no number beyond its rounding (`core.keys`): the engine, when checkpoints are made, and
+        the number of iterations, so that a run can be continued past its first budget. The graphs are in it themselves:
         those of a file, or of a family whose code has changed, may differ where no setting does.
         """
         identity: dict[str, Any] = {"seeds": list(self.seeds), "device": self.torch_device.type}
@@ -176,9 +177,7 @@ class Experiment:
             identity[part] = _name(type(settings))
             identity |= {f"{part}.{field.name}": getattr(settings, field.name) for field in fields(settings)}
         identity["topology.graphs"] = f"sha256 {hashlib.sha256(self.graphs.numpy().tobytes()).hexdigest()}"
-        for key in ("iterations", "checkpoint_every", "snapshot_every"):
-            del identity[f"training.{key}"]
-        return identity
+        return {key: value for key, value in identity.items() if decides(key).training}
 
 
 def _name(kind: type) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
+from badger_sweeps.core.keys import indifferent
+
 SWEEPER: dict[str, Any] = {
     "defaults": [{"sampler": "tpe"}, {"pruner": "bound"}],
     "_target_": "hydra_plugins.badger_sweeper.sweeper.BadgerSweeper",
@@ -32,17 +34,7 @@ SWEEPER: dict[str, Any] = {
     "patience": 120.0,  # seconds without one, after which a process on another machine is taken for dead
     "max_failure_rate": 1.0,  # share of failed trials above which no further one is begun
     "force": False,  # go on although the study was begun with another space, objective, seeds or budget
-    "may_differ": [  # keys that do not decide a result: processes on one study may disagree
-        "study",
-        "scale",
-        "reuse",
-        "tracking",
-        "device",
-        "engine",
-        "measures",
-        "training.checkpoint_every",
-        "training.snapshot_every",
-    ],
+    "may_differ": list(indifferent("search")),  # keys in which processes on one search may disagree
     # badger_sweeps only
     "racing": {  # begin trials on `start` seeds, add seeds while they may be the best; null: all seeds at once
         "start": None,  # 6 are the fewest on which a trial can be ended at this confidence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +11,26 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from badger_sweeps.measures.bounds import BOUNDED, TimeBound
+from badger_sweeps.measures.bounds import TimeBound
 from badger_sweeps.measures.escape import escape_iteration, solved_iteration
-from badger_sweeps.measures.objectives import objective, per_seed
+from badger_sweeps.measures.objectives import OBJECTIVES, objective, per_seed
 from badger_sweeps.measures.seed_outcome import SeedOutcome, outcome
 from badger_sweeps.measures.staircase import Staircase
 
 RULES = {"escape_iteration": escape_iteration, "solved_iteration": solved_iteration}
+
+BOUNDED = ("escape_iteration", "solved_iteration")
+
+
+def bound_of(name: str, seeds: Sequence[int], staircase: Staircase, budget: int) -> TimeBound:
+    bound = OBJECTIVES[name].bound(seeds, staircase, budget)
+    assert bound is not None
+    return bound
+
+
+def test_only_times_are_bounded() -> None:
+    """Plateaus are found in whole runs, and a loss may always fall."""
+    assert {name for name, each in OBJECTIVES.items() if each.bound([0], Staircase(4, 5), 100)} == set(BOUNDED)
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class Run:
 
     def bounds(self, name: str) -> NDArray[np.float64]:
         """What each member counts at least, before the first iteration and after every one; a row for each."""
-        bound = TimeBound(name, range(len(self.members)), self.staircase, self.budget)
+        bound = bound_of(name, range(len(self.members)), self.staircase, self.budget)
         rows = [bound.per_seed]
         for iteration in range(max(len(member.loss) for member in self.members)):
             here = [seed for seed, member in enumerate(self.members) if iteration < len(member.loss)]
@@ -128,7 +142,7 @@ def test_block_means_are_rounded_as_in_the_finished_run(name: str, data: st.Data
     loss = np.array([[data.draw(sizes) for _ in range(block)]] * 3).ravel()
     staircase = Staircase(4, block)
     level = float(staircase.block_means(loss)[0])  # not below itself; a mean that is rounded down would be
-    bound = TimeBound(name, [0], staircase, 3 * block)
+    bound = bound_of(name, [0], staircase, 3 * block)
     bound._level = level
     for value in loss:
         bound.observe([0], np.array([value]), np.array([0.0]))
@@ -171,5 +185,5 @@ def test_a_member_that_escaped_and_then_diverged_costs_the_budget(name: str) -> 
 
 @pytest.mark.parametrize("name", BOUNDED)
 def test_a_budget_without_three_blocks_is_lost_from_the_start(name: str) -> None:
-    assert TimeBound(name, [0, 1], Staircase(4, 5), 14).value == 14
-    assert TimeBound(name, [0, 1], Staircase(4, 5), 15).value == 0
+    assert bound_of(name, [0, 1], Staircase(4, 5), 14).value == 14
+    assert bound_of(name, [0, 1], Staircase(4, 5), 15).value == 0

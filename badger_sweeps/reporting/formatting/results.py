@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from badger_sweeps.measures.estimates import FEWEST, FEWEST_PAIRS, Estimate
-from badger_sweeps.reporting.inference.comparison import Difference, Row
+from badger_sweeps.measures.estimates import FEWEST, FEWEST_PAIRS
+from badger_sweeps.measures.objectives import OBJECTIVES
+from badger_sweeps.reporting.inference.comparison import TIMES, Difference, Row
 from badger_sweeps.reporting.inference.evidence import Finding
 
 ON_TERMINAL = 6
@@ -27,7 +28,7 @@ COLUMNS = (
 def cells(row: Row) -> list[str]:
     """A row of the result table, one text for each of `COLUMNS`."""
     diverged = f", {row.diverged} diverged" if row.diverged else ""
-    final_loss = "-" if row.final_loss is None else loss(row.final_loss)
+    final_loss = "-" if row.final_loss is None else f"{row.final_loss:.2g}"
     if not row.measurable:
         return [row.label, f"budget too short{diverged}", "-", "-", final_loss, "-", "-", "-"]
     median = f"> {row.budget}" if row.median_escape is None else f"{row.median_escape:.0f}"
@@ -35,11 +36,11 @@ def cells(row: Row) -> list[str]:
         row.label,
         f"{row.escaped}/{row.seeds}{diverged}",
         median,
-        iterations(row.mean_escape),
+        f"{row.mean_escape:.0f}",
         final_loss,
         f"{row.solved}/{row.seeds}",
-        iterations(row.plateau_iterations),
-        _with_interval(row.escaped_share, ".0%"),
+        f"{row.plateau_iterations:.0f}",
+        f"{row.escaped_share:.0%}",
     ]
 
 
@@ -52,42 +53,21 @@ def order(row: Row) -> list[float | str | None]:
     return [row.label, share, row.median_escape, row.mean_escape.value, last, row.solved / row.seeds, spent, share]
 
 
-def iterations(estimate: Estimate) -> str:
-    """``94 [80, 110]``."""
-    return _with_interval(estimate, ".0f")
-
-
-def loss(estimate: Estimate) -> str:
-    """``0.012 [0.011, 0.014]``."""
-    return _with_interval(estimate, ".2g")
-
-
-SENTENCES: dict[str, tuple[str, str]] = {
-    "escape_iteration": ("{second} leaves chance {size} iterations {way} than {first}", "earlier later"),
-    "plateau_iterations": ("{second} rests on plateaus {size} iterations {way} than {first}", "shorter longer"),
-    "solved_iteration": ("{second} solves the task {size} iterations {way} than {first}", "earlier later"),
-    "final_loss": ("{second} ends with a loss {size} {way} than {first}", "lower higher"),
-}
-
-
 def sentence(difference: Difference) -> str:
     """A difference in words that say how sure it is."""
-    mean, style = difference.paired.difference, _style(difference.quantity)
-    text, ways = SENTENCES[difference.quantity]
-    below, above = ways.split()
-    way = below if mean.value < 0 else above if mean.value else f"{below} or {above}"
-    text = text.format(first=difference.first, second=difference.second, size=f"{abs(mean.value):{style}}", way=way)
+    mean, objective = difference.paired.difference, OBJECTIVES[difference.objective]
+    style = objective.style
+    if mean.value:
+        differs = (objective.less if mean.value < 0 else objective.more).format(f"{abs(mean.value):{style}}")
+        text = f"{difference.second} {differs} {difference.first}"
+    else:
+        text = f"{difference.second} does not differ from {difference.first} in {objective.heading}"
     if mean.low is not None and mean.high is not None:
         text += f" [{mean.low:+{style}}, {mean.high:+{style}}]"
     text += f", in the mean over the {difference.paired.pairs} seeds of both within {difference.budget} iterations; "
     if difference.holm_p_value is None:
         return f"{text}fewer than {FEWEST_PAIRS} seeds, too few for a test."
     return f"{text}p = {difference.holm_p_value:.2g}."
-
-
-def _style(quantity: str) -> str:
-    """How values of a quantity are formatted."""
-    return ".2g" if quantity == "final_loss" else ".0f"
 
 
 DIFFERENCE_COLUMNS = ("configuration", "mean difference", "effect", "better in", "p")
@@ -99,8 +79,8 @@ def difference_cells(difference: Difference) -> list[tuple[str, float | str | No
     effect = paired.effect
     return [
         (difference.second, difference.second),
-        (_with_interval(paired.difference, f"+{_style(difference.quantity)}"), paired.difference.value),
-        ("-" if effect is None else _with_interval(effect, "+.2f"), None if effect is None else effect.value),
+        (f"{paired.difference:+{OBJECTIVES[difference.objective].style}}", paired.difference.value),
+        ("-" if effect is None else f"{effect:+.2f}", None if effect is None else effect.value),
         (f"{paired.lower}/{paired.pairs} seeds", paired.lower / paired.pairs),
         ("-" if p_value is None else f"{p_value:.2g}", p_value),
     ]
@@ -125,18 +105,12 @@ class Answer:
     words: str
 
 
-GOALS: dict[str, str] = {
-    "escape_iteration": "First plateau",
-    "plateau_iterations": "All plateaus",
-    "solved_iteration": "Way to the solution",
-}
-
-
 def answers(differences: Sequence[Difference]) -> list[Answer]:
-    """Which configuration shortens the plateaus the most, by how much, and how sure that is, for each quantity."""
+    """Which configuration shortens the plateaus the most, by how much, and how sure that is, for each of `TIMES`."""
     told = []
-    for quantity, goal in GOALS.items():
-        own = [difference for difference in differences if difference.quantity == quantity]
+    for objective in TIMES:
+        goal = OBJECTIVES[objective].goal
+        own = [difference for difference in differences if difference.objective == objective]
         if not own:
             continue
         leads = [difference for difference in own if difference.paired.difference.value < 0]
@@ -179,12 +153,6 @@ NOTES = (
 )
 
 
-def _with_interval(estimate: Estimate, style: str) -> str:
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:{style}}"
-    return f"{estimate.value:{style}} [{estimate.low:{style}}, {estimate.high:{style}}]"
-
-
 FINDING_COLUMNS = ("if the claim holds", "found", "seeds", "test", "p", "so")
 """Of the parts of a study's claim."""
 
@@ -203,7 +171,7 @@ FINDING_NOTE = (
 
 def finding_cells(finding: Finding) -> list[str]:
     """A row for one part, one text for each of `FINDING_COLUMNS`."""
-    effect = "-" if finding.effect is None else f"{_with_interval(finding.effect, '.3g')} {finding.unit}".strip()
+    effect = "-" if finding.effect is None else f"{finding.effect:.3g} {finding.unit}".strip()
     p_value = "-" if finding.p_value is None else f"{finding.p_value:.2g}"
     held = {True: "holds", False: "refuted", None: "open"}[finding.holds]
     so = held if finding.part else f"({held})"

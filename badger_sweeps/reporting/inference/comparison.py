@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from badger_sweeps.measures.escape import CONSECUTIVE
 from badger_sweeps.measures.estimates import Estimate, PairedDifference, mean, paired_difference, share
-from badger_sweeps.measures.objectives import Objective, per_seed
+from badger_sweeps.measures.objectives import OBJECTIVES, ObjectiveName, per_seed
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.measures.survival import kaplan_meier
 from badger_sweeps.reporting.reading.collection import Collection, Run
@@ -71,10 +71,8 @@ def row(run: Run) -> Row:
     )
 
 
-QUANTITIES: tuple[Objective, ...] = ("escape_iteration", "plateau_iterations", "solved_iteration")
+TIMES: tuple[ObjectiveName, ...] = ("escape_iteration", "plateau_iterations", "solved_iteration")
 """What configurations are compared in, in iterations."""
-OF_THE_WHOLE = ("plateau_iterations", "final_loss")
-"""What cannot be told of a part of a run: plateaus were found in the whole of it."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Difference:
     """How many iterations (or how much loss) more another configuration takes than the first, on the seeds of both.
 
     Attributes:
-        quantity: what is compared (`objectives.per_seed`).
+        objective: what is compared (`measures.objectives`).
         first: the configuration that is compared with.
         second: the other one.
         budget: the smaller of the two budgets; what was reached later counts as the budget.
@@ -90,7 +88,7 @@ class Difference:
         holm_p_value: the p-value adjusted for all comparisons made (Holm); None where there is no p-value.
     """
 
-    quantity: Objective
+    objective: ObjectiveName
     first: str
     second: str
     budget: int
@@ -98,8 +96,8 @@ class Difference:
     holm_p_value: float | None
 
 
-def differences(runs: Sequence[Run], quantities: Sequence[Objective] = QUANTITIES) -> list[Difference]:
-    """Compare every run with the first, in every quantity.
+def differences(runs: Sequence[Run], objectives: Sequence[ObjectiveName] = TIMES) -> list[Difference]:
+    """Compare every run with the first, in every objective.
 
     Runs too short to see an escape in, and runs that share no seed with it, are left out; so are times that no seed
     of either reached, and, under another budget, what is of the whole run.
@@ -108,13 +106,13 @@ def differences(runs: Sequence[Run], quantities: Sequence[Objective] = QUANTITIE
     runs = [run for run in runs if run.summary.measurable]
     for second in runs[1:]:
         budgets = {runs[0].summary.budget, second.summary.budget}
-        for quantity in quantities:
-            _, pair = paired_values(quantity, runs[0], second, min(budgets))
-            whole = quantity in OF_THE_WHOLE
+        for objective in objectives:
+            _, pair = paired_values(objective, runs[0], second, min(budgets))
+            whole = OBJECTIVES[objective].of_whole_run
             if not whole and all((values == min(budgets)).all() for values in pair):
                 continue  # nobody got there
             if len(pair[0]) and (not whole or len(budgets) == 1):
-                found.append((quantity, runs[0].label, second.label, min(budgets), paired_difference(*pair)))
+                found.append((objective, runs[0].label, second.label, min(budgets), paired_difference(*pair)))
     adjusted = holm([comparison[-1].p_value for comparison in found])
     return [Difference(*comparison, p_value) for comparison, p_value in zip(found, adjusted, strict=True)]
 
@@ -124,13 +122,13 @@ def compared(collection: Collection) -> list[Difference]:
 
     What a search was for is compared in its own section, where it is the one comparison made and not one of several.
     """
-    told = collection.search.objectives[0] if collection.search is not None else None
+    searched = collection.search.objectives[0] if collection.search is not None else None
     found = differences([run for run in collection.runs if not run.searched])
-    return [difference for difference in found if difference.quantity != told]
+    return [difference for difference in found if difference.objective != searched]
 
 
 def paired_values(
-    quantity: Objective, first: Run, second: Run, budget: int
+    objective: ObjectiveName, first: Run, second: Run, budget: int
 ) -> tuple[tuple[int, ...], list[NDArray[np.float64]]]:
     """The seeds that both runs have, and the values of both on them (`objectives.per_seed`).
 
@@ -139,7 +137,7 @@ def paired_values(
     """
     outcomes = [{own.seed: _seen(own, run, budget) for own in run.summary.outcomes} for run in (first, second)]
     shared = tuple(seed for seed in outcomes[0] if seed in outcomes[1])
-    return shared, [per_seed(quantity, [own[seed] for seed in shared], budget) for own in outcomes]
+    return shared, [per_seed(objective, [own[seed] for seed in shared], budget) for own in outcomes]
 
 
 def _seen(outcome: SeedOutcome, run: Run, budget: int) -> SeedOutcome:

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from badger_sweeps.core.files import replacing
+from badger_sweeps.measures.objectives import OBJECTIVES
 from badger_sweeps.reporting.formatting import confirmation, results, search_tables
 from badger_sweeps.reporting.inference.comparison import Difference, Row
 from badger_sweeps.reporting.page.panels import (
@@ -44,13 +45,6 @@ ALL_SHOWN = 6
 """Configurations up to which all are drawn at first."""
 SHOWN_OF_MORE = 4
 """Of more, the first and those of which most seeds escaped, and earliest."""
-QUANTITIES = {
-    "escape_iteration": ("Iterations to leave chance", "iterations"),
-    "plateau_iterations": ("Iterations on plateaus", "iterations"),
-    "solved_iteration": ("Iterations to solve the task", "iterations"),
-    "final_loss": ("Final loss", "loss"),
-}
-"""Headings and units."""
 
 
 def build(
@@ -133,7 +127,7 @@ def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Differenc
         "first": compared[0].first if compared else runs[0].label,
         "difference_columns": results.DIFFERENCE_COLUMNS,
         "differences": [
-            {"heading": QUANTITIES[name][0], "name": name, "figure": differences.draw(found, QUANTITIES[name][1]),
+            {"heading": OBJECTIVES[name].title, "name": name, "figure": differences.draw(found, OBJECTIVES[name].unit),
              "rows": [results.difference_cells(own.difference) for own in found]}
             for name, found in differences.compute(runs, compared).items()
         ],
@@ -163,13 +157,12 @@ def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Differenc
 
 def _row(place: int, run: Run, row: Row, shown: bool, link: Link) -> dict[str, Any]:
     summary = run.summary
-    of_loss = summary.objective == "final_loss"
-    value = (results.loss if of_loss else results.iterations)(summary.value)
-    told = row.measurable or of_loss
+    objective = OBJECTIVES[summary.objective]
+    value, known = f"{summary.value:{objective.style}}", row.measurable or objective.level is None
     return {
         "cells": list(zip(results.cells(row), results.order(row), strict=True)),
         "budget": summary.budget,
-        "objective": (f"{value} ({summary.objective})", summary.value.value) if told else ("-", None),
+        "objective": (f"{value} ({summary.objective})", summary.value.value) if known else ("-", None),
         "sparkline": sparkline.draw(sparkline.compute(run.history)),
         "color": configuration_color(place),
         "shown": shown,

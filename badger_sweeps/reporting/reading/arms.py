@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from badger_sweeps.measures.objectives import Objective, per_seed
+from badger_sweeps.measures.objectives import ObjectiveName, per_seed
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.reporting.reading.collection import Run
 
@@ -58,7 +58,7 @@ class Arm:
         """Its iterations."""
         return self.run.summary.budget
 
-    def times(self, name: Objective) -> Numbers:
+    def times(self, name: ObjectiveName) -> Numbers:
         """An objective of each seed; what was not reached counts as the budget."""
         return np.asarray(per_seed(name, self.outcomes, self.budget))
 

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.progress import Progress
 
 from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.keys import decides
 from badger_sweeps.reporting.inference.evidence import UNDECIDED, Finding, Verdict, judged, verdict
 from badger_sweeps.reporting.reading.arms import Arm, MissingError
 from badger_sweeps.reporting.reading.collection import Collection
@@ -21,9 +22,6 @@ from badger_sweeps.reporting.studies.claims import Claim, claim_of
 from badger_sweeps.reporting.studies.result import StudyResult
 from badger_sweeps.runs.provenance import NAME as PROVENANCE
 from badger_sweeps.runs.provenance import computing_version
-
-MAY_DIFFER = ("study", "scale", "reuse", "tracking", "engine", "device", "seeds")
-"""Keys that the command line may set without making another study of it."""
 
 
 def study_of(folder: Path) -> tuple[str, DictConfig] | None:
@@ -107,7 +105,7 @@ def _arms(folder: Path, collection: Collection, config: DictConfig) -> Any:
 def _changed(config: DictConfig) -> list[str]:
     """What the command line changed of the study: overrides of keys that make it another one."""
     overrides = [str(own) for own in OmegaConf.select(config, "hydra.overrides.task") or ()]
-    return [own for own in overrides if own.lstrip("+~").partition("=")[0].partition(".")[0] not in MAY_DIFFER]
+    return [override for override in overrides if decides(override.lstrip("+~").partition("=")[0]).study]
 
 
 def _not_standard(changed: Sequence[str]) -> str:

@@ -40,8 +40,8 @@ def compute(runs: Sequence[Run], differences: Sequence[Difference]) -> dict[str,
     found: dict[str, list[Compared]] = {}
     for own in differences:
         first, second = runs[places[own.first]], runs[places[own.second]]
-        seeds, values = paired_values(own.quantity, first, second, own.budget)
-        found.setdefault(own.quantity, []).append(Compared(places[own.second], own, seeds, values[1] - values[0]))
+        seeds, values = paired_values(own.objective, first, second, own.budget)
+        found.setdefault(own.objective, []).append(Compared(places[own.second], own, seeds, values[1] - values[0]))
     return found
 
 
