@@ -2,45 +2,104 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import sysconfig
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import badger_sweeps
+from badger_sweeps.commands.columns import readme_table, rows
+from badger_sweeps.commands.command import COMMANDS
+from tests import warm
+from tests.runs.commands import SMALL
+
+LISTING = "import os; print(*os.listdir('runs/two'))"
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_wheel_has_the_configuration(tmp_path: Path) -> None:
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(build, capture_output=True, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    inside = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".yaml")}
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_has_the_configuration_and_the_page(wheel: Path) -> None:
+    inside = set(zipfile.ZipFile(wheel).namelist())
     expected = {f"badger_sweeps/conf/{path.relative_to(ROOT / 'conf')}" for path in (ROOT / "conf").rglob("*.yaml")}
-    assert inside == expected
+    assert {name for name in inside if name.endswith(".yaml")} == expected
+    assert {f"badger_sweeps/reporting/page/web/page.{kind}" for kind in ("html", "css", "js")} <= inside
+    assert {name.split("/")[0] for name in inside if ".dist-info" not in name} == {"badger_sweeps", "hydra_plugins"}
 
 
-def test_the_wheel_runs_without_the_checkout(tmp_path: Path) -> None:
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
-    subprocess.run(build, capture_output=True, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    (tmp_path / "site" / "conf").mkdir()
-    (tmp_path / "site" / "conf" / "somebody_elses.yaml").touch()
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment in which the wheel is installed, beside the libraries of this one but not beside the checkout."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", str(wheel)]
+    subprocess.run(install, capture_output=True, check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n")  # whose own .pth files are not read
+    return folder
+
+
+@pytest.fixture(scope="module")
+def typed(environment: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Runs a command of the installed package in one empty folder; gives what it prints."""
+    empty = tmp_path_factory.mktemp("empty")
+    variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"COLUMNS": "120"}
+
+    def run(*words: str, program: str = "badger-sweeps") -> str:
+        line = [str(environment / "bin" / program), *words]
+        done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=empty, env=variables)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_the_installed_wheel_trains_reports_and_compares(typed: Callable[..., str], environment: Path) -> None:
+    assert typed("--version") == f"badger-sweeps {badger_sweeps.__version__}\n"
+    typed("-m", "architecture=gru,exponential", "hydra.sweep.dir=runs/two", *SMALL, "seeds=6", "tracking=disabled")
+    shown = typed("report", "runs/two")
+    assert "report: runs/two/report.html" in shown
+    folders = sorted(name for name in typed("-c", LISTING, program="python").split() if "seeds=6" in name)
+    assert len(folders) == 2
+    assert "page: comparison.html" in typed("compare", *(f"runs/two/{name}" for name in folders))
     code = (
-        f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); import badger_sweeps.commands.app as app\n"
-        f"assert app.__file__.startswith({str(tmp_path)!r}), app.__file__\n"
-        "from badger_sweeps.runs.code import code_files\n"
-        "parts = {name.split('/')[0] for name, _ in code_files()}\n"
-        "assert parts == {'badger_sweeps', 'hydra_plugins'}, parts\n"
-        "assert 'badger_sweeps/conf/config.yaml' in dict(code_files())\n"
-        "sys.argv = ['badger-sweeps', '--cfg', 'job']; app.main()"
+        "import badger_sweeps as b; runs = b.load('runs/two'); frame = runs.histories(['loss'])\n"
+        "print(b.__file__, len(frame), set(runs.columns().title) >= {'Loss'}, len(runs.summaries()))"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert shown.returncode == 0, shown.stderr
-    assert "batch_size: 64" in shown.stdout
+    file, rows, described, seeds = typed("-c", code, program="python").split()
+    assert file.startswith(str(environment))
+    assert (int(rows) > 0, described, seeds) == (True, "True", "12")
+    for command in COMMANDS:
+        assert "Example: badger-sweeps " in typed(command, "--help")
+    parts = "from badger_sweeps.runs.code import code_files; print({name.split('/')[0] for name, _ in code_files()})"
+    assert typed("-c", parts, program="python") in (
+        "{'badger_sweeps', 'hydra_plugins'}\n", "{'hydra_plugins', 'badger_sweeps'}\n",
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_installed_wheel_judges_a_study(typed: Callable[..., str]) -> None:
+    shown = typed("study", "weighted_readout", "scale=quick", "training.iterations=60", "tracking=disabled")
+    assert "The claim: Giving each expert an output weight" in shown
+    assert "Verdict: cannot be decided" in shown
+    assert "figure: runs/weighted_readout_quick/figure.png" in shown
+    assert "weighted_readout" in typed("replication", "runs", "--document", "claims.md")
+    assert "binding_outer" in typed("studies")
+    assert typed("rays", "rays.html") == "rays: rays.html\n"
 
 
 @pytest.mark.parametrize("number", [0])
@@ -55,3 +114,16 @@ def test_the_readmes_python_runs(number: int, tmp_path: Path) -> None:
 def test_torch_is_pinned_exactly() -> None:
     assert "torch==2.13.0\n" in (ROOT / "constraints.txt").read_text()
     assert '"torch==2.13.0",' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_readmes_table_of_measures_is_the_one_that_is_printed() -> None:
+    assert readme_table(rows()) in (ROOT / "README.md").read_text()
+
+
+def test_the_readme_and_the_help_name_every_command() -> None:
+    listed = (ROOT / "README.md").read_text().partition("| command | does |")[2].partition("\n\n")[0]
+    shown = warm.run([sys.executable, "-m", "badger_sweeps", "--help"]).stdout
+    for command, does in COMMANDS.items():
+        assert f"`{command}" in listed
+        assert f"{command} " in shown
+        assert does in shown

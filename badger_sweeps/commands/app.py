@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from badger_sweeps.commands.command import unknown_word
+from badger_sweeps.commands.command import COMMANDS, unknown_word
 from badger_sweeps.commands.errors import explained
 from badger_sweeps.configuration import files
 from badger_sweeps.measures.unmeasurable import print_warnings_in_one_line
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from badger_sweeps.runs.run import Plan
+
+
+def commands_in_words() -> str:
+    """The commands for `--help`, one to a line."""
+    return "\n".join(f"  {name:<18} {does}" for name, does in COMMANDS.items())
+
+
+OmegaConf.register_new_resolver("commands", commands_in_words, replace=True)
 
 
 def main() -> None:

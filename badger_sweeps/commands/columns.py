@@ -32,6 +32,8 @@ class Row(NamedTuple):
     measure: str
     every: str
     """Iterations between measurements at the defaults; a dash for what is off."""
+    panel: str
+    """What it shares with others, in words; its title if it shares nothing."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,24 +68,34 @@ def rows() -> list[Row]:
 
 
 def readme_table(listed: list[Row]) -> str:
-    """The measures that are taken at the defaults, a row for each, in Markdown."""
+    """The measures that are taken at the defaults, a row for each, in Markdown; columns of one panel together."""
     lines = ["| `measures.…` | every | columns |", "|---|---|---|"]
-    for measure in dict.fromkeys(row.measure for row in listed if row.every != "-"):
-        own = [row for row in listed if row.measure == measure]
-        columns = "; ".join(f"`{row.column}` {row.title}{f' ({row.unit})' if row.unit else ''}" for row in own)
-        if measure != TRAINING:
-            lines.append(f"| `{measure}` | {own[0].every} | {columns} |")
+    for measure in dict.fromkeys(row.measure for row in listed if row.every != "-" and row.measure != TRAINING):
+        panels: dict[str, list[Row]] = {}
+        for row in listed:
+            if row.measure == measure:
+                panels.setdefault(row.panel, []).append(row)
+        cells = []
+        for panel, together in panels.items():
+            names = ", ".join(f"`{row.column}`" for row in together)
+            cells.append(f"{panel}{f' ({together[0].unit})' if together[0].unit else ''}: {names}")
+        every = next(row.every for row in listed if row.measure == measure)
+        lines.append(f"| `{measure}` | {every} | {'; '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _rows(described: Mapping[str, Column], measure: str, every: int | None) -> list[Row]:
     cadence = "-" if every is None else str(every)
-    return list(dict.fromkeys(Row(*_general(column), measure, cadence) for column in described.values()))
+    found = []
+    for column in described.values():
+        name, title = _general(column)
+        found.append(Row(name, title, column.unit, measure, cadence, column.panel or title))
+    return list(dict.fromkeys(found))
 
 
-def _general(column: Column) -> tuple[str, str, str]:
-    """Name, title and unit, with letters for the numbers of what there are several of."""
+def _general(column: Column) -> tuple[str, str]:
+    """Name and title, with letters for the numbers of what there are several of."""
     if not column.per:
-        return column.name, column.title, column.unit
+        return column.name, column.title
     letters, numbers, words = GENERAL[column.per]
-    return f"{column.name.rpartition('/')[0]}/{letters}", re.sub(numbers, words, column.title), column.unit
+    return f"{column.name.rpartition('/')[0]}/{letters}", re.sub(numbers, words, column.title)
