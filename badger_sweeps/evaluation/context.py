@@ -106,9 +106,9 @@ class EvaluationContext:
 
     @cached_property
     def error_without_messages(self) -> Float[Tensor, "member dim"]:
-        """`error` where nobody hears anybody: all that is heard is zero, as without links."""
-        silent = replace(self.objective, adjacency=torch.zeros_like(self.adjacency))
-        guesses = self.evaluation.engine.rollout(silent, self.parameters, self.games, steps=(-1,)).guesses[-1]
+        """`error` without messages: every expert receives zeros, as in a graph without edges."""
+        without_messages = replace(self.objective, adjacency=torch.zeros_like(self.adjacency))
+        guesses = self.evaluation.engine.rollout(without_messages, self.parameters, self.games, steps=(-1,)).guesses[-1]
         error: Tensor = self.system.error(guesses, self.targets).mean(dim=1)
         return error
 

@@ -1,4 +1,4 @@
-"""Whether trained experts need each other: the loss when nobody hears anybody."""
+"""Message ablation: the loss of trained networks without messages."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from badger_sweeps.training.experiment import Experiment
 
 @settings
 class MessageAblation(Measure):
-    """``message_ablation/loss``: the normalised error on the evaluation games with all links cut, weights as they are.
+    """``message_ablation/loss``: the normalised error on the evaluation games when every message is replaced by zeros.
 
-    Experts then hear zeros, as they do without links. It equals ``evaluation/loss`` where messages are not used, and
-    lies above it by what they are worth to networks that were trained with them. It says nothing of what networks that
-    were trained without any could do.
+    It equals ``evaluation/loss`` where messages are not used, and lies above it by what they contribute in networks
+    that were trained with them. It says nothing of what networks that were trained without messages could do.
 
     Args:
         every: iterations between measurements; null never measures.

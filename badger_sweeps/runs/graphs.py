@@ -1,4 +1,4 @@
-"""`topology.json`: who listens to whom in each seed's graph, and how well connected it is."""
+"""`topology.json`: the edges of each seed's graph, and how well connected it is."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write_graphs(folder: Path, experiment: Experiment) -> None:
 
 
 def read_links(folder: Path) -> Mapping[int, Links]:
-    """Who listens to whom in each seed's graph, as `write_graphs` left it in a run's folder."""
+    """The edges of each seed's graph, as `write_graphs` left them in a run's folder."""
     graphs = json.loads((folder / NAME).read_text())
     return {graph["seed"]: tuple((sender, receiver) for sender, receiver in graph["pairs"]) for graph in graphs}
 

@@ -208,13 +208,13 @@ def test_the_slider_shows_pairs_at_another_iteration(page: Page, study: Path) ->
     place = seen(page, "pairs")
     measured = run.history.loc[run.history["seed"] == 0, ["iteration", "mi/00__01"]].dropna()
     value = "place => place.data[0].z[0][1]"
-    assert page.locator("#pairs-told").inner_text() == str(measured["iteration"].iloc[-1])
+    assert page.locator("#pairs-description").inner_text() == str(measured["iteration"].iloc[-1])
     assert place.evaluate(value) == pytest.approx(measured["mi/00__01"].iloc[-1], abs=5.1e-4)
     slider = page.locator("#pairs-iteration")
     slider.focus()
     slider.press("Home")
     slider.press("ArrowRight")
-    assert page.locator("#pairs-told").inner_text() == str(measured["iteration"].iloc[1])
+    assert page.locator("#pairs-description").inner_text() == str(measured["iteration"].iloc[1])
     assert place.evaluate(value) == pytest.approx(measured["mi/00__01"].iloc[1], abs=5.1e-4)
     assert slider.get_attribute("aria-valuetext") == f"iteration {measured['iteration'].iloc[1]}"
     page.locator("#pairs-seed").select_option(label="exponential, seed 3")
@@ -230,7 +230,7 @@ def test_a_graph_is_drawn_with_its_spectrum(page: Page) -> None:
     before = place.evaluate("place => JSON.stringify(place.data[1].x)")
     page.locator("#graph-seed").select_option(label="gru, seed 4")
     assert place.evaluate("place => JSON.stringify(place.data[1].x)") != before
-    assert f"{experts} experts" in page.locator("#graph-told").inner_text()
+    assert f"{experts} experts" in page.locator("#graph-description").inner_text()
 
 
 def test_two_configurations_are_set_side_by_side(page: Page) -> None:
@@ -243,21 +243,21 @@ def test_two_configurations_are_set_side_by_side(page: Page) -> None:
     assert "training.batch_size" in whole
     assert page.locator("#configuration-table tr.differs").count() == 3
     page.locator("#run-0 .configure").click()
-    assert page.locator("#configuration-told").inner_text().endswith("keys.")
+    assert page.locator("#configuration-description").inner_text().endswith("keys.")
     assert page.locator("#configuration-table thead th").all_inner_texts() == ["key", "gru"]
 
 
 def test_the_last_measurement_stays_the_last_when_the_page_is_loaded_anew(page: Page) -> None:
     page.locator("#theme").click()  # before the pairs have come into view
     page.reload()
-    last = seen(page, "pairs").evaluate("() => document.getElementById('pairs-told').innerText")
+    last = seen(page, "pairs").evaluate("() => document.getElementById('pairs-description').innerText")
     assert int(last) > 0
     page.locator("#pairs-iteration").press("ArrowLeft")
-    earlier = page.locator("#pairs-told").inner_text()
+    earlier = page.locator("#pairs-description").inner_text()
     page.locator("#theme").click()
     page.reload()
     seen(page, "pairs")
-    assert page.locator("#pairs-told").inner_text() == earlier != last
+    assert page.locator("#pairs-description").inner_text() == earlier != last
 
 
 def test_dark_surroundings_make_a_dark_page(study: Path, printed: str, browser: Show) -> None:

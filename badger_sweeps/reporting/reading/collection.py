@@ -40,7 +40,7 @@ class Run:
         summary: what became of its seeds.
         config: its resolved configuration, flat.
         history: all its metrics.
-        links: who listens to whom, of each seed.
+        links: the edges of each seed's graph, pairs of sender and receiver.
         measures: what was measured from its snapshots; None where nothing was.
         columns: what the columns of `history` and of `measures` hold.
         searched: whether it is a trial of a search, on the seeds on which the search chose between trials.

@@ -21,7 +21,7 @@ class Graph(NamedTuple):
         seed: the seed.
         experts: how many.
         pairs: sender and receiver of each link.
-        spectrum: eigenvalues of L = D_in - A with A_ij = 1 where i listens to j, by their real parts.
+        spectrum: eigenvalues of L = D_in - A with A_ij = 1 where i receives from j, by their real parts.
     """
 
     run: int
@@ -45,11 +45,11 @@ def compute(runs: Sequence[Run]) -> list[Graph]:
 
 def laplacian_spectrum(experts: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.complex128]:
     """Eigenvalues of L = D_in - A, by their real parts; pairs are (sender, receiver)."""
-    listens = np.zeros((experts, experts))
+    receives = np.zeros((experts, experts))
     for sender, receiver in pairs:
-        listens[receiver, sender] = 1
-    laplacian = np.diag(listens.sum(axis=1)) - listens
-    symmetric = (listens == listens.T).all()
+        receives[receiver, sender] = 1
+    laplacian = np.diag(receives.sum(axis=1)) - receives
+    symmetric = (receives == receives.T).all()
     values = np.linalg.eigvalsh(laplacian) if symmetric else np.linalg.eigvals(laplacian)
     return np.sort_complex(values.astype(complex))
 

@@ -86,10 +86,10 @@
     .replace(/^([-+]?)(?:inf(?:inity)?|∞)$/i, "$1Infinity"));
   const value = (row, column) => {
     const cell = row.cells[column];
-    const told = cell.dataset.order ?? cell.innerText.trim();
-    if (told === "" || told === "-" || told === "nan" || (cell.dataset.order === undefined && told.startsWith(">"))) return null;
-    const number = numeral(cell.dataset.order ?? (told.match(PRINTED)?.[0] ?? told));
-    return Number.isNaN(number) ? told : number;
+    const shown = cell.dataset.order ?? cell.innerText.trim();
+    if (shown === "" || shown === "-" || shown === "nan" || (cell.dataset.order === undefined && shown.startsWith(">"))) return null;
+    const number = numeral(cell.dataset.order ?? (shown.match(PRINTED)?.[0] ?? shown));
+    return Number.isNaN(number) ? shown : number;
   };
   const compare = (a, b) => typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
   const sort = (button) => {
@@ -137,10 +137,10 @@
       let at = pairs * slider.value;
       const z = Array.from({ length: experts }, () => Array(experts).fill(null));
       for (let i = 0; i < experts; i++) for (let j = i + 1; j < experts; j++, at++) {
-        const told = decoded(select.value)[at];
-        z[i][j] = z[j][i] = told === 65535 ? null : told / 1000;
+        const coded = decoded(select.value)[at];
+        z[i][j] = z[j][i] = coded === 65535 ? null : coded / 1000;
       }
-      by("pairs-told").textContent = iterations[slider.value];
+      by("pairs-description").textContent = iterations[slider.value];
       slider.setAttribute("aria-valuetext", `iteration ${iterations[slider.value]}`);
       const axis = { title: { text: "expert" }, constrain: "domain", showgrid: false, zeroline: false };
       draw(by("figure-pairs"), {
@@ -178,12 +178,12 @@
       const mutual = pairs.filter(([a, b]) => a < b && known.has(`${b},${a}`));
       const arrows = { ...lines(oneWay), mode: "lines+markers", marker: { symbol: "arrow", angleref: "previous", standoff: 11, size: oneWay.flatMap(() => [0, 11, 0]), color: "#7f8a96" } };
       const places = Array.from({ length: experts }, (_, expert) => at(expert, experts));
-      const listens = Array(experts).fill(0), heard = Array(experts).fill(0);
-      pairs.forEach(([sender, receiver]) => { heard[sender]++; listens[receiver]++; });
+      const received = Array(experts).fill(0), sent = Array(experts).fill(0);
+      pairs.forEach(([sender, receiver]) => { sent[sender]++; received[receiver]++; });
       const nodes = {
         type: "scatter", mode: "markers+text", x: places.map(([x]) => x), y: places.map(([, y]) => y), text: places.map((_, expert) => expert),
         textfont: { color: "#fff", size: 11 }, marker: { size: 22, color: "#3b6ea5" }, showlegend: false,
-        hovertext: places.map((_, expert) => `expert ${expert}: listens to ${listens[expert]}, is heard by ${heard[expert]}`), hoverinfo: "text",
+        hovertext: places.map((_, expert) => `expert ${expert}: in-degree ${received[expert]}, out-degree ${sent[expert]}`), hoverinfo: "text",
       };
       const axis = { visible: false, range: [-1.15, 1.15] };
       draw(by("figure-graph"), { data: [lines(mutual), arrows, nodes], layout: look(420, { xaxis: { ...axis, constrain: "domain" }, yaxis: { ...axis, scaleanchor: "x" }, margin: { l: 5, r: 5, t: 5, b: 5 } }) });
@@ -191,7 +191,7 @@
         data: [{ type: "scatter", mode: "markers", x: real, y: imaginary, marker: { size: 10, color: "#3b6ea5", opacity: 0.6 }, hovertemplate: "%{x:.4g} + %{y:.4g}i<extra></extra>" }],
         layout: look(420, { xaxis: { title: { text: "real part" }, rangemode: "tozero" }, yaxis: { title: { text: "imaginary part" }, ...(imaginary.some(Boolean) ? {} : { range: [-1, 1] }) } }),
       });
-      by("graph-told").textContent = `${experts} experts, ${pairs.length} directed links. Plain lines: links in both directions. Arrows point at the listener.`;
+      by("graph-description").textContent = `${experts} experts, ${pairs.length} directed edges. Plain lines: edges in both directions. Arrows point at the receiver.`;
     };
     select.addEventListener("change", show);
     choosers["figure-graph"] = choosers["figure-spectrum"] = show;
@@ -225,7 +225,7 @@
         return made;
       }));
       const count = keys.filter(differs).length;
-      by("configuration-told").textContent = chosen.length > 1 ? `${count} of ${keys.length} keys differ.` : `${keys.length} keys.`;
+      by("configuration-description").textContent = chosen.length > 1 ? `${count} of ${keys.length} keys differ.` : `${keys.length} keys.`;
     };
     [first, second, whole].forEach((control) => control.addEventListener("change", show));
     all(".configure").forEach((link) => link.addEventListener("click", () => {
@@ -265,7 +265,7 @@
       picked: names[picked],
       chosen: Object.fromEntries(selects.map((select) => [select.id, text(select)])),
       open: Object.fromEntries(folded.map((own) => [own.id, own.open])),
-      iteration: (slider && slider.value !== slider.max && by("pairs-told").textContent) || null, // the last one stays the last
+      iteration: (slider && slider.value !== slider.max && by("pairs-description").textContent) || null, // the last one stays the last
     };
     try { sessionStorage.setItem(KEY, JSON.stringify(state)); } catch { /* storage is switched off: nothing is kept */ }
   }
@@ -304,10 +304,10 @@
     ["pointermove", "pointerdown", "keydown", "wheel"].forEach((kind) => addEventListener(kind, () => { touched = performance.now(); }));
     const ask = async () => {
       try {
-        const told = await (await fetch("?version", { cache: "no-store" })).text();
+        const answer = await (await fetch("?version", { cache: "no-store" })).text();
         by("live").textContent = "live";
         const now = performance.now();
-        if (told !== version && now > EVERY && now - touched > QUIET) {
+        if (answer !== version && now > EVERY && now - touched > QUIET) {
           remember();
           location.reload();
         }
