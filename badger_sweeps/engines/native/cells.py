@@ -16,7 +16,7 @@ from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.architectures.lstm import LSTM
 from badger_sweeps.architectures.lstm_quantized import LSTMQuantized
 from badger_sweeps.architectures.tcnn import TCNN
-from badger_sweeps.engines.native.library import Layout
+from badger_sweeps.engines.native.job import Layout
 
 Reads = Literal["x", "h", "xh"]
 """What a gate sums over: what the expert hears and the error (x), its previous activity (h), or both."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -26,7 +27,7 @@ from badger_sweeps.engines.base import (
 )
 from badger_sweeps.engines.native.cells import Cell, cell_of, constants_of, places
 from badger_sweeps.engines.native.compiler import CannotBuild
-from badger_sweeps.engines.native.library import Job, Library, library
+from badger_sweeps.engines.native.library import Library, library
 from badger_sweeps.engines.reference import Reference
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
@@ -195,7 +196,7 @@ class _Prepared(NamedTuple):
     """What does not change from batch to batch."""
 
     kernel: Library
-    job: Job
+    job: ctypes.Structure
     place: Int[Tensor, " weight"]
     states: tuple[tuple[str, str], ...]
     """Pairs of the names of states, and of the kernel's arrays of what they start at."""
@@ -222,27 +223,27 @@ def _prepare(
     place = places(cell.gates, cell.hidden, cell.message, dims, experts, names, kernel.layout)
     tile = max(1, min(ROWS_PER_TILE // experts, games))
     operations = 2.0 * cost(shape.parts) * len(place) * members * games * experts * shape.inner_steps
-    job = Job(
-        members=members,
-        games=games,
-        experts=experts,
-        steps=shape.inner_steps,
-        loss_steps=shape.loss_steps,
-        loss_order=orders[0],
-        told_order=orders[1],
-        weights=len(place),
-        weighted=int(weighted),
-        chunks=max(1, min(CHUNKS, -(-games // tile), CHUNK_NUMBERS // (len(place) * max(1, shape.parts)))),
-        tile_games=tile,
-        threads=max(1, min(threads, int(operations / OPERATIONS_PER_THREAD))),
-        parts=shape.parts,
-        shared_games=int(shape.shared_games),
-        shared_graph=int(shape.shared_graph),
-        bins=cell.bins,
-        bin_width=cell.bin_width,
-        loss_scale=scales[0],
-        told_scale=scales[1],
-    )
+    numbers = {
+        "members": members,
+        "games": games,
+        "experts": experts,
+        "steps": shape.inner_steps,
+        "loss_steps": shape.loss_steps,
+        "loss_order": orders[0],
+        "feedback_order": orders[1],
+        "weights": len(place),
+        "weighted": int(weighted),
+        "chunks": max(1, min(CHUNKS, -(-games // tile), CHUNK_NUMBERS // (len(place) * max(1, shape.parts)))),
+        "tile_games": tile,
+        "threads": max(1, min(threads, int(operations / OPERATIONS_PER_THREAD))),
+        "parts": shape.parts,
+        "shared_games": int(shape.shared_games),
+        "shared_graph": int(shape.shared_graph),
+        "bins": cell.bins,
+        "bin_width": cell.bin_width,
+        "loss_scale": scales[0],
+        "feedback_scale": scales[1],
+    }
     each = (1 if shape.shared_games else members) * games
     elements = {
         "values": members * len(place),
@@ -253,7 +254,7 @@ def _prepare(
         "m0": each * experts * cell.message,
     }
     states = tuple((name, f"{array}0") for name, array in cell.states)
-    return _Prepared(kernel, job, place, states, elements)
+    return _Prepared(kernel, kernel.job(numbers), place, states, elements)
 
 
 def _unknown(system: System) -> str | None:

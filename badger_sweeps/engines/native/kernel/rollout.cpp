@@ -12,7 +12,7 @@
 //   row 0    | activity h    | what is heard  |          | gate 0 | gate 1 | ... |          | private state  |  game 0, expert 0
 //   row 1    |               |                |          |        |        |     |          |                |  game 0, expert 1
 //    ...     +---------------+----------------+          +--------+--------+-----+          +----------------+
-//             H = HIDDEN      HEARD: messages,            first pre-activations, then         of cells that
+//             H = HIDDEN      RECEIVED: messages,            first pre-activations, then         of cells that
 //             columns         or the latest guess         what `backward` needs               have one
 //
 // and one row for each game: guess(t), the mean activity that it was read from, and the error that was shown. All experts of a
@@ -28,49 +28,9 @@
 #include <utility>
 #include <vector>
 #include "cells.h"
+#include "job.h"
+#include "layout.h"
 #include "products.h"
-
-// Given by the compiler's command line: CELL, HIDDEN, MESSAGE (0: no messages, the latest guess is heard), DIMS.
-constexpr int GATES = CELL::GATES, HEARD = MESSAGE ? MESSAGE : DIMS;
-constexpr int H = round_up(HIDDEN, LANES), X = round_up(HEARD, HALF), M = round_up(MESSAGE, HALF), D = round_up(DIMS, HALF);
-constexpr int G = GATES * H, ROW = round_up(H + X, LANES);
-
-// Where each matrix lies among a member's weights in padded form. Python reads this to place the weights by name.
-struct Layout {
-    int hidden = H, gates = G, message = M, dims = D;  // row lengths
-    int weight = 0;                            // [h ; heard][gate, unit]
-    int error = round_up(H + HEARD, 8) * G;    // [gate, unit]; blocks of rows overrun what is above
-    int bias = error + G;                      // [gate, unit]
-    int message_weight = bias + G;             // [h][message]
-    int message_bias = message_weight + H * M;
-    int guess_weight = message_bias + M;       // [h][dim]
-    int guess_bias = guess_weight + H * D;
-    int readout = guess_bias + D;              // [expert]
-};
-constexpr Layout AT;
-
-// One call. Arrays are C-contiguous, with the axes given; those marked ? may be null.
-struct Job {
-    int members, games, experts, steps, loss_steps, loss_order, told_order, weights, weighted, bins, chunks, tile_games, threads;
-    int parts;             // how many gradients of each member are wanted; 0: none
-    int shared_games, shared_graph;  // whether all members play the same games, on the same graph: the member axis is then 1
-    float loss_scale, told_scale, bin_width, constants[3];
-    const int* place;      // weight: where in Layout
-    const float* values;   // member, weight
-    const float* adjacency;   // member, expert, expert: row i averages what expert i hears
-    const float* targets;  // member, game, dim
-    const float* h0;       // ? member, game, expert, hidden: the first activity,
-    const float* c0;       // ? the first private state
-    const float* m0;       // ? member, game, expert, message: and the first messages; zero where not given
-    const float* cotangents;  // ? part, member, game, dim: what each gradient weighs the losses with; null: their mean
-    float* sums;           // member, (part, weight) and then dim: gradients, and the error after the last step
-    float* losses;         // ? member, game, dim: the error averaged over the last loss_steps steps
-    float* guesses;        // ? step, member, game, dim
-    const int* kept;       // ? step: its place among those whose states are kept, or -1
-    float *kept_h, *kept_c, *kept_m;  // ? kept step, member, game, expert, hidden or message
-    float* partial;        // member, chunk, (part, weight) and then dim: what each task adds to `sums`
-    char* workspace;       // thread, workspace_size(job) bytes
-};
 
 // At expert i: links begin[i] to begin[i + 1], each with another expert.
 struct Graph { int *begin, *other; float* share; };
@@ -81,7 +41,7 @@ template <class F> static void each_span(F f) {
     (std::make_index_sequence<std::size(CELL::SPANS)>{});
 }
 constexpr int reads_from(Span span) { return span.reads == FROM_X ? H : 0; }  // columns of x
-constexpr int reads_to(Span span) { return span.reads == FROM_H ? H : H + HEARD; }
+constexpr int reads_to(Span span) { return span.reads == FROM_H ? H : H + RECEIVED; }
 
 static void zero(float* values, size_t count) { memset(values, 0, count * sizeof(float)); }
 
@@ -173,7 +133,7 @@ struct Worker {
             if (job.weighted) share += w[AT.readout + i];
             else w[AT.readout + i] = 1.f / E;
         for (int d = 0; d < D; d++) guess_start[d] = w[AT.guess_bias + d] * share;
-        transpose(w + AT.weight, H + HEARD, G, weight_back, ROW);
+        transpose(w + AT.weight, H + RECEIVED, G, weight_back, ROW);
         transpose(w + AT.message_weight, H, M, message_back, H);
         transpose(w + AT.guess_weight, H, D, guess_back, H);
         const float* adjacency = job.adjacency + (size_t)(job.shared_graph ? 0 : member) * E * E;
@@ -256,9 +216,9 @@ struct Worker {
             // Not by `each_game`: how compilers fuse and round this sum depends on how it is written.
             for (int d = 0; d < DIMS; d++) {
                 float off = guess(t)[game * D + d] - job.targets[given(DIMS) + game * DIMS + d];
-                e += job.told_order == 2 ? deviation<2>(off) : deviation<1>(off);
+                e += job.feedback_order == 2 ? deviation<2>(off) : deviation<1>(off);
             }
-            e *= job.told_scale / DIMS;
+            e *= job.feedback_scale / DIMS;
             if (job.bins) {
                 float bin = __builtin_floorf(e / job.bin_width);
                 e = ((bin < 0 ? 0 : bin > job.bins - 1 ? job.bins - 1 : bin) + .5f) * job.bin_width;
@@ -369,7 +329,7 @@ struct Worker {
 
     // To the bias, to the error's weights and, through the error, to the guess that it was the error of.
     void through_shown(int t) {
-        each_game(job.told_order, t, [&](auto order, int game, const float* guess, const float* target) {
+        each_game(job.feedback_order, t, [&](auto order, int game, const float* guess, const float* target) {
             const float* of_game = dgates + (size_t)game * E * G;
             Vector to_error{};
             for (int j = 0; j < G; j += LANES) {
@@ -378,7 +338,7 @@ struct Worker {
                 add(dw + AT.error + j, error(t)[game] * d);
                 to_error += d * load(w + AT.error + j);
             }
-            const float each = job.bins ? 0 : total(to_error) * job.told_scale / DIMS;  // nothing passes through a bin
+            const float each = job.bins ? 0 : total(to_error) * job.feedback_scale / DIMS;  // nothing passes through a bin
             for (int d = 0; d < DIMS; d++) dguess[game * D + d] = each * slope<order>(guess[d] - target[d]);
         });
     }
@@ -446,6 +406,9 @@ extern const Layout layout;
 extern const int job_size, lanes;
 const Layout layout;
 const int job_size = sizeof(Job), lanes = LANES;
+
+const char* job_fields() { return JOB(DESCRIBE_REQUIRED, DESCRIBE_OPTIONAL); }
+const char* layout_fields() { return LAYOUT(DESCRIBE_OFFSET); }
 
 size_t workspace_size(const Job* job) {
     size_t size;
