@@ -2,7 +2,7 @@
 #pragma once
 #include "cells.h"
 
-// Given by the compiler's command line: CELL, HIDDEN, MESSAGE (0: no messages, the cell receives the latest guess), DIMS.
+// The compiler's command line gives CELL, HIDDEN, MESSAGE (0: no messages, the cell receives the latest guess) and DIMS.
 constexpr int GATES = CELL::GATES, RECEIVED = MESSAGE ? MESSAGE : DIMS;
 constexpr int H = round_up(HIDDEN, LANES), X = round_up(RECEIVED, HALF), M = round_up(MESSAGE, HALF), D = round_up(DIMS, HALF);
 constexpr int G = GATES * H, ROW = round_up(H + X, LANES);
