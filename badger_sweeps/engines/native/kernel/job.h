@@ -24,7 +24,7 @@
     REQUIRED(float feedback_scale)                                                                                       \
     REQUIRED(float bin_width)                                                                                            \
     REQUIRED(float constants[3])      /* those of the cell */                                                            \
-    REQUIRED(const int* place)        /* weight: its index in Layout */                                                  \
+    REQUIRED(const int* offsets)      /* weight: its offset in Layout */                                                 \
     REQUIRED(const float* values)     /* member, weight */                                                               \
     REQUIRED(const float* adjacency)  /* member, expert, expert: row i averages the messages that expert i receives */   \
     REQUIRED(const float* targets)    /* member, game, dim */                                                            \

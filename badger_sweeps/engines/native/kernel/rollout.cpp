@@ -129,7 +129,7 @@ struct Worker {
         if (next == member) return;
         member = next, game_member = job.shared_games ? 0 : member, readout_sum = job.weighted ? 0 : 1;
         zero(w, AT.readout + E);
-        for (int k = 0; k < job.weights; k++) w[job.place[k]] += job.values[(size_t)member * job.weights + k];
+        for (int k = 0; k < job.weights; k++) w[job.offsets[k]] += job.values[(size_t)member * job.weights + k];
         for (int i = 0; i < E; i++)
             if (job.weighted) readout_sum += w[AT.readout + i];
             else w[AT.readout + i] = 1.f / E;
@@ -389,7 +389,7 @@ struct Worker {
                 cotangent = job.cotangents ? job.cotangents + before : nullptr;
                 backward();
                 float* sum = sums + (size_t)part * job.weights;
-                for (int k = 0; k < job.weights; k++) sum[k] += dw[job.place[k]];
+                for (int k = 0; k < job.weights; k++) sum[k] += dw[job.offsets[k]];
             }
         }
         for (int d = 0; d < DIMS; d++) sums[gradients + d] = (float)(loss[d] * job.loss_scale / B);
