@@ -19,9 +19,9 @@ Weighting = Callable[[Tensor], Tensor]
 class Aggregator(ABC):
     """Combines each member's gradients g_d, d = 1..D, of its mean loss in each dimension, into one gradient.
 
-    The scale is that of the mean over dimensions, which is the gradient of the outer loss: if no two gradients conflict,
-    PCGrad and UPGrad return the mean itself, and CAGrad up to 1 + c times it. MGDA returns the shortest combination
-    with weights of sum 1.
+    The scale is that of the mean over dimensions, which is the gradient of the outer loss: if no two gradients
+    conflict, PCGrad and UPGrad return the mean itself, and CAGrad up to 1 + c times it. MGDA returns the shortest
+    combination with weights of sum 1.
 
     Attributes:
         by_dimension: whether the g_d are needed one by one. If not, only the gradient of the outer loss is computed, by
