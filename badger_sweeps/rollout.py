@@ -1,4 +1,4 @@
-"""One batch of games played from start to end: the inner loop."""
+"""The inner loop: a batch of games from the first guess to the last."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from badger_sweeps.tasks.base import Task
 
 
 class Games(NamedTuple):
-    """A batch of games for every member: what is to be guessed or told, and the states the learners start from.
+    """A batch of games for each member: targets, the inputs of supervised learners, and initial states.
 
-    A population axis of length 1 stands for games that all members share; they are held once, however many play.
+    A population axis of length 1 holds games that all members share; they are stored once.
     """
 
     targets: Float[Tensor, "population game dim"]
@@ -27,24 +27,24 @@ class Games(NamedTuple):
     state: State
 
     def of(self, members: slice | Int[Tensor, " member"]) -> Games:
-        """Those of some members; shared games are everybody's."""
+        """The games of some members; shared games are returned as they are."""
         if len(self.targets) == 1:
             return self
         state = {name: tensor[members] for name, tensor in self.state.items()}
         return Games(self.targets[members], self.inputs[members], state)
 
     def first(self, count: int) -> Games:
-        """The first so many of each member."""
+        """The first `count` games of each member."""
         state = {name: tensor[:, :count] for name, tensor in self.state.items()}
         return Games(self.targets[:, :count], self.inputs[:, :count], state)
 
     def to(self, dtype: torch.dtype) -> Games:
-        """In another floating-point type."""
+        """The games in another floating-point type."""
         state = {name: tensor.to(dtype) for name, tensor in self.state.items()}
         return Games(self.targets.to(dtype), self.inputs.to(dtype), state)
 
     def expanded(self, population: int) -> Games:
-        """With a population axis of this length; shared games are repeated without being copied."""
+        """The games with a population axis of length `population`; shared games are repeated without a copy."""
         if len(self.targets) == population:
             return self
         state = {name: tensor.expand(population, *tensor.shape[1:]) for name, tensor in self.state.items()}
@@ -52,30 +52,30 @@ class Games(NamedTuple):
 
 
 class System(NamedTuple):
-    """A learner and the world it lives in, without weights: what an inner step needs to know."""
+    """A learner and its task, without weights and graph: all settings of an inner step."""
 
     architecture: Architecture
     readout: Readout
     task: Task
     loss: Loss
-    """Training minimises its error."""
+    """The loss whose error training minimises."""
     feedback: Loss
-    """The learner is told its error."""
+    """The loss whose error the learner reads."""
 
     def at(self, iteration: int) -> System:
-        """The system at one outer iteration, with everything that is annealed frozen as it is then."""
+        """The system at one outer iteration: annealed settings have the value of that iteration."""
         return self._replace(architecture=self.architecture.at(iteration))
 
     def error(
         self, guesses: Float[Tensor, "*guesses dim"], targets: Float[Tensor, "*targets dim"]
     ) -> Float[Tensor, "*guesses dim"]:
-        """The normalised error that training minimises, in each dimension."""
+        """The normalised error that training minimises, in each dimension (chance = 1)."""
         return self.loss.error(guesses, targets, self.task)
 
     def observed_error(
         self, guesses: Float[Tensor, "*guesses dim"], targets: Float[Tensor, "*targets dim"]
     ) -> Float[Tensor, "*guesses"]:
-        """The one number that the learner is told of each guess."""
+        """The feedback on each guess: the normalised error that the learner reads, mean over dimensions."""
         return self.feedback.error(guesses, targets, self.task).mean(dim=-1)
 
     def step(
@@ -86,9 +86,9 @@ class System(NamedTuple):
         state: State,
         guess: Float[Tensor, "population game dim"],
     ) -> tuple[State, Float[Tensor, "population game dim"]]:
-        """One inner step: the next state and guess of learners that are told how wrong `guess` is.
+        """One inner step: the next state and guess of learners that read the error of `guess`.
 
-        Gradients flow through what the learner is told as well as through its state.
+        Gradients flow through the feedback and through the state.
         """
         observation = Observation(self.observed_error(guess, games.targets), guess, games.inputs)
         state, outputs = self.architecture.step(parameters, adjacency, state, observation)
@@ -102,7 +102,7 @@ def unroll(
     games: Games,
     inner_steps: int,
 ) -> Iterator[tuple[State, Float[Tensor, "population game dim"]]]:
-    """The learners' state and guess after each inner step. The first guess, which is not among them, is zero."""
+    """The learners' state and guess after each inner step. The guess before the first step is zero; it is left out."""
     guess = torch.zeros_like(games.targets)
     state = games.state
     for _ in range(inner_steps):

@@ -41,8 +41,8 @@ def population(loss: Loss, readout: Readout, links: int = 2) -> Population:
 def guesses_by_definition(members: Population, games: Games, member: int, game: int) -> list[list[float]]:
     """g after each inner step, one expert at a time, in float64."""
     weights = {name: tensor[member].detach().double() for name, tensor in members.parameters.items()}
-    listens = members.experiment.graphs[member].tolist()
-    experts, dims = len(listens), games.targets.shape[-1]
+    graph = members.experiment.graphs[member].tolist()
+    experts, dims = len(graph), games.targets.shape[-1]
     cell = torch.nn.GRUCell(4, 5, dtype=torch.float64)
     cell.load_state_dict({name: weights[name] for name in cell.state_dict()})
     y = games.targets[member, game].double().tolist()
@@ -53,8 +53,8 @@ def guesses_by_definition(members: Population, games: Games, member: int, game: 
     for _ in range(STEPS):
         off = [g - t for g, t in zip(guess, y, strict=True)]
         error = sum(3 * d * d for d in off) / dims if squares else sum(2 * abs(d) for d in off) / dims
-        heard = [sum((m[j] for j in range(experts) if row[j]), torch.zeros(3)) / sum(row) for row in listens]
-        x = [torch.cat([message, torch.tensor([error])]).double() for message in heard]
+        received = [sum((m[j] for j in range(experts) if row[j]), torch.zeros(3)) / sum(row) for row in graph]
+        x = [torch.cat([message, torch.tensor([error])]).double() for message in received]
         h = [cell(x[i], h[i]) for i in range(experts)]
         out = [weights["weight_out"] @ h[i] + weights["bias_out"] for i in range(experts)]
         m = [o[:3] for o in out]

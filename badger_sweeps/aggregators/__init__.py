@@ -1,1 +1,1 @@
-"""How the gradients of the dimensions become one. One file per aggregator; `base.py` says what an aggregator is."""
+"""Aggregators: one gradient from those of the dimensions. One file per aggregator; `base.py` defines an aggregator."""

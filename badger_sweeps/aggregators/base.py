@@ -1,4 +1,4 @@
-"""What an aggregator is: one gradient out of those of the task's dimensions."""
+"""The interface of an aggregator: one gradient from those of the task's dimensions."""
 
 from __future__ import annotations
 
@@ -10,52 +10,52 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from badger_sweeps.core.random_streams import Streams
+from badger_sweeps.core.random_streams import RandomStreams
 
 Weighting = Callable[[Tensor], Tensor]
-"""From the Gramian of a member's gradients, dimensions by dimensions, the weight of each in the sum."""
+"""A function from the Gramian (D x D) of a member's gradients to their weights (D) in the sum."""
 
 
 class Aggregator(ABC):
-    """Makes one gradient of each member's gradients g_d, d = 1..D: those of its mean loss in each dimension.
+    """Combines each member's gradients g_d, d = 1..D, of its mean loss in each dimension, into one gradient.
 
-    The scale is that of the mean over dimensions, which is the gradient of the outer loss: where no two gradients
-    conflict, surgery and projections give the mean itself, CAGrad up to 1 + c times it. MGDA's result is the shortest
-    that weights of sum 1 can give.
+    The scale is that of the mean over dimensions, which is the gradient of the outer loss: if no two gradients
+    conflict, PCGrad and UPGrad return the mean itself, and CAGrad up to 1 + c times it. MGDA returns the shortest
+    combination with weights of sum 1.
 
     Attributes:
-        by_dimension: whether the g_d are needed one by one. If not, the gradient of the outer loss itself is taken, at
-            the cost of a single backward pass.
+        by_dimension: whether the g_d are needed one by one. If not, only the gradient of the outer loss is computed, by
+            a single backward pass.
     """
 
     by_dimension: ClassVar[bool] = True
 
     @abstractmethod
     def combine(
-        self, gradients: Float[Tensor, "part population weight"], streams: Streams
+        self, gradients: Float[Tensor, "part population weight"], streams: RandomStreams
     ) -> Float[Tensor, "population weight"]:
         """The one gradient of each member; NaN for a member with a gradient that is not finite.
 
         Args:
-            gradients: the parts; one, the gradient of the outer loss, where they are not needed by dimension.
-            streams: each member's own, for what is drawn.
+            gradients: the g_d; or the gradient of the outer loss alone, if `by_dimension` is false.
+            streams: each member's random stream, for aggregators that draw.
         """
 
 
 class GramianAggregator(Aggregator):
-    """A weighted sum of the g_d, whose weights follow from their inner products: a method of TorchJD's.
+    """A weighted sum of the g_d, whose weights are a function of their inner products, computed by TorchJD.
 
-    Weights are found for each member alone, from its D x D Gramian in float64; the sum is taken for all members at
-    once. The methods do not depend on the gradients' scale, but TorchJD's have absolute thresholds, below which the
-    small gradients of a plateau would count as none: they are shown the Gramian divided by its trace.
+    Weights are computed for each member separately, from its D x D Gramian in float64; the sum is computed for all
+    members at once. The methods do not depend on the gradients' scale, but TorchJD's absolute thresholds would treat
+    the small gradients of a plateau as zero: the Gramian is therefore divided by its trace.
     """
 
     @abstractmethod
     def weighting(self, dims: int, generator: torch.Generator) -> Weighting:
-        """The method, for one member; what it draws is drawn from the member's stream."""
+        """The method for one member; it draws from `generator`, the member's random stream."""
 
     def combine(
-        self, gradients: Float[Tensor, "part population weight"], streams: Streams
+        self, gradients: Float[Tensor, "part population weight"], streams: RandomStreams
     ) -> Float[Tensor, "population weight"]:
         members = gradients.movedim(1, 0)
         doubles = members.double()
@@ -65,7 +65,7 @@ class GramianAggregator(Aggregator):
             size = gramian.trace()
             if gramian.isfinite().all() and size > 0:
                 weights[member] = self.weighting(len(gramian), streams[member])(gramian / size)
-            elif size == 0:  # of zeros any sum is zero
+            elif size == 0:  # any sum of zeros is zero
                 weights[member] = 0
         combined: Tensor = (weights.to(members)[:, None] @ members)[:, 0]
         return combined

@@ -1,4 +1,4 @@
-"""Conflict-averse gradient descent: near the mean, as good as can be for the dimension that gains least (Liu 2021)."""
+"""Conflict-averse gradient descent: near the mean, the best for the dimension that gains least (Liu 2021)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from badger_sweeps.aggregators.base import GramianAggregator, Weighting
 from badger_sweeps.core.settings import NonNegative, settings
 
 STATIONARY = 1e-6
-"""Of the gradients' Frobenius norm: a shorter vector in their convex hull counts as zero."""
+"""Relative to the gradients' Frobenius norm: a shorter vector in their convex hull is treated as zero."""
 
 
 @settings
 class CAGrad(GramianAggregator):
     """The x with |x - g| <= c*|g|, g the mean gradient, that maximises min_d g_d . x (arXiv 2110.14048), by TorchJD.
 
-    A cone program is solved for each member at every iteration, which takes milliseconds. Where the gradients' convex
-    hull comes as near to zero as 1e-6 of their size no x gains in all dimensions, and the mean is taken. (TorchJD stops
-    there, already at 1e-4: a single dimension at rest would stop all others.)
+    Every iteration solves a cone program for each member, which takes milliseconds. If the distance of the gradients'
+    convex hull from zero is below 1e-6 of their size, no x decreases the loss in all dimensions, and the result is the
+    mean. (TorchJD returns zero, already at 1e-4: a single dimension with zero gradient would stop all others.)
 
     Args:
         c: radius of the ball, in norms of the mean gradient. 0 is the mean itself.
@@ -27,7 +27,7 @@ class CAGrad(GramianAggregator):
     c: NonNegative = 0.5
 
     def weighting(self, dims: int, generator: torch.Generator) -> Weighting:
-        from torchjd.aggregation import CAGradWeighting  # seconds, which only who uses it waits for
+        from torchjd.aggregation import CAGradWeighting  # a late import, since it takes seconds
 
         method = CAGradWeighting(self.c, norm_eps=STATIONARY)
 

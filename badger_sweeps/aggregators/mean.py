@@ -8,17 +8,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from badger_sweeps.aggregators.base import Aggregator
-from badger_sweeps.core.random_streams import Streams
+from badger_sweeps.core.random_streams import RandomStreams
 from badger_sweeps.core.settings import settings
 
 
 @settings
 class MeanGradient(Aggregator):
-    """(1/D) * sum_d g_d, taken as the gradient of the mean loss."""
+    """(1/D) * sum_d g_d, computed as the gradient of the mean loss."""
 
     by_dimension: ClassVar[bool] = False
 
     def combine(
-        self, gradients: Float[Tensor, "part population weight"], streams: Streams
+        self, gradients: Float[Tensor, "part population weight"], streams: RandomStreams
     ) -> Float[Tensor, "population weight"]:
         return gradients[0]

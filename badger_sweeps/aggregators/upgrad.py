@@ -16,7 +16,7 @@ class UPGrad(GramianAggregator):
     """
 
     def weighting(self, dims: int, generator: torch.Generator) -> Weighting:
-        from torchjd.aggregation import UPGradWeighting  # seconds, which only who uses it waits for
+        from torchjd.aggregation import UPGradWeighting  # a late import, since it takes seconds
 
         from badger_sweeps.aggregators.dual_cone import NonNegativeProjector
 

@@ -1,1 +1,1 @@
-"""The learners. One file per architecture; `base.py` is the narrow interface they share."""
+"""Architectures of learners. One file per architecture; `base.py` defines an architecture."""

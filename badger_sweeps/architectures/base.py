@@ -1,4 +1,4 @@
-"""What an architecture is: how a learner starts, and what one inner step does to it."""
+"""The interface of an architecture: a learner's initial weights and state, and one inner step."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from badger_sweeps.core.axes import Parameters, State
 
 
 class Observation(NamedTuple):
-    """What the environment shows a learner at one inner step."""
+    """A learner's input from its environment at one inner step."""
 
     error: Float[Tensor, "population game"]
-    """The normalised error of the latest guess by the feedback's loss: all that a meta-learner is told."""
+    """The feedback: the normalised error of the latest guess, a meta-learner's only information about the targets."""
     guess: Float[Tensor, "population game dim"]
-    """The latest guess itself, for learners that read it."""
+    """The latest guess, for learners that read it."""
     inputs: Float[Tensor, "population game dim input"]
-    """What the task tells supervised learners; no meta-learner reads it."""
+    """The task's inputs for supervised learners; no meta-learner reads them."""
 
 
 class Architecture(ABC):
-    """A learner, described without its weights: weights and states are passed in and handed back.
+    """The settings of a learner, without weights and states, which are arguments and results of its methods.
 
-    The two `initial_*` methods draw for one member; whoever builds a population stacks the draws. `step` works
-    on the whole population at once.
+    The two `initial_*` methods draw for one member; the caller stacks the members. `step` computes the whole population
+    at once.
 
     Attributes:
-        single_agent: one learner, not experts on a graph. It needs a topology of one expert.
-        supervised: it is told the task's inputs and answers at once. It needs a task that has inputs, and there is no
-            inner loop: one inner step.
+        single_agent: whether it is one learner without experts. It requires a topology of one expert.
+        supervised: whether it reads the task's inputs and guesses once. It requires a task with inputs, and one inner
+            step.
     """
 
     single_agent: ClassVar[bool] = False
@@ -41,13 +41,13 @@ class Architecture(ABC):
 
     @abstractmethod
     def initial_parameters(self, dims: int, inputs: int, experts: int, generator: torch.Generator) -> Parameters:
-        """One member's weights at the start, by name.
+        """One member's initial weights, by name.
 
         Args:
-            dims: how many numbers are to be guessed.
-            inputs: how many numbers the task tells a supervised learner with each of them.
-            experts: how many there are, for weights that belong to single ones or to their links.
-            generator: the member's stream for weights.
+            dims: number of targets in a game.
+            inputs: number of the task's inputs for each target.
+            experts: number of experts, for weights that belong to single experts or to edges of the graph.
+            generator: the member's random stream for weights.
         """
 
     @abstractmethod
@@ -66,16 +66,16 @@ class Architecture(ABC):
 
     @abstractmethod
     def outputs(self, parameters: Parameters, state: State) -> Float[Tensor, "population game expert dim"]:
-        """Every expert's output in a state that `step` gave; of the state it reads `h` alone.
+        """Every expert's output in a state that `step` returned; of the state it reads `h` alone.
 
         Raises:
             KeyError: the architecture is supervised and keeps no state.
         """
 
     def at(self, iteration: int) -> Architecture:
-        """The architecture frozen as it is at one outer iteration; itself, unless something in it is annealed."""
+        """The architecture at one outer iteration: annealed settings have the value of that iteration."""
         return self
 
     def annealed(self) -> Mapping[str, float]:
-        """The settings that `at` changes, by name, for the record. The names do not depend on the iteration."""
+        """The annealed settings, which `at` changes, by name. The names do not depend on the iteration."""
         return {}

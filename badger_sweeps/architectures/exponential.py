@@ -1,4 +1,4 @@
-"""The study's exponential update: one way it found to remove the first plateau."""
+"""The document's exponential update, with which it removes the first plateau."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Exponential(GRU):
     """h <- a*h + b*(z*h + (1 - z)*v).
 
     Args:
-        a: share of the previous state that is kept past the gate (study: 0.5).
-        b: weight of the gated update (study: 0.7). a = 0, b = 1 is the plain GRU.
+        a: factor of the previous state outside of the gate (document: 0.5).
+        b: factor of the gated update (document: 0.7). a = 0, b = 1 is the plain GRU.
 
-    "Exponential" since a + b may exceed 1: with the gate open the state grows by that factor a step.
+    "Exponential" since a + b may exceed 1: with z = 1 the state grows by that factor per step.
     """
 
     a: Finite = 0.5

@@ -18,7 +18,7 @@ class GRU(MicroBadger):
 
     Args:
         reset_gate: with it (default) the cell is exactly `torch.nn.GRUCell`, names and order of weights
-            included (gates r, z, v); without it the study's two-gate form (reconstructed),
+            included (gates r, z, v); without it the document's two-gate form (reconstructed),
             z = sigmoid(...), v = tanh(...).
     """
 

@@ -1,4 +1,4 @@
-"""Linear maps with weights of their own for every member."""
+"""Linear maps, with separate weights for every member."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def affine(
 
 
 def uniform(shapes: Mapping[str, tuple[int, ...]], hidden: int, generator: torch.Generator) -> Parameters:
-    """One member's weights at U[-1/sqrt(hidden), 1/sqrt(hidden)], as torch's cells and linear layers start."""
+    """One member's weights, drawn from U[-1/sqrt(hidden), 1/sqrt(hidden)] as in torch's cells and linear layers."""
     bound = hidden**-0.5
     return {name: (torch.rand(shape, generator=generator) * 2 - 1) * bound for name, shape in shapes.items()}

@@ -1,4 +1,4 @@
-"""The LSTM meta-learner: one recurrent network in the place of all experts."""
+"""The LSTM meta-learner: one recurrent network instead of experts."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class LSTM(Architecture):
     """One LSTM layer that reads [latest guess ; error] at every inner step and emits the next guess.
 
     The cell is exactly `torch.nn.LSTMCell`, names and order of weights included (gates i, f, g, o); the head is
-    linear, so that a guess is unbounded. h and c start at 0. All weights start at U[-1/sqrt(H), 1/sqrt(H)].
+    linear, so that a guess is unbounded. h and c start at 0. All weights start from U[-1/sqrt(H), 1/sqrt(H)].
 
     Args:
-        hidden: size H of h and c (study: 64).
+        hidden: size H of h and c (document: 64).
 
-    Source: the 2020 study; the input is reconstructed.
+    Source: the document; the input is reconstructed.
     """
 
     single_agent: ClassVar[bool] = True
@@ -54,12 +54,12 @@ class LSTM(Architecture):
         return affine(state["h"], parameters["weight_out"], parameters["bias_out"])[:, :, None]
 
     def perceived(self, error: Float[Tensor, "population game"]) -> Float[Tensor, "population game"]:
-        """What the network is told of the error: all of it."""
+        """The error as the network reads it: unchanged."""
         return error
 
 
 def lstm_shapes(inputs: int, outputs: int, hidden: int) -> dict[str, tuple[int, ...]]:
-    """The shapes of an LSTM cell's weights and of its head's, by name."""
+    """The shapes of the weights of an LSTM cell and its head, by name."""
     return {
         "weight_ih": (4 * hidden, inputs),
         "weight_hh": (4 * hidden, hidden),
@@ -76,7 +76,7 @@ def lstm_cell(
     h: Float[Tensor, "population row hidden"],
     c: Float[Tensor, "population row hidden"],
 ) -> tuple[Float[Tensor, "population row hidden"], Float[Tensor, "population row hidden"]]:
-    """`torch.nn.LSTMCell` with weights of its own for every member: the next h and c."""
+    """The next h and c: `torch.nn.LSTMCell`, with separate weights for every member."""
     from_x = affine(x, parameters["weight_ih"], parameters["bias_ih"])
     from_h = affine(h, parameters["weight_hh"], parameters["bias_hh"])
     i, f, g, o = (from_x + from_h).chunk(4, dim=-1)

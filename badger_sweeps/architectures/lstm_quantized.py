@@ -1,4 +1,4 @@
-"""The LSTM meta-learner that is told its error in a few coarse grades."""
+"""The LSTM meta-learner that reads a quantised error."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from badger_sweeps.core.settings import Positive, Size, settings
 
 @settings
 class LSTMQuantized(LSTM):
-    """`LSTM` whose error input is replaced by the midpoint of the bin it falls into.
+    """`LSTM` that reads, instead of the error, the midpoint of the bin that contains it.
 
-    The bins are uniform on [0, range]; larger errors fall into the last one. No gradient passes through a bin: the
-    network learns from its guesses and its state alone what an error means. With the defaults the chance error, 1, is
-    an edge between two bins: on the frequency task, whose squared error is exactly 1 in every game at the guess zero,
-    rounding decides which of the two is told first. ``range=1.25`` puts chance within a bin.
+    The bins are uniform on [0, range]; the last one contains all larger errors. No gradient flows through the
+    quantisation, only through guesses and states. With the defaults the chance error, 1, is an edge between two bins:
+    on the frequency task, whose squared error is exactly 1 in every game at the guess zero, rounding decides which of
+    the two the network reads first. With ``range=1.25`` chance lies inside of a bin.
 
     Args:
-        bins: how many (study: 12).
-        range: their upper end, in units of the chance error (reconstructed: 1.2).
+        bins: number of bins (document: 12).
+        range: upper end of the last bin, in units of the chance error (reconstructed: 1.2).
     """
 
     bins: Size = 12

@@ -1,4 +1,4 @@
-"""Micro-Badger: experts with one set of weights, private states and messages over a graph."""
+"""Micro-Badger: experts that share their weights, have private states, and send messages along a graph."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from badger_sweeps.core.settings import NonNegative, Size, settings
 
 @settings
 class MicroBadger(Architecture):
-    """E experts that share one recurrent cell; subclasses say what the cell is.
+    """E experts that share one recurrent cell, which subclasses define.
 
     Each expert i has a hidden state h_i and a message m_i. At every inner step it reads
-    x_i = [mean of the messages it hears ; error], updates h_i, and emits [m_i ; o_i] = W_o h_i + b_o.
+    x_i = [mean of the messages it receives ; error], updates h_i, and emits [m_i ; o_i] = W_o h_i + b_o.
 
     Args:
         hidden: size H of the hidden state.
         message: size M of the message.
-        initial_noise: h starts as N(0, initial_noise**2), the experts' only difference; m starts at 0.
+        initial_noise: standard deviation of the normal distribution from which h starts, the only difference between
+            experts; m starts at 0.
 
-    All weights start at U[-1/sqrt(H), 1/sqrt(H)], as `torch.nn.GRUCell` and `torch.nn.Linear` do.
-    Source: the 2020 study, whose inner equations are open; the input and the head are reconstructed.
+    All weights start from U[-1/sqrt(H), 1/sqrt(H)], as `torch.nn.GRUCell` and `torch.nn.Linear` do.
+    Source: the document, which leaves the inner equations open; the input and the head are reconstructed.
     """
 
     hidden: Size = 32
@@ -48,7 +49,7 @@ class MicroBadger(Architecture):
         """The next hidden state of every expert; a row is one expert of one game."""
 
     def activity(self, h: Float[Tensor, "population row hidden"]) -> Float[Tensor, "population row hidden"]:
-        """What the head reads of the hidden state: all of it, unless a cell keeps its output apart."""
+        """The output of the cell, which the head reads: the hidden state, unless a subclass overrides this."""
         return h
 
     def initial_parameters(self, dims: int, inputs: int, experts: int, generator: torch.Generator) -> Parameters:
@@ -81,18 +82,18 @@ class MicroBadger(Architecture):
         messages: Float[Tensor, "population game expert message"],
         error: Float[Tensor, "population game"],
     ) -> Float[Tensor, "population row input"]:
-        """x of every expert: the mean of the messages it hears, and the error.
+        """x of every expert: the mean of the messages it receives, and the error.
 
-        Architectures that know their experts apart, or learn whom they hear, read that from the weights.
+        Subclasses may add inputs that identify an expert, or learned weights of edges; `parameters` has their weights.
         """
-        heard = torch.matmul(adjacency[:, None], messages)
-        seen = error[:, :, None, None].expand(*heard.shape[:3], 1)
-        return torch.cat([heard, seen], dim=-1).flatten(1, 2)
+        received = torch.matmul(adjacency[:, None], messages)
+        error_column = error[:, :, None, None].expand(*received.shape[:3], 1)
+        return torch.cat([received, error_column], dim=-1).flatten(1, 2)
 
     def messages(
         self, parameters: Parameters, h: Float[Tensor, "population game expert hidden"]
     ) -> Float[Tensor, "population game expert message"]:
-        """What every expert sends in a state that `step` gave."""
+        """The messages that the experts send in a state that `step` returned."""
         return self._emitted(parameters, h)[..., : self.message]
 
     def outputs(self, parameters: Parameters, state: State) -> Float[Tensor, "population game expert dim"]:

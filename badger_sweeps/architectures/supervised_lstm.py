@@ -1,4 +1,4 @@
-"""The supervised baseline: an LSTM that is told what it needs to know and outputs the samples."""
+"""The supervised baseline: an LSTM that reads the task's inputs and outputs the samples."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class SupervisedLSTM(Architecture):
     """One LSTM layer that runs along the samples: at sample i it reads the task's inputs and outputs y_i.
 
     On the frequency task the inputs are the position x_i and the cosine and sine of the phase. It is no meta-learner:
-    it sees no error and guesses once. The cell is exactly `torch.nn.LSTMCell` with a linear head; h and c start at 0.
+    it reads no error and guesses once. The cell is exactly `torch.nn.LSTMCell` with a linear head; h and c start at 0.
 
     Args:
-        hidden: size H of h and c (study: 64).
+        hidden: size H of h and c (document: 64).
 
-    Source: the 2020 study; the inputs are reconstructed.
+    Source: the document; the inputs are reconstructed.
     """
 
     single_agent: ClassVar[bool] = True
@@ -56,4 +56,4 @@ class SupervisedLSTM(Architecture):
         return state, torch.cat(samples, dim=2)[:, :, None]
 
     def outputs(self, parameters: Parameters, state: State) -> Float[Tensor, "population game expert dim"]:
-        raise KeyError("h")  # it has read every sample with an h of its own, and kept none
+        raise KeyError("h")  # there is one h for each sample, and the state holds none

@@ -1,4 +1,4 @@
-"""The transiently chaotic neural network: chaos that explores at first and is annealed away."""
+"""The transiently chaotic neural network: annealing ends the chaos with which it explores at first."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from badger_sweeps.core.settings import Finite, settings
 class TCNN(MicroBadger):
     """u <- k*u + (W_ih x + W_hh s + b) - z*(s - i0), with the neurons' output s = sigmoid(u) read by the head.
 
-    The self-feedback z drives each neuron into chaos and is annealed over outer iterations: z(n) = z*(1 - beta)^n.
-    It is the same for all neurons and experts, and frozen within an iteration. An uncoupled neuron contracts while
+    The self-feedback z makes each neuron chaotic and is annealed over outer iterations: z(n) = z*(1 - beta)^n. It is
+    the same for all neurons and experts, and constant within an iteration. An uncoupled neuron contracts while
     z < 4(1 + k) = 7.6, and with i0 = 0.65 has chaotic bands for z between about 15 and 21.7, with periodic windows in
     between (z = 20 lies in one); from z = 20 it leaves them at n = 0.29/beta and contracts after n = 0.97/beta. With
     i0 = 0.5 there is no chaos at any z up to 40.
@@ -30,14 +30,14 @@ class TCNN(MicroBadger):
     Args:
         k: damping of the membrane.
         z: self-feedback at iteration 0. 0 is the control without it.
-        beta: how fast z decays. 2/iterations leaves the second half of a run without chaos; 0 keeps z constant.
+        beta: rate at which z decays. With 2/iterations the second half of a run has no chaos; with 0 z is constant.
         i0: the output at which the self-feedback vanishes.
 
     Gradients grow like exp(T*lambda) with a Lyapunov exponent lambda up to 0.35: clip them.
 
     Source: Chen & Aihara 1995, their equations divided by epsilon (so z is their z/epsilon and the weights their
-    alpha/epsilon). The study names the method and gives no equation: that it is Micro-Badger's cell, with state u in
-    the place of h, is reconstructed.
+    alpha/epsilon). The document names the method and gives no equation: its use as Micro-Badger's cell, with state u
+    instead of h, is reconstructed.
     """
 
     k: Finite = 0.9

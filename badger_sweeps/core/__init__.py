@@ -1,1 +1,1 @@
-"""What everything else stands on: settings that check themselves, random streams, safe files."""
+"""Foundations: settings that check themselves, random streams, weights, errors, safe files."""

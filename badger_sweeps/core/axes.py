@@ -12,6 +12,6 @@ from collections.abc import Mapping
 from torch import Tensor
 
 Parameters = Mapping[str, Tensor]
-"""Weights by name; each has the population axis first, except while one member's weights are drawn."""
+"""Weights by name; the population axis comes first, except while one member's weights are drawn."""
 State = dict[str, Tensor]
-"""What a learner remembers from one inner step to the next, by name."""
+"""A learner's state between two inner steps, by name."""

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, whenever the process dies."""
+"""Files that are complete or absent, even if the process is killed while it writes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any, BinaryIO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a new version of `path`: readers see the old file or the whole new one, never a part.
+    """Write a new version of `path`. Readers see the old file or the complete new one.
 
-    The name of the unfinished file starts with a dot, which Parquet readers pass over. If the body raises,
-    the old version stays. One process at a time may write a path (`runs.lock` sees to it for runs).
+    The name of the unfinished file starts with a dot, so that Parquet readers ignore it. If the body raises, the old
+    version stays. Only one process at a time may write a path (for a run, `runs.lock` ensures it).
     """
     unfinished = path.with_name(f".{path.name}.tmp")
     try:
@@ -30,7 +30,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Replace `path` by `content` as JSON; NaN and infinity are refused, as JSON has no word for them."""
+    """Replace `path` by `content` as JSON; NaN and infinity, which JSON does not have, are refused.
+
+    Raises:
+        ValueError: `content` contains NaN or infinity.
+    """
     text = json.dumps(content, indent=2, allow_nan=False)
     with replacing(path) as file:
         file.write(text.encode() + b"\n")

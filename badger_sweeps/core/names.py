@@ -1,4 +1,4 @@
-"""Names that fit where they must."""
+"""Names of limited length."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 
 
 def shortened(name: str, longest: int) -> str:
-    """`name`, or its beginning and a hash of the whole where it is longer than `longest`: different names stay so."""
+    """`name`, or its beginning and a hash of it if it is longer than `longest`: different names stay different."""
     if len(name) <= longest:
         return name
     ending = f"~{hashlib.sha256(name.encode()).hexdigest()[:8]}"

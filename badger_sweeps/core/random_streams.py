@@ -1,4 +1,4 @@
-"""Random streams: every member of a population owns its randomness, one stream for each purpose."""
+"""Random streams: one for each member of a population and each purpose."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Purpose(IntEnum):
-    """What a stream is drawn for. The numbers are part of what a seed means: never renumber, only append."""
+    """What a random stream is used for. The numbers decide what a seed draws: never renumber them, only append."""
 
     WEIGHTS = 0
     TOPOLOGY = 1
@@ -24,12 +24,12 @@ class Purpose(IntEnum):
     AGGREGATION = 8
 
 
-def stream(seed: int, purpose: Purpose, device: torch.device | str = "cpu") -> torch.Generator:
-    """The generator of one member for one purpose.
+def random_stream(seed: int, purpose: Purpose, device: torch.device | str = "cpu") -> torch.Generator:
+    """The random stream of the member with this seed, for one purpose.
 
-    `seed` and `purpose` are hashed together (numpy's `SeedSequence`), so that neighbouring seeds are
-    independent and that changing how much one purpose draws (a wider network, say) leaves the others as they
-    were: two configurations trained on the same seeds see the same targets and can be compared in pairs.
+    `seed` and `purpose` are hashed together (numpy's `SeedSequence`). Streams of neighbouring seeds are therefore
+    independent, and the numbers of one purpose do not depend on how many another draws (a wider network draws more):
+    two configurations trained with the same seeds get the same targets, and can be compared in pairs.
     """
     state = np.random.SeedSequence(entropy=seed, spawn_key=(int(purpose),)).generate_state(1, np.uint64)[0]
     generator = torch.Generator(device=device)
@@ -37,33 +37,33 @@ def stream(seed: int, purpose: Purpose, device: torch.device | str = "cpu") -> t
     return generator
 
 
-class Streams(Sequence[torch.Generator]):
-    """The streams of all members for one purpose, in the population's order; saved and restored together.
+class RandomStreams(Sequence[torch.Generator]):
+    """The random streams of all members for one purpose, in the population's order; saved and restored together.
 
     Args:
-        seeds: of the members.
-        purpose: what is drawn from them.
-        device: where the numbers are to be.
+        seeds: one for each member.
+        purpose: what the streams are used for.
+        device: where the numbers are drawn.
     """
 
     def __init__(self, seeds: Sequence[int], purpose: Purpose, device: torch.device | str = "cpu") -> None:
-        self._own = [stream(seed, purpose, device) for seed in seeds]
+        self._generators = [random_stream(seed, purpose, device) for seed in seeds]
 
     def __len__(self) -> int:
-        return len(self._own)
+        return len(self._generators)
 
     def __getitem__(self, member: int) -> torch.Generator:  # type: ignore[override]
-        return self._own[member]
+        return self._generators[member]
 
-    def draw(self, one: Callable[[torch.Generator], Tensor]) -> Tensor:
-        """What `one` draws for each member, stacked: the population axis comes first."""
-        return torch.stack([one(generator) for generator in self._own])
+    def draw(self, sample: Callable[[torch.Generator], Tensor]) -> Tensor:
+        """The tensors that `sample` draws from each member's stream, stacked along the population axis."""
+        return torch.stack([sample(generator) for generator in self._generators])
 
     def state_dict(self) -> dict[str, list[Tensor]]:
-        """How far each stream has been drawn from."""
-        return {"generators": [generator.get_state() for generator in self._own]}
+        """The state of each generator."""
+        return {"generators": [generator.get_state() for generator in self._generators]}
 
     def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
-        """Go on from a `state_dict`."""
-        for generator, saved in zip(self._own, state["generators"], strict=True):
+        """Continue from a `state_dict`."""
+        for generator, saved in zip(self._generators, state["generators"], strict=True):
             generator.set_state(saved)

@@ -1,8 +1,8 @@
-"""Settings that check themselves: a constructor's signature is its schema.
+"""Settings that check themselves: the signature of the constructor is the schema.
 
-Every object a configuration file can build is a frozen dataclass made by `@settings`. Types are strict (no
-``"4"`` for 4), bounds stand in the annotation (`Count`, `Positive`, ...), and a broken rule raises pydantic's
-`ValidationError`, which `explain` turns into the one line that users see.
+Every object that a configuration file can build is a frozen dataclass made by `@settings`. Types are strict (``"4"``
+is not 4), bounds are part of the annotation (`Count`, `Positive`, ...), and a broken rule raises pydantic's
+`ValidationError`, which `explain` turns into one line for the user.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pydantic_core import PydanticCustomError
 T = TypeVar("T")
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
-"""A whole number of things, at least one."""
+"""A number of things: a whole number, at least 1."""
 Size = Annotated[int, Field(ge=1, le=10**5)]
-"""How long an axis of a tensor is."""
+"""The length of an axis of a tensor."""
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-"""What a member's random streams are made from; it fits a 64-bit column."""
+"""The seed of a member's random streams; it fits a 64-bit column."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-"""A real number: neither NaN nor infinite."""
+"""A real number, neither NaN nor infinite."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """A real number above zero."""
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -41,17 +41,20 @@ def settings(cls: type[T]) -> type[T]:
 def broken_rule(key: str, rule: str, what: str = "", /, **found: Any) -> PydanticCustomError:
     """The error to raise from a validator when a rule beyond one field's annotation is broken.
 
-    `rule` may name sibling fields in braces, ``{experts}``, which are printed with their full key. What was found is
-    told in words, or as the values of fields.
+    Args:
+        key: the field.
+        rule: what must hold; fields of the same object in braces, ``{experts}``, are printed with their full key.
+        what: a description of what was found, instead of `found`.
+        found: the values of the fields that break the rule.
     """
     values = what or ", ".join(f"{name}={value}" for name, value in found.items())
     return PydanticCustomError("broken_rule", "{rule}", {"key": key, "rule": rule, "found": values})
 
 
 def explain(error: ValidationError, prefix: str = "") -> str:
-    """One line for the first rule that was broken: the key, the rule and the value found.
+    """One line for the first broken rule: the key, the rule and the value found.
 
-    `prefix` is the place of the settings object in the configuration, such as ``"topology"``.
+    `prefix` is the key of the settings object in the configuration, such as ``"topology"``.
     """
     first = error.errors(include_url=False)[0]
     full = _full_key(prefix)

@@ -1,4 +1,4 @@
-"""A population's weights: one tensor, and a view of it for each parameter."""
+"""A population's weights: one tensor, and a view into it for each parameter."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from torch import Tensor
 from badger_sweeps.core.axes import Parameters
 
 Shapes = tuple[tuple[str, torch.Size], ...]
-"""Name and shape, for one member, of each parameter; in order."""
+"""The name and the shape of each parameter of one member, in order."""
 
 
 class Weights(Mapping[str, Tensor]):
     """All parameters of all members, by name, in one tensor.
 
-    What treats all numbers alike (optimisers, norms, clipping) takes `flat`; architectures take parameters by name. The
+    Optimisers, norms and clipping, which treat all numbers alike, use `flat`; architectures use parameters by name. The
     two share memory.
 
     Args:
-        flat: each member's weights, its parameters one after another.
-        shapes: which those are.
+        flat: each member's parameters, flattened, one after another.
+        shapes: the parameters' names and shapes.
     """
 
     def __init__(self, flat: Float[Tensor, "population weight"], shapes: Shapes) -> None:
@@ -32,13 +32,13 @@ class Weights(Mapping[str, Tensor]):
 
     @classmethod
     def of(cls, parameters: Parameters) -> Weights:
-        """A copy of parameters that have the population axis."""
+        """Weights copied from parameters that have the population axis."""
         shapes = tuple((name, tensor.shape[1:]) for name, tensor in parameters.items())
         return cls(torch.cat([tensor.flatten(1) for tensor in parameters.values()], dim=1), shapes)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Of the parameters, in order."""
+        """The names of the parameters, in order."""
         return tuple(name for name, _ in self.shapes)
 
     @cached_property

@@ -1,1 +1,1 @@
-"""What computes gradients. `base.py` says what an engine is; `reference.py` is plain PyTorch."""
+"""Losses, gradients and rollouts of an objective. `base.py` defines an engine; `reference.py` is plain PyTorch."""

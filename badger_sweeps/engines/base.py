@@ -1,4 +1,4 @@
-"""What an engine is: it plays a population's games, with gradients or without."""
+"""The interface of an engine: it computes losses, gradients and rollouts of a population's games."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games, System
 
 FORWARD, BACKWARD = 1, 2
-"""What a forward and a backward pass through a batch of games cost, in rollouts: each weight meets every state once on
-the way there, and twice on the way back."""
+"""Cost of a forward and of a backward pass through a batch of games, in rollouts: a forward pass multiplies each weight
+with every state once, a backward pass twice."""
 
 
 class Losses(NamedTuple):
-    """What a batch of games costs at some weights."""
+    """Losses of a batch of games at each member's weights."""
 
     losses: Float[Tensor, "population game dim"]
     """The outer objective (`OuterObjective.losses`)."""
     loss_dim: Float[Tensor, "population dim"]
-    """The normalised error after the last inner step, whatever the objective averages over; its mean over games."""
+    """The normalised error after the last inner step, whatever `loss_steps` is; mean over games."""
 
 
 class Pullback(NamedTuple):
@@ -35,55 +35,55 @@ class Pullback(NamedTuple):
     losses: Float[Tensor, "population game dim"]
     loss_dim: Float[Tensor, "population dim"]
     gradients: Float[Tensor, "part population weight"]
-    """Of each part, one for each of the cotangents."""
+    """One part for each of the cotangents."""
 
 
 class Trace(NamedTuple):
-    """What a forward pass through a batch of games leaves."""
+    """Guesses and states of a forward pass through a batch of games."""
 
     guesses: Float[Tensor, "step population game dim"]
     """The guess after each inner step."""
     states: State
-    """The states that were asked for, by name; the inner steps that were asked for are their first axis."""
+    """The requested states, by name; their first axis is the requested inner steps."""
 
 
 class ResolvedEngine(NamedTuple):
     """The engine that will run a configuration."""
 
     engine: Engine
-    words: str
-    """Which it is and why, in one line for the user."""
+    description: str
+    """The name of the engine and the reason for it, in one line for the user."""
 
 
 class Engine(ABC):
-    """Computes `Losses`, `Pullback` and `Trace`. Engines differ in speed, never in meaning.
+    """Computes `Losses`, `Pullback` and `Trace`. Engines differ in speed and rounding, never in what they compute.
 
-    Weights and games belong to the members of a population, each with its own; games and graphs whose population axis
-    has length 1 are shared by all members, and held once.
+    Each member of the population has its weights, games and graph. Games and graphs whose population axis has length 1
+    are shared by all members, and held once.
     """
 
     @property
     @abstractmethod
     def thread_count(self) -> int:
-        """How many threads it may use; others may use as many while it rests."""
+        """The number of threads that the engine may use. Between its calls other code may use as many."""
 
     @abstractmethod
     def refusal(self, system: System, device: torch.device) -> str | None:
-        """Why it does not serve `system` on `device`, as a clause for the user; None if it does, in all it offers."""
+        """The reason why the engine cannot run `system` on `device`, as a clause for the user; None if it can."""
 
     @abstractmethod
     def resolve(self, system: System, device: torch.device) -> ResolvedEngine:
-        """The engine that runs `system` on `device`, made ready: this one, or the reference where it does not serve.
+        """The engine that runs `system` on `device`: this one, or the reference engine where this one refuses.
 
-        Called before the first iteration; it may claim the processor and may take seconds.
+        Call it before the first iteration: it sets PyTorch's number of threads, and may take seconds to build a kernel.
         """
 
     @abstractmethod
     def losses(self, objective: OuterObjective, parameters: Weights, games: Games) -> Losses:
         """The outer objective at each member's weights, without gradients, in chunks that fit into memory.
 
-        Members may be any points of weight space, tens of thousands of them: many points on the games of one member are
-        as many members with `games.of` and `objective.of` that member, which are held once.
+        Members may be any points of weight space, tens of thousands of them. To evaluate many points on the games of
+        one member, pass them as members, with `games.of` and `objective.of` that member, which are held once.
         """
 
     @abstractmethod
@@ -97,11 +97,11 @@ class Engine(ABC):
         """The gradients of weighted sums of `OuterObjective.losses`, several at once.
 
         Args:
-            objective: what is differentiated.
-            parameters: where.
-            games: what is played.
-            cotangents: c of each part, whose gradient is that of the sum over games and dimensions of c * losses; null
-                for one part, the mean. `by_dimension` gives those of the Jacobian.
+            objective: the function that is differentiated.
+            parameters: each member's weights.
+            games: each member's batch.
+            cotangents: c of each part: the part is the gradient of the sum over games and dimensions of c * losses.
+                None: one part, the gradient of the mean. `by_dimension` gives the cotangents of the Jacobian.
         """
 
     @abstractmethod
@@ -113,28 +113,29 @@ class Engine(ABC):
         states: Sequence[str] = (),
         steps: Sequence[int] | None = None,
     ) -> Trace:
-        """Play without gradients.
+        """Guesses and states after each inner step, without gradients.
 
         Args:
-            objective: who plays what, for how many inner steps.
+            objective: gives the system, the graphs and the number of inner steps.
             parameters: each member's weights.
-            games: what is played.
-            states: the names of the states to hand back.
-            steps: after which inner steps, counted from 0; null for all. Negative ones count from the end.
+            games: each member's batch.
+            states: the names of the states to return.
+            steps: the inner steps after which states are returned, counted from 0; negative ones count from the end.
+                None: all.
         """
 
 
 def by_dimension(games: Games, population: int) -> Float[Tensor, "part population game dim"]:
-    """Cotangents of one part for each dimension: its mean loss over games. The mean of the parts is the outer loss."""
+    """Cotangents of one part for each dimension, its mean loss over games. The mean of the parts is the outer loss."""
     _, count, dims = games.targets.shape
     return (torch.eye(dims).to(games.targets) / count)[:, None, None].expand(dims, population, count, dims)
 
 
 def check_cotangents(cotangents: Tensor, losses: Tensor) -> None:
-    """Refuse cotangents that do not weigh these losses.
+    """Refuse cotangents of another shape than these losses.
 
     Raises:
-        ValueError: they are of no part, or not shaped as the losses of each.
+        ValueError: there is no part, or a part has another shape than the losses.
     """
     if not len(cotangents) or cotangents.shape[1:] != losses.shape:
         rule = f"must have the shape (parts, {', '.join(map(str, losses.shape))}), with one part or more"
@@ -142,15 +143,16 @@ def check_cotangents(cotangents: Tensor, losses: Tensor) -> None:
 
 
 def cost(parts: int) -> int:
-    """What a `pullback` of so many parts costs, in rollouts: the forward pass is shared."""
+    """Cost of a `pullback` with `parts` parts, in rollouts: one forward pass, and a backward pass for each part."""
     return FORWARD + BACKWARD * parts
 
 
 def chosen_steps(inner_steps: int, steps: Sequence[int] | None) -> list[int]:
-    """`steps` counted from 0, as `Engine.rollout` takes them.
+    """The argument `steps` of `Engine.rollout`, with all steps counted from 0.
 
     Raises:
-        ValueError: one is not within the rollout, or is there twice.
+        IndexError: a step is not within the rollout.
+        ValueError: a step is there twice.
     """
     chosen = [range(inner_steps)[step] for step in steps] if steps is not None else list(range(inner_steps))
     if len(set(chosen)) < len(chosen):

@@ -1,4 +1,4 @@
-"""A rollout and its gradients recorded once and replayed: on a GPU, launching small kernels costs more than they do."""
+"""CUDA graphs of a rollout and its gradients: on a GPU, launching small kernels takes longer than running them."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games
 
 Compute = Callable[[OuterObjective, Weights, Games, Tensor | None], Pullback]
-"""What is recorded."""
+"""The function that is recorded."""
 Record = Callable[[Callable[[], None]], Callable[[], object]]
-"""Takes what is to be recorded, and gives what replays it."""
+"""Records the function that it is given, and returns a function that replays it."""
 
 
-def cuda_graph(work: Callable[[], None]) -> Callable[[], object]:
-    """Record `work` as a CUDA graph. It is run three times before, as PyTorch asks for, on a stream of its own."""
-    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
+def record_cuda_graph(work: Callable[[], None]) -> Callable[[], object]:
+    """Record `work` as a CUDA graph, after three runs on another CUDA stream, which PyTorch requires."""
+    side_stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side_stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side_stream):
         for _ in range(3):
             work()
-    torch.cuda.current_stream().wait_stream(aside)
+    torch.cuda.current_stream().wait_stream(side_stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         work()
     return graph.replay
 
 
-class Captured:
-    """`compute` for one system and one shape of population and games, over tensors that stay where they are.
+class GraphedPullback:
+    """The CUDA graph of `compute` for one system and one shape of population and games.
 
-    Each call fills these tensors anew, so weights, graphs, games, cotangents and what the architecture anneals may
-    change.
+    A CUDA graph reads and writes the same memory at every replay. Each call copies its arguments there, so that
+    weights, graphs, games, cotangents and annealed settings may change between calls.
 
     Args:
-        compute: what is recorded.
-        objective: what is computed of.
-        parameters: weights of the right shape, as are the next two.
-        games: what is played.
+        compute: the function that is recorded.
+        objective: its first argument; the settings that are not annealed stay as they are here.
+        parameters: weights; only their shape matters, as with the next two.
+        games: a batch for each member.
         cotangents: those of `Engine.pullback`.
-        record: how.
+        record: how it is recorded.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Captured:
         parameters: Weights,
         games: Games,
         cotangents: Float[Tensor, "part population game dim"] | None,
-        record: Record = cuda_graph,
+        record: Record = record_cuda_graph,
     ) -> None:
         learner, device = objective.system.architecture, parameters.flat.device
         self._annealed = {name: torch.tensor(value, device=device) for name, value in learner.annealed().items()}
-        system = objective.system._replace(architecture=_reading(learner, self._annealed))
+        system = objective.system._replace(architecture=_with_settings(learner, self._annealed))
         self._objective = replace(objective, system=system, adjacency=objective.adjacency.clone())
         self._parameters = Weights(parameters.flat.clone(), parameters.shapes)
         state = {name: tensor.clone() for name, tensor in games.state.items()}
@@ -83,7 +83,7 @@ class Captured:
         games: Games,
         cotangents: Float[Tensor, "part population game dim"] | None,
     ) -> Pullback:
-        """The result for these weights, graphs, games and cotangents."""
+        """The result of `compute` for these arguments."""
         for name, value in objective.system.architecture.annealed().items():
             self._annealed[name].fill_(value)
         self._parameters.flat.copy_(parameters.flat)
@@ -100,26 +100,26 @@ class Captured:
 
 
 MOST_RECORDINGS = 2
-"""One of training, one of what is measured on the way; older ones would hold on to the device's memory."""
-_recorded: dict[tuple[Any, ...], Captured] = {}
-"""By what they were made for, the one used last at the end."""
+"""One of training and one of a measure; older ones would keep the device's memory."""
+_recorded: dict[tuple[Any, ...], GraphedPullback] = {}
+"""By the key that `graphed_pullback` makes; the one used last is at the end."""
 
 
-def replayed(
+def graphed_pullback(
     compute: Compute,
     objective: OuterObjective,
     parameters: Weights,
     games: Games,
     cotangents: Float[Tensor, "part population game dim"] | None,
-    record: Record = cuda_graph,
+    record: Record = record_cuda_graph,
 ) -> Pullback:
-    """`compute` by replaying its recording, which is made where there is none for this system and these shapes.
+    """The result of `compute`, by replaying a CUDA graph, which is recorded first for a new system or new shapes.
 
     Args:
         compute: a function of its arguments alone.
-        objective: what is computed of.
+        objective: the function that is differentiated.
         parameters: each member's weights.
-        games: what is played.
+        games: each member's batch.
         cotangents: those of `Engine.pullback`.
         record: how it is recorded.
     """
@@ -133,14 +133,14 @@ def replayed(
     if recording is None:
         while len(_recorded) >= MOST_RECORDINGS:
             del _recorded[next(iter(_recorded))]
-        recording = Captured(compute, objective, parameters, games, cotangents, record)
+        recording = GraphedPullback(compute, objective, parameters, games, cotangents, record)
     _recorded[key] = recording
     return recording(objective, parameters, games, cotangents)
 
 
-def _reading(architecture: Architecture, annealed: dict[str, Tensor]) -> Architecture:
-    """The architecture with what it anneals read from tensors: a number would be recorded as it is now."""
-    reading = copy.copy(architecture)
+def _with_settings(architecture: Architecture, annealed: dict[str, Tensor]) -> Architecture:
+    """A copy whose annealed settings are tensors: a CUDA graph would keep a number as it was when recorded."""
+    changed = copy.copy(architecture)
     for name, tensor in annealed.items():
-        object.__setattr__(reading, name, tensor)
-    return reading
+        object.__setattr__(changed, name, tensor)
+    return changed

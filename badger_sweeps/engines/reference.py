@@ -13,25 +13,25 @@ from torch import Tensor
 from badger_sweeps.core.settings import settings
 from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import Engine, Losses, Pullback, ResolvedEngine, Trace, check_cotangents, chosen_steps
-from badger_sweeps.engines.cuda_graph import replayed
+from badger_sweeps.engines.cuda_graph import graphed_pullback
 from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games, System
 
 CHUNK_NUMBERS = 2**24
-"""About how many numbers of its learners' states a chunk of members may hold: 64 MiB, and some times that in
-passing."""
+"""Most numbers in the states of a chunk of members, about: 64 MiB. Temporary tensors take several times as much."""
 
 
 @settings
 class Reference(Engine):
-    """One backward pass serves the whole population: the sum of the members' losses has block-wise gradients.
+    """Plain PyTorch. One backward pass computes the gradients of all members, since a member's loss depends on its
+    weights alone.
 
     On a GPU the rollout and its backward passes are recorded as a CUDA graph at the first iteration and replayed.
 
     Args:
-        threads: PyTorch's threads within an operation. One thread a process and one process a core is the
-            fastest way through a sweep; more help a single run on an idle machine a little and slow all
-            processes down several times when they share cores.
+        threads: PyTorch's threads within an operation. A sweep is fastest with one thread per process and one process
+            per core. More threads speed up a single run on an idle machine a little, and slow all processes down
+            several times when they share cores.
     """
 
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
@@ -54,8 +54,8 @@ class Reference(Engine):
         found = []
         for start in range(0, len(parameters.flat), chunk):
             members = slice(start, start + chunk)
-            own = Weights(parameters.flat[members], parameters.shapes)
-            errors = objective.of(members).errors(own, games.of(members))
+            weights = Weights(parameters.flat[members], parameters.shapes)
+            errors = objective.of(members).errors(weights, games.of(members))
             found.append(Losses(errors.mean(dim=0), errors[-1].mean(dim=1)))
         return Losses(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
@@ -67,7 +67,7 @@ class Reference(Engine):
         cotangents: Float[Tensor, "part population game dim"] | None = None,
     ) -> Pullback:
         if parameters.flat.device.type == "cuda":
-            return replayed(_pullback, objective, parameters, games, cotangents)
+            return graphed_pullback(_pullback, objective, parameters, games, cotangents)
         return _pullback(objective, parameters, games, cotangents)
 
     @torch.no_grad()

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from badger_sweeps.core.random_streams import Purpose, stream
+from badger_sweeps.core.random_streams import Purpose, random_stream
 from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import Trace
 from badger_sweeps.evaluation.games import EvaluationSet
@@ -186,7 +186,7 @@ class EvaluationContext:
 
     def generator(self) -> torch.Generator:
         """For what is drawn alike for all members and at every moment: subsets, permutations, surrogates."""
-        return stream(0, Purpose.MEASURES)
+        return random_stream(0, Purpose.MEASURES)
 
     def _read(
         self, states: Float[Tensor, "row game expert component"], members: Int[Tensor, " row"]

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from badger_sweeps.core.random_streams import Purpose, Streams
+from badger_sweeps.core.random_streams import Purpose, RandomStreams
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.reduction import Basis, pooled_basis, project
@@ -49,8 +49,8 @@ class EvaluationSet:
         self.games = draw_games(
             experiment,
             games,
-            Streams(experiment.seeds, Purpose.EVALUATION_TARGETS, device),
-            Streams(experiment.seeds, Purpose.EVALUATION_STATES, device),
+            RandomStreams(experiment.seeds, Purpose.EVALUATION_TARGETS, device),
+            RandomStreams(experiment.seeds, Purpose.EVALUATION_STATES, device),
         )
         self.objective = experiment.objective
         self.outputs_basis, self.coordinates = _of_targets(self.games.targets)
@@ -60,7 +60,7 @@ class EvaluationSet:
 
     def _noise(self, components: int) -> Float[Tensor, "population game expert component"]:
         games, experts = self.games.targets.shape[1], self.experiment.topology.experts
-        streams = Streams(self.experiment.seeds, Purpose.MEASURES)
+        streams = RandomStreams(self.experiment.seeds, Purpose.MEASURES)
         drawn = streams.draw(lambda own: torch.randn(games, experts, components, generator=own))
         return drawn.to(self.games.targets.device)
 

@@ -1,1 +1,1 @@
-"""What a learner is told about its guesses. One file per choice; `base.py` says what a feedback is."""
+"""Feedback: the error that a learner reads. One file per choice; `base.py` defines a feedback."""

@@ -1,4 +1,4 @@
-"""What a feedback is: the normalised error that a learner reads, apart from the one that training minimises."""
+"""The interface of a feedback: the normalised error that a learner reads, which may differ from the training loss."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from badger_sweeps.losses.base import Loss
 
 
 class Feedback(ABC):
-    """Chooses the loss whose error a learner is told after each guess: its only input about the task.
+    """Chooses the loss whose error a learner reads after each guess, its only input about the task.
 
-    The objective's loss says how far a guess is off for training; the feedback's says it to the learner. Both are
-    normalised (chance = 1), and gradients of the objective flow through what the learner was told.
+    Training minimises the error of the objective's loss; the learner reads that of the feedback's loss. Both are
+    normalised (chance = 1), and gradients of the objective flow through the feedback.
     """
 
     @abstractmethod
     def loss(self, objective: Loss) -> Loss:
-        """The loss whose error, averaged over dimensions, is told where training minimises `objective`."""
+        """The loss whose error, mean over dimensions, the learner reads if training minimises `objective`."""

@@ -1,4 +1,4 @@
-"""The learner is told the mean absolute error, whatever training minimises."""
+"""The learner reads the mean absolute error, whichever loss training minimises."""
 
 from __future__ import annotations
 

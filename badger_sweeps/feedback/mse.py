@@ -1,4 +1,4 @@
-"""The learner is told the mean squared error, whatever training minimises."""
+"""The learner reads the mean squared error, whichever loss training minimises."""
 
 from __future__ import annotations
 

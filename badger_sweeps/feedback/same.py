@@ -1,4 +1,4 @@
-"""The learner is told the error that training minimises."""
+"""The learner reads the error that training minimises."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from badger_sweeps.losses.base import Loss
 
 @settings
 class SameAsLoss(Feedback):
-    """As in the study: one word, loss, for both."""
+    """The objective's loss, as in the document, which calls both the loss."""
 
     def loss(self, objective: Loss) -> Loss:
         return objective

@@ -1,1 +1,1 @@
-"""How a guess is scored. One file per loss; `base.py` says what a loss is and why chance is exactly 1."""
+"""Losses: the error of a guess. One file per loss; `base.py` defines a loss and its normalisation (chance = 1)."""

@@ -1,4 +1,4 @@
-"""What a loss is: a deviation, divided by what guessing zero costs."""
+"""The interface of a loss: a deviation, divided by the expected deviation of the guess zero."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from badger_sweeps.tasks.base import Task
 class Loss(ABC):
     """The normalised error |guess - target|^order / E|target|^order, the expectation taken over dimensions too.
 
-    Its mean over dimensions is exactly 1 for the guess zero ("chance"). Where all dimensions have the same spread, as
-    on the Guessing Game, it is 1 in each of them, and (D - k)/D with k of D solved whichever loss it is: both losses
-    walk down the same staircase.
+    Its mean over dimensions is exactly 1 for the guess zero ("chance"). If all dimensions have one distribution, as on
+    the Guessing Game, it is 1 in each of them, and (D - k)/D with k of D solved, for either loss: both have the same
+    staircase.
     """
 
     order: ClassVar[int]
@@ -28,5 +28,5 @@ class Loss(ABC):
     def error(
         self, guess: Float[Tensor, "*guesses dim"], target: Float[Tensor, "*targets dim"], task: Task
     ) -> Float[Tensor, "*guesses dim"]:
-        """The normalised error of each dimension (chance = 1), for one or more guesses at each target."""
+        """The normalised error of each dimension (chance = 1), for one or more guesses of each target."""
         return self.deviation(guess - target) / task.absolute_moment(self.order)

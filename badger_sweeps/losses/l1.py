@@ -13,7 +13,7 @@ from badger_sweeps.losses.base import Loss
 
 @settings
 class MeanAbsoluteError(Loss):
-    """The study's alternative to squares. "All outputs equal to the mean" costs 1 - 2/(3D), off the staircase."""
+    """The document's alternative loss. "All outputs equal to the mean" has the loss 1 - 2/(3D), between two levels."""
 
     order: ClassVar[int] = 1
 

@@ -13,7 +13,7 @@ from badger_sweeps.losses.base import Loss
 
 @settings
 class MeanSquaredError(Loss):
-    """The loss of the study. "All outputs equal" costs 1 - 1/D, the same as one solved dimension."""
+    """The loss of the document. "All outputs equal" has the loss 1 - 1/D, as if one dimension were solved."""
 
     order: ClassVar[int] = 2
 

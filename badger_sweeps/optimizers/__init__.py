@@ -1,1 +1,1 @@
-"""How a gradient becomes a step. One file per optimiser; `base.py` says what one is."""
+"""Optimisers: the step for a gradient. One file per optimiser; `base.py` defines an optimiser."""

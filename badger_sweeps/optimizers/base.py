@@ -1,4 +1,4 @@
-"""What an optimiser is here: settings for one of PyTorch's, over the weights of a population."""
+"""The interface of an optimiser: settings of a PyTorch optimiser of the weights of a population."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pydantic import Field
 from torch import Tensor
 
 Decay = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-"""The share of the past in a running mean."""
+"""The decay rate of an exponential moving average."""
 Rate = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
-"""A learning rate; far beyond this bound float32 overflows."""
+"""A learning rate; float32 overflows with rates far above this bound."""
 
 Kind = TypeVar("Kind", bound=torch.optim.Optimizer)
 
@@ -24,9 +24,9 @@ class Optimizer(ABC):
 
     Attributes:
         lr: the learning rate, before the schedule's factor.
-        elementwise: whether each number's update depends on that number's own history alone. One optimiser then serves
-            the weights of all members, stacked in one tensor, each of which is updated as it would be alone. If not,
-            each member has an optimiser of its own, over its parameters with their shapes.
+        elementwise: whether the update of each number depends only on the gradients of that number. One optimiser then
+            updates the weights of all members, stacked in one tensor, with the same result as one optimiser for each
+            member. Otherwise each member has a separate optimiser of its parameters, with their shapes.
     """
 
     elementwise: ClassVar[bool] = True
@@ -35,13 +35,13 @@ class Optimizer(ABC):
 
     @abstractmethod
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        """The optimiser over these weights: the stacked ones, or one member's parameters."""
+        """The optimiser of these tensors: the stacked weights, or one member's parameters."""
 
 
 def without_compiler(kind: type[Kind]) -> type[Kind]:
-    """One of `torch.optim`'s optimisers, without what tells TorchDynamo to leave it alone.
+    """A subclass of one of `torch.optim`'s optimisers without the decorators that disable TorchDynamo in its methods.
 
-    These decorators import the compiler, which nobody here uses, and which takes a second or two of every start.
+    These decorators import the compiler, which is not used here, and which adds a second or two to every start.
     """
     names = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
     plain = {name: inspect.unwrap(getattr(kind, name)) for name in names}

@@ -17,8 +17,8 @@ class Muon(Optimizer):
     """`pytorch_optimizer.Muon` for each member's matrices, AdamW with `beta1`, `beta2` for its vectors.
 
     A matrix with m rows and n columns moves by lr * 0.2 * sqrt(max(m, n)) times its orthogonalised momentum (Moonlight,
-    arXiv 2502.16982), which is about as far as Adam moves it, so that one learning rate serves both. The iterations run
-    in bfloat16.
+    arXiv 2502.16982), about as far as by Adam, so that one learning rate is right for both. The iterations run in
+    bfloat16.
     """
 
     elementwise: ClassVar[bool] = False
@@ -31,14 +31,14 @@ class Muon(Optimizer):
     weight_decay: NonNegative = 0.0
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        from pytorch_optimizer.optimizer.muon import Muon as Own  # a second, which only who uses it waits for
+        from pytorch_optimizer.optimizer.muon import Muon as ExternalMuon  # a late import, since it takes a second
 
-        own = list(parameters)
+        tensors = list(parameters)
         shared = {"lr": self.lr, "weight_decay": self.weight_decay}
         adam = {"use_muon": False, "betas": (self.beta1, self.beta2), "eps": self.eps, **shared}
         groups = [
-            {"params": [tensor for tensor in own if tensor.ndim > 1], "use_muon": True, **shared},
-            {"params": [tensor for tensor in own if tensor.ndim < 2], **adam},
+            {"params": [tensor for tensor in tensors if tensor.ndim > 1], "use_muon": True, **shared},
+            {"params": [tensor for tensor in tensors if tensor.ndim < 2], **adam},
         ]
         filled = [group for group in groups if group["params"]]
-        return Own(filled, momentum=self.momentum, use_adjusted_lr=True)
+        return ExternalMuon(filled, momentum=self.momentum, use_adjusted_lr=True)

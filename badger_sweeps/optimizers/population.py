@@ -1,4 +1,4 @@
-"""An optimiser of a whole population: every member is updated as it would be alone."""
+"""An optimiser of a whole population, which updates every member as a separate optimiser would."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class PopulationOptimizer:
     """Updates weights in place, given gradients.
 
     Args:
-        settings: which optimiser.
-        weights: of all members; the optimiser keeps to this tensor.
+        settings: those of the optimiser.
+        weights: the weights of all members, which each step changes in place.
     """
 
     def __init__(self, settings: Optimizer, weights: Weights) -> None:
         self._weights, self._elementwise = weights, settings.elementwise
-        # A member's parameters are tensors of their own: how a sum over a view is rounded depends on where it begins in
-        # memory, and with that on which members came before.
-        own = [[weights.flat]] if self._elementwise else [_cloned(member) for member in _members(weights)]
-        self._optimizers = [(parameters, settings.build(parameters)) for parameters in own]
+        # A member's parameters are copies: the rounding of a sum over a view depends on where the view begins in
+        # memory, and therefore on the number of members before it.
+        tensors = [[weights.flat]] if self._elementwise else [_cloned(member) for member in _members(weights)]
+        self._optimizers = [(parameters, settings.build(parameters)) for parameters in tensors]
 
     def step(
         self, gradient: Float[Tensor, "population weight"], rate: float, alive: Bool[Tensor, " population"]
@@ -33,34 +33,34 @@ class PopulationOptimizer:
         """One step of every member that is alive.
 
         Args:
-            gradient: of each member's weights; those of members that are not alive are not looked at.
+            gradient: the gradient of each member's weights; those of members that are not alive are not used.
             rate: the learning rate of this iteration.
-            alive: what is done to the weights of the others is for the caller to undo.
+            alive: the members to update; the caller must restore the weights of the others, which may change, too.
         """
         if self._elementwise:
             (((parameter,), optimizer),) = self._optimizers
-            # Zero, not NaN, for members that are not alive: a NaN would stay in the optimiser's moments for ever.
+            # Zero, not NaN, for members that are not alive: a NaN would stay in the optimiser's moments.
             parameter.grad = gradient.masked_fill(~alive[:, None], 0)
             _step(optimizer, rate)
             return
         gradients = _members(Weights(gradient, self._weights.shapes))
         members = zip(_members(self._weights), gradients, self._optimizers, alive.tolist(), strict=True)
-        for views, its_gradients, (parameters, optimizer), due in members:
-            if not due:
+        for views, member_gradients, (parameters, optimizer), is_alive in members:
+            if not is_alive:
                 continue
-            for parameter, view, its_gradient in zip(parameters, views, its_gradients, strict=True):
+            for parameter, view, part in zip(parameters, views, member_gradients, strict=True):
                 parameter.copy_(view)
-                parameter.grad = its_gradient.clone(memory_format=torch.contiguous_format)
+                parameter.grad = part.clone(memory_format=torch.contiguous_format)
             _step(optimizer, rate)
             for parameter, view in zip(parameters, views, strict=True):
                 view.copy_(parameter)
 
     def state_dict(self) -> dict[str, Any]:
-        """What the optimisers remember: one of all members, or each member's own."""
+        """The states of the optimisers: of the one of all members, or of each member's."""
         return {"optimizers": [optimizer.state_dict() for _, optimizer in self._optimizers]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`."""
+        """Continue from a `state_dict`."""
         for (_, optimizer), saved in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
 

@@ -16,9 +16,9 @@ from badger_sweeps.optimizers.base import Optimizer, Rate
 class Shampoo(Optimizer):
     """`pytorch_optimizer.Shampoo` for each member: W <- W - lr * L^(-1/4) G R^(-1/4), L += G G', R += G' G.
 
-    Vectors are multiplied with the inverse square root of their own accumulated outer products. Sums, not running
-    means: steps become shorter as in AdaGrad. A singular value decomposition of every preconditioner at every
-    iteration.
+    Vectors are multiplied with the inverse square root of their accumulated outer products. L and R are sums, not
+    running means, so that steps become shorter as in AdaGrad. Every iteration computes a singular value decomposition
+    of every preconditioner.
 
     Args:
         eps: L and R start at eps times the identity.
@@ -30,6 +30,6 @@ class Shampoo(Optimizer):
     eps: Positive = 1e-6
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        from pytorch_optimizer.optimizer.shampoo import Shampoo as Own  # a second, which only who uses it waits for
+        from pytorch_optimizer.optimizer.shampoo import Shampoo as ExternalShampoo  # late: takes a second
 
-        return Own(list(parameters), lr=self.lr, matrix_eps=self.eps)
+        return ExternalShampoo(list(parameters), lr=self.lr, matrix_eps=self.eps)

@@ -16,8 +16,8 @@ from badger_sweeps.optimizers.base import Decay, Optimizer, Rate
 class SOAP(Optimizer):
     """`pytorch_optimizer.SOAP` for each member: decay rates `beta1`, `beta2` of the moments in the rotated basis.
 
-    Matrices are rotated on both sides; vectors are updated as by Adam. The first iteration only fills the
-    preconditioner and moves nothing.
+    Matrices are rotated on both sides; vectors are updated as by Adam. The first iteration only
+    initialises the preconditioner, and changes no weights.
 
     Args:
         every: iterations between updates of the basis, by one power iteration and a QR decomposition.
@@ -33,9 +33,9 @@ class SOAP(Optimizer):
     every: Count = 10
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        from pytorch_optimizer.optimizer.soap import SOAP as Soap  # a second, which only who uses it waits for
+        from pytorch_optimizer.optimizer.soap import SOAP as ExternalSOAP  # a late import, since it takes a second
 
-        return Soap(
+        return ExternalSOAP(
             list(parameters),
             lr=self.lr,
             betas=(self.beta1, self.beta2),

@@ -1,1 +1,1 @@
-"""How the experts' outputs become one guess. One file per readout; `base.py` says what a readout is."""
+"""Readouts: the guess as a function of the experts' outputs. One file per readout; `base.py` defines a readout."""

@@ -1,4 +1,4 @@
-"""What a readout is: a linear combination of the experts' outputs."""
+"""The interface of a readout: a linear combination of the experts' outputs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Readout(ABC):
 
     @abstractmethod
     def initial_parameters(self, experts: int, generator: torch.Generator) -> Parameters:
-        """One member's weights at the start, by name; empty where nothing is learned."""
+        """One member's initial weights, by name; empty if the readout has none."""
 
     @abstractmethod
     def combine(
         self, parameters: Parameters, outputs: Float[Tensor, "population game expert dim"]
     ) -> Float[Tensor, "population game dim"]:
-        """The guess."""
+        """The guess of each game."""

@@ -1,4 +1,4 @@
-"""Every expert weighs the same: g = mean_i o_i."""
+"""The mean of the experts' outputs: g = mean_i o_i."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from badger_sweeps.readouts.base import Readout
 
 @settings
 class Mean(Readout):
-    """w_i = 1/E: the experts stay interchangeable."""
+    """w_i = 1/E: the guess is invariant under permutations of the experts."""
 
     def initial_parameters(self, experts: int, generator: torch.Generator) -> Parameters:
         return {}

@@ -1,4 +1,4 @@
-"""One learned weight per expert: the study's way of breaking the experts' permutation symmetry."""
+"""One learned weight per expert: the document's way of breaking the experts' permutation symmetry."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Weighted(Readout):
     """g = sum_i w_i o_i with learned w.
 
     Args:
-        start: how w starts, which the study does not say (reconstructed). ``signed``: at U[-1/sqrt(E), 1/sqrt(E)], as
-            `torch.nn.Linear(E, 1)` does. ``positive``: at U[0, 2/E], whose mean is the weight that `mean` gives each.
-            Either way they differ: equal ones would leave the symmetry to be broken by the states' noise alone.
+        start: the initial distribution of w, which the document does not give (reconstructed). ``signed``:
+            U[-1/sqrt(E), 1/sqrt(E)], as `torch.nn.Linear(E, 1)`. ``positive``: U[0, 2/E], whose mean is the weight 1/E
+            of `mean`. Weights that start equal would leave the symmetry to be broken by the noise in the states alone.
     """
 
     start: Literal["signed", "positive"] = "signed"

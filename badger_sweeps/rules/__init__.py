@@ -1,1 +1,1 @@
-"""How weights change in one outer iteration. One file per rule; `base.py` says what a rule is."""
+"""Update rules: how weights change in one outer iteration. One file per rule; `base.py` defines a rule."""

@@ -1,4 +1,4 @@
-"""What an update rule is: new weights out of the weights, a batch of games and what the rule remembers."""
+"""The interface of an update rule: new weights from the weights, a batch of games and the rule's state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from badger_sweeps.aggregators.base import Aggregator
 from badger_sweeps.core.columns import Column
-from badger_sweeps.core.random_streams import Purpose, Streams
+from badger_sweeps.core.random_streams import Purpose, RandomStreams
 from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.optimizers.base import Optimizer
@@ -19,70 +19,71 @@ from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games
 
 RECORDED = ("seed", "iteration", "loss", "diverged")
-"""What the loop records by itself."""
+"""Names that the training loop records itself."""
 RuleState = Mapping[str, Any]
-"""What a rule remembers, by name: tensors, and objects with `state_dict` and `load_state_dict` (`Streams` is one)."""
+"""A rule's state, by name: tensors, and objects with `state_dict` and `load_state_dict` (such as `RandomStreams`)."""
 
 
 class Start(NamedTuple):
-    """What a rule may use to set up its state before the first iteration."""
+    """Arguments of `Rule.initial_state`, before the first iteration."""
 
     seeds: tuple[int, ...]
-    """The members'."""
+    """The members' seeds."""
     weights: Weights
-    """Before training; the same tensor holds them in every iteration."""
+    """The weights before training; the same tensor holds them in every iteration."""
     optimizer: Optimizer
     """Settings of the optimiser, for rules that have one."""
 
-    def streams(self, purpose: Purpose = Purpose.RULE) -> Streams:
-        """A stream of random numbers for each member, on the weights' device."""
-        return Streams(self.seeds, purpose, self.weights.flat.device)
+    def streams(self, purpose: Purpose = Purpose.RULE) -> RandomStreams:
+        """A random stream for each member, on the weights' device."""
+        return RandomStreams(self.seeds, purpose, self.weights.flat.device)
 
 
 class Step(NamedTuple):
-    """What a rule is given in one outer iteration."""
+    """Arguments of `Rule.update`, for one outer iteration."""
 
     iteration: int
     weights: Weights
-    """Of all members, as they were left by the iteration before."""
+    """The weights of all members after the previous iteration."""
     active: Bool[Tensor, " population"]
-    """The members that still train; what is computed of the others is not used."""
+    """The members that still train; the results of the others are not used."""
     objective: OuterObjective
-    """What is minimised, as it is in this iteration."""
+    """The outer objective, annealed to this iteration."""
     games: Games
     """This iteration's batch."""
     engine: Engine
     learning_rate: float
-    """The optimiser's, times the schedule's factor."""
+    """The optimiser's learning rate, times the schedule's factor."""
     aggregator: Aggregator
     clip_norm: float | None
 
 
 class Update(NamedTuple):
-    """What a rule makes of it."""
+    """The result of `Rule.update`."""
 
     weights: Float[Tensor, "population weight"]
-    """Each member's, flat; may be the ones given, changed in place. Members that are not alive stay as they were."""
+    """Each member's new weights, flat; may be the given tensor, changed in place. Those of members that are not alive
+    are not used."""
     state: RuleState
-    """What the rule remembers now, under the names it began with; may be the state given, changed in place."""
+    """The rule's new state, with the names of the initial one; may be the given state, changed in place."""
     loss_dim: Float[Tensor, "population dim"]
-    """The normalised error after the last inner step in each dimension, mean over the batch, at the weights that the
-    iteration started with: `loss_dim` of what the engine gives."""
+    """The normalised error after the last inner step in each dimension, mean over the batch, at the weights before
+    the update: `loss_dim` of the engine's result."""
     metrics: Mapping[str, Float[Tensor, " population"]]
-    """The rule's own, by the names in `Rule.metrics`."""
+    """The metrics named in `Rule.metrics`."""
     alive: Bool[Tensor, " population"]
-    """Whether a member has not diverged in this iteration: what that is, the rule says; losses that are not finite are
-    always."""
+    """False for members that diverged in this iteration. The rule defines divergence; a loss that is not finite always
+    counts."""
     evaluations: int | Int[Tensor, " population"]
-    """What the iteration cost each member, in rollouts of its batch: forward only 1, with its gradient 3 (`cost`). A
-    rule that plays many points for each member counts them all."""
+    """The cost of the iteration for each member, in rollouts of its batch: 1 forward only, 3 with its gradient.
+    A rule that evaluates many points of weight space for each member counts them all."""
 
 
 class Rule(ABC):
     """Settings of an update rule; `update` is its one outer iteration, for all members at once.
 
-    A member must be the same run in any population: what a rule draws, it draws from the members' own streams
-    (`Start.streams`), and no member's numbers may reach another's.
+    A member must compute the same run in any population: a rule draws from each member's random stream
+    (`Start.streams`), and no member's result may depend on another member.
 
     Attributes:
         metrics: what it measures in each iteration (`core.columns.metric`): columns of the history and of W&B, and
@@ -101,7 +102,7 @@ class Rule(ABC):
                 raise TypeError(f"`{cls.__name__}.metrics` must be names {taken}; found {name!r}")
 
     def initial_state(self, start: Start) -> RuleState:
-        """What the rule remembers before the first iteration: nothing, unless it says so."""
+        """The rule's state before the first iteration; empty unless overridden."""
         return {}
 
     @abstractmethod
@@ -110,7 +111,7 @@ class Rule(ABC):
 
 
 def finite(loss_dim: Float[Tensor, "population dim"], *more: Tensor) -> Bool[Tensor, " population"]:
-    """Whether a member's losses are finite, and all else that is given of it, the population axis first."""
+    """Whether a member's losses, and its entries of the tensors `more` (population axis first), are all finite."""
     alive = loss_dim.isfinite().all(dim=1)
     for tensor in more:
         alive = alive & tensor.isfinite().flatten(1).all(dim=1) if tensor.ndim > 1 else alive & tensor.isfinite()

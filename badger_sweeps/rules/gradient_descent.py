@@ -1,4 +1,4 @@
-"""Gradient descent: aggregate the dimensions' gradients, clip, and let the optimiser step."""
+"""Gradient descent: aggregate the dimensions' gradients, clip the result, and take a step of the optimiser."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from badger_sweeps.rules.base import Rule, RuleState, Start, Step, Update, finit
 
 @settings
 class GradientDescent(Rule):
-    """One step of `optimizer` along the gradient of the outer loss, or along what `aggregator` makes of the
-    dimensions'.
+    """One step of `optimizer` along the gradient that `aggregator` combines from those of the dimensions.
 
-    A member has diverged when its loss or the norm of its gradient is not finite. Cost: 3 rollouts an iteration, and 2
-    more for each further dimension where the aggregator needs their gradients one by one.
+    A member has diverged when its loss or the norm of its gradient is not finite. Cost: 3 rollouts per iteration, and 2
+    more for each dimension after the first if the aggregator needs the gradients one by one.
 
     Metric ``grad_norm``: the norm of the aggregated gradient before clipping (`training.clip_norm`).
     """

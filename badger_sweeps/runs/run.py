@@ -164,8 +164,8 @@ def _conclude(plan: Plan) -> Summary:
 def _train(plan: Plan, population: Population, history: History, console: Console, watcher: Watcher | None) -> Summary:
     training, first = plan.experiment.training, population.iteration
     (plan.folder / SUMMARY).unlink(missing_ok=True)  # of a smaller budget, or of what was computed here before
-    provenance = Provenance(plan.folder, first, population.engine_words, plan.group or plan.name, plan.config)
-    console.print(f"{plan.name}: {population.engine_words}", markup=False, highlight=False, soft_wrap=True)
+    provenance = Provenance(plan.folder, first, population.engine_description, plan.group or plan.name, plan.config)
+    console.print(f"{plan.name}: {population.engine_description}", markup=False, highlight=False, soft_wrap=True)
     checkpointer = Checkpointer(plan.folder, population, before=history.flush)
     past = read_history(plan.folder) if first else None
     course = LossHistory(plan.experiment) if past is None else recorded_loss_history(plan.experiment, past)

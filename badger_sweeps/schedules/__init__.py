@@ -1,1 +1,1 @@
-"""How the learning rate changes over a run. One file per schedule; `base.py` says what a schedule is."""
+"""How the learning rate changes over a run. One file per schedule; `base.py` defines a schedule."""

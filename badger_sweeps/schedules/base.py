@@ -1,4 +1,4 @@
-"""What a schedule is: a factor for the learning rate at each outer iteration."""
+"""The interface of a schedule: a factor of the learning rate at each outer iteration."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 
 
 class Schedule(ABC):
-    """A pure function of the iteration, so that a run that goes on later has nothing to remember."""
+    """A pure function of the iteration, so that a checkpoint need not hold it."""
 
     @abstractmethod
     def factor(self, iteration: int) -> float:
-        """What the optimiser's learning rate is multiplied by in this iteration, counted from 0."""
+        """The factor of the optimiser's learning rate in this iteration, counted from 0."""

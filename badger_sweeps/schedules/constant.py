@@ -1,4 +1,4 @@
-"""A learning rate that stays as it is."""
+"""A constant learning rate."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ class Cosine(Schedule):
     """floor + (1 - floor)*(1 + cos(pi*t))/2, with t running from 0 at the end of the warm-up to 1 at `iterations`.
 
     Args:
-        iterations: where the floor is reached; the factor stays there.
-        warmup: iterations of linear rise before: (n + 1)/(warmup + 1) at iteration n.
+        iterations: the iteration at which the factor reaches the floor, where it stays.
+        warmup: iterations of linear rise before the cosine: (n + 1)/(warmup + 1) at iteration n.
         floor: the lowest factor.
 
     Without warm-up it is `torch.optim.lr_scheduler.CosineAnnealingLR`.

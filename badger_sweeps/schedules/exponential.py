@@ -1,4 +1,4 @@
-"""A learning rate that halves again and again."""
+"""A learning rate that decays exponentially."""
 
 from __future__ import annotations
 

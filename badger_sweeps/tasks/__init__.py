@@ -1,1 +1,1 @@
-"""What the learners are asked to do. One file per task; `base.py` says what a task is."""
+"""Tasks. One file per task; `base.py` defines a task."""

@@ -1,4 +1,4 @@
-"""What a task is: a distribution of target vectors, and what sets the scale of an error."""
+"""The interface of a task: a distribution of target vectors, and the moments that normalise an error."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from torch import Tensor
 
 
 class Questions(NamedTuple):
-    """One batch of one member: what is to be guessed, and what a supervised learner is told beforehand."""
+    """One batch of one member: targets, and the inputs of a supervised learner."""
 
     targets: Float[Tensor, "game dim"]
     inputs: Float[Tensor, "game dim input"]
-    """From these the targets follow; meta-learners never see them. No numbers where nothing is told."""
+    """They determine the targets; meta-learners never read them. The last axis has length 0 if there are none."""
 
 
 class Task(ABC):
-    """Numbers to guess, `dims` of them per game. A meta-learner is only ever told how wrong its guess was."""
+    """`dims` numbers to guess in each game. A meta-learner reads only the error of its guess."""
 
     dims: int
 
     @property
     @abstractmethod
     def inputs(self) -> int:
-        """How many numbers a supervised learner is told with each target; 0 where the task tells nothing."""
+        """The number of inputs that a supervised learner reads with each target; 0 if the task has none."""
 
     @property
     @abstractmethod
     def parts(self) -> int:
-        """In how many equal parts the task can be solved: the levels of its staircase are 1/parts apart."""
+        """The number of equal parts in which the task can be solved: the levels of its staircase are 1/parts apart."""
 
     @abstractmethod
     def draw(self, games: int, generator: torch.Generator) -> Questions:
-        """One batch for one member, drawn from that member's own stream."""
+        """One batch for one member, drawn from that member's random stream."""
 
     @abstractmethod
     def absolute_moment(self, order: int) -> float:
-        """E|y|^order, averaged over the dimensions: what the guess zero costs, order 1 or 2."""
+        """E|y|^order, averaged over the dimensions: the error of the guess zero. The order is 1 or 2."""
 
     @abstractmethod
     def game_variance(self, order: int) -> float:
-        """The variance of one game's normalised error, at chance or on a lower level, is at most this; order 1 or 2."""
+        """An upper bound of the variance of one game's normalised error on any level. The order is 1 or 2."""

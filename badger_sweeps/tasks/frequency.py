@@ -18,7 +18,7 @@ from badger_sweeps.tasks.base import Questions, Task
 
 DEFAULT_FREQUENCIES = 10
 FOURIER_TERMS = 200_000
-"""Where the series for E|y| ends; what is left out is below 1e-8."""
+"""The number of terms of the series for E|y|; the remainder is below 1e-8."""
 
 
 @settings
@@ -30,15 +30,15 @@ class Frequency(Task):
     has the normalised squared error 1 - j/K.
 
     Args:
-        dims: N, the number of samples (study: 41, and 11 for Micro-Badger).
+        dims: N, the number of samples (document: 41, and 11 for Micro-Badger).
         frequencies: K, at most (N-1)/2; null: 10, or as many as N allows (5 for N = 11).
-        phases: ``common``, one phi for all k (the study); all targets then lie in a plane, since
+        phases: ``common``, one phi for all k (the document); all targets then lie in a plane, since
             y = cos(phi)*s + sin(phi)*c with fixed s and c, and at x = 0 the amplitudes add up. ``independent``, a phi_k
             for each k: 2K numbers to find.
 
-    A supervised learner is told x_i and the cosine and sine of each phase.
+    A supervised learner reads x_i and the cosine and sine of each phase.
 
-    Source: the 2020 study, whose formula is lost; reconstructed after Rahaman et al. 2019 and Rabinowitz 2019.
+    Source: the document, whose formula is lost; reconstructed after Rahaman et al. 2019 and Rabinowitz 2019.
     """
 
     dims: Annotated[int, Field(ge=3, le=1000)] = 41
@@ -63,7 +63,7 @@ class Frequency(Task):
 
     @property
     def amplitude(self) -> float:
-        """A, of each sine."""
+        """A, the amplitude of each sine."""
         return math.sqrt(2 / (3 * self.parts))
 
     @cached_property
@@ -80,9 +80,9 @@ class Frequency(Task):
         sine_waves, cosine_waves = (waves.to(device) for waves in self._waves)
         # sin(a + phi) = sin(a)cos(phi) + cos(a)sin(phi); one column of phases serves all waves
         targets = cosines.expand(-1, self.parts) @ sine_waves + sines.expand(-1, self.parts) @ cosine_waves
-        told = torch.cat([cosines, sines], dim=1)[:, None].expand(-1, self.dims, -1)
+        phase = torch.cat([cosines, sines], dim=1)[:, None].expand(-1, self.dims, -1)
         positions = (torch.arange(self.dims, device=device) / self.dims)[None, :, None].expand(games, -1, 1)
-        return Questions(targets, torch.cat([positions, told], dim=2))
+        return Questions(targets, torch.cat([positions, phase], dim=2))
 
     def absolute_moment(self, order: int) -> float:
         """1/3 for order 2, whatever the phases; for order 1 see `mean_magnitude`."""
@@ -107,10 +107,11 @@ class Frequency(Task):
         return float(most / 2 - 4 * most / math.pi**2 * series)
 
     def game_variance(self, order: int) -> float:
-        """Derived here. At chance squares do not vary at all, but they do where a quadrature alone is solved.
+        """See `Task.game_variance`; derived here. At chance squares do not vary; they do if one quadrature is solved.
 
-        Half of the plane of a common phase leaves sin(phi)^2, of variance 1/8 around its mean 1/2. The other bounds are
-        rounded up from what was found over random subspaces and quadratures solved (0.24 and 0.25/K).
+        With one quadrature of a common phase solved the squared error is sin(phi)^2, of variance 1/8 around its mean
+        1/2. The other bounds are rounded up from the largest variance found over random subspaces and solved
+        quadratures (0.24 and 0.25/K).
         """
         if self.phases == "independent":
             return 1 / (4 * self.parts)

@@ -1,4 +1,4 @@
-"""The Guessing Game: think of D numbers; the experts guess them from one error scalar."""
+"""The Guessing Game: the experts guess D random numbers from one error scalar."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from badger_sweeps.tasks.base import Questions, Task
 
 @settings
 class GuessingGame(Task):
-    """Targets y ~ U[-1, 1]^dims, independent between games and dimensions. Source: the 2020 study.
+    """Targets y ~ U[-1, 1]^dims, independent between games and dimensions. Source: the document.
 
-    There is nothing to tell a supervised learner but the answer itself.
+    It has no inputs for a supervised learner: only the targets themselves would determine them.
     """
 
     dims: Annotated[int, Field(ge=1, le=100)] = 4
@@ -36,5 +36,5 @@ class GuessingGame(Task):
         return 1 / (order + 1)
 
     def game_variance(self, order: int) -> float:
-        """That of guessing zero: 0.8/D for squares and 1/(3D) for absolute values."""
+        """The variance of guessing zero: 0.8/D for squares and 1/(3D) for absolute values."""
         return (self.absolute_moment(2 * order) / self.absolute_moment(order) ** 2 - 1) / self.dims

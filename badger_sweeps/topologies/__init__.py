@@ -1,1 +1,1 @@
-"""Who listens to whom. One file per family of graphs; `base.py` says what a topology is."""
+"""Topologies: which expert receives messages from which. One file per family; `base.py` defines a topology."""

@@ -1,4 +1,4 @@
-"""The complete graph: everybody listens to everybody else."""
+"""The complete graph: every expert receives messages from all others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from badger_sweeps.topologies.base import Experts, Topology
 
 @settings
 class Complete(Topology):
-    """E(E - 1) links, algebraic connectivity E. The same graph for every seed."""
+    """E(E - 1) edges, algebraic connectivity E. The same graph for every seed."""
 
     experts: Experts = 16
 

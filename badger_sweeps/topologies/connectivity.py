@@ -1,4 +1,4 @@
-"""How well a graph spreads what its experts know: whether it is strongly connected, and its Laplacian's spectrum."""
+"""Connectivity of a graph: whether it is strongly connected, and measures of the spectrum of its Laplacian."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from torch import Tensor
 Matrix = NDArray[np.float64]
 ROUNDING = 10 * float(np.finfo(np.float64).eps)
 GOOD = 1e-9
-"""What a rate may be off."""
+"""The largest accepted error of a consensus rate."""
 STEPS = 1000
-"""In which the simple roots of a polynomial are found; a few dozen are enough for graphs of 16."""
+"""Most steps of the search for the roots of a polynomial; graphs of 16 experts take a few dozen."""
 
 
 class Connectivity(NamedTuple):
-    """Measures of one graph of n experts with links A, A_ij = 1 where i listens to j, and Laplacian L = D_in - A.
+    """Measures of one graph of n experts: A_ij = 1 if i receives messages from j, and the Laplacian is L = D_in - A.
 
-    Compare them between graphs with equally many edges only: otherwise bandwidth is compared as well.
+    Compare them only between graphs with equally many edges: otherwise bandwidth differs as well.
     """
 
     experts: int
     edges: int
-    """Directed links; a pair of experts that listen to each other has two."""
+    """The number of directed edges; a pair of experts that exchange messages has two."""
     strongly_connected: bool
-    """Whether every expert's messages reach every other; true for one expert alone."""
+    """Whether a path leads from every expert to every other; true for one expert."""
     consensus_rate: float | None
-    """mu = min Re lambda over the spectrum of L without one 0: xdot = -Lx agrees like exp(-mu*t). 0 where it need not
-    agree, since two groups listen to nobody else. None for one expert."""
+    """mu = min Re lambda over the spectrum of L without one 0: xdot = -Lx reaches consensus like exp(-mu*t). 0 if two
+    groups receive no messages from outside, and need not agree. None for one expert."""
     algebraic_connectivity: float | None
     """a(G) = min of x'Lx over unit vectors x orthogonal to 1 (Wu 2005; Olfati-Saber & Murray 2004): below 0 for some
     unbalanced directed graphs, lambda_2 of L for undirected ones. None for one expert."""
@@ -40,28 +40,28 @@ class Connectivity(NamedTuple):
     """lambda_n / lambda_2 of L for a connected undirected graph, 1 being best; None for all others."""
 
 
-def connectivity(listens: Bool[Tensor, "expert expert"]) -> Connectivity:
-    """The measures of one graph; time grows with the cube of its experts."""
-    links = listens.cpu().numpy()
-    laplacian = np.diag(links.sum(axis=1)) - links.astype(float)
-    groups, group = connected_components(links, connection="strong")
-    found = Connectivity(len(links), int(links.sum()), bool(groups == 1), None, None, None)
-    if len(links) == 1:
+def connectivity(graph: Bool[Tensor, "expert expert"]) -> Connectivity:
+    """The measures of one graph; the time grows with the cube of the number of experts."""
+    edges = graph.cpu().numpy()
+    laplacian = np.diag(edges.sum(axis=1)) - edges.astype(float)
+    groups, group = connected_components(edges, connection="strong")
+    found = Connectivity(len(edges), int(edges.sum()), bool(groups == 1), None, None, None)
+    if len(edges) == 1:
         return found
     found = found._replace(
         consensus_rate=_consensus_rate(laplacian, [np.flatnonzero(group == g) for g in range(groups)]),
         algebraic_connectivity=_algebraic_connectivity(laplacian),
     )
-    if groups == 1 and (links == links.T).all():
+    if groups == 1 and (edges == edges.T).all():
         spectrum = np.linalg.eigvalsh(laplacian)
         found = found._replace(eigenratio=float(spectrum[-1] / spectrum[1]))
     return found
 
 
 def _consensus_rate(laplacian: Matrix, groups: list[NDArray[np.intp]]) -> float:
-    """From the spectra of the strongly connected groups' diagonal blocks, which together are that of L.
+    """The consensus rate, from the spectra of the diagonal blocks of the strongly connected groups: together that of L.
 
-    A group that listens to nobody outside has the eigenvalue 0 once; with two of them 0 is in the spectrum twice.
+    A group that receives no messages from outside has the eigenvalue 0 once; with two such groups L has it twice.
     """
     blocks = [laplacian[np.ix_(group, group)] for group in groups]
     closed = [not block.sum(axis=1).any() for block in blocks]
@@ -73,10 +73,10 @@ def _consensus_rate(laplacian: Matrix, groups: list[NDArray[np.intp]]) -> float:
 def _least(block: Matrix, skip: int) -> float:
     """The smallest real part of a block's eigenvalues, without the `skip` nearest to 0.
 
-    Eigenvalues of a matrix that is not symmetric can be off by much more than rounding: where k of them are one and
-    have a single eigenvector, by the k-th root of it. How much is told by the angle between the left and the right
-    eigenvector (Golub & Van Loan, Matrix Computations, section 7.2.2). Where that is too much for the smallest ones,
-    they are roots of the characteristic polynomial's simple factors, which are exact.
+    The error of an eigenvalue of a matrix that is not symmetric can be much larger than rounding: of the order of its
+    k-th root if k eigenvalues coincide and have a single eigenvector. The angle between the left and the right
+    eigenvector bounds it (Golub & Van Loan, Matrix Computations, section 7.2.2). If it is too large for the smallest
+    eigenvalues, they are computed as roots of the exact square-free factors of the characteristic polynomial.
     """
     values, left, right = scipy.linalg.eig(block, left=True, right=True)
     kept = np.argsort(np.abs(values))[skip:]
@@ -85,7 +85,7 @@ def _least(block: Matrix, skip: int) -> float:
     least = real.argmin()
     if off[real - off <= real[least] + off[least]].max() < GOOD:
         return float(real[least])
-    import sympy  # takes half a second, and hardly any graph needs it
+    import sympy  # takes half a second, and few graphs need it
 
     factors = sympy.Matrix(block.astype(int)).charpoly().sqf_list()[1]
     roots = [complex(root) for factor, times in factors for root in factor.nroots(maxsteps=STEPS) * times]

@@ -1,4 +1,4 @@
-"""The directed ring: every expert listens to the one before it."""
+"""The directed ring: every expert receives messages from the one before it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pydantic import Field
 from torch import Tensor
 
 from badger_sweeps.core.settings import settings
-from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, listening
+from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, from_networkx
 
 
 @settings
 class DirectedRing(Topology):
-    """The directed cycle: E links, the fewest that are strongly connected; consensus rate 1 - cos(2*pi/E).
+    """The directed cycle: E edges, the fewest of a strongly connected graph; consensus rate 1 - cos(2*pi/E).
 
     The same graph for every seed.
     """
@@ -24,4 +24,4 @@ class DirectedRing(Topology):
     experts: Annotated[int, Field(ge=2, le=MOST_EXPERTS)] = 16
 
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
-        return listening(nx.cycle_graph(self.experts, create_using=nx.DiGraph))
+        return from_networkx(nx.cycle_graph(self.experts, create_using=nx.DiGraph))

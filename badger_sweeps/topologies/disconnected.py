@@ -1,4 +1,4 @@
-"""No links at all: the control in which experts cannot communicate."""
+"""The graph without edges: the control in which experts cannot communicate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from badger_sweeps.topologies.base import Experts, Topology
 
 @settings
 class Disconnected(Topology):
-    """Nobody listens to anybody; the experts share only the error they all receive."""
+    """In-degree 0: the experts receive no messages, only the error, which is the same for all."""
 
     experts: Experts = 16
 

@@ -1,4 +1,4 @@
-"""The Erdos-Renyi graph: every possible link is there or not, each with the same probability."""
+"""The Erdos-Renyi graph: every possible edge exists with the same probability, independently of the others."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from badger_sweeps.topologies.base import Experts, Topology
 
 @settings
 class ErdosRenyi(Topology):
-    """The directed G(E, p) with p = links/(E - 1): in-degrees differ and an expert may hear nobody.
+    """The directed G(E, p) with p = links/(E - 1): in-degrees differ, and may be 0.
 
     Args:
         experts: E.
-        links: mean number of in-links, which need not be whole; the same bandwidth as `random` with so many links.
+        links: mean in-degree, which need not be whole; the same bandwidth as `random` with the same value.
 
     Source: Gilbert 1959; Erdos & Renyi 1959.
     """
@@ -35,7 +35,7 @@ class ErdosRenyi(Topology):
 
     @property
     def probability(self) -> float:
-        """p, of each link."""
+        """p, the probability of each edge."""
         return self.links / max(1, self.experts - 1)
 
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:

@@ -1,4 +1,4 @@
-"""Random in-degree k: every expert listens to k others drawn at random."""
+"""Random graphs of in-degree k: every expert receives messages from k others, drawn at random."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from badger_sweeps.topologies.base import Experts, Topology
 
 @settings
 class RandomLinks(Topology):
-    """Each expert draws `links` distinct sources among the other experts, uniformly. The study's topology.
+    """Each expert draws `links` distinct senders among the other experts, uniformly. The document's topology.
+
+    Args:
+        experts: E.
+        links: in-degree of every expert.
 
     Such a graph need not be strongly connected: at 16 experts and 4 links about 16 % of the draws are not.
     """
@@ -32,8 +36,8 @@ class RandomLinks(Topology):
 
 
 def random_links(experts: int, links: int, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
-    """A graph in which every expert listens to `links` others, uniform over all such graphs."""
+    """A graph drawn uniformly from those in which every expert has in-degree `links`."""
     order = torch.rand(experts, experts, generator=generator, device=generator.device)
     order.fill_diagonal_(2.0)  # above every draw from [0, 1), so that no expert picks itself
-    sources = order.argsort(dim=1)[:, :links]
-    return torch.zeros_like(order, dtype=torch.bool).scatter_(1, sources, True)
+    senders = order.argsort(dim=1)[:, :links]
+    return torch.zeros_like(order, dtype=torch.bool).scatter_(1, senders, True)

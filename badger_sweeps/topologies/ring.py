@@ -1,4 +1,4 @@
-"""The ring: every expert listens to both neighbours."""
+"""The ring: every expert receives messages from both neighbours."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pydantic import Field
 from torch import Tensor
 
 from badger_sweeps.core.settings import settings
-from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, listening
+from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, from_networkx
 
 
 @settings
 class Ring(Topology):
-    """The undirected cycle: 2E links, algebraic connectivity 2(1 - cos(2*pi/E)). The same graph for every seed."""
+    """The undirected cycle: 2E edges, algebraic connectivity 2(1 - cos(2*pi/E)). The same graph for every seed."""
 
     experts: Annotated[int, Field(ge=3, le=MOST_EXPERTS)] = 16
 
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
-        return listening(nx.cycle_graph(self.experts))
+        return from_networkx(nx.cycle_graph(self.experts))

@@ -1,4 +1,4 @@
-"""One learner alone: no graph."""
+"""One learner without a graph."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from badger_sweeps.topologies.base import Topology
 
 @settings
 class Single(Topology):
-    """A graph of one node, for learners that are not made of experts; a Micro-Badger of one expert hears nobody."""
+    """A graph of one node, for single-agent architectures; the only expert of a Micro-Badger receives no messages."""
 
     experts: Literal[1] = 1
 

@@ -1,4 +1,4 @@
-"""The small world of Watts and Strogatz: a ring of neighbourhoods with some links rewired."""
+"""The small world of Watts and Strogatz: a ring of neighbourhoods with some edges rewired."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from badger_sweeps.core.settings import broken_rule, settings
-from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, listening, seed_for
+from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, draw_seed, from_networkx
 
 
 @settings
 class SmallWorld(Topology):
-    """Each expert is linked both ways with its `links` nearest on a ring; one end of each pair may then be rewired.
+    """Each expert has edges in both directions with its `links` nearest on a ring; one end of each pair may be rewired.
 
-    E*links links in all. The graph need not stay connected.
+    The graph has E*links edges. It need not be connected.
 
     Args:
         experts: E.
-        links: an even number, half of it on either side; the mean in-degree.
-        rewiring: probability that a pair's far end is moved to an expert drawn at random.
+        links: mean in-degree, an even number, half of it on either side.
+        rewiring: probability that the far end of a pair is replaced by an expert drawn at random.
 
     Source: Watts & Strogatz 1998, as `networkx.watts_strogatz_graph`.
     """
@@ -39,4 +39,6 @@ class SmallWorld(Topology):
         return self
 
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
-        return listening(nx.watts_strogatz_graph(self.experts, self.links, self.rewiring, seed=seed_for(generator)))
+        return from_networkx(
+            nx.watts_strogatz_graph(self.experts, self.links, self.rewiring, seed=draw_seed(generator))
+        )

@@ -1,4 +1,4 @@
-"""The star: one expert in the middle listens to all others, and they listen to it."""
+"""The star: one expert exchanges messages with all others, which exchange none with each other."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pydantic import Field
 from torch import Tensor
 
 from badger_sweeps.core.settings import settings
-from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, listening
+from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, from_networkx
 
 
 @settings
 class Star(Topology):
-    """Expert 0 is the hub: 2(E - 1) links, algebraic connectivity 1, eigenratio E. The same graph for every seed."""
+    """Expert 0 is the hub: 2(E - 1) edges, algebraic connectivity 1, eigenratio E. The same graph for every seed."""
 
     experts: Annotated[int, Field(ge=2, le=MOST_EXPERTS)] = 16
 
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
-        return listening(nx.star_graph(self.experts - 1))
+        return from_networkx(nx.star_graph(self.experts - 1))

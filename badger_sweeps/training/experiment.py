@@ -1,4 +1,4 @@
-"""Everything that decides what a run computes, in one object that checks itself."""
+"""The settings that decide what a run computes, in one object that checks itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from badger_sweeps.aggregators.mean import MeanGradient
 from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.core.keys import decides
-from badger_sweeps.core.random_streams import Purpose, stream
+from badger_sweeps.core.random_streams import Purpose, random_stream
 from badger_sweeps.core.settings import Count, Positive, Seed, Size, broken_rule, settings
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.engines.native.engine import Native
@@ -44,22 +44,22 @@ PARTS = (
     *("architecture", "topology", "task", "loss", "feedback", "readout"),
     *("rule", "aggregator", "optimizer", "schedule"),
 )
-"""The choices that make an experiment and decide its numbers."""
+"""The configuration groups whose choice decides the numbers of a run."""
 
 
 @settings
 class Training:
-    """The two loops.
+    """Settings of the outer and the inner loop.
 
     Args:
         iterations: outer iterations, the budget at which times are censored.
         batch_size: games per iteration and member.
         inner_steps: inner steps of a game.
         loss_steps: the outer loss averages the error after each of the last `loss_steps` inner steps.
-        clip_norm: each member's gradient is scaled down to this norm where it is longer; null never does.
-        checkpoint_every: iterations between checkpoints, each of which replaces the last.
-        snapshot_every: iterations between checkpoints that are kept, the first of them before training; null keeps
-            none.
+        clip_norm: the norm to which a longer gradient of a member is scaled down; null: gradients are not clipped.
+        checkpoint_every: iterations between checkpoints, each of which replaces the one before.
+        snapshot_every: iterations between snapshots, checkpoints that are kept, the first of them before training;
+            null: none.
     """
 
     iterations: Count = 2000
@@ -111,22 +111,22 @@ class Experiment:
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Experiment:
-        """Everything composes with everything, except where there is nothing to compose."""
+        """Refuse choices that cannot be combined."""
         learner = type(self.architecture).__name__
         if self.architecture.single_agent and self.topology.experts != 1:
-            rule = f"must be 1 (topology=single) with {learner}, one learner that has no experts to connect"
+            rule = f"must be 1 (topology=single) with {learner}, a single-agent architecture"
             raise broken_rule("topology.experts", rule, str(self.topology.experts))
         if self.architecture.single_agent and not isinstance(self.readout, Mean):
-            rule = f"must be Mean with {learner}, one learner whose output is the guess"
+            rule = f"must be Mean with {learner}, a single-agent architecture"
             raise broken_rule("readout", rule, type(self.readout).__name__)
         if self.architecture.supervised and not self.task.inputs:
-            rule = f"must be one that tells its inputs (task=frequency) with {learner}, which is told them"
+            rule = f"must be one with inputs (task=frequency) with {learner}, which reads them"
             raise broken_rule("task", rule, type(self.task).__name__)
         if self.architecture.supervised and self.training.inner_steps != 1:
-            rule = f"must be 1 with {learner}, which answers at once: it has no inner loop"
+            rule = f"must be 1 with {learner}, which has no inner loop"
             raise broken_rule("training.inner_steps", rule, str(self.training.inner_steps))
         if self.architecture.supervised and not isinstance(self.feedback, SameAsLoss):
-            rule = f"must be SameAsLoss with {learner}, which is told no error"
+            rule = f"must be SameAsLoss with {learner}, which reads no error"
             raise broken_rule("feedback", rule, type(self.feedback).__name__)
         if not self.rule.aggregates and not isinstance(self.aggregator, MeanGradient):
             rule = f"must be MeanGradient with {type(self.rule).__name__}, which aggregates no gradients"
@@ -148,28 +148,28 @@ class Experiment:
 
     @property
     def system(self) -> System:
-        """Who plays what."""
+        """The learner and its task."""
         return System(self.architecture, self.readout, self.task, self.loss, self.feedback.loss(self.loss))
 
     @property
     def objective(self) -> OuterObjective:
-        """What training minimises, on the members' graphs; `OuterObjective.at` anneals it."""
+        """The outer objective on the members' graphs, before annealing (`OuterObjective.at`)."""
         training = self.training
         graphs = adjacency(self.graphs).to(self.torch_device)
         return OuterObjective(self.system, graphs, training.inner_steps, training.loss_steps)
 
     @cached_property
     def graphs(self) -> Bool[Tensor, "population expert expert"]:
-        """Each seed's graph. Drawn on the CPU, so that it does not depend on the device."""
-        return torch.stack([self.topology.draw(stream(seed, Purpose.TOPOLOGY)) for seed in self.seeds])
+        """Each seed's graph (`Topology.draw`). It is drawn on the CPU, so that it does not depend on the device."""
+        return torch.stack([self.topology.draw(random_stream(seed, Purpose.TOPOLOGY)) for seed in self.seeds])
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What is computed, as flat keys and plain values: experiments with equal identities are the same run.
+        """The settings that decide the numbers, as flat keys and plain values. Equal identities mean the same run.
 
-        Left out is what changes no number beyond its rounding (`core.keys`): the engine, when checkpoints are made, and
-        the number of iterations, so that a run can be continued past its first budget. The graphs are in it themselves:
-        those of a file, or of a family whose code has changed, may differ where no setting does.
+        It leaves out the engine and the intervals of checkpoints, which change no number beyond its rounding, and the
+        number of iterations, so that a run can be continued past its budget. It contains a hash of the graphs: those of
+        a file, or of a topology whose code has changed, may differ although no setting does.
         """
         identity: dict[str, Any] = {"seeds": list(self.seeds), "device": self.torch_device.type}
         for part in (*PARTS, "training"):
@@ -181,6 +181,6 @@ class Experiment:
 
 
 def _name(kind: type) -> str:
-    """A class's name; of one from outside of this package also where it is from."""
+    """The name of a class, with its module if it is not of this package."""
     ours = kind.__module__.partition(".")[0] == __name__.partition(".")[0]
     return kind.__name__ if ours else f"{kind.__module__}.{kind.__qualname__}"

@@ -1,4 +1,4 @@
-"""The outer loop, as a generator: it trains and yields; whoever wants to know consumes."""
+"""The outer loop, as a generator: it trains and yields records; history, tracker and progress bar consume them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from badger_sweeps.training.population import Population
 
 @dataclass(frozen=True)
 class Record:
-    """What one outer iteration measured, before its update.
+    """The metrics of one outer iteration, before its update.
 
     Attributes:
         iteration: counts from 0, where the weights are the initial ones.
         seeds: the members that took part, in the population's order. A member that diverges is listed in the
             iteration in which it did, and not again.
         metrics: by name, one value for each of `seeds`; the same names in every record.
-        measures: what was measured on the evaluation games, where something was due; for each of `seeds` a number, or
-            a vector.
+        measures: the measures that were due, by name; for each of `seeds` a number or a vector.
     """
 
     iteration: int
@@ -39,10 +38,10 @@ DIVERGED = "diverged"
 def metric_columns(experiment: Experiment) -> Columns:
     """The metrics of every record, in the order of history's columns.
 
-    After the losses come the update rule's own. ``diverged`` is 1 where a member diverged, as the rule has it.
-    ``cost/evaluations`` is what a member has cost until then, this iteration included, in rollouts of its batch:
-    forward only 1, with its gradient 3; exact up to 2^24, as columns are in float32. ``schedule/*`` is what changes by
-    plan: the learning rate, and what the architecture anneals.
+    The metrics of the update rule follow the losses. ``diverged`` is 1 where a member diverged, as the rule defines it.
+    ``cost/evaluations`` is the cost of a member up to and including this iteration, in rollouts of its batch: 1 forward
+    only, 3 with its gradient; exact up to 2^24, since columns are in float32. ``schedule/*`` are the scheduled
+    quantities: the learning rate, and the annealed settings of the architecture.
     """
     by_dim = (
         metric(
@@ -64,7 +63,7 @@ def metric_columns(experiment: Experiment) -> Columns:
 
 
 def train(population: Population) -> Iterator[Record]:
-    """Train from where the population stands to the experiment's last iteration.
+    """Train a population from its current iteration to the experiment's last one.
 
     When a record is yielded its update has been applied: `population.state_dict()` is then the state after
     ``record.iteration + 1`` iterations. Ends early when no member is active any more.

@@ -1,4 +1,4 @@
-"""A population in training: P members' weights, graphs, random streams and what their update rule remembers."""
+"""A population in training: the weights, graphs and random streams of its members, and the state of the update rule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from badger_sweeps.core.random_streams import Purpose, Streams
+from badger_sweeps.core.random_streams import Purpose, RandomStreams
 from badger_sweeps.rollout import Games
 from badger_sweeps.rules.base import Rule, RuleState, Start, Step, Update, finite
 from badger_sweeps.training.draws import draw_games, initial_weights
@@ -18,19 +18,19 @@ from badger_sweeps.training.experiment import Experiment
 class Population:
     """All members of an experiment, as tensors with a leading population axis.
 
-    A member is the same run whatever population it trains in: everything it draws comes from streams of its
-    own seed, and nothing that happens to another member reaches it (up to float rounding, since matrix products
-    over more members may be summed in another order).
+    A member computes the same run in any population: it draws from the random streams of its seed alone, and does not
+    depend on other members (up to float rounding, since matrix products over more members may be summed in another
+    order).
 
     Attributes:
-        iteration: outer iterations done.
-        engine: the one that serves the experiment.
-        engine_words: which it is and why, for the user.
-        objective: what is minimised; nothing in it is annealed yet.
+        iteration: number of outer iterations done.
+        engine: the engine that computes the experiment.
+        engine_description: its name and the reason for it, for the user.
+        objective: the outer objective, before annealing.
         parameters: the weights.
-        rule_state: what the update rule remembers.
-        active: the members still training; one that has diverged, as the rule has it, is frozen as it was.
-        evaluations: what each member has cost until now, in rollouts of a batch: forward only 1, with its gradient 3.
+        rule_state: the state of the update rule.
+        active: the members that still train; the weights of a member that has diverged, as the rule defines it, stay.
+        evaluations: the cost of each member so far, in rollouts of a batch: 1 forward only, 3 with its gradient.
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -42,7 +42,7 @@ class Population:
         self.evaluations: Int[Tensor, " population"] = torch.zeros(members, dtype=torch.int64, device=device)
         self.parameters = initial_weights(experiment)
         self.objective = experiment.objective
-        self.engine, self.engine_words = experiment.engine.resolve(experiment.system, device)
+        self.engine, self.engine_description = experiment.engine.resolve(experiment.system, device)
         start = Start(experiment.seeds, self.parameters, experiment.optimizer)
         self.rule_state: RuleState = experiment.rule.initial_state(start)
         for name, value in self.rule_state.items():
@@ -50,7 +50,7 @@ class Population:
                 what = "a tensor, or have `state_dict` and `load_state_dict`"
                 raise TypeError(f"state {name!r} of {type(experiment.rule).__name__} must be {what}; found {value!r}")
         self._streams = {
-            purpose: Streams(experiment.seeds, purpose, device) for purpose in (Purpose.TARGETS, Purpose.STATES)
+            purpose: RandomStreams(experiment.seeds, purpose, device) for purpose in (Purpose.TARGETS, Purpose.STATES)
         }
 
     @property
@@ -60,23 +60,23 @@ class Population:
 
     @property
     def learning_rate(self) -> float:
-        """The optimiser's at this iteration."""
+        """The optimiser's learning rate at this iteration."""
         return self.experiment.optimizer.lr * self.experiment.schedule.factor(self.iteration)
 
     def draw_games(self) -> Games:
-        """The next batch of every member."""
+        """The next batch of games of every member."""
         streams = self._streams
         games = self.experiment.training.batch_size
         return draw_games(self.experiment, games, streams[Purpose.TARGETS], streams[Purpose.STATES])
 
     def advance(self) -> Update:
-        """One outer iteration by the experiment's rule, on the next batch of games; gives what the rule made of it.
+        """One outer iteration by the experiment's rule, on the next batch of games; returns the rule's update.
 
-        A member that diverges is frozen with the weights that it had. One whose losses are not finite has diverged,
-        whatever the rule says.
+        A member that diverges keeps the weights that it had. A member whose losses are not finite has diverged,
+        whatever the rule returns.
 
         Raises:
-            TypeError: the rule does not keep to what `Rule` and `Update` say.
+            TypeError: the update has other metrics or another state than the rule announced.
         """
         experiment, weights = self.experiment, self.parameters.flat
         step = Step(
@@ -98,12 +98,12 @@ class Population:
         if update.weights is not weights:
             weights.copy_(update.weights.detach())
         frozen = ~self.active
-        weights[frozen] = before[frozen]  # whatever the rule did there: momentum moves weights without a gradient
+        weights[frozen] = before[frozen]  # the rule may have moved them: momentum moves weights without a gradient
         self.iteration += 1
         return update
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on exactly from here."""
+        """Everything that is needed to continue exactly from here."""
         return {
             "iteration": self.iteration,
             "active": self.active,
@@ -114,7 +114,7 @@ class Population:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict` of a population of the same experiment."""
+        """Continue from the `state_dict` of a population of the same experiment."""
         self.iteration = state["iteration"]
         self.active = state["active"].to(self.device)
         self.evaluations = state["evaluations"].to(self.device)
@@ -126,7 +126,11 @@ class Population:
 
 
 def _checked(rule: Rule, update: Update, before: RuleState) -> Update:
-    """The update, cut off from autograd's graph, if it has what the rule announced."""
+    """The update, detached from autograd's graph.
+
+    Raises:
+        TypeError: it has other metrics or another state than the rule announced.
+    """
     metrics = [column.name for column in rule.metrics]
     for what, given, announced in (("metrics", update.metrics, metrics), ("state", update.state, before)):
         if given.keys() != set(announced):
@@ -137,12 +141,12 @@ def _checked(rule: Rule, update: Update, before: RuleState) -> Update:
 
 
 def _saved(value: Any) -> Any:
-    """One thing that a rule remembers, as it is saved."""
+    """One entry of a rule's state, as it is saved."""
     return value if isinstance(value, Tensor) else value.state_dict()
 
 
 def _restored(value: Any, saved: Any) -> Any:
-    """The same from what was saved; `value` is what the rule began with."""
+    """The entry from what was saved; `value` is the entry of the initial state."""
     if isinstance(value, Tensor):
         return saved.to(value.device)
     value.load_state_dict(saved)

@@ -1,4 +1,4 @@
-"""Aggregators beside TorchJD's own on whole matrices, closed forms, and what each of them promises."""
+"""Aggregators beside TorchJD's on whole matrices, closed forms, and what each of them promises."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from badger_sweeps.aggregators.mean import MeanGradient
 from badger_sweeps.aggregators.mgda import MGDA
 from badger_sweeps.aggregators.pcgrad import PCGrad
 from badger_sweeps.aggregators.upgrad import UPGrad
-from badger_sweeps.core.random_streams import Purpose, Streams
+from badger_sweeps.core.random_streams import Purpose, RandomStreams
 from tests.choices import choices_of, small
 
 BY_DIMENSION = [name for name in choices_of("aggregator") if name != "mean"]
@@ -28,13 +28,13 @@ YU = torch.tensor([[1.0, 0.0], [-1.0, 1.0]])
 """Two gradients that conflict; of any two there is but one order in which each meets the other."""
 
 
-def streams(members: int = 1, first: int = 0) -> Streams:
-    return Streams(range(first, first + members), Purpose.AGGREGATION)
+def streams(members: int = 1, first: int = 0) -> RandomStreams:
+    return RandomStreams(range(first, first + members), Purpose.AGGREGATION)
 
 
-def combined(aggregator: Aggregator, gradients: Tensor, own: Streams | None = None) -> Tensor:
+def combined(aggregator: Aggregator, gradients: Tensor, drawing: RandomStreams | None = None) -> Tensor:
     """Of one member, whose gradients are rows."""
-    return aggregator.combine(gradients[:, None], own or streams())[0]
+    return aggregator.combine(gradients[:, None], drawing or streams())[0]
 
 
 def drawn(dims: int, weights: int, seed: int) -> Tensor:
@@ -109,9 +109,9 @@ def test_members_get_what_torchjd_makes_of_their_matrix(choice: str, dims: int, 
     gradients = drawn(dims, weights, seed).double()
     gradients /= gradients.norm()
     found = combined(ours, gradients)
-    twin = streams()[0]
+    same_stream = streams()[0]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**63 - 1, (), generator=twin)))
+        torch.manual_seed(int(torch.randint(2**63 - 1, (), generator=same_stream)))
         expected = theirs(gradients) * scale
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
 
@@ -156,7 +156,7 @@ def test_the_scale_of_gradients_does_not_matter(choice: str, factor: float) -> N
 
 @pytest.mark.parametrize("choice", BY_DIMENSION)
 def test_zeros_stay_zeros_and_what_is_not_finite_is_not_hidden(choice: str) -> None:
-    """Whatever happens to one member reaches no other, and the others' draws are their own."""
+    """Whatever happens to one member reaches no other, and the others' draws do not change."""
     aggregator = small("aggregator", choice)
     gradients = torch.stack([torch.zeros(3, 8), drawn(3, 8, 1), drawn(3, 8, 2), drawn(3, 8, 3)], dim=1)
     gradients[1, 2, 3] = torch.nan
@@ -176,8 +176,8 @@ def test_the_order_of_surgery_is_drawn_from_the_member_s_stream_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(found[0], found[1])
     assert not all(torch.allclose(found[0], other) for other in found[2:])
-    own = streams()
-    assert not torch.equal(combined(PCGrad(), gradients, own), combined(PCGrad(), gradients, own))
+    drawing = streams()
+    assert not torch.equal(combined(PCGrad(), gradients, drawing), combined(PCGrad(), gradients, drawing))
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -1,4 +1,4 @@
-"""The cells against torch's own, against each other, and against the definition written out."""
+"""The cells against torch's, against each other, and against the definition written out."""
 
 from __future__ import annotations
 
@@ -211,16 +211,16 @@ def test_outputs_are_a_function_of_the_state(architecture: Architecture) -> None
 
 @settings
 class Identified(GRU):
-    """Each expert hears a vector of its own beside its messages: what it would take to know experts apart."""
+    """Each expert reads a vector that identifies it, beside the messages it receives."""
 
     def initial_parameters(self, dims: int, inputs: int, experts: int, generator: torch.Generator) -> Parameters:
         drawn = super().initial_parameters(dims, inputs, experts, generator)
         return {**drawn, "identity": torch.randn(experts, self.message, generator=generator)}
 
     def input(self, parameters: Parameters, adjacency: Tensor, messages: Tensor, error: Tensor) -> Tensor:
-        heard = torch.matmul(adjacency[:, None], messages) + parameters["identity"][:, None]
-        seen = error[:, :, None, None].expand(*heard.shape[:3], 1)
-        return torch.cat([heard, seen], dim=-1).flatten(1, 2)
+        received = torch.matmul(adjacency[:, None], messages) + parameters["identity"][:, None]
+        seen = error[:, :, None, None].expand(*received.shape[:3], 1)
+        return torch.cat([received, seen], dim=-1).flatten(1, 2)
 
 
 def test_an_architecture_may_know_its_experts_and_read_its_weights_where_it_hears() -> None:
@@ -234,7 +234,7 @@ def test_an_architecture_may_know_its_experts_and_read_its_weights_where_it_hear
     )
     members = Population(setup)
     assert members.parameters["identity"].shape == (2, 5, 2)
-    assert "no cell for Identified" in members.engine_words
+    assert "no cell for Identified" in members.engine_description
     before = members.parameters["identity"].clone()
     list(train(members))
     assert (members.parameters["identity"] != before).all()

@@ -114,27 +114,27 @@ def test_one_line_and_no_trace(
         ),
         (
             ("topology=file", "topology.file=mine.txt"),
-            "`topology.file` must hold a graph, as GraphML or as a list of links; found in `mine.txt`: No such file",
+            "`topology.file` must hold a graph, as GraphML or as a list of edges; found in `mine.txt`: No such file",
         ),
         (
             ("architecture=lstm", "topology=ring"),
-            "`topology.experts` must be 1 (topology=single) with LSTM, one learner that has no experts to connect; fou",
+            "`topology.experts` must be 1 (topology=single) with LSTM, a single-agent architecture; found ",
         ),
         (
             ("-m", "architecture=gru,lstm", "topology=ring"),
-            "`topology.experts` must be 1 (topology=single) with LSTM, one learner that has no experts to connect; fou",
+            "`topology.experts` must be 1 (topology=single) with LSTM, a single-agent architecture; found ",
         ),
         (
             ("architecture=lstm_quantized", "readout=weighted"),
-            "`readout` must be Mean with LSTMQuantized, one learner whose output is the guess; found Weighted.",
+            "`readout` must be Mean with LSTMQuantized, a single-agent architecture; found Weighted.",
         ),
         (
             ("architecture=supervised_lstm", "task=guessing_game"),
-            "`task` must be one that tells its inputs (task=frequency) with SupervisedLSTM, which is told them; found ",
+            "`task` must be one with inputs (task=frequency) with SupervisedLSTM, which reads them; found ",
         ),
         (
             ("architecture=supervised_lstm", "training.inner_steps=20"),
-            "`training.inner_steps` must be 1 with SupervisedLSTM, which answers at once: it has no inner loop; found",
+            "`training.inner_steps` must be 1 with SupervisedLSTM, which has no inner loop; found",
         ),
         (
             ("architecture=tcnn", "training.iterations=many"),
@@ -149,7 +149,7 @@ def test_one_line_and_no_trace(
         (("~feedback",), "`feedback` must be one choice of its group; found none."),
         (
             ("architecture=supervised_lstm", "task=frequency", "feedback=l1"),
-            "`feedback` must be SameAsLoss with SupervisedLSTM, which is told no error; found AbsoluteErrorFeedback.",
+            "`feedback` must be SameAsLoss with SupervisedLSTM, which reads no error; found AbsoluteErrorFeedback.",
         ),
         (("study=shorten_plateaus", "scale=small"), "`scale` must be one of quick, full; found 'small'."),
         (("study=shorten_plateaus", "hydra.sweeper.n_trials=0"), "`hydra.sweeper.n_trials` must be a whole number of"),

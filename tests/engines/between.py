@@ -1,4 +1,4 @@
-"""An engine between a population and its own, which sees what is handed back and may change it."""
+"""An engine that wraps a population's engine, and records and may change its results."""
 
 from __future__ import annotations
 

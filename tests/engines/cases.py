@@ -53,7 +53,7 @@ def world(
     feedback: Loss | None = None,
     readout: Readout | None = None,
 ) -> System:
-    """A system on the Guessing Game in 3 dimensions; what the learner is told is the loss unless it is given."""
+    """A system on the Guessing Game in 3 dimensions; the feedback is the loss unless it is given."""
     loss = loss or MeanSquaredError()
     return System(architecture, readout or Mean(), task or GuessingGame(dims=3), loss, feedback or loss)
 
@@ -63,12 +63,12 @@ def case(
     members: int = 2,
     games: int = 7,
     experts: int = 5,
-    links: float = 0.4,
+    density: float = 0.4,
     inner_steps: int = 6,
     loss_steps: int = 1,
     seed: int = 0,
 ) -> Case:
-    """`links` is the share of all possible links that are there."""
+    """`density` is the share of all possible edges that exist."""
     generator = torch.Generator().manual_seed(seed)
     task, learner = system.task, system.architecture
     weights = [
@@ -80,14 +80,14 @@ def case(
     ]
     questions = [task.draw(games, generator) for _ in range(members)]
     states = [learner.initial_state(games, experts, generator) for _ in range(members)]
-    listens = (torch.rand(members, experts, experts, generator=generator) < links) & ~torch.eye(experts).bool()
+    graph = (torch.rand(members, experts, experts, generator=generator) < density) & ~torch.eye(experts).bool()
     played = Games(
         torch.stack([question.targets for question in questions]),
         torch.stack([question.inputs for question in questions]),
         {name: torch.stack([state[name] for state in states]) for name in states[0]},
     )
     stacked = {name: torch.stack([member[name] for member in weights]) for name in weights[0]}
-    objective = OuterObjective(system, adjacency(listens), inner_steps, loss_steps)
+    objective = OuterObjective(system, adjacency(graph), inner_steps, loss_steps)
     return Case(objective, Weights.of(stacked), played)
 
 

@@ -11,6 +11,6 @@ from badger_sweeps.training.experiment import Experiment
 
 @pytest.fixture(autouse=True)
 def needs_native(request: pytest.FixtureRequest) -> None:
-    words = Native().resolve(Experiment(device="cpu").system, torch.device("cpu")).words
-    if "native" not in words.split()[0]:
-        pytest.skip(words)
+    found = Native().resolve(Experiment(device="cpu").system, torch.device("cpu")).description
+    if "native" not in found.split()[0]:
+        pytest.skip(found)

@@ -24,7 +24,7 @@ settings = Training(iterations=2, batch_size=3, inner_steps=2)
 members = Population(Experiment(architecture=GRU(hidden=3, message=2), training=settings, seeds=(0,), device="cpu"))
 for record in train(members):
     last = float(record.metrics["loss"][0])
-print(members.engine_words, "|", round(last, 5))
+print(members.engine_description, "|", round(last, 5))
 """
 
 
@@ -35,7 +35,7 @@ from badger_sweeps.training.experiment import Experiment
 system = Experiment(device="cpu").system
 os.environ.pop("HOME", None), os.environ.pop("XDG_CACHE_HOME", None)
 os.setuid(54321)
-print(Native().resolve(system, torch.device("cpu")).words)
+print(Native().resolve(system, torch.device("cpu")).description)
 """
 
 
@@ -46,7 +46,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def start(**environment: str) -> subprocess.Popen[str]:
-    """A process of its own that trains for two iterations and says which engine did it."""
+    """A separate process that trains for two iterations and prints which engine it used."""
     return subprocess.Popen(
         [sys.executable, "-c", SAY],
         env={**os.environ, **environment},
@@ -111,7 +111,7 @@ def test_with_a_compiler_that_fails(cache: Path, tmp_path: Path) -> None:
     broken.chmod(0o755)
     words, _ = said(start(CXX=str(broken)))
     assert (
-        words == f"reference engine (PyTorch), since {broken} does not take the kernel: cc1plus: error: no such option"
+        words == f"reference engine (PyTorch), since {broken} cannot compile the kernel: cc1plus: error: no such option"
     )
     assert not list(cache.glob("*.so"))
 
@@ -131,7 +131,7 @@ def test_another_march_gives_way_to_the_processor_that_is_here(cache: Path) -> N
 
 def test_flags_that_no_compiler_takes(cache: Path) -> None:
     words, _ = said(start(CXXFLAGS="--no-such-flag", CXX="g++"))
-    assert words.startswith("reference engine (PyTorch), since g++ with CXXFLAGS='--no-such-flag' does not take")
+    assert words.startswith("reference engine (PyTorch), since g++ with CXXFLAGS='--no-such-flag' cannot compile")
 
 
 def test_a_changed_source_is_another_library(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def test_without_a_home(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", HOMELESS], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(
-        "reference engine (PyTorch), since the kernel cannot be had: Could not determine home"
+        "reference engine (PyTorch), since the kernel cannot be loaded: Could not determine home"
     )
 
 

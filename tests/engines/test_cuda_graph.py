@@ -37,7 +37,7 @@ class Recorder:
 
 
 def batches(architecture: Architecture) -> list[Case]:
-    """Three outer iterations, each with weights, graphs and games of its own."""
+    """Three outer iterations, each with other weights, graphs and games."""
     experts = 1 if architecture.single_agent else 5
     return [case(world(architecture).at(iteration), experts=experts, seed=iteration) for iteration in range(3)]
 
@@ -51,11 +51,11 @@ def test_a_replay_is_what_computing_anew_would_be(architecture: Architecture, pa
     cotangents = [
         (number + 1) * by_dimension(batches(architecture)[0].games, 2) if parts else None for number in range(3)
     ]
-    for played, own in zip(batches(architecture), cotangents, strict=True):
-        kept.append(cuda_graph.replayed(_pullback, *played, own, record=recorder))
+    for played, weighting in zip(batches(architecture), cotangents, strict=True):
+        kept.append(cuda_graph.graphed_pullback(_pullback, *played, weighting, record=recorder))
     assert recorder.recordings == 1
-    for replayed, played, own in zip(kept, batches(architecture), cotangents, strict=True):
-        anew = played.on(Reference(), own)
+    for replayed, played, weighting in zip(kept, batches(architecture), cotangents, strict=True):
+        anew = played.on(Reference(), weighting)
         assert all(torch.equal(one, other) for one, other in zip(replayed, anew, strict=True))
 
 
@@ -69,7 +69,7 @@ def test_another_system_or_shape_is_recorded_anew() -> None:
         first.having(loss_steps=2),
     ]
     for count, played in enumerate(others, start=1):
-        replayed = cuda_graph.replayed(_pullback, *played, None, record=recorder)
+        replayed = cuda_graph.graphed_pullback(_pullback, *played, None, record=recorder)
         assert recorder.recordings == count
         assert torch.equal(replayed.gradients, played.on(Reference()).gradients)
 
@@ -80,7 +80,7 @@ def test_training_and_one_measure_beside_it_keep_their_recordings() -> None:
     measured = case(first.objective.system, games=9)
     for _ in range(3):
         for played in (first, first, measured):
-            cuda_graph.replayed(_pullback, *played, None, record=recorder)
+            cuda_graph.graphed_pullback(_pullback, *played, None, record=recorder)
     assert recorder.recordings == 2
 
 
@@ -108,6 +108,8 @@ def test_cuda_graphs_agree_with_the_cpu(architecture: Architecture) -> None:
 def test_a_run_on_the_gpu_learns() -> None:
     settings = Training(iterations=300, batch_size=64, inner_steps=10)
     members = Population(Experiment(task=GuessingGame(dims=1), training=settings, seeds=(0, 1), device="cuda"))
-    assert members.engine_words == "reference engine (PyTorch, CUDA graph), since the native engine runs on the CPU"
+    assert (
+        members.engine_description == "reference engine (PyTorch, CUDA graph), since the native engine runs on the CPU"
+    )
     losses = [record.metrics["loss"].mean() for record in train(members)]
     assert sum(losses[-20:]) < 0.9 * sum(losses[:20])

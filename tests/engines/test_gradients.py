@@ -1,4 +1,4 @@
-"""Both engines against float64 autograd, for every system the native one serves."""
+"""Both engines against float64 autograd, for every system that the native one implements."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ BADGERS: list[Architecture] = [
     TCNN(hidden=20, message=6, z=5.0),
 ]
 # 1.25 has no edge at the chance error, where float32 and float64 may fall into different bins.
-SOLITARY: list[Architecture] = [LSTM(hidden=24), LSTM(hidden=1), LSTMQuantized(hidden=24, range=1.25)]
-# members, games, experts, share of links: alone; nobody is heard; odd; everybody is heard; more than a tile's rows
+SINGLE_AGENT: list[Architecture] = [LSTM(hidden=24), LSTM(hidden=1), LSTMQuantized(hidden=24, range=1.25)]
+# members, games, experts, density of edges: one expert; no edges; odd sizes; complete; more rows than a tile
 SHAPES = [(1, 1, 1, 0.0), (2, 9, 16, 0.0), (3, 7, 5, 0.4), (2, 20, 16, 1.0), (1, 3, 70, 0.1)]
 
 NATIVE, REFERENCE = 5e-6, 1e-6
@@ -84,29 +84,29 @@ LOSSES = list(product((MeanSquaredError(), MeanAbsoluteError()), repeat=2))
 """The objective's and the feedback's."""
 
 
-@pytest.mark.parametrize(("loss", "told"), LOSSES)
+@pytest.mark.parametrize(("loss", "feedback"), LOSSES)
 @pytest.mark.parametrize("architecture", BADGERS, ids=repr)
-def test_badgers(architecture: Architecture, loss: Loss, told: Loss) -> None:
+def test_badgers(architecture: Architecture, loss: Loss, feedback: Loss) -> None:
     tasks = (GuessingGame(dims=3), Frequency(dims=11))
     worlds = product(tasks, (Mean(), Weighted()), SHAPES, (1, 4))
-    if told.order != loss.order:  # what is told meets nothing of the others that the same error has not met
+    if feedback.order != loss.order:  # the other settings do not interact with the feedback
         worlds = product(tasks, (Weighted(),), SHAPES, (4,))
     for task, readout, shape, loss_steps in worlds:
-        system = world(architecture, task, loss, told, readout)
+        system = world(architecture, task, loss, feedback, readout)
         check(case(system, *shape, loss_steps=loss_steps))
 
 
-@pytest.mark.parametrize(("loss", "told"), LOSSES)
-@pytest.mark.parametrize("architecture", SOLITARY, ids=repr)
-def test_single_learners(architecture: Architecture, loss: Loss, told: Loss) -> None:
+@pytest.mark.parametrize(("loss", "feedback"), LOSSES)
+@pytest.mark.parametrize("architecture", SINGLE_AGENT, ids=repr)
+def test_single_agents(architecture: Architecture, loss: Loss, feedback: Loss) -> None:
     for task, games, loss_steps in product((GuessingGame(dims=3), Frequency(dims=11)), (1, 100), (1, 4)):
-        check(case(world(architecture, task, loss, told), games=games, experts=1, loss_steps=loss_steps))
+        check(case(world(architecture, task, loss, feedback), games=games, experts=1, loss_steps=loss_steps))
 
 
 def test_long_rollouts_of_many_games() -> None:
     """The defaults of a run, 40 inner steps, and more games than one tile or chunk."""
     system = world(GRU(), GuessingGame())
-    check(case(system, members=2, games=200, experts=16, links=0.3, inner_steps=40))
+    check(case(system, members=2, games=200, experts=16, density=0.3, inner_steps=40))
 
 
 def test_small_activities_keep_their_digits() -> None:

@@ -103,7 +103,7 @@ def test_a_loss_over_steps_that_are_not_there(loss_steps: int) -> None:
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
-    """The kernel reads memory as it is told: shapes and types are checked before."""
+    """The kernel does not check memory bounds: shapes and types are checked before."""
     played = case(system(GRU(hidden=17, message=3)))
     with pytest.raises(TypeError, match="float32"):
         played.double().on(Native())
@@ -144,14 +144,14 @@ def test_both_engines_train_the_same_run() -> None:
     np.testing.assert_allclose(native, reference, atol=1e-2, rtol=0)
 
 
-def words(system: System, device: str = "cpu") -> str:
+def description(system: System, device: str = "cpu") -> str:
     engine, said = Native().resolve(system, torch.device(device))
     assert isinstance(engine, Reference if said.startswith("reference") else Native)
     return said
 
 
 class OtherStep(GRU):
-    """A subclass with an update of its own, of which the kernel knows nothing."""
+    """A subclass with another update, which the kernel does not implement."""
 
 
 class OtherLoss(MeanSquaredError):
@@ -164,13 +164,15 @@ class OtherReadout(Mean):
 
 def test_what_it_does_not_know_goes_to_the_reference() -> None:
     served = system(GRU(hidden=17, message=3))
-    assert words(served).startswith("native engine (AVX")
-    assert "no cell for SupervisedLSTM" in words(system(SupervisedLSTM()))
-    assert "no cell for OtherStep" in words(system(OtherStep()))
-    assert "does not know OtherLoss" in words(served._replace(loss=OtherLoss()))
-    assert "does not know OtherLoss" in words(served._replace(feedback=OtherLoss()))
-    assert "does not know OtherReadout" in words(served._replace(readout=OtherReadout()))
-    assert words(served, "cuda") == "reference engine (PyTorch, CUDA graph), since the native engine runs on the CPU"
+    assert description(served).startswith("native engine (AVX")
+    assert "no cell for SupervisedLSTM" in description(system(SupervisedLSTM()))
+    assert "no cell for OtherStep" in description(system(OtherStep()))
+    assert "does not know OtherLoss" in description(served._replace(loss=OtherLoss()))
+    assert "does not know OtherLoss" in description(served._replace(feedback=OtherLoss()))
+    assert "does not know OtherReadout" in description(served._replace(readout=OtherReadout()))
+    assert (
+        description(served, "cuda") == "reference engine (PyTorch, CUDA graph), since the native engine runs on the CPU"
+    )
 
 
 def test_what_it_does_not_know_is_refused_also_after_it_was_chosen() -> None:
@@ -183,7 +185,7 @@ def test_what_it_does_not_know_is_refused_also_after_it_was_chosen() -> None:
 
 
 def test_annealing_reaches_the_kernel() -> None:
-    """Each outer iteration has its own z, although sizes and weights are the same."""
+    """Each outer iteration has another z, although sizes and weights are the same."""
     annealed = system(TCNN(hidden=20, message=6, z=5.0, beta=0.5))
     played = [case(annealed.at(iteration)).on(Native()) for iteration in range(3)]
     constant = [case(system(TCNN(hidden=20, message=6, z=z))).on(Native()) for z in (5.0, 2.5, 1.25)]
@@ -205,5 +207,5 @@ def test_threads_are_one_per_core_unless_given() -> None:
     import os
 
     cores = len(os.sched_getaffinity(0))
-    assert f"{cores} thread" in words(system(GRU()))
-    assert "3 threads" in replace(Native(), threads=3).resolve(system(GRU()), CPU).words
+    assert f"{cores} thread" in description(system(GRU()))
+    assert "3 threads" in replace(Native(), threads=3).resolve(system(GRU()), CPU).description

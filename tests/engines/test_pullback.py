@@ -39,7 +39,7 @@ BOUND = 5e-6
 
 
 def played(architecture: Architecture, **sizes: int) -> Case:
-    """What is minimised and what is told are not the same."""
+    """Loss and feedback differ."""
     system = world(architecture, loss=MeanAbsoluteError(), feedback=MeanSquaredError())
     return case(system, experts=1 if architecture.single_agent else 5, **sizes)
 
@@ -148,7 +148,7 @@ def test_shared_games_are_everybody_s(engine: Engine, architecture: Architecture
 
 
 def test_the_reference_goes_chunk_by_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In chunks of single members what comes out is what comes out at once, of own and of shared games."""
+    """In chunks of single members what comes out is what comes out at once, of separate and of shared games."""
     once, repeated = shared(played(GRU(hidden=17, message=3), games=20), members=5)
     whole = Reference().losses(*once)
     monkeypatch.setattr(reference, "CHUNK_NUMBERS", 1)
@@ -165,7 +165,7 @@ from badger_sweeps.engines.reference import Reference
 from badger_sweeps.core.weights import Weights
 from tests.engines.cases import case, world
 engine = Native() if sys.argv[1] == "native" else Reference()
-one = case(world(GRU(hidden=16, message=4)), members=1, games=64, experts=16, links=0.3, inner_steps=4)
+one = case(world(GRU(hidden=16, message=4)), members=1, games=64, experts=16, density=0.3, inner_steps=4)
 flat = one.parameters.flat.repeat(10_000, 1)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = engine.losses(one.objective, Weights(flat, one.parameters.shapes), one.games)

@@ -66,7 +66,7 @@ def test_a_member_is_an_independent_loop(loss: str, told: str, engine: Engine) -
     head.load_state_dict({"weight": weights["weight_out"], "bias": weights["bias_out"]})
     parameters = [*cell.parameters(), *head.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=0.01)
-    listens = drawing.experiment.graphs[0].float()
+    graph = drawing.experiment.graphs[0].float()
     for record in train(members):
         games = drawing.draw_games()
         y, h = games.targets[0], games.state["h"][0]
@@ -74,7 +74,7 @@ def test_a_member_is_an_independent_loop(loss: str, told: str, engine: Engine) -
         minimised: list[Tensor] = []
         for _ in range(5):
             error = ERRORS[told](guess - y).mean(1)
-            x = torch.cat([torch.einsum("ij,bjm->bim", listens, m) / 2, error[:, None, None].expand(8, 5, 1)], dim=2)
+            x = torch.cat([torch.einsum("ij,bjm->bim", graph, m) / 2, error[:, None, None].expand(8, 5, 1)], dim=2)
             h = torch.stack([cell(x[:, i], h[:, i]) for i in range(5)], dim=1)
             m, o = head(h).split(4, dim=2)
             guess = o.mean(1)
@@ -93,7 +93,7 @@ def test_same_is_the_loss_s_own_error(loss: str, engine: Engine) -> None:
     """To the bit."""
     said, same = badger(loss, loss, engine), badger(loss, loss, engine)
     object.__setattr__(same, "feedback", SameAsLoss())
-    runs = [[record.metrics["loss"].tolist() for record in train(Population(own))] for own in (said, same)]
+    runs = [[record.metrics["loss"].tolist() for record in train(Population(setup))] for setup in (said, same)]
     assert runs[0] == runs[1]
 
 
@@ -101,7 +101,7 @@ def test_a_single_learner_reads_it_too() -> None:
     """The frequency task, whose mean magnitude is not one half: both errors are 1 at chance there as well."""
     runs = []
     for told in FEEDBACK.values():
-        own = Experiment(
+        experiment = Experiment(
             architecture=LSTM(hidden=6),
             topology=Single(),
             task=Frequency(dims=7),
@@ -111,9 +111,9 @@ def test_a_single_learner_reads_it_too() -> None:
             device="cpu",
         )
         zero = torch.zeros(1, 4000, 7)
-        targets = own.task.draw(4000, torch.Generator().manual_seed(0)).targets[None]
-        assert float(own.system.observed_error(zero, targets).mean()) == pytest.approx(1, abs=0.03)
-        runs.append([record.metrics["loss"].tolist() for record in train(Population(own))])
+        targets = experiment.task.draw(4000, torch.Generator().manual_seed(0)).targets[None]
+        assert float(experiment.system.observed_error(zero, targets).mean()) == pytest.approx(1, abs=0.03)
+        runs.append([record.metrics["loss"].tolist() for record in train(Population(experiment))])
     assert runs[0] != runs[1]
 
 
@@ -154,7 +154,7 @@ def test_measures_play_with_what_is_told_and_score_what_is_minimised() -> None:
 
 def test_it_is_part_of_what_a_run_is() -> None:
     told = [badger("mse", name, Native()).identity for name in FEEDBACK]
-    assert [own["feedback"] for own in told] == ["SquaredErrorFeedback", "AbsoluteErrorFeedback"]
+    assert [config["feedback"] for config in told] == ["SquaredErrorFeedback", "AbsoluteErrorFeedback"]
 
 
 def test_a_supervised_learner_is_told_nothing() -> None:
@@ -166,7 +166,7 @@ def test_a_supervised_learner_is_told_nothing() -> None:
             feedback=AbsoluteErrorFeedback(),
             training=Training(inner_steps=1),
         )
-    rule = "`feedback` must be SameAsLoss with SupervisedLSTM, which is told no error"
+    rule = "`feedback` must be SameAsLoss with SupervisedLSTM, which reads no error"
     assert explain(refused.value) == f"{rule}; found AbsoluteErrorFeedback."
 
 

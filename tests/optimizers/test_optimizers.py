@@ -122,7 +122,7 @@ TORCHS = {
 
 @pytest.mark.parametrize("choice", TORCHS)
 def test_members_follow_the_library_s_optimiser_run_on_each_alone(choice: str) -> None:
-    """With torch's own gradient clipping, which acts on one model.
+    """With torch's gradient clipping, which acts on one model.
 
     Not for those that take eigenvectors: those of the first gradients' outer product are free to turn in its null
     space, so that the rounding of another clipping would turn them.
@@ -168,7 +168,7 @@ def test_muon_orthogonalises_matrices_and_leaves_vectors_to_adam() -> None:
 
 
 def test_muon_follows_the_library_s_own_with_all_its_settings() -> None:
-    """Run on each member alone: matrices and vectors in groups of their own; six steps, so that moments matter."""
+    """Run on each member alone: matrices and vectors in separate groups; six steps, so that moments matter."""
     ours = Muon(lr=0.02, momentum=0.8, beta1=0.7, beta2=0.9, eps=1e-3, weight_decay=0.2)
     members = population(ours, None)
     engine = Between(members)
@@ -178,8 +178,13 @@ def test_muon_follows_the_library_s_own_with_all_its_settings() -> None:
     optimizers = [
         pytorch_optimizer.Muon(
             [
-                {"params": [own for own in weights if own.ndim == 2], "use_muon": True, "momentum": 0.8, **shared},
-                {"params": [own for own in weights if own.ndim == 1], **vectors},
+                {
+                    "params": [tensor for tensor in weights if tensor.ndim == 2],
+                    "use_muon": True,
+                    "momentum": 0.8,
+                    **shared,
+                },
+                {"params": [tensor for tensor in weights if tensor.ndim == 1], **vectors},
             ],
             use_adjusted_lr=True,
         )

@@ -31,7 +31,7 @@ class RandomDirection(Rule):
 
     def update(self, step: Step, state: RuleState) -> Update:
         weights = step.weights.flat
-        direction = state["directions"].draw(lambda own: torch.randn(weights.shape[1], generator=own))
+        direction = state["directions"].draw(lambda generator: torch.randn(weights.shape[1], generator=generator))
         moved = weights + self.radius * direction / direction.norm(dim=1, keepdim=True)
         here = step.engine.losses(step.objective, step.weights, step.games)
         there = step.engine.losses(step.objective, Weights(moved, step.weights.shapes), step.games)
@@ -71,9 +71,9 @@ class SurgeryByHand(Rule):
         return Update(moved, state, found.loss_dim, {"conflicts": conflicts}, alive, cost(len(parts)))
 
     def _without(self, gradients: Tensor, i: int, order: torch.Generator) -> Tensor:
-        own = gradients[i].clone()
+        projected = gradients[i].clone()
         for j in torch.randperm(len(gradients), generator=order).tolist():
-            against = own @ gradients[j]
+            against = projected @ gradients[j]
             if j != i and against < 0:
-                own -= against / gradients[j].square().sum() * gradients[j]
-        return own
+                projected -= against / gradients[j].square().sum() * gradients[j]
+        return projected

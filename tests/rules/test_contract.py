@@ -63,10 +63,12 @@ def test_members_train_as_they_would_alone(name: str) -> None:
     records = list(train(together))
     for member, seed in enumerate(SEEDS):
         alone = Population(experiment(name, (seed,)))
-        for record, own in zip(records, train(alone), strict=True):
-            assert record.metrics.keys() == own.metrics.keys()
+        for record, single in zip(records, train(alone), strict=True):
+            assert record.metrics.keys() == single.metrics.keys()
             for column, values in record.metrics.items():
-                np.testing.assert_allclose(values[member], own.metrics[column][0], rtol=1e-4, atol=1e-6, err_msg=column)
+                np.testing.assert_allclose(
+                    values[member], single.metrics[column][0], rtol=1e-4, atol=1e-6, err_msg=column
+                )
         torch.testing.assert_close(alone.parameters.flat[0], together.parameters.flat[member], rtol=1e-4, atol=1e-5)
 
 
@@ -83,9 +85,9 @@ def test_it_goes_on_bit_for_bit_from_what_was_saved(name: str) -> None:
     assert state["rule"].keys() == first.rule_state.keys()
     second = Population(experiment(name))
     second.load_state_dict(state)
-    for record, own in zip(whole[5:], train(second), strict=True):
+    for record, resumed in zip(whole[5:], train(second), strict=True):
         for column, values in record.metrics.items():
-            assert values.tobytes() == own.metrics[column].tobytes(), column
+            assert values.tobytes() == resumed.metrics[column].tobytes(), column
 
 
 @every_rule
@@ -122,8 +124,8 @@ def test_a_member_that_diverges_is_frozen_and_told_once(name: str) -> None:
     assert [record.seeds for record in after[1:]] == [(4, 9)] * 7
     assert torch.equal(members.parameters.flat[1], kept)
     assert members.evaluations[1] * 12 == members.evaluations[0] * 5
-    for record, own in zip(calm[5:], after[1:], strict=True):
-        assert record.metrics["loss"][[0, 2]].tobytes() == own.metrics["loss"].tobytes()
+    for record, other in zip(calm[5:], after[1:], strict=True):
+        assert record.metrics["loss"][[0, 2]].tobytes() == other.metrics["loss"].tobytes()
 
 
 def test_a_rule_learns_without_gradients() -> None:
@@ -199,7 +201,7 @@ def test_a_stranger_s_rule_is_a_choice_on_the_command_line(rule: str, tmp_path: 
 
 @settings
 class Careless(SurgeryByHand):
-    """Takes everybody for alive, and its own state for whatever it likes."""
+    """Takes everybody for alive, and returns another state than it announced."""
 
     kept: bool = True
     metrics: ClassVar[tuple[Column, ...]] = (metric("conflicts", "Pairs of dimensions in conflict"),)

@@ -14,7 +14,7 @@ from badger_sweeps.training.experiment import Experiment
 
 from .commands import run
 
-NATIVE = Native().resolve(Experiment(device="cpu").system, torch.device("cpu")).words
+NATIVE = Native().resolve(Experiment(device="cpu").system, torch.device("cpu")).description
 
 
 def announced(done: subprocess.CompletedProcess[str]) -> str:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from badger_sweeps.topologies.base import listening
+from badger_sweeps.topologies.base import from_networkx
 from badger_sweeps.topologies.complete import Complete
 from badger_sweeps.topologies.connectivity import connectivity
 from badger_sweeps.topologies.directed_ring import DirectedRing
@@ -47,7 +47,7 @@ def test_ring(n: int) -> None:
 
 @pytest.mark.parametrize("n", NS)
 def test_path(n: int) -> None:
-    found = connectivity(listening(nx.path_graph(n)))
+    found = connectivity(from_networkx(nx.path_graph(n)))
     rate = 2 * (1 - math.cos(math.pi / n))
     assert (found.consensus_rate, found.algebraic_connectivity) == pytest.approx((rate, rate))
 
@@ -71,19 +71,19 @@ def test_a_chain_of_listeners_is_exact(n: int) -> None:
     """Expert 0 hears nobody and every other the one before it: L has the eigenvalue 1 n - 1 times with a single
     eigenvector, so that its numerical spectrum is off by eps^(1/(n-1)), which is 0.4 for n = 40."""
     order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
-    found = connectivity(listening(nx.path_graph(n, create_using=nx.DiGraph))[order][:, order])
+    found = connectivity(from_networkx(nx.path_graph(n, create_using=nx.DiGraph))[order][:, order])
     assert (found.edges, found.strongly_connected, found.consensus_rate) == (n - 1, False, 1)
 
 
 def test_two_groups_that_hear_nobody_else_never_agree() -> None:
-    graph = listening(nx.DiGraph([(0, 1), (1, 0), (2, 3), (3, 2), (0, 4), (2, 4)]))
+    graph = from_networkx(nx.DiGraph([(0, 1), (1, 0), (2, 3), (3, 2), (0, 4), (2, 4)]))
     assert connectivity(graph).consensus_rate == 0
 
 
 def test_unbalanced_graphs_may_have_negative_algebraic_connectivity() -> None:
     """Two pairs in which one expert listens to the other: each pair's x'Lx is the form x^2 - xy, whose smallest
     eigenvalue is (1 - sqrt(2))/2; taken with opposite signs in the two pairs it is orthogonal to 1."""
-    found = connectivity(listening(nx.DiGraph([(0, 1), (2, 3)])))
+    found = connectivity(from_networkx(nx.DiGraph([(0, 1), (2, 3)])))
     assert found.algebraic_connectivity == pytest.approx((1 - math.sqrt(2)) / 2)
     assert found.consensus_rate == 0
 
@@ -92,7 +92,7 @@ def test_unbalanced_graphs_may_have_negative_algebraic_connectivity() -> None:
 @settings(deadline=None, max_examples=80)
 def test_undirected_graphs_against_networkx(n: int, p: float, seed: int) -> None:
     graph = nx.gnp_random_graph(n, p, seed=seed)
-    found = connectivity(listening(graph))
+    found = connectivity(from_networkx(graph))
     spectrum = np.sort(nx.laplacian_spectrum(graph))
     assert found.edges == 2 * graph.number_of_edges()
     assert found.strongly_connected == nx.is_connected(graph)
@@ -123,7 +123,7 @@ def test_directed_graphs_against_their_definitions(n: int, p: float, seed: int) 
     graph = nx.gnp_random_graph(n, p, seed=seed, directed=True)
     adjacency = nx.to_numpy_array(graph).T
     laplacian = np.diag(adjacency.sum(1)) - adjacency
-    found = connectivity(listening(graph))
+    found = connectivity(from_networkx(graph))
     assert found.strongly_connected == nx.is_strongly_connected(graph)
     assert found.consensus_rate == pytest.approx(exact_rate(laplacian), abs=1e-9)
     x = np.random.default_rng(seed).normal(size=(200, n))

@@ -80,26 +80,26 @@ BAD = {
     "nothing.txt": ("", "0 experts, of which there must be 1 to 10000"),
     "three.txt": ("0 1\n1 2 0.5\n", "line 2 is '1 2 0.5' and not a sender and a receiver"),
     "one.txt": ("0 1\n2\n", "line 2 is '2' and not a sender and a receiver"),
-    "twice.txt": ("0 1\n1 0\n0 1\n", "line 3 is the link of line 1 again"),
-    "self.txt": ("0 1\n1 1\n", "1 is linked to itself"),
+    "twice.txt": ("0 1\n1 0\n0 1\n", "line 3 is the edge of line 1 again"),
+    "self.txt": ("0 1\n1 1\n", "1 has an edge to itself"),
     "words.graphml": ("0 1\n", "syntax error: line 1, column 0"),
     "cut.graphml": (graphml(NODES)[:-5], "unclosed token: line 1, column 258"),
     "other.graphml": ("<svg/>", "file not successfully read as graphml"),
     "empty.graphml": (graphml(""), "0 experts, of which there must be 1 to 10000"),
     "undeclared.graphml": (
         graphml(NODES + '<edge source="a" target="d"/>'),
-        "links between 4 nodes of which 3 are declared",
+        "edges between 4 nodes of which 3 are declared",
     ),
-    "twice.graphml": (graphml(NODES + '<edge source="a" target="b"/>' * 2), "a link that is there twice"),
+    "twice.graphml": (graphml(NODES + '<edge source="a" target="b"/>' * 2), "an edge that is there twice"),
     "weighted.graphml": (
         graphml(NODES + '<edge source="a" target="b"><data key="w">0.5</data></edge>'),
-        "the link a b has the weight 0.5",
+        "the edge a b has the weight 0.5",
     ),
     "default.graphml": (
         graphml(NODES + '<edge source="a" target="b"/>').replace(
             'attr.type="double"/>', 'attr.type="double"><default>3</default></key>'
         ),
-        "the link a b has the weight 3.0",
+        "the edge a b has the weight 3.0",
     ),
     "number.graphml": (
         graphml(NODES).replace('attr.type="double"/>', 'attr.type="double"><default></default></key>'),
@@ -110,8 +110,8 @@ BAD = {
         graphml(NODES.replace('<node id="a"/>', '<node id="a"><port name="p"/></node>')),
         "GraphML port tag not supported",
     ),
-    "nameless.graphml": (graphml(NODES + "<node/>"), "links between 4 nodes of which 3 are declared"),
-    "self.graphml": (graphml(NODES + '<edge source="a" target="a"/>'), "a is linked to itself"),
+    "nameless.graphml": (graphml(NODES + "<node/>"), "edges between 4 nodes of which 3 are declared"),
+    "self.graphml": (graphml(NODES + '<edge source="a" target="a"/>'), "a has an edge to itself"),
 }
 
 
@@ -123,7 +123,7 @@ def test_a_bad_file_is_a_clear_line(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValidationError) as refused:
         FromFile(file=str(path))
     line = explain(refused.value, "topology")
-    rule = "`topology.file` must hold a graph, as GraphML or as a list of links; found in "
+    rule = "`topology.file` must hold a graph, as GraphML or as a list of edges; found in "
     assert re.sub(r"column \d+", "", line) == re.sub(r"column \d+", "", f"{rule}`{path}`: {why}.")
 
 

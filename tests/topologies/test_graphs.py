@@ -17,7 +17,7 @@ from scipy.stats import binomtest, chisquare
 from torch import Tensor
 
 from badger_sweeps.core.settings import explain
-from badger_sweeps.topologies.base import Topology, adjacency, listening
+from badger_sweeps.topologies.base import Topology, adjacency, from_networkx
 from badger_sweeps.topologies.complete import Complete
 from badger_sweeps.topologies.directed_ring import DirectedRing
 from badger_sweeps.topologies.disconnected import Disconnected
@@ -26,7 +26,7 @@ from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.topologies.ring import Ring
 from badger_sweeps.topologies.small_world import SmallWorld
 from badger_sweeps.topologies.star import Star
-from badger_sweeps.topologies.strongly_connected import StronglyConnected, _everybody_heard
+from badger_sweeps.topologies.strongly_connected import StronglyConnected, _probability_all_send
 from tests.choices import choices_of, small
 
 SIZES = st.integers(2, 20).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n - 1)))
@@ -101,14 +101,14 @@ def test_strongly_connected_graphs_are(sizes: tuple[int, int], seed: int) -> Non
 
 
 def test_being_heard_is_not_enough() -> None:
-    """8 % of the graphs of 12 experts and two links in which everybody is heard are not strongly connected: 200 draws
+    """8 % of the graphs of 12 experts and two links in which every expert sends are not strongly connected: 200 draws
     without any would happen once in 10 million if the check were missing."""
     topology, generator = StronglyConnected(experts=12, links=2), stream()
     assert all(nx.is_strongly_connected(receivers_graph(topology.draw(generator))) for _ in range(200))
 
 
 @pytest.mark.parametrize(("experts", "links"), [(4, 2), (5, 3), (12, 2), (41, 2)])
-def test_the_share_in_which_everybody_is_heard_is_exact(experts: int, links: int) -> None:
+def test_the_share_in_which_all_experts_send_is_exact(experts: int, links: int) -> None:
     """In whole numbers: matrices with `links` ones a row, a zero diagonal and no empty column. What is refused rests on
     it."""
     count = sum(
@@ -116,7 +116,7 @@ def test_the_share_in_which_everybody_is_heard_is_exact(experts: int, links: int
         for j in range(experts)
     )
     expected = Fraction(count, comb(experts - 1, links) ** experts)
-    assert _everybody_heard(experts, links) == pytest.approx(float(expected), rel=1e-7)
+    assert _probability_all_send(experts, links) == pytest.approx(float(expected), rel=1e-7)
 
 
 def strongly_connected_graphs(experts: int, links: int) -> list[tuple[frozenset[int], ...]]:
@@ -206,8 +206,8 @@ def test_erdos_renyi_links_are_independent_and_equally_likely() -> None:
 
 
 def test_edges_run_from_sender_to_receiver() -> None:
-    assert sources(listening(nx.DiGraph([(0, 1), (1, 2)]))) == [set(), {0}, {1}]
-    assert sources(listening(nx.Graph([(0, 1)]))) == [{1}, {0}]
+    assert sources(from_networkx(nx.DiGraph([(0, 1), (1, 2)]))) == [set(), {0}, {1}]
+    assert sources(from_networkx(nx.Graph([(0, 1)]))) == [{1}, {0}]
 
 
 def test_disconnected_experts_hear_nothing() -> None:

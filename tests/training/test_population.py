@@ -11,7 +11,7 @@ import torch
 
 from badger_sweeps.architectures.exponential import Exponential
 from badger_sweeps.architectures.gru import GRU
-from badger_sweeps.core.random_streams import Purpose, stream
+from badger_sweeps.core.random_streams import Purpose, random_stream
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.optimizers.base import Optimizer
 from badger_sweeps.optimizers.sgd import SGD
@@ -59,7 +59,7 @@ def test_a_member_is_the_textbook_training_loop() -> None:
     head.load_state_dict({"weight": weights["weight_out"], "bias": weights["bias_out"]})
     parameters = [*cell.parameters(), *head.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=0.01)
-    listens = reference.experiment.graphs[0].float()
+    graph = reference.experiment.graphs[0].float()
 
     for record in train(members):
         games = reference.draw_games()
@@ -67,7 +67,7 @@ def test_a_member_is_the_textbook_training_loop() -> None:
         m, guess = torch.zeros(8, 5, 4), torch.zeros(8, 4)
         for _ in range(5):
             error = 3 * ((guess - y) ** 2).mean(1)
-            x = torch.cat([torch.einsum("ij,bjm->bim", listens, m) / 2, error[:, None, None].expand(8, 5, 1)], dim=2)
+            x = torch.cat([torch.einsum("ij,bjm->bim", graph, m) / 2, error[:, None, None].expand(8, 5, 1)], dim=2)
             h = torch.stack([cell(x[:, i], h[:, i]) for i in range(5)], dim=1)
             m, o = head(h).split(4, dim=2)
             guess = o.mean(1)
@@ -148,9 +148,9 @@ def test_seeds_share_targets_across_architectures_but_not_with_each_other() -> N
 
 
 def test_streams_of_one_seed_differ_by_purpose() -> None:
-    draws = [torch.rand(4, generator=stream(3, purpose)).tolist() for purpose in Purpose]
+    draws = [torch.rand(4, generator=random_stream(3, purpose)).tolist() for purpose in Purpose]
     assert len({tuple(draw) for draw in draws}) == len(Purpose)
-    assert torch.rand(4, generator=stream(3, Purpose.STATES)).tolist() == draws[Purpose.STATES]
+    assert torch.rand(4, generator=random_stream(3, Purpose.STATES)).tolist() == draws[Purpose.STATES]
 
 
 def test_members_have_their_own_weights_and_graphs() -> None:

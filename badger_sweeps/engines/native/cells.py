@@ -1,4 +1,4 @@
-"""Each architecture as the kernel sees it: its pointwise cell, what its gates read, and where its weights go."""
+"""Each architecture as the kernel needs it: its pointwise cell, what its gates read, and the offsets of its weights."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.architectures.lstm import LSTM
 from badger_sweeps.architectures.lstm_quantized import LSTMQuantized
 from badger_sweeps.architectures.tcnn import TCNN
-from badger_sweeps.engines.native.library import Layout
+from badger_sweeps.engines.native.job import Layout
 
 Reads = Literal["x", "h", "xh"]
-"""What a gate sums over: what the expert hears and the error (x), its previous activity (h), or both."""
+"""What a gate sums over: what the expert receives and the error (x), its previous activity (h), or both."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A recurrent cell, described to the kernel, but for its constants: what does not change as it is annealed.
+    """A recurrent cell, described to the kernel, without the constants, which annealing changes.
 
     Attributes:
         struct: its pointwise part in ``kernel/cells.h``.
         gates: what each gate reads, in the struct's order. Rows of `weight_ih` belong to the gates that read x, rows of
             `weight_hh` to those that read h, both in this order.
         hidden: size of the hidden state.
-        message: size of the messages; 0 for a single learner, which hears its latest guess instead.
+        message: size of the messages; 0 for a single-agent architecture, which reads its latest guess instead.
         states: pairs of the names of the architecture's states and of the kernel's arrays that hold them: ``h`` is what
             matrix products read, ``c`` what they do not, ``m`` the messages.
-        bins: into how many bins the error is sorted before it is shown; 0 for none.
-        bin_width: how wide they are.
+        bins: number of bins that quantise the error before the cell reads it; 0 for none.
+        bin_width: the width of a bin, in units of the chance error.
     """
 
     struct: str
@@ -93,7 +93,7 @@ def constants_of(architecture: Architecture) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=64)
-def places(
+def weight_offsets(
     gates: tuple[Reads, ...],
     hidden: int,
     message: int,
@@ -102,17 +102,17 @@ def places(
     names: tuple[str, ...],
     layout: Layout,
 ) -> Int[Tensor, " weight"]:
-    """Where each of a member's weights (the parameters `names`, one after another) lies in the kernel's layout."""
+    """The offset of each of a member's weights (the parameters `names`, one after another) in the kernel's layout."""
     unit, dim = torch.arange(hidden), torch.arange(dims)
     columns = torch.arange(layout.gates).view(len(gates), -1)[:, :hidden]  # gate, unit
     of_x = torch.cat([columns[gate] for gate, reads in enumerate(gates) if "x" in reads])
     of_h = torch.cat([columns[gate] for gate, reads in enumerate(gates) if "h" in reads])
-    heard = layout.hidden + torch.arange(message or dims)
-    from_heard = layout.weight + heard * layout.gates + of_x[:, None]
+    received = layout.hidden + torch.arange(message or dims)
+    from_received = layout.weight + received * layout.gates + of_x[:, None]
     messages = layout.message_weight + unit * layout.message + torch.arange(message)[:, None]
     guesses = layout.guess_weight + unit * layout.dims + dim[:, None]
     tables = {
-        "weight_ih": torch.cat([from_heard, layout.error + of_x[:, None]], dim=1),
+        "weight_ih": torch.cat([from_received, layout.error + of_x[:, None]], dim=1),
         "weight_hh": layout.weight + unit * layout.gates + of_h[:, None],
         "bias_ih": layout.bias + of_x,
         "bias_hh": layout.bias + of_h,

@@ -1,4 +1,4 @@
-"""Builds the kernel where it runs: once for each source, sizes, compiler and processor, into the user's cache."""
+"""Builds the kernel where it runs: once per source, sizes, compiler and processor, in the user's cache."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FLAGS = ("-std=c++20", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping
 
 
 class CannotBuild(Exception):
-    """The kernel cannot be had on this machine; the message says why, in one line."""
+    """The kernel cannot be built on this machine; the message says why, in one line."""
 
 
 def cache_folder() -> Path:
@@ -32,31 +32,31 @@ def cache_folder() -> Path:
 def build(sizes: Mapping[str, str | int]) -> Path:
     """The shared library of the kernel for `sizes` (the macros that the source expects), built if it is not there.
 
-    Any number of processes may ask at once: one builds, the others wait, and nobody sees half a file. The compiler is
-    ``CXX`` where that is set (arguments and all), else g++ or clang++; ``CXXFLAGS`` are added to its flags.
+    Several processes may call this at once: one builds, the others wait, and none reads an unfinished file. The
+    compiler is ``CXX`` if that is set (with its arguments), else g++ or clang++; ``CXXFLAGS`` are added to its flags.
 
     Raises:
-        CannotBuild: no compiler, none that takes the source, or no folder to write to.
+        CannotBuild: there is no compiler, none compiles the source, or the folder cannot be written to.
     """
     candidates = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]
     compilers = [command for command in map(shlex.split, candidates) if shutil.which(command[0])]
     if not compilers:
         raise CannotBuild(f"there is no C++ compiler ({' or '.join(candidates)}) on this machine")
     extra = os.environ.get("CXXFLAGS", "")
-    # Before ours, so that a -march of theirs (conda sets one) gives way to the processor that is here.
+    # The user's flags come first, so that FLAGS override their -march (conda sets one) by this processor.
     flags = [*shlex.split(extra), *FLAGS, *(f"-D{name}={value}" for name, value in sorted(sizes.items()))]
-    complaints = []
+    errors = []
     for compiler in compilers:
         try:
             return _built(compiler, flags)
         except subprocess.CalledProcessError as error:
             lines = [line for line in error.stderr.splitlines() if "error" in line] or error.stderr.splitlines()
             name = shlex.join(compiler) + (f" with CXXFLAGS={extra!r}" if extra else "")
-            complaints.append(f"{name} does not take the kernel: {lines[0] if lines else error}")
+            errors.append(f"{name} cannot compile the kernel: {lines[0] if lines else error}")
         except OSError as error:
             where = f"with `{shlex.join(compiler)}` in `{cache_folder()}`"
             raise CannotBuild(f"the kernel cannot be built {where}: {error.strerror or error}") from error
-    raise CannotBuild(complaints[0])
+    raise CannotBuild(errors[0])
 
 
 def _built(compiler: list[str], flags: list[str]) -> Path:
@@ -69,13 +69,16 @@ def _built(compiler: list[str], flags: list[str]) -> Path:
     with FileLock(library.with_suffix(".lock")):
         if not library.exists():
             with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-                for name, text in source.items():  # what the key was made from, though files may change meanwhile
+                for (
+                    name,
+                    text,
+                ) in source.items():  # the text that was hashed; the files may have changed
                     (Path(folder) / name).write_text(text)
                 unfinished = Path(folder) / library.name
                 command = [*compiler, *flags, str(Path(folder) / "rollout.cpp"), "-o", str(unfinished)]
                 subprocess.run(command, check=True, capture_output=True, text=True)
                 with unfinished.open("rb") as file:
-                    os.fsync(file.fileno())  # loading a library that lost its end in a power cut would kill the process
+                    os.fsync(file.fileno())  # loading a library that a power cut has truncated would kill the process
                 unfinished.replace(library)
     return library
 
@@ -88,7 +91,7 @@ def _version(compiler: tuple[str, ...]) -> str:
 
 @cache
 def _processor() -> str:
-    """What -march=native depends on: homes are shared between machines that differ."""
+    """The processor that -march=native compiles for: machines that share a home may differ in it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

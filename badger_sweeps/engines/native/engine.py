@@ -1,7 +1,8 @@
-"""The native engine as the rest of the program sees it."""
+"""The native engine: checks what it is given, and has the kernel compute it."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -24,9 +25,9 @@ from badger_sweeps.engines.base import (
     chosen_steps,
     cost,
 )
-from badger_sweeps.engines.native.cells import Cell, cell_of, constants_of, places
+from badger_sweeps.engines.native.cells import Cell, cell_of, constants_of, weight_offsets
 from badger_sweeps.engines.native.compiler import CannotBuild
-from badger_sweeps.engines.native.library import Job, Library, library
+from badger_sweeps.engines.native.library import Library, library
 from badger_sweeps.engines.reference import Reference
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
@@ -36,31 +37,30 @@ from badger_sweeps.readouts.weighted import Weighted
 from badger_sweeps.rollout import Games, System
 
 ROWS_PER_TILE = 64
-"""About how many experts are played at a time: what a tile remembers should fit into the second-level cache."""
+"""Rows of a tile, about, one for each expert of each game: its memory should fit into the second-level cache."""
 CHUNKS = 16
-"""A member's games are cut into at most so many tasks, whatever the number of cores: their sums are what it gives."""
+"""Most tasks per member. It does not depend on the number of cores, since it decides the order of summation."""
 CHUNK_NUMBERS = 2**21
-"""How many gradients a member's tasks may hold together: large networks are cut into fewer."""
+"""Most numbers in the gradients of a member's tasks together: large networks have fewer tasks."""
 OPERATIONS_PER_THREAD = 2e7
-"""A thread with less to do takes longer to start than it saves; that is about 0.2 milliseconds of work."""
-ERRORS, READOUTS = (MeanSquaredError, MeanAbsoluteError), (Mean, Weighted)
-"""What the kernel knows."""
-SERVED = ("AVX2", "AVX512")
-"""What PyTorch calls the processors on which the kernel pays."""
+"""Least work of a thread, about 0.2 milliseconds: with less, starting the thread takes longer than it saves."""
+LOSSES, READOUTS = (MeanSquaredError, MeanAbsoluteError), (Mean, Weighted)
+"""The types that the kernel implements."""
+CAPABILITIES = ("AVX2", "AVX512")
+"""PyTorch's names of the instruction sets with which the kernel is faster than PyTorch."""
 VECTORS = {8: "AVX2", 16: "AVX-512"}
-"""What the kernel was built for, by the floats in a vector."""
+"""The instruction set of a built kernel, by the number of floats in its vectors."""
 
 
 @settings
 class Native(Engine):
-    """A C++ kernel, built on first use: the whole rollout and its gradients for a few games at a time, in the cache.
+    """A C++ kernel, built on first use: the rollout and its gradients, a few games at a time, in the processor's cache.
 
-    It serves the recurrent architectures on a CPU with AVX2 or AVX-512, in all that an engine offers; `resolve` hands
-    everything else to `Reference`. Results agree with the reference's up to float rounding, and do not depend on the
-    number of threads.
+    It runs the recurrent architectures on a CPU with AVX2 or AVX-512; for everything else `resolve` returns
+    `Reference`. Results agree with the reference's up to float rounding, and do not depend on the number of threads.
 
     Args:
-        threads: how many play; null for one per core that the process may use.
+        threads: number of threads; null for one per core that the process may use.
     """
 
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
@@ -73,22 +73,22 @@ class Native(Engine):
             return f"the native engine has no cell for {type(system.architecture).__name__}"
         if (part := _unknown(system)) is not None:
             return f"the native engine does not know {part}"
-        if capability not in SERVED:
+        if capability not in CAPABILITIES:
             return f"the native engine needs a CPU with AVX2 or AVX-512; found {capability}"
         try:
             library(cell.struct, cell.hidden, cell.message, system.task.dims)
         except CannotBuild as error:
             return str(error)
         except (OSError, ValueError, AttributeError, RuntimeError) as error:
-            return f"the kernel cannot be had: {' '.join(str(error).split())}"
+            return f"the kernel cannot be loaded: {' '.join(str(error).split())}"
         return None
 
     def resolve(self, system: System, device: torch.device) -> ResolvedEngine:
         reason = self.refusal(system, device)
         if reason is not None:
-            engine, words = Reference().resolve(system, device)
-            return ResolvedEngine(engine, f"{words}, since {reason}")
-        torch.set_num_threads(1)  # what is left to PyTorch is too small to share
+            engine, description = Reference().resolve(system, device)
+            return ResolvedEngine(engine, f"{description}, since {reason}")
+        torch.set_num_threads(1)  # what PyTorch still computes is too small to share among threads
         cell = _cell(system)
         vectors = VECTORS[library(cell.struct, cell.hidden, cell.message, system.task.dims).lanes]
         return ResolvedEngine(self, f"native engine ({vectors}, {_threads(self.thread_count)})")
@@ -141,12 +141,12 @@ class Native(Engine):
     def _run(
         self, objective: OuterObjective, parameters: Weights, games: Games, parts: int, wanted: dict[str, Tensor]
     ) -> Float[Tensor, "population sum"]:
-        """Let the kernel play the games, with gradients of so many parts, and fill in the arrays `wanted`.
+        """Have the kernel compute the games, the gradients of `parts` parts, and the arrays `wanted`, which it fills.
 
-        Gives each member's gradients, part after part, followed by the error in each dimension after the last step.
+        Returns each member's gradients, part after part, then the error in each dimension after the last step.
         """
         system, members = objective.system, len(parameters.flat)
-        if (part := _unknown(system)) is not None:  # a rule may have put another objective in its place since `resolve`
+        if (part := _unknown(system)) is not None:  # a rule may have replaced the objective since `resolve`
             raise TypeError(f"the native engine does not know {part}")
         shape = _Shape(
             members=members,
@@ -166,12 +166,12 @@ class Native(Engine):
         elements, graphs = prepared.elements, objective.adjacency
         arrays = {
             **wanted,
-            "place": prepared.place,
+            "offsets": prepared.offsets,
             "values": _array("values", parameters.flat, elements["values"]),
             "adjacency": _array("adjacency", graphs[:1] if shape.shared_graph else graphs, elements["adjacency"]),
         }
-        played = {"targets": games.targets, **{array: games.state[name] for name, array in prepared.states}}
-        for name, tensor in played.items():
+        inputs = {"targets": games.targets, **{array: games.state[name] for name, array in prepared.states}}
+        for name, tensor in inputs.items():
             arrays[name] = _array(name, tensor[:1] if shape.shared_games else tensor, elements[name])
         arrays["sums"] = sums = torch.empty(members, parts * parameters.flat.shape[1] + task.dims)
         prepared.kernel.run(prepared.job, constants_of(system.architecture), arrays)
@@ -179,7 +179,7 @@ class Native(Engine):
 
 
 class _Shape(NamedTuple):
-    """How much is played."""
+    """Sizes of a batch, on which the job depends."""
 
     members: int
     games: int
@@ -192,14 +192,15 @@ class _Shape(NamedTuple):
 
 
 class _Prepared(NamedTuple):
-    """What does not change from batch to batch."""
+    """What is the same for all batches of one shape."""
 
     kernel: Library
-    job: Job
-    place: Int[Tensor, " weight"]
+    job: ctypes.Structure
+    offsets: Int[Tensor, " weight"]
     states: tuple[tuple[str, str], ...]
-    """Pairs of the names of states, and of the kernel's arrays of what they start at."""
+    """Pairs of a state's name and the name of the kernel's array that holds its initial value."""
     elements: Mapping[str, int]
+    """The number of elements of each array."""
 
 
 @lru_cache(maxsize=16)
@@ -213,39 +214,39 @@ def _prepare(
     shape: _Shape,
     threads: int,
 ) -> _Prepared:
-    """Nothing that is annealed is among what decides: a run is prepared once.
+    """The job for these sizes. No argument is annealed, so that a run is prepared once.
 
-    `orders` and `scales` are those of the loss and of what the learner is told.
+    `orders` and `scales` are those of the loss and of the feedback.
     """
     members, games, experts = shape[:3]
     kernel = library(cell.struct, cell.hidden, cell.message, dims)
-    place = places(cell.gates, cell.hidden, cell.message, dims, experts, names, kernel.layout)
+    offsets = weight_offsets(cell.gates, cell.hidden, cell.message, dims, experts, names, kernel.layout)
     tile = max(1, min(ROWS_PER_TILE // experts, games))
-    operations = 2.0 * cost(shape.parts) * len(place) * members * games * experts * shape.inner_steps
-    job = Job(
-        members=members,
-        games=games,
-        experts=experts,
-        steps=shape.inner_steps,
-        loss_steps=shape.loss_steps,
-        loss_order=orders[0],
-        told_order=orders[1],
-        weights=len(place),
-        weighted=int(weighted),
-        chunks=max(1, min(CHUNKS, -(-games // tile), CHUNK_NUMBERS // (len(place) * max(1, shape.parts)))),
-        tile_games=tile,
-        threads=max(1, min(threads, int(operations / OPERATIONS_PER_THREAD))),
-        parts=shape.parts,
-        shared_games=int(shape.shared_games),
-        shared_graph=int(shape.shared_graph),
-        bins=cell.bins,
-        bin_width=cell.bin_width,
-        loss_scale=scales[0],
-        told_scale=scales[1],
-    )
+    operations = 2.0 * cost(shape.parts) * len(offsets) * members * games * experts * shape.inner_steps
+    numbers = {
+        "members": members,
+        "games": games,
+        "experts": experts,
+        "steps": shape.inner_steps,
+        "loss_steps": shape.loss_steps,
+        "loss_order": orders[0],
+        "feedback_order": orders[1],
+        "weights": len(offsets),
+        "weighted": int(weighted),
+        "chunks": max(1, min(CHUNKS, -(-games // tile), CHUNK_NUMBERS // (len(offsets) * max(1, shape.parts)))),
+        "tile_games": tile,
+        "threads": max(1, min(threads, int(operations / OPERATIONS_PER_THREAD))),
+        "parts": shape.parts,
+        "shared_games": int(shape.shared_games),
+        "shared_graph": int(shape.shared_graph),
+        "bins": cell.bins,
+        "bin_width": cell.bin_width,
+        "loss_scale": scales[0],
+        "feedback_scale": scales[1],
+    }
     each = (1 if shape.shared_games else members) * games
     elements = {
-        "values": members * len(place),
+        "values": members * len(offsets),
         "adjacency": (1 if shape.shared_graph else members) * experts**2,
         "targets": each * dims,
         "h0": each * experts * cell.hidden,
@@ -253,22 +254,22 @@ def _prepare(
         "m0": each * experts * cell.message,
     }
     states = tuple((name, f"{array}0") for name, array in cell.states)
-    return _Prepared(kernel, job, place, states, elements)
+    return _Prepared(kernel, kernel.job(numbers), offsets, states, elements)
 
 
 def _unknown(system: System) -> str | None:
-    """What the kernel does not know of a system, beside its cell; None if it knows all.
+    """The name of a loss, feedback or readout that the kernel does not implement; None if there is none.
 
-    Types are compared exactly: a subclass may score or combine otherwise.
+    Types are compared exactly: a subclass may compute something else.
     """
-    for part, kinds in ((system.loss, ERRORS), (system.feedback, ERRORS), (system.readout, READOUTS)):
+    for part, kinds in ((system.loss, LOSSES), (system.feedback, LOSSES), (system.readout, READOUTS)):
         if type(part) not in kinds:
             return type(part).__name__
     return None
 
 
 def _shared(tensor: Tensor) -> bool:
-    """Whether all members have the same, held once."""
+    """Whether all members share one value, which is held once."""
     return len(tensor) == 1 or tensor.stride(0) == 0
 
 
@@ -280,7 +281,12 @@ def _cell(system: System) -> Cell:
 
 
 def _array(name: str, tensor: Tensor, elements: int) -> Tensor:
-    """As the kernel reads it, which would take other types for floats and read past the end of what is shorter."""
+    """The tensor as the kernel reads it, checked: the kernel would read other types as floats, and past a short end.
+
+    Raises:
+        ValueError: it has another number of elements.
+        TypeError: it is not of float32, or not on the CPU.
+    """
     if tensor.numel() != elements:
         raise ValueError(f"`{name}` must have {elements} elements; found the shape {tuple(tensor.shape)}")
     if tensor.dtype != torch.float32 or tensor.device.type != "cpu":

@@ -1,8 +1,8 @@
 // The recurrent cells, pointwise: everything about them that is not a matrix product.
 //
-// A cell has GATES pre-activations per hidden unit, each a sum over what it reads: the previous activity h (FROM_H), what it
-// hears and the error (FROM_X), or both. `forward` turns them into the next state and leaves in `p` what `backward` needs;
-// `backward` turns them into gradients. A new cell is one more of these structs and its description in ../cells.py.
+// A cell has GATES pre-activations per hidden unit, each a sum over what it reads: the previous activity h (FROM_H), what the
+// expert receives and the error (FROM_X), or both. `forward` turns them into the next state and leaves in `p` what `backward`
+// needs; `backward` turns them into gradients. A new cell is one more of these structs and its description in ../cells.py.
 #pragma once
 #include "vectors.h"
 

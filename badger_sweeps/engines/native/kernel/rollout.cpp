@@ -1,23 +1,23 @@
 // T inner steps of a population of recurrent experts, and their gradients by backpropagation through time.
 //
-// The work is cut into tasks, one for each member and chunk of its games, and a task into tiles of a few games. A tile plays all of
-// its T steps, forwards and then backwards, before the next begins, so that what it must remember stays in the processor's
-// second-level cache. Each task sums its own gradients; at the end a member's tasks are added up in a fixed order, so that
-// the result does not depend on how many threads there were or which of them took which task.
+// The work is cut into tasks, one for each member and chunk of its games, and a task into tiles of a few games. A thread computes
+// all T steps of a tile, forwards and then backwards, before it begins the next, so that the tile's memory stays in the
+// processor's second-level cache. Each task sums its gradients; at the end a member's tasks are added up in a fixed order, so
+// that the result does not depend on the number of threads, or on which of them computed which task.
 //
 // A tile's memory: one row for each expert of each of its games.
 //
 //            x(t), t = 0..T                              gates(t), t = 0..T-1               c(t), t = 0..T
 //            +---------------+----------------+          +--------+--------+-----+          +----------------+
-//   row 0    | activity h    | what is heard  |          | gate 0 | gate 1 | ... |          | private state  |  game 0, expert 0
+//   row 0    | activity h    | received       |          | gate 0 | gate 1 | ... |          | private state  |  game 0, expert 0
 //   row 1    |               |                |          |        |        |     |          |                |  game 0, expert 1
 //    ...     +---------------+----------------+          +--------+--------+-----+          +----------------+
-//             H = HIDDEN      HEARD: messages,            first pre-activations, then         of cells that
+//             H = HIDDEN      RECEIVED: messages,         first pre-activations, then         of cells that
 //             columns         or the latest guess         what `backward` needs               have one
 //
-// and one row for each game: guess(t), the mean activity that it was read from, and the error that was shown. All experts of a
-// game are shown the same error, so error and bias are no columns of x: the gates' sums start at  bias + error * its weights.
-// Columns are padded with zeros to whole vectors (H, X, M, D below), and a padded column never reaches one that is not.
+// and one row for each game: guess(t), the mean activity that it was read from, and error(t), the error of guess(t). All experts
+// of a game receive the same error, so error and bias are no columns of x: the gates' sums start at  bias + error * its weights.
+// Columns are padded with zeros to whole vectors (H, X, M, D in layout.h), and a padded column never reaches one that is not.
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -28,60 +28,20 @@
 #include <utility>
 #include <vector>
 #include "cells.h"
+#include "job.h"
+#include "layout.h"
 #include "products.h"
 
-// Given by the compiler's command line: CELL, HIDDEN, MESSAGE (0: no messages, the latest guess is heard), DIMS.
-constexpr int GATES = CELL::GATES, HEARD = MESSAGE ? MESSAGE : DIMS;
-constexpr int H = round_up(HIDDEN, LANES), X = round_up(HEARD, HALF), M = round_up(MESSAGE, HALF), D = round_up(DIMS, HALF);
-constexpr int G = GATES * H, ROW = round_up(H + X, LANES);
+// The edges of expert i are number begin[i] to begin[i + 1] - 1: the other expert, and the entry of the adjacency matrix.
+struct Graph { int *begin, *other; float* coefficient; };
 
-// Where each matrix lies among a member's weights in padded form. Python reads this to place the weights by name.
-struct Layout {
-    int hidden = H, gates = G, message = M, dims = D;  // row lengths
-    int weight = 0;                            // [h ; heard][gate, unit]
-    int error = round_up(H + HEARD, 8) * G;    // [gate, unit]; blocks of rows overrun what is above
-    int bias = error + G;                      // [gate, unit]
-    int message_weight = bias + G;             // [h][message]
-    int message_bias = message_weight + H * M;
-    int guess_weight = message_bias + M;       // [h][dim]
-    int guess_bias = guess_weight + H * D;
-    int readout = guess_bias + D;              // [expert]
-};
-constexpr Layout AT;
-
-// One call. Arrays are C-contiguous, with the axes given; those marked ? may be null.
-struct Job {
-    int members, games, experts, steps, loss_steps, loss_order, told_order, weights, weighted, bins, chunks, tile_games, threads;
-    int parts;             // how many gradients of each member are wanted; 0: none
-    int shared_games, shared_graph;  // whether all members play the same games, on the same graph: the member axis is then 1
-    float loss_scale, told_scale, bin_width, constants[3];
-    const int* place;      // weight: where in Layout
-    const float* values;   // member, weight
-    const float* adjacency;   // member, expert, expert: row i averages what expert i hears
-    const float* targets;  // member, game, dim
-    const float* h0;       // ? member, game, expert, hidden: the first activity,
-    const float* c0;       // ? the first private state
-    const float* m0;       // ? member, game, expert, message: and the first messages; zero where not given
-    const float* cotangents;  // ? part, member, game, dim: what each gradient weighs the losses with; null: their mean
-    float* sums;           // member, (part, weight) and then dim: gradients, and the error after the last step
-    float* losses;         // ? member, game, dim: the error averaged over the last loss_steps steps
-    float* guesses;        // ? step, member, game, dim
-    const int* kept;       // ? step: its place among those whose states are kept, or -1
-    float *kept_h, *kept_c, *kept_m;  // ? kept step, member, game, expert, hidden or message
-    float* partial;        // member, chunk, (part, weight) and then dim: what each task adds to `sums`
-    char* workspace;       // thread, workspace_size(job) bytes
-};
-
-// At expert i: links begin[i] to begin[i + 1], each with another expert.
-struct Graph { int *begin, *other; float* share; };
-
-// Calls f with the number of each of the cell's spans, known to the compiler.
+// Calls f with the index of each of the cell's spans, a compile-time constant.
 template <class F> static void each_span(F f) {
     [&]<size_t... I>(std::index_sequence<I...>) { (f(std::integral_constant<size_t, I>{}), ...); }
     (std::make_index_sequence<std::size(CELL::SPANS)>{});
 }
 constexpr int reads_from(Span span) { return span.reads == FROM_X ? H : 0; }  // columns of x
-constexpr int reads_to(Span span) { return span.reads == FROM_H ? H : H + HEARD; }
+constexpr int reads_to(Span span) { return span.reads == FROM_H ? H : H + RECEIVED; }
 
 static void zero(float* values, size_t count) { memset(values, 0, count * sizeof(float)); }
 
@@ -106,22 +66,23 @@ template <class V> static V sum_rows(const float* from, int rows, int stride) {
 struct Worker {
     const Job& job;
     const int T, E, B;
-    const int many, capacity;  // games and rows of a full tile, in blocks of 8
-    const int slots;           // how many steps' states are remembered: all, or, without gradients, the latest two
-    int member = -1, source = 0, first = 0, games = 0, rows = 0;  // source: the member whose games are played
-    float share = 1;           // the sum of the readout's weights
-    float *w, *dw, *weight_back, *message_back, *guess_back, *guess_start;  // weights; transposed, for the way back
+    const int game_capacity, row_capacity;  // games and rows of a full tile, rounded up to blocks of 8
+    const int slots;           // number of steps whose states are kept: all, or, without gradients, the latest two
+    int member = -1, game_member = 0, first = 0, games = 0, rows = 0;  // game_member: the index of the games, 0 if shared
+    float readout_sum = 1;     // the sum of the readout's weights
+    float *w, *dw, *weight_back, *message_back, *guess_back, *guess_start;  // weights; transposed, for the backward pass
     float *x_, *gates_, *c_, *guess_, *mean_, *error_;                      // the tile's memory
-    float *shown, *messages, *dgates, *dh, *dc, *dheard, *dmessages, *dguess, *dmean;  // of one step
-    const float* cotangent = nullptr;  // of the part at hand: the member's games
-    int* game_of;  // of each row
-    Graph hears, heard_by;
+    float *gate_start, *messages, *dgates, *dh, *dc, *dreceived, *dmessages, *dguess, *dmean;  // of one step
+    const float* cotangent = nullptr;  // game, dim: of the member and of the part that is computed
+    int* game_of;  // row: its game in the tile
+    Graph incoming, outgoing;
 
-    // Lays out the arrays from `memory` on. From null it only counts: `end` is then how many bytes they take.
+    // Lays out the arrays from `memory` on. From null it only counts: `end` is then their size in bytes.
     Worker(const Job& job, char* memory, size_t* end = nullptr)
-        : job(job), T(job.steps), E(job.experts), B(job.games), many(round_up(job.tile_games, 8)),
-          capacity(round_up(job.tile_games * E, 8)), slots(job.parts ? T + 1 : 2) {
-        const size_t links = most_links(), states = (size_t)slots * capacity, steps = (size_t)(T + 1) * many;
+        : job(job), T(job.steps), E(job.experts), B(job.games), game_capacity(round_up(job.tile_games, 8)),
+          row_capacity(round_up(job.tile_games * E, 8)), slots(job.parts ? T + 1 : 2) {
+        const size_t edges = most_edges(), states = (size_t)slots * row_capacity;
+        const size_t steps = (size_t)(T + 1) * game_capacity;
         size_t used = 0;
         auto take = [&](size_t count) {
             float* start = memory ? (float*)(memory + used) : nullptr;
@@ -132,82 +93,86 @@ struct Worker {
         weight_back = take(G * ROW), message_back = take(M * H), guess_back = take(D * H);
         x_ = take(states * ROW), gates_ = take(states * G), c_ = take(CELL::PRIVATE ? states * H : 0);
         guess_ = take(steps * D), mean_ = take(steps * H), error_ = take(steps);
-        shown = take(many * G), dguess = take(many * D), dmean = take(many * H);
-        messages = take(capacity * M), dmessages = take(capacity * M), dheard = take(capacity * X);
-        dh = take(capacity * H), dc = take(capacity * H), dgates = take(job.parts ? capacity * G : 0);
-        game_of = (int*)take(capacity);
-        for (Graph* graph : {&hears, &heard_by}) *graph = {(int*)take(E + 1), (int*)take(links), take(links)};
+        gate_start = take(game_capacity * G), dguess = take(game_capacity * D), dmean = take(game_capacity * H);
+        messages = take(row_capacity * M), dmessages = take(row_capacity * M), dreceived = take(row_capacity * X);
+        dh = take(row_capacity * H), dc = take(row_capacity * H), dgates = take(job.parts ? row_capacity * G : 0);
+        game_of = (int*)take(row_capacity);
+        for (Graph* graph : {&incoming, &outgoing}) *graph = {(int*)take(E + 1), (int*)take(edges), take(edges)};
         if (end) *end = used;
         if (!memory) return;
         memset(memory, 0, used);
-        for (int row = 0; row < capacity; row++) game_of[row] = row / E;
+        for (int row = 0; row < row_capacity; row++) game_of[row] = row / E;
     }
 
-    size_t most_links() const {
+    size_t most_edges() const {
         size_t most = 0, square = (size_t)E * E, graphs = job.shared_graph ? 1 : job.members;
         for (const float* graph = job.adjacency; graph < job.adjacency + graphs * square; graph += square)
             most = std::max(most, square - std::count(graph, graph + square, 0.f));
         return most;
     }
 
-    float* x(int t) const { return x_ + (size_t)(t % slots) * capacity * ROW; }
-    float* gates(int t) const { return gates_ + (size_t)(t % slots) * capacity * G; }
-    float* c(int t) const { return c_ + (size_t)(t % slots) * capacity * H; }
-    float* guess(int t) const { return guess_ + (size_t)t * many * D; }
-    float* mean(int t) const { return mean_ + (size_t)t * many * H; }
-    float* error(int t) const { return error_ + (size_t)t * many; }
+    float* x(int t) const { return x_ + (size_t)(t % slots) * row_capacity * ROW; }
+    float* gates(int t) const { return gates_ + (size_t)(t % slots) * row_capacity * G; }
+    float* c(int t) const { return c_ + (size_t)(t % slots) * row_capacity * H; }
+    float* guess(int t) const { return guess_ + (size_t)t * game_capacity * D; }
+    float* mean(int t) const { return mean_ + (size_t)t * game_capacity * H; }
+    float* error(int t) const { return error_ + (size_t)t * game_capacity; }
     State state(int t, size_t row, int j) const {
         return {load(x(t) + row * ROW + j), CELL::PRIVATE ? load(c(t) + row * H + j) : Vector{}};
     }
-    // The tile's games in an array with axes member, game and `each` numbers: one that is written, or one that is read.
-    size_t mine(size_t each) const { return ((size_t)member * B + first) * each; }
-    size_t given(size_t each) const { return ((size_t)source * B + first) * each; }
+    // Where the tile begins in an array with axes member, game and `each` numbers: of results, or of given games.
+    size_t output_offset(size_t each) const { return ((size_t)member * B + first) * each; }
+    size_t input_offset(size_t each) const { return ((size_t)game_member * B + first) * each; }
 
-    // Put a member's weights in their places; build the transposes, and the lists of who hears whom.
-    void take_member(int next) {
+    // Pad a member's weights; build their transposes, and the lists of edges: each expert's senders, and its receivers.
+    void load_member(int next) {
         if (next == member) return;
-        member = next, source = job.shared_games ? 0 : member, share = job.weighted ? 0 : 1;
+        member = next, game_member = job.shared_games ? 0 : member, readout_sum = job.weighted ? 0 : 1;
         zero(w, AT.readout + E);
-        for (int k = 0; k < job.weights; k++) w[job.place[k]] += job.values[(size_t)member * job.weights + k];
+        for (int k = 0; k < job.weights; k++) w[job.offsets[k]] += job.values[(size_t)member * job.weights + k];
         for (int i = 0; i < E; i++)
-            if (job.weighted) share += w[AT.readout + i];
+            if (job.weighted) readout_sum += w[AT.readout + i];
             else w[AT.readout + i] = 1.f / E;
-        for (int d = 0; d < D; d++) guess_start[d] = w[AT.guess_bias + d] * share;
-        transpose(w + AT.weight, H + HEARD, G, weight_back, ROW);
+        for (int d = 0; d < D; d++) guess_start[d] = w[AT.guess_bias + d] * readout_sum;
+        transpose(w + AT.weight, H + RECEIVED, G, weight_back, ROW);
         transpose(w + AT.message_weight, H, M, message_back, H);
         transpose(w + AT.guess_weight, H, D, guess_back, H);
         const float* adjacency = job.adjacency + (size_t)(job.shared_graph ? 0 : member) * E * E;
-        list(hears, adjacency, E, 1), list(heard_by, adjacency, 1, E);
+        list_edges(incoming, adjacency, E, 1), list_edges(outgoing, adjacency, 1, E);
     }
 
-    void list(Graph& graph, const float* adjacency, int stride, int other_stride) const {
+    void list_edges(Graph& graph, const float* adjacency, int stride, int other_stride) const {
         int count = 0;
         for (int i = 0; i < E; graph.begin[++i] = count)
             for (int j = 0; j < E; j++)
-                if (float share = adjacency[(size_t)i * stride + (size_t)j * other_stride])
-                    graph.other[count] = j, graph.share[count++] = share;
+                if (float coefficient = adjacency[(size_t)i * stride + (size_t)j * other_stride])
+                    graph.other[count] = j, graph.coefficient[count++] = coefficient;
     }
 
-    // to[expert] = the sum over the expert's links of share * from[the other expert], in every game.
+    // to[expert] = the sum over the expert's edges of coefficient * from[the other expert], in every game.
     void gather(const Graph& graph, const float* from, int from_stride, float* to, int to_stride) const {
         for (int game = 0; game < games; game++, from += (size_t)E * from_stride)
             for (int i = 0; i < E; i++, to += to_stride)
                 for (int m = 0; m < M; m += HALF) {
                     HalfVector sum{};
-                    for (int link = graph.begin[i]; link < graph.begin[i + 1]; link++)
-                        sum += graph.share[link] * load<HalfVector>(from + (size_t)graph.other[link] * from_stride + m);
+                    for (int edge = graph.begin[i]; edge < graph.begin[i + 1]; edge++)
+                        sum += graph.coefficient[edge] * load<HalfVector>(from + (size_t)graph.other[edge] * from_stride + m);
                     store(to + m, sum);
                 }
     }
 
-    // An error is |guess - target|^ORDER, summed and scaled; `slope` is its derivative. `off` is guess - target. The order
-    // of what the learner is told may be another one than that of the loss; loops over games are compiled for each.
-    template <int ORDER> static float deviation(float off) { return ORDER == 2 ? off * off : __builtin_fabsf(off); }
-    template <int ORDER> static float slope(float off) { return ORDER == 2 ? 2 * off : (off > 0) - (off < 0); }
+    // An error is |difference|^ORDER, difference = guess - target, summed and scaled; `slope` is its derivative. The order of
+    // the feedback may differ from that of the loss; loops over games are compiled for each.
+    template <int ORDER> static float deviation(float difference) {
+        return ORDER == 2 ? difference * difference : __builtin_fabsf(difference);
+    }
+    template <int ORDER> static float slope(float difference) {
+        return ORDER == 2 ? 2 * difference : (difference > 0) - (difference < 0);
+    }
 
-    // Calls f with the order, known to the compiler, and with each of the tile's games, its guess after step t and its target.
+    // Calls f with the order, a compile-time constant, and with each of the tile's games, its guess after step t and its target.
     template <class F> void each_game(int order, int t, F f) const {
-        const float *to = guess(t), *target = job.targets + given(DIMS);
+        const float *to = guess(t), *target = job.targets + input_offset(DIMS);
         auto all = [&](auto known) {
             for (int game = 0; game < games; game++) f(known, game, to + (size_t)game * D, target + (size_t)game * DIMS);
         };
@@ -220,52 +185,52 @@ struct Worker {
     void forward() {
         start();
         for (int t = 0; t < T; t++) {
-            show(t);
+            feed_error(t);
             each_span([&](auto index) {
                 constexpr Span span = CELL::SPANS[index];
                 constexpr int from = reads_from(span), column = span.first * H;
                 product<span.gates * H>(rows, {x(t) + from, ROW, 1}, reads_to(span) - from, w + AT.weight + from * G + column, G,
-                                        gates(t) + column, G, FromGroup{shown + column, G, game_of});
+                                        gates(t) + column, G, FromGroup{gate_start + column, G, game_of});
             });
             advance(t);
             product<D>(games, {mean(t + 1), H, 1}, H, w + AT.guess_weight, D, guess(t + 1), D, FromGroup{guess_start, 0, game_of});
             if (MESSAGE && (t + 1 < T || job.kept_m)) {
                 product<M>(rows, {x(t + 1), ROW, 1}, H, w + AT.message_weight, M, messages, M,
                            FromGroup{w + AT.message_bias, 0, game_of});
-                gather(hears, messages, M, x(t + 1) + H, ROW);
+                gather(incoming, messages, M, x(t + 1) + H, ROW);
             }
-            hand_back(t);
+            write_trace(t);
         }
     }
 
     void start() {
-        zero(x(0), (size_t)capacity * ROW), zero(guess(0), many * D), zero(messages, capacity * M);
-        if (CELL::PRIVATE) zero(c(0), (size_t)capacity * H);
-        copy_rows(rows, HIDDEN, job.h0 ? job.h0 + given(E * HIDDEN) : nullptr, HIDDEN, x(0), ROW);
-        copy_rows(rows, HIDDEN, job.c0 ? job.c0 + given(E * HIDDEN) : nullptr, HIDDEN, c(0), H);
-        copy_rows(rows, MESSAGE, job.m0 ? job.m0 + given(E * MESSAGE) : nullptr, MESSAGE, messages, M);
+        zero(x(0), (size_t)row_capacity * ROW), zero(guess(0), game_capacity * D), zero(messages, row_capacity * M);
+        if (CELL::PRIVATE) zero(c(0), (size_t)row_capacity * H);
+        copy_rows(rows, HIDDEN, job.h0 ? job.h0 + input_offset(E * HIDDEN) : nullptr, HIDDEN, x(0), ROW);
+        copy_rows(rows, HIDDEN, job.c0 ? job.c0 + input_offset(E * HIDDEN) : nullptr, HIDDEN, c(0), H);
+        copy_rows(rows, MESSAGE, job.m0 ? job.m0 + input_offset(E * MESSAGE) : nullptr, MESSAGE, messages, M);
         for (int row = 0; row < rows; row++)
             for (int j = 0; j < H; j += LANES) store(x(0) + (size_t)row * ROW + j, CELL::start(state(0, row, j)).h);
-        if (MESSAGE) gather(hears, messages, M, x(0) + H, ROW);
+        if (MESSAGE) gather(incoming, messages, M, x(0) + H, ROW);
     }
 
-    // What all experts of a game are shown: the error of its latest guess. The gates' sums start from it.
-    void show(int t) {
+    // The error of each game's latest guess, which all its experts receive: the gates' sums start from it.
+    void feed_error(int t) {
         for (int game = 0; game < games; game++) {
             float e = 0;
             // Not by `each_game`: how compilers fuse and round this sum depends on how it is written.
             for (int d = 0; d < DIMS; d++) {
-                float off = guess(t)[game * D + d] - job.targets[given(DIMS) + game * DIMS + d];
-                e += job.told_order == 2 ? deviation<2>(off) : deviation<1>(off);
+                float difference = guess(t)[game * D + d] - job.targets[input_offset(DIMS) + game * DIMS + d];
+                e += job.feedback_order == 2 ? deviation<2>(difference) : deviation<1>(difference);
             }
-            e *= job.told_scale / DIMS;
+            e *= job.feedback_scale / DIMS;
             if (job.bins) {
                 float bin = __builtin_floorf(e / job.bin_width);
                 e = ((bin < 0 ? 0 : bin > job.bins - 1 ? job.bins - 1 : bin) + .5f) * job.bin_width;
             }
             error(t)[game] = e;
             for (int j = 0; j < G; j += LANES)
-                store(shown + game * G + j, load(w + AT.bias + j) + e * load(w + AT.error + j));
+                store(gate_start + game * G + j, load(w + AT.bias + j) + e * load(w + AT.error + j));
         }
         if (!MESSAGE) copy_rows(games, DIMS, guess(t), D, x(t) + H, ROW);
     }
@@ -290,13 +255,13 @@ struct Worker {
             }
     }
 
-    void hand_back(int t) const {
+    void write_trace(int t) const {
         const size_t all = (size_t)job.members * B;
-        if (job.guesses) copy_rows(games, DIMS, guess(t + 1), D, job.guesses + t * all * DIMS + mine(DIMS), DIMS);
+        if (job.guesses) copy_rows(games, DIMS, guess(t + 1), D, job.guesses + t * all * DIMS + output_offset(DIMS), DIMS);
         if (!job.kept || job.kept[t] < 0) return;
         auto keep = [&](int columns, const float* from, int stride, float* to) {
             const size_t each = (size_t)E * columns;
-            if (to) copy_rows(rows, columns, from, stride, to + job.kept[t] * all * each + mine(each), columns);
+            if (to) copy_rows(rows, columns, from, stride, to + job.kept[t] * all * each + output_offset(each), columns);
         };
         keep(HIDDEN, x(t + 1), ROW, job.kept_h), keep(HIDDEN, c(t + 1), H, job.kept_c), keep(MESSAGE, messages, M, job.kept_m);
     }
@@ -304,7 +269,8 @@ struct Worker {
     // ---- Backwards ----
 
     void backward() {
-        zero(dw, AT.readout + E), zero(dh, (size_t)capacity * H), zero(dc, (size_t)capacity * H), zero(dguess, many * D);
+        zero(dw, AT.readout + E), zero(dh, (size_t)row_capacity * H), zero(dc, (size_t)row_capacity * H);
+        zero(dguess, game_capacity * D);
         for (int t = T - 1; t >= 0; t--) {
             if (t >= T - job.loss_steps) through_loss(t + 1);
             through_guess(t + 1);
@@ -314,7 +280,7 @@ struct Worker {
                 for (int m = 0; m < M; m += HALF) add(dw + AT.message_bias + m, sum_rows<HalfVector>(dmessages + m, rows, M));
             }
             through_cell(t);
-            through_shown(t);
+            through_error(t);
             through_products(t);
         }
     }
@@ -337,18 +303,18 @@ struct Worker {
         for (int game = 0; game < games; game++) {
             float from_bias = 0;
             for (int d = 0; d < DIMS; d++) {
-                dw[AT.guess_bias + d] += dguess[game * D + d] * share;
+                dw[AT.guess_bias + d] += dguess[game * D + d] * readout_sum;
                 from_bias += dguess[game * D + d] * w[AT.guess_bias + d];
             }
             for (int i = 0; i < E; i++) {
                 const size_t row = (size_t)game * E + i;
-                Vector agreement{};
+                Vector dreadout{};
                 for (int j = 0; j < H; j += LANES) {
                     Vector d = load(dmean + game * H + j);
                     add(dh + row * H + j, w[AT.readout + i] * d);
-                    if (job.weighted) agreement += load(x(t) + row * ROW + j) * d;
+                    if (job.weighted) dreadout += load(x(t) + row * ROW + j) * d;
                 }
-                if (job.weighted) dw[AT.readout + i] += total(agreement) + from_bias;
+                if (job.weighted) dw[AT.readout + i] += total(dreadout) + from_bias;
             }
         }
     }
@@ -368,8 +334,8 @@ struct Worker {
     }
 
     // To the bias, to the error's weights and, through the error, to the guess that it was the error of.
-    void through_shown(int t) {
-        each_game(job.told_order, t, [&](auto order, int game, const float* guess, const float* target) {
+    void through_error(int t) {
+        each_game(job.feedback_order, t, [&](auto order, int game, const float* guess, const float* target) {
             const float* of_game = dgates + (size_t)game * E * G;
             Vector to_error{};
             for (int j = 0; j < G; j += LANES) {
@@ -378,14 +344,14 @@ struct Worker {
                 add(dw + AT.error + j, error(t)[game] * d);
                 to_error += d * load(w + AT.error + j);
             }
-            const float each = job.bins ? 0 : total(to_error) * job.told_scale / DIMS;  // nothing passes through a bin
+            const float each = job.bins ? 0 : total(to_error) * job.feedback_scale / DIMS;  // nothing passes through a bin
             for (int d = 0; d < DIMS; d++) dguess[game * D + d] = each * slope<order>(guess[d] - target[d]);
         });
     }
 
-    // To the weights and, unless this is the first step, to the activity and to what was heard.
+    // To the weights and, unless this is the first step, to the activity and to what the expert received.
     void through_products(int t) {
-        zero(dheard, (size_t)capacity * X);
+        zero(dreceived, (size_t)row_capacity * X);
         each_span([&](auto index) {
             constexpr Span span = CELL::SPANS[index];
             constexpr int from = reads_from(span), column = span.first * H, depth = span.gates * H;
@@ -394,10 +360,11 @@ struct Worker {
             product<depth>(reads_to(span) - from, {x(t) + from, 1, ROW}, rows, d, G, weight, G, FromMatrix{weight, G});
             if (t == 0) return;
             if constexpr (span.reads & FROM_H) product<H>(rows, {d, G, 1}, depth, back, ROW, dh, H, FromMatrix{dh, H});
-            if constexpr (span.reads & FROM_X) product<X>(rows, {d, G, 1}, depth, back + H, ROW, dheard, X, FromMatrix{dheard, X});
+            if constexpr (span.reads & FROM_X)
+                product<X>(rows, {d, G, 1}, depth, back + H, ROW, dreceived, X, FromMatrix{dreceived, X});
         });
-        if (MESSAGE) gather(heard_by, dheard, X, dmessages, M);
-        else for (int k = 0; k < games * D; k += HALF) add(dguess + k, load<HalfVector>(dheard + k));  // X is D
+        if (MESSAGE) gather(outgoing, dreceived, X, dmessages, M);
+        else for (int k = 0; k < games * D; k += HALF) add(dguess + k, load<HalfVector>(dreceived + k));  // X is D
     }
 
     // ---- One task: a member's games, or a part of them ----
@@ -409,27 +376,27 @@ struct Worker {
         float* sums = job.partial + task * (gradients + DIMS);
         double loss[DIMS] = {};
         zero(sums, gradients);
-        take_member(task / job.chunks);
+        load_member(task / job.chunks);
         for (first = (int)((long)tiles * chunk / job.chunks) * job.tile_games; first < end; first += job.tile_games) {
             games = std::min(job.tile_games, B - first), rows = games * E;
             forward();
             each_game(job.loss_order, T, [&](auto order, int, const float* guess, const float* target) {
                 for (int d = 0; d < DIMS; d++) loss[d] += deviation<order>(guess[d] - target[d]);
             });
-            if (job.losses) hand_back_losses();
+            if (job.losses) write_losses();
             for (int part = 0; part < job.parts; part++) {
                 const size_t before = ((size_t)part * job.members + member) * B * DIMS;
                 cotangent = job.cotangents ? job.cotangents + before : nullptr;
                 backward();
                 float* sum = sums + (size_t)part * job.weights;
-                for (int k = 0; k < job.weights; k++) sum[k] += dw[job.place[k]];
+                for (int k = 0; k < job.weights; k++) sum[k] += dw[job.offsets[k]];
             }
         }
         for (int d = 0; d < DIMS; d++) sums[gradients + d] = (float)(loss[d] * job.loss_scale / B);
     }
 
-    void hand_back_losses() const {
-        float* losses = job.losses + mine(DIMS);
+    void write_losses() const {
+        float* losses = job.losses + output_offset(DIMS);
         const float scale = job.loss_scale / job.loss_steps;
         zero(losses, (size_t)games * DIMS);
         for (int t = T - job.loss_steps + 1; t <= T; t++)
@@ -446,6 +413,9 @@ extern const Layout layout;
 extern const int job_size, lanes;
 const Layout layout;
 const int job_size = sizeof(Job), lanes = LANES;
+
+const char* job_fields() { return JOB(DESCRIBE_REQUIRED, DESCRIBE_OPTIONAL); }
+const char* layout_fields() { return LAYOUT(DESCRIBE_OFFSET); }
 
 size_t workspace_size(const Job* job) {
     size_t size;
@@ -468,7 +438,7 @@ void run(const Job* job) {
     try {
         for (int thread = 1; thread < std::min(job->threads, tasks); thread++) threads.emplace_back(work, thread);
     } catch (const std::system_error&) {
-        // The system gives no more threads: those there are do the work.
+        // The system starts no more threads: those that run do the work.
     }
     work(0);
     for (auto& thread : threads) thread.join();
