@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from badger_sweeps.measures.bounds import TimeBound
 from badger_sweeps.measures.escape import escape_iteration, solved_iteration
 from badger_sweeps.measures.staircase import Staircase
-from badger_sweeps.search.pruning import CensoredBound, Pruning, Standing
+from badger_sweeps.search.pruning import CensoredBound, Pruning, TrainingProgress
 from badger_sweeps.search.racing import Race
-from badger_sweeps.search.work import VERDICTS
+from badger_sweeps.search.work import PRUNING_CHECKS
 from badger_sweeps.tasks.guessing_game import GuessingGame
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -60,7 +60,7 @@ class Search:
     @property
     def every(self) -> int:
         """Iterations between verdicts, as in a real trial."""
-        return max(self.staircase.block, self.budget // VERDICTS)
+        return max(self.staircase.block, self.budget // PRUNING_CHECKS)
 
     @cache  # noqa: B019  there are two searches, which live as long as the process
     def per_seed(self, name: str) -> NDArray[np.float64]:
@@ -76,13 +76,13 @@ class Search:
         return np.array([self._bounds(name, trial) for trial in self.loss])
 
     @cache  # noqa: B019
-    def standings(self, name: str) -> list[list[Standing]]:
+    def standings(self, name: str) -> list[list[TrainingProgress]]:
         """Of each trial, what is asked about: every so many iterations, but not after the last."""
         bounds = self.bounds(name).mean(axis=2)
         whole = np.nan_to_num(self.loss, nan=1.0).mean(axis=2, dtype=float)
         return [
             [
-                Standing(at, float(curve[max(0, at - self.staircase.block) : at].mean()), float(bound))
+                TrainingProgress(at, float(curve[max(0, at - self.staircase.block) : at].mean()), float(bound))
                 for at, bound in zip(self.verdicts, trial, strict=True)
             ]
             for curve, trial in zip(whole, bounds, strict=True)
@@ -129,7 +129,7 @@ def pruned(search: Search, objective: str, rule: Pruning, order: Sequence[int]) 
     for trial in order:
         own = study.ask()
         for standing in standings[trial]:
-            if rule.verdict(study, storage, own._trial_id, standing) is not None:
+            if rule.reason_to_prune(study, storage, own._trial_id, standing) is not None:
                 trained[trial], stopped[trial] = standing.iteration * search.seeds, True
                 study.tell(own, state=optuna.trial.TrialState.PRUNED)
                 break
@@ -159,7 +159,7 @@ def raced(search: Search, objective: str, race: Race, rule: CensoredBound | None
             trained[trial] += search.budget * len(stage)
             if complete:
                 best = complete[int(rivals.argmin())]
-                if race.lost(values[trial, :done], values[best, :done], levels.get(done, 0.0)):
+                if race.is_worse(values[trial, :done], values[best, :done], levels.get(done, 0.0)):
                     stopped[trial] = True
                     break
         else:

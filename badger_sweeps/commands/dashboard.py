@@ -16,7 +16,7 @@ from optuna.storages import BaseStorage
 from optuna_dashboard import wsgi  # type: ignore[import-untyped]
 
 from badger_sweeps.reporting.page.live import HOST
-from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, Source, UnreadableError
+from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation, UnreadableError
 from badger_sweeps.search.storage import JOURNAL
 
 EXAMPLE = "badger-sweeps dashboard runs/shorten_plateaus_quick"
@@ -88,7 +88,7 @@ def bind(storage: BaseStorage, port: int | None) -> WSGIServer:
     raise UnreadableError(f"`--port` must be a port that is free; found {port}: {reason}")
 
 
-def source_of(folder: Path | None) -> Source:
+def source_of(folder: Path | None) -> SearchLocation:
     """The study in a folder, or the newest one below `RUNS`.
 
     Raises:
@@ -99,7 +99,7 @@ def source_of(folder: Path | None) -> Source:
         if not journals:
             raise UnreadableError(f"there must be a study below `{RUNS}`, or the folder of one be given; found none.")
         folder = journals[-1].parent
-    source = Source.of(folder)
+    source = SearchLocation.of(folder)
     if source is None:
         raise UnreadableError(f"`{folder}` must be the folder of a search; found neither {JOURNAL} nor its settings.")
     return source

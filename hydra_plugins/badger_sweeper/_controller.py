@@ -25,17 +25,17 @@ from rich.console import Console
 
 from badger_sweeps.core.addresses import without_passwords
 from badger_sweeps.core.errors import UsageError
-from badger_sweeps.search.confirmation import baseline_and_best, confirming
-from badger_sweeps.search.logger import Teller
-from badger_sweeps.search.polling import Observer, look
+from badger_sweeps.search.confirmation import baseline_and_best, confirmation_definition
+from badger_sweeps.search.logger import SearchLogger
+from badger_sweeps.search.polling import Poller, look
 from badger_sweeps.search.results import write_results
-from badger_sweeps.search.snapshot import StudyView
-from badger_sweeps.search.storage import NO_ANSWER, Place
+from badger_sweeps.search.snapshot import SearchSnapshot
+from badger_sweeps.search.storage import STORAGE_ERRORS, StorageAddress
 from badger_sweeps.search.study import Study
-from badger_sweeps.search.table import SweepTable, summary, where
-from badger_sweeps.search.trial_outcome import State
+from badger_sweeps.search.table import SearchTable, summary, where
+from badger_sweeps.search.trial_outcome import TrialStatus
 from badger_sweeps.tracking.base import Tracking
-from hydra_plugins.badger_sweeper._grammar import some_point, typed, warm_starts
+from hydra_plugins.badger_sweeper._grammar import some_point, parse_parameters, warm_starts
 from hydra_plugins.badger_sweeper._search import Search, defined, described, plain
 from hydra_plugins.badger_sweeper._worker import WORKERS, Worker, worker_overrides
 
@@ -67,7 +67,7 @@ class Controller:
     def sweep(self, arguments: Sequence[str]) -> list[Sequence[JobReturn]]:
         """Search, then confirm what was found."""
         folder = Path(str(self._config.hydra.sweep.dir)).absolute()
-        parameters = typed(self._sweeper, arguments)
+        parameters = parse_parameters(self._sweeper, arguments)
         search = described(self._config, parameters, folder, self._id)
         self._forget_password(search.place)
         study = search.study(self._config)
@@ -78,7 +78,7 @@ class Controller:
         self._say(f"{study.name}: {study.settings.n_trials} trials in {where(folder)}, kept in {search.place.address}")
         try:
             returns = self._work(search, study, self._tracking())
-        except NO_ANSWER as error:
+        except STORAGE_ERRORS as error:
             reason = without_passwords(_innermost(error)).splitlines()[0]
             rule = f"must keep answering; found {search.place.address}: {reason}; the same command goes on"
             raise UsageError(f"`hydra.sweeper.storage` {rule}.") from None
@@ -95,7 +95,7 @@ class Controller:
     def _composed(self, overrides: list[str]) -> DictConfig:
         return self._hydra.config_loader.load_sweep_config(self._config, overrides)
 
-    def _forget_password(self, place: Place) -> None:
+    def _forget_password(self, place: StorageAddress) -> None:
         """Keep the storage's password out of every configuration that is written down or sent to workers."""
         with read_write(self._config.hydra), open_dict(self._config.hydra):
             if self._sweeper.storage is not None:
@@ -115,16 +115,16 @@ class Controller:
             SystemExit: a signal came.
         """
         returns: list[tuple[int, JobReturn]] = []
-        table = SweepTable(self._console)
-        consumers: list[Callable[[StudyView], None]] = [table.show]
+        table = SearchTable(self._console)
+        consumers: list[Callable[[SearchSnapshot], None]] = [table.show]
         table.show(look(study))
-        teller = Teller(tracking, search.folder, study.name, study.identity) if tracking is not None else None
+        teller = SearchLogger(tracking, search.folder, study.name, study.identity) if tracking is not None else None
         if teller is not None:
             consumers.append(teller.show)
         fruitless = 0
         previous = {number: signal.signal(number, self._noted) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            with Observer(study, consumers, lambda: self._pass_on(study)):
+            with Poller(study, consumers, lambda: self._pass_on(study)):
                 while not self._signal and not study.finished:
                     if not study.claimable:  # others work on what is left
                         time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -183,9 +183,9 @@ class Controller:
             self._signal = self._signal or shift.signal
         return found
 
-    def _check(self, search: Search, view: StudyView, returns: Sequence[tuple[int, JobReturn]]) -> None:
+    def _check(self, search: Search, view: SearchSnapshot, returns: Sequence[tuple[int, JobReturn]]) -> None:
         """Complain if nothing came of it, or too much failed."""
-        failed = [trial for trial in view.trials if trial.state == State.FAILED]
+        failed = [trial for trial in view.trials if trial.state == TrialStatus.FAILED]
         if not failed:
             return
         rate = len(failed) / len(view.ended)
@@ -204,7 +204,7 @@ class Controller:
                 f"{view.name}: all {len(failed)} trials failed; what each of them failed of is in its folder"
             )
 
-    def _confirm(self, search: Search, view: StudyView) -> None:
+    def _confirm(self, search: Search, view: SearchSnapshot) -> None:
         """Run the first trial's configuration and the best one on fresh seeds, as a study of its own."""
         points = baseline_and_best(view)
         confirmation = replace(
@@ -219,7 +219,7 @@ class Controller:
             further=tuple(str(own) for own in self._sweeper.confirm),
         )
         study = confirmation.study(self._config)
-        study.begin(confirming(confirmation.further), [], bool(self._sweeper.force))
+        study.begin(confirmation_definition(confirmation.further), [], bool(self._sweeper.force))
         study.add(points)  # after a larger total another trial may be the best
         if not study.finished:
             self._say(f"{study.name}: the first trial and the best, with {', '.join(confirmation.further)}")
@@ -258,11 +258,11 @@ def _remove_if_empty(folder: Path) -> None:
             path.rmdir()
 
 
-def _conclusion(view: StudyView, folder: Path) -> str:
+def _conclusion(view: SearchSnapshot, folder: Path) -> str:
     return f"{view.name}: {summary(view)} | {where(folder)}"
 
 
-def _with_address(override: str, place: Place) -> str:
+def _with_address(override: str, place: StorageAddress) -> str:
     key, equals, _ = override.partition("=")
     return f"{key}={place.address}" if equals and key == "hydra.sweeper.storage" else without_passwords(override)
 

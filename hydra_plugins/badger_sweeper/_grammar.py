@@ -24,7 +24,7 @@ SEEDS = ("seeds", "training.iterations")
 
 
 @dataclass(frozen=True)
-class Typed:
+class SearchParameters:
     """The parameters of a sweep.
 
     Attributes:
@@ -46,7 +46,7 @@ class Typed:
         return [*(f"{name}={values[name]}" for name in order if name in values), *self.deleted]
 
 
-def typed(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Typed:
+def parse_parameters(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> SearchParameters:
     """What `hydra.sweeper` and the command line search; the command line wins.
 
     Raises:
@@ -96,14 +96,14 @@ def typed(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Typed:
             raise UsageError(f"`{_bare(name)}` must be the same in every trial of a search; found {found}.")
     order = tuple(name for name in overrides if name in distributions or name in fixed)
     space = Space(distributions, known, _conditions(sweeper.get("when") or {}))
-    return Typed(space, order, fixed, tuple(deleted))
+    return SearchParameters(space, order, fixed, tuple(deleted))
 
 
 Compose = Callable[[list[str]], DictConfig]
 """Gives the configuration of a job with these overrides, with Hydra's part."""
 
 
-def warm_starts(parameters: Typed, config: DictConfig, compose: Compose) -> list[dict[str, Any]]:
+def warm_starts(parameters: SearchParameters, config: DictConfig, compose: Compose) -> list[dict[str, Any]]:
     """The points of `hydra.sweeper.warm_start`: the values each names, and for the others those they then have.
 
     Raises:
@@ -134,7 +134,7 @@ def representatives(config: DictConfig, compose: Compose) -> Iterator[list[str]]
 
     A range is shown by its ends. What goes wrong only in a combination is that trial's failure.
     """
-    parameters = typed(config.hydra.sweeper, list(config.hydra.overrides.task))
+    parameters = parse_parameters(config.hydra.sweeper, list(config.hydra.overrides.task))
     space = parameters.space
     points = warm_starts(parameters, config, compose)
     ends = {name: _ends(distribution) for name, distribution in space.distributions.items()}
@@ -158,7 +158,7 @@ def covering(config: DictConfig, compose: Compose) -> Iterator[list[str]]:
 
     Where they all can be built, so can each value alone; where one cannot, a combination may be to blame.
     """
-    parameters = typed(config.hydra.sweeper, list(config.hydra.overrides.task))
+    parameters = parse_parameters(config.hydra.sweeper, list(config.hydra.overrides.task))
     space = parameters.space
     yield from map(parameters.overrides, warm_starts(parameters, config, compose)[:1])
     left = {name: _ends(distribution) for name, distribution in space.distributions.items()}

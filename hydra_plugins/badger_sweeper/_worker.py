@@ -27,7 +27,7 @@ from badger_sweeps.search.racing import Race
 from badger_sweeps.search.storage import StorageLost
 from badger_sweeps.search.study import Claim, LeaseLost, Study
 from badger_sweeps.search.trial import Trial, at_work
-from badger_sweeps.search.trial_outcome import Outcome, State
+from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
 from hydra_plugins.badger_sweeper._search import Search
 
 ERROR = "error.txt"
@@ -37,7 +37,7 @@ WORKERS = ".workers"
 
 
 @dataclass(frozen=True)
-class Shift:
+class WorkerResult:
     """What a worker has done. It comes back with this also when a signal ends its work: a worker that left with an
     exception would have launchers end the others at once, before they have saved theirs.
 
@@ -67,7 +67,7 @@ class Worker:
     config: DictConfig
     returns: list[tuple[int, JobReturn]] = field(default_factory=list)
 
-    def __call__(self, _: Any) -> Shift:
+    def __call__(self, _: Any) -> WorkerResult:
         """Work until nothing is left, or a signal comes: then the trial at hand is saved and put back."""
         study = self.search.study(self.config)
         self.returns = []
@@ -89,7 +89,7 @@ class Worker:
                 except BaseException:
                     study.put_back(claim, died=True)
                     raise
-        return Shift(self.returns, signals.came)
+        return WorkerResult(self.returns, signals.came)
 
     def _work(self, study: Study, claim: Claim, signals: Signals) -> None:
         trial = Trial(study, claim, self._pruning(), Race(**self.search.race) if self.search.race else None)
@@ -131,30 +131,30 @@ class Worker:
             job_subdir_key="hydra.sweep.subdir",
         )
 
-    def _outcome(self, trial: Trial, job: JobReturn) -> Outcome:
+    def _outcome(self, trial: Trial, job: JobReturn) -> TrialOutcome:
         answer = job._return_value
         if job.status != JobStatus.COMPLETED:
             words = "".join(traceback.format_exception(answer))
             trial.claim.folder.mkdir(parents=True, exist_ok=True)
             (trial.claim.folder / ERROR).write_text(words)
-            return Outcome(State.FAILED, reason=_one_line(answer))
+            return TrialOutcome(TrialStatus.FAILED, reason=_one_line(answer))
         (trial.claim.folder / ERROR).unlink(missing_ok=True)  # of an earlier try
         values, complaint = _values(answer, len(self.search.settings.directions))
         if complaint:
-            return Outcome(State.FAILED, reason=complaint, details=trial.details)
+            return TrialOutcome(TrialStatus.FAILED, reason=complaint, details=trial.details)
         if any(math.isnan(value) for value in values):
-            return Outcome(State.DIVERGED, None, "its value is NaN", trial.details)
+            return TrialOutcome(TrialStatus.DIVERGED, None, "its value is NaN", trial.details)
         missing = sorted(self.search.constraints.keys() - trial.quantities.keys())
-        if missing and trial.state != State.PRUNED:
+        if missing and trial.state != TrialStatus.PRUNED:
             known = ", ".join(trial.quantities) or "none"
             reason = f"`hydra.sweeper.constraints` must name quantities of the task ({known}); found {missing[0]!r}"
-            return Outcome(State.FAILED, reason=reason, details=trial.details)
+            return TrialOutcome(TrialStatus.FAILED, reason=reason, details=trial.details)
         violated = {
             name: trial.quantities[name] - most
             for name, most in self.search.constraints.items()
             if name in trial.quantities
         }
-        return Outcome(trial.state, values, trial.reason, trial.details, violated)
+        return TrialOutcome(trial.state, values, trial.reason, trial.details, violated)
 
 
 class _Signalled(Exception):

@@ -11,12 +11,12 @@ import yaml
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from badger_sweeps.reporting.reading.search import Sweep, read
-from badger_sweeps.reporting.reading.search_storage import Source
-from badger_sweeps.search.confirmation import confirming
+from badger_sweeps.reporting.reading.search import RecordedSearch, read
+from badger_sweeps.reporting.reading.search_storage import SearchLocation
+from badger_sweeps.search.confirmation import confirmation_definition
 from badger_sweeps.search.definition import definition
 from badger_sweeps.search.space import Space
-from badger_sweeps.search.storage import Place
+from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.study import DEFINITION
 from badger_sweeps.search.trial_outcome import OUTCOME
 
@@ -87,14 +87,14 @@ def study(
         objective: as it is configured.
         sweeper: keys of `hydra.sweeper`.
     """
-    storage = Place.of(sweeper.get("storage"), folder).open()
+    storage = StorageAddress.parse(sweeper.get("storage"), folder).open()
     made = optuna.create_study(study_name=folder.name, storage=storage, directions=list(directions))
     own = {"objective": objective, "training.iterations": BUDGET}
     made.set_user_attr(DEFINITION, definition(Space(SPACE), list(directions), own))
     made.add_trials(trials)
     if confirmation is not None:
         again = optuna.create_study(study_name=f"{folder.name} confirmation", storage=storage, directions=directions)
-        again.set_user_attr(DEFINITION, dict(confirming(["seeds=[100]"])))
+        again.set_user_attr(DEFINITION, dict(confirmation_definition(["seeds=[100]"])))
         again.add_trials(confirmation)
     target = {"_target_": "hydra_plugins.badger_sweeper.sweeper.BadgerSweeper", "n_trials": len(trials), **sweeper}
     config = {
@@ -108,8 +108,8 @@ def study(
     return folder
 
 
-def swept(folder: Path) -> Sweep:
+def swept(folder: Path) -> RecordedSearch:
     """What is read of it."""
-    source = Source.of(folder)
+    source = SearchLocation.of(folder)
     assert source is not None
     return read(source)

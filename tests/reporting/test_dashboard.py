@@ -25,7 +25,7 @@ from optuna.trial import TrialState
 
 from badger_sweeps.commands import dashboard
 from badger_sweeps.reporting.reading.search_storage import UnreadableError
-from badger_sweeps.search.storage import Place
+from badger_sweeps.search.storage import StorageAddress
 from tests.reporting.studies import FAST, SLOW, complete, open_trial, study
 
 CHECKOUT = Path(__file__).parents[2]
@@ -158,7 +158,7 @@ def test_no_study_is_one_line(tmp_path: Path, words: list[str], monkeypatch: pyt
 def test_a_port_that_is_taken_is_left_only_if_it_was_not_asked_for(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage = Place.of(None, folder).open()
+    storage = StorageAddress.parse(None, folder).open()
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -221,7 +221,7 @@ def test_a_search_goes_on_beside_it(tmp_path: Path) -> None:
     assert set(answers) == {200, 405}
     trials = []
     for folder in (alone, beside):
-        loaded = optuna.load_study(study_name="one", storage=Place.of(None, folder).open())
+        loaded = optuna.load_study(study_name="one", storage=StorageAddress.parse(None, folder).open())
         trials.append([(own.number, own.state, own.params, own.value) for own in loaded.trials])
     assert trials[0] == trials[1]
     assert {state for _, state, _, _ in trials[1]} == {TrialState.COMPLETE}

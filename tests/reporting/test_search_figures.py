@@ -10,13 +10,13 @@ import pytest
 from optuna.trial import TrialState
 
 from badger_sweeps.reporting.formatting import search_tables
-from badger_sweeps.reporting.formatting.confirmation import verdict
+from badger_sweeps.reporting.formatting.confirmation import confirmation_report
 from badger_sweeps.reporting.page.panels import search
-from badger_sweeps.reporting.reading.search import Sweep
+from badger_sweeps.reporting.reading.search import RecordedSearch
 from tests.reporting.studies import SPACE, complete, failed, finished, pruned, study, swept
 
 
-def many(folder: Path) -> Sweep:
+def many(folder: Path) -> RecordedSearch:
     rng = np.random.default_rng(0)
     trials = [complete([float(value)] * 2, 0.1) for value in rng.permutation(40) + 100]
     trials += [pruned(int(iterations), 0.2) for iterations in rng.integers(10, 290, 80)]
@@ -26,7 +26,7 @@ def many(folder: Path) -> Sweep:
 # The pictures.
 
 
-def picture(found: Sweep, name: str) -> search.Picture:
+def picture(found: RecordedSearch, name: str) -> search.Picture:
     return next(own for own in search.draw(found) if own.name == name)
 
 
@@ -38,7 +38,7 @@ def test_the_history_shows_complete_trials_and_the_best_so_far(tmp_path: Path) -
     found = many(tmp_path / "s")
     (figure,) = picture(found, "history").figures
     points, best = trace(figure, "trial"), trace(figure, "best so far")
-    known = {trial.number: trial.values[0] for trial in found.view.complete if trial.values}
+    known = {trial.number: trial.values[0] for trial in found.snapshot.complete if trial.values}
     assert dict(zip(points.x, points.y, strict=True)) == known
     so_far = np.minimum.accumulate([known.get(number, np.inf) for number in best.x])
     assert list(best.y) == list(so_far)
@@ -125,7 +125,7 @@ def test_the_front_is_drawn_and_told(tmp_path: Path, count: int) -> None:
     on_front = trace(figure, "on the front")
     assert sorted(on_front.text) == sorted(f"trial {number}" for number in front)
     assert len(trace(figure, "trial").text) == len(values) - len(front)
-    assert ", ".join(map(str, sorted(found.front)[:3])) in verdict(found).sentences[0]
+    assert ", ".join(map(str, sorted(found.front)[:3])) in confirmation_report(found).sentences[0]
     assert {row.cells[0] for row in search_tables.table(found).rows if row.roles[-1:] == ["front"]} == set(
         map(str, front)
     )

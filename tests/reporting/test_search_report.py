@@ -15,7 +15,7 @@ from rich.console import Console
 from badger_sweeps.commands import report
 from badger_sweeps.commands.main import main
 from badger_sweeps.reporting.formatting import search_tables
-from badger_sweeps.reporting.formatting.confirmation import verdict
+from badger_sweeps.reporting.formatting.confirmation import confirmation_report
 from badger_sweeps.reporting.inference.comparison import compared, row
 from badger_sweeps.reporting.page import page
 from badger_sweeps.reporting.reading.collection import gather
@@ -99,12 +99,12 @@ def test_a_real_search_is_told_on_the_page_and_on_the_terminal(real: Path, brows
     assert done.returncode == 0, done.stderr
     shown, found, opened = done.stdout, swept(real), browser(real)
     flat = " ".join(shown.split())
-    for sentence in [*verdict(found).sentences, *search_tables.how_many(found)]:
+    for sentence in [*confirmation_report(found).sentences, *search_tables.status_sentences(found)]:
         assert sentence in flat.replace("search: ", "")
         assert sentence in opened.locator("#search").inner_text()
     assert max(map(len, shown.splitlines()[:-1])) <= 80
     assert opened.locator("#trials tbody tr").count() == 5
-    best = found.view.best
+    best = found.snapshot.best
     assert best is not None
     first_row = opened.locator("#trials tbody tr").first
     assert first_row.locator("td").first.inner_text().split() == [str(best.number), "best"]
@@ -138,7 +138,7 @@ def test_of_a_search_only_some_runs_are_looked_at(real: Path) -> None:
     collection = gather(real)
     found = collection.search
     assert found is not None
-    best = found.view.best
+    best = found.snapshot.best
     assert best is not None
     labels = {run.label: run.folder.relative_to(real) for run in collection.runs}
     beside = next(label for label, folder in labels.items() if folder == Path("beside"))

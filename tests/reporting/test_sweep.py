@@ -16,12 +16,12 @@ from optuna.trial import TrialState
 
 from badger_sweeps.reporting.formatting import search_tables
 from badger_sweeps.reporting.reading.collection import gather
-from badger_sweeps.reporting.reading.search import Sweep, effort
+from badger_sweeps.reporting.reading.search import RecordedSearch, effort
 from badger_sweeps.reporting.reading.search_storage import UnreadableError, find
 from badger_sweeps.search.racing import Race
-from badger_sweeps.search.snapshot import StudyView, TrialView
-from badger_sweeps.search.storage import Place
-from badger_sweeps.search.trial_outcome import State
+from badger_sweeps.search.snapshot import SearchSnapshot, TrialSnapshot
+from badger_sweeps.search.storage import StorageAddress
+from badger_sweeps.search.trial_outcome import TrialStatus
 from tests import warm
 from tests.reporting.studies import BUDGET, FAST, SLOW, complete, failed, finished, open_trial, pruned, study, swept
 
@@ -72,7 +72,7 @@ def test_applications_without_iterations_have_no_such_cost(tmp_path: Path) -> No
 # The table of trials.
 
 
-def many(folder: Path) -> Sweep:
+def many(folder: Path) -> RecordedSearch:
     rng = np.random.default_rng(0)
     trials = [complete([float(value)] * 2, 0.1) for value in rng.permutation(40) + 100]
     trials += [pruned(int(iterations), 0.2) for iterations in rng.integers(10, 290, 80)]
@@ -82,7 +82,7 @@ def many(folder: Path) -> Sweep:
 
 
 def test_counts_tell_every_trial_once(tmp_path: Path) -> None:
-    first, cost, *failures = search_tables.how_many(many(tmp_path / "s"))
+    first, cost, *failures = search_tables.status_sentences(many(tmp_path / "s"))
     assert first == (
         "124 of 130 trials have ended: 40 completed, 1 diverged, 80 pruned, 3 failed; 1 running, 1 interrupted; "
         "4 not begun."
@@ -107,17 +107,17 @@ def test_the_table_begins_with_the_best_and_says_what_it_leaves_out(tmp_path: Pa
     assert {len(row.cells) for row in table.rows} == {len(table.columns)}
 
 
-@given(st.lists(st.tuples(st.sampled_from(list(State)), st.floats(-1e6, 1e6)), max_size=30), st.booleans())
-def test_the_order_is_one_of_all_trials_and_values_come_first(drawn: list[tuple[State, float]], lower: bool) -> None:
+@given(st.lists(st.tuples(st.sampled_from(list(TrialStatus)), st.floats(-1e6, 1e6)), max_size=30), st.booleans())
+def test_the_order_is_one_of_all_trials_and_values_come_first(drawn: list[tuple[TrialStatus, float]], lower: bool) -> None:
     trials = tuple(
-        TrialView(
-            number, state, {}, (value,) if state == State.COMPLETED else None, (None, None), "", "", "", None, None, {}
+        TrialSnapshot(
+            number, state, {}, (value,) if state == TrialStatus.COMPLETED else None, (None, None), "", "", "", None, None, {}
         )
         for number, (state, value) in enumerate(drawn)
     )
     direction = "minimize" if lower else "maximize"
-    told = StudyView("s", 30, (direction,), trials)
-    found = Sweep(Path(), told, optuna.create_study(), (), None, (), ("value",), None, None)
+    told = SearchSnapshot("s", 30, (direction,), trials)
+    found = RecordedSearch(Path(), told, optuna.create_study(), (), None, (), ("value",), None, None)
     ordered = search_tables.ordered(found)
     assert sorted(trial.number for trial in ordered) == list(range(len(drawn)))
     values = [trial.values[0] for trial in ordered if trial.values]
@@ -135,16 +135,16 @@ def test_names_are_short_where_that_tells_them_apart() -> None:
 def test_a_study_is_found_by_its_journal_alone_and_under_another_folders_name(tmp_path: Path) -> None:
     folder = study(tmp_path / "old", [complete(SLOW, 0.1)])
     moved = folder.rename(tmp_path / "new")
-    assert swept(moved).view.name == "old"
+    assert swept(moved).snapshot.name == "old"
     (moved / "multirun.yaml").unlink()
-    assert swept(moved).view.name == "old"
+    assert swept(moved).snapshot.name == "old"
     assert [source.folder for source in find(tmp_path)] == [moved]
 
 
 def test_a_study_in_another_storage_is_found_by_its_address(tmp_path: Path) -> None:
     address = str(tmp_path / "elsewhere.db")
     folder = study(tmp_path / "s", [complete(SLOW, 0.1)], storage=f"sqlite:///{address}")
-    assert swept(folder).view.name == "s"
+    assert swept(folder).snapshot.name == "s"
     Path(address).unlink()
     with pytest.raises(UnreadableError, match=r"must be in sqlite:.*found nothing there"):
         swept(folder)
@@ -155,11 +155,11 @@ def test_of_several_studies_in_one_storage_the_folders_own_is_read(tmp_path: Pat
     address = f"sqlite:///{tmp_path / 'shared.db'}"
     first = study(tmp_path / "first", [complete(SLOW, 0.1)], storage=address)
     second = study(tmp_path / "second", [complete(SLOW, 0.1), complete(FAST, 0.2)], storage=address)
-    assert [len(swept(folder).view.trials) for folder in (first, second)] == [1, 2]
+    assert [len(swept(folder).snapshot.trials) for folder in (first, second)] == [1, 2]
     moved = second.rename(tmp_path / "moved")
-    assert len(swept(moved).view.trials) == 2  # as its configuration says
+    assert len(swept(moved).snapshot.trials) == 2  # as its configuration says
     named = study(tmp_path / "named", [complete(SLOW, 0.1)], storage=address, study_name="second")
-    assert len(swept(named).view.trials) == 2
+    assert len(swept(named).snapshot.trials) == 2
 
 
 def test_a_study_that_cannot_be_read_costs_the_report_that_alone(tmp_path: Path) -> None:
@@ -188,11 +188,11 @@ def test_a_study_on_a_server_is_read_without_its_password_in_any_file(
 
     server = Server(tmp_path_factory.mktemp("server"))
     try:
-        address = Place.of(server.new_database(), tmp_path).address
+        address = StorageAddress.parse(server.new_database(), tmp_path).address
         monkeypatch.setenv("PGPASSWORD", PASSWORD)
         folder = study(tmp_path / "s", [complete(SLOW, 0.1), complete(FAST, 0.2)], storage=address)
         assert SECRET not in (folder / "multirun.yaml").read_text()
-        assert swept(folder).view.counts[State.COMPLETED] == 2
+        assert swept(folder).snapshot.counts[TrialStatus.COMPLETED] == 2
         monkeypatch.delenv("PGPASSWORD")
         with pytest.raises(UnreadableError) as error:
             swept(folder)

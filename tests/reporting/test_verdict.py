@@ -12,9 +12,9 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from badger_sweeps.reporting.formatting import search_tables
-from badger_sweeps.reporting.formatting.confirmation import verdict
-from badger_sweeps.reporting.reading.search import compare, runs_shown
-from badger_sweeps.search.snapshot import TrialView
+from badger_sweeps.reporting.formatting.confirmation import confirmation_report
+from badger_sweeps.reporting.reading.search import compare_trials, runs_in_report
+from badger_sweeps.search.snapshot import TrialSnapshot
 from tests.reporting.studies import FAST, SLOW, complete, failed, finished, open_trial, pruned, study, swept
 
 
@@ -23,29 +23,29 @@ def fresh(values: list[float], lr: float, first_seed: int = 100) -> FrozenTrial:
 
 
 def said(folder: Path) -> str:
-    return " ".join(verdict(swept(folder)).sentences)
+    return " ".join(confirmation_report(swept(folder)).sentences)
 
 
 # What was found.
 
 
-def view(values: dict[str, float]) -> TrialView:
+def view(values: dict[str, float]) -> TrialSnapshot:
     trial = complete([0.0], 0.1, per_seed=values)
-    return TrialView.of(trial)
+    return TrialSnapshot.of(trial)
 
 
 def test_trials_are_compared_seed_by_seed_whatever_their_order() -> None:
     first, best = view({"0": 1, "1": 20, "2": 300, "9": 5}), view({"2": 310, "0": 2, "7": 0, "1": 20})
-    told = compare(first, best)
+    told = compare_trials(first, best)
     assert told is not None
     assert told.difference.difference.value == pytest.approx((1 + 0 + 10) / 3)
     assert told.difference.pairs == 3
     assert told.first.value == pytest.approx(321 / 3)
     assert told.best.value == pytest.approx(332 / 3)
-    without = compare(first, best, seen={"2"})
+    without = compare_trials(first, best, seen={"2"})
     assert without is not None
     assert without.difference.difference.value == pytest.approx(0.5)
-    assert compare(first, best, seen={"0", "1", "2"}) is None
+    assert compare_trials(first, best, seen={"0", "1", "2"}) is None
 
 
 def test_a_lead_on_fresh_seeds_is_told_beside_the_searchs_own(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_lead_on_fresh_seeds_is_told_beside_the_searchs_own(tmp_path: Path) ->
     mean = 100 + 5 * np.arange(8).mean()
     assert re.search(rf"In the search itself it leaves chance {mean:.0f} \[\d+, \d+\] iterations earlier", words)
     assert "too good on average, since the best of 4 trials was picked by it" in words
-    table = verdict(swept(folder)).rows
+    table = confirmation_report(swept(folder)).rows
     assert [row[0] for row in table] == ["8 fresh", "the search's own 8"]
     assert [row[-1] for row in table] == ["0.0078", "-"]  # what was chosen by its lead cannot be tested by it
     assert float(table[0][1].split()[0]) == pytest.approx(np.mean(SLOW), rel=1e-3)
@@ -83,7 +83,7 @@ def test_intervals_lie_on_the_side_that_the_words_take(tmp_path: Path) -> None:
     size, low, high = map(int, found.groups())
     assert size == round(lead.mean())
     assert low < size < high
-    told = verdict(swept(folder)).rows[0][3]  # the same, with the signs of the table
+    told = confirmation_report(swept(folder)).rows[0][3]  # the same, with the signs of the table
     assert float(told.split()[0]) == pytest.approx(-lead.mean(), rel=1e-3)
 
 
@@ -133,11 +133,11 @@ def test_seeds_that_the_search_has_used_are_not_fresh(tmp_path: Path) -> None:
 def test_a_best_trial_that_is_the_first_says_so(tmp_path: Path) -> None:
     searched = [complete(FAST, 0.1), complete(SLOW, 0.2), pruned(100, 0.3)]
     folder = study(tmp_path / "s", searched, [fresh(SLOW, 0.1)])
-    told = verdict(swept(folder))
+    told = confirmation_report(swept(folder))
     assert told.sentences[0] == "Nothing beat the first trial: none of the 2 others is better."
     assert told.sentences[1] == f"On fresh seeds: {np.mean(SLOW):.4g} iterations to escape."
     assert told.rows == []
-    assert runs_shown(swept(folder)) == {
+    assert runs_in_report(swept(folder)) == {
         folder / "0": "first and best (trial 0)",
         folder / "confirmation" / "0": "first and best on fresh seeds",
     }
@@ -164,7 +164,7 @@ def test_a_search_that_went_on_says_whom_its_confirmation_was_of(tmp_path: Path)
     words = said(folder)
     assert "On 8 fresh seeds trial 1 leaves chance" in words
     assert "Trial 2 has become the best since then, and is not confirmed." in words
-    assert runs_shown(swept(folder))[folder / "confirmation" / "1"] == "trial 1 on fresh seeds"
+    assert runs_in_report(swept(folder))[folder / "confirmation" / "1"] == "trial 1 on fresh seeds"
     again = [fresh(SLOW, 0.1), fresh(best, 0.3), fresh(FAST, 0.2)]
     assert "On 8 fresh seeds the best trial (2) leaves chance" in said(study(tmp_path / "t", searched, again))
 
@@ -223,6 +223,6 @@ def test_a_trial_that_breaks_a_constraint_is_not_the_best(tmp_path: Path) -> Non
     breaking._system_attrs = dict(probe.trials[0].system_attrs)
     assert optuna_name in str(breaking._system_attrs)
     found = swept(study(tmp_path / "s", [complete(SLOW, 0.1), breaking]))
-    assert found.view.best is not None
-    assert found.view.best.number == 0
+    assert found.snapshot.best is not None
+    assert found.snapshot.best.number == 0
     assert [row.cells[0] for row in search_tables.table(found).rows] == ["0", "1"]

@@ -13,16 +13,16 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
 from badger_sweeps.search.space import Space
-from badger_sweeps.search.storage import Place
+from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.study import Claim, Settings, Study
-from badger_sweeps.search.trial_outcome import Outcome, State
+from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
 from tests.search.commands import in_child
 
 SPACE = Space(
     {"x": FloatDistribution(0, 1), "n": IntDistribution(1, 1000), "kind": CategoricalDistribution(["a", "b"])}
 )
 DEFINITION = {"what": "this"}
-DONE = Outcome(State.COMPLETED, (1.0,))
+DONE = TrialOutcome(TrialStatus.COMPLETED, (1.0,))
 NAME = "study"
 
 
@@ -45,7 +45,7 @@ def opened(
 ) -> Study:
     """The study as one more process that works on it sees it."""
     chosen = Settings(**{"n_trials": 8, "seed": 5, "heartbeat": 0.05, **settings})
-    study = Study(Place.of(address, folder), NAME, space, chosen, sampler, folder)
+    study = Study(StorageAddress.parse(address, folder), NAME, space, chosen, sampler, folder)
     study.begin(DEFINITION, first)
     return study
 

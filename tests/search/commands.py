@@ -20,7 +20,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from badger_sweeps.search.leases import Lease
-from badger_sweeps.search.storage import Place
+from badger_sweeps.search.storage import StorageAddress
 
 SEARCH = (
     "hydra/sweeper=badger",
@@ -130,13 +130,13 @@ class Records:
         name: its name there.
     """
 
-    def __init__(self, place: Place, name: str) -> None:
+    def __init__(self, place: StorageAddress, name: str) -> None:
         self._place, self._name = place, name
         self._storage: BaseStorage | None = None
 
     @classmethod
     def of(cls, folder: Path, address: str | None = None, name: str | None = None) -> Records:
-        return cls(Place.of(address, folder), name or folder.name)
+        return cls(StorageAddress.parse(address, folder), name or folder.name)
 
     def trials(self) -> list[FrozenTrial]:
         """All trials; none before the study is there."""

@@ -17,13 +17,13 @@ from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import Plan
-from badger_sweeps.search.pruning import Pruning, Standing
+from badger_sweeps.search.pruning import Pruning, TrainingProgress
 from badger_sweeps.search.racing import Race
 from badger_sweeps.search.space import Space
-from badger_sweeps.search.storage import Place
+from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.study import Settings, Study
 from badger_sweeps.search.trial import Trial
-from badger_sweeps.search.trial_outcome import Outcome
+from badger_sweeps.search.trial_outcome import TrialOutcome
 from badger_sweeps.search.work import run_trial
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks
@@ -56,7 +56,7 @@ def study(folder: Path, n_trials: int = 10, **settings: Any) -> Study:
     """A study in a journal, whose trials' parameter does not matter."""
     space = Space({"x": FloatDistribution(0, 1)})
     own = Settings(n_trials=n_trials, **settings)
-    made = Study(Place.of(None, folder), "test", space, own, optuna.samplers.RandomSampler, folder)
+    made = Study(StorageAddress.parse(None, folder), "test", space, own, optuna.samplers.RandomSampler, folder)
     made.begin({}, [])
     return made
 
@@ -71,7 +71,7 @@ def begin(of: Study, pruning: Pruning | None = None, race: Race | None = None) -
 def finish(trial: Trial, of: Plan) -> tuple[float, ...]:
     """Run a trial and tell how it ended, as a worker does."""
     values = run_trial(of, trial)
-    trial.study.tell(trial.claim, Outcome(trial.state, values, trial.reason, trial.details))
+    trial.study.tell(trial.claim, TrialOutcome(trial.state, values, trial.reason, trial.details))
     return values
 
 
@@ -84,10 +84,10 @@ class Recorder(Pruning):
     """
 
     def __init__(self, stop_at: Sequence[int] = (), die_at: int | None = None) -> None:
-        self.shown: list[Standing] = []
+        self.shown: list[TrainingProgress] = []
         self._stop_at, self._die_at = stop_at, die_at
 
-    def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: Standing) -> str | None:
+    def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: TrainingProgress) -> str | None:
         if len(self.shown) == self._die_at:
             raise Died
         self.shown.append(standing)

@@ -19,12 +19,12 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.pruners import BasePruner
 from optuna.trial import TrialState, create_trial
 
-from badger_sweeps.search.pruning import ByOptuna, CensoredBound, Standing
+from badger_sweeps.search.pruning import OptunaPruning, CensoredBound, TrainingProgress
 from badger_sweeps.search.sampling import seed_of
 from badger_sweeps.search.space import Space
 from badger_sweeps.search.study import Study
-from badger_sweeps.search.trial_outcome import Outcome, State
-from hydra_plugins.badger_sweeper._search import plain
+from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
+from hydra_plugins.badger_sweeper._specification import plain
 from hydra_plugins.badger_sweeper.config import PRUNERS, SAMPLERS, SWEEPER
 from tests.search.apps import Ended, sweep
 from tests.search.apps.searching import begin, search, told
@@ -126,15 +126,15 @@ def test_optunas_pruners_stop_the_trials_that_they_stop_in_optuna(name: str, tmp
         assert claim is not None
         verdict = stopped = None
         for iteration, loss in enumerate(curve):
-            standing = Standing(iteration, float(loss), None)
-            verdict = ByOptuna(pruner).verdict(study.optuna, study.storage, claim.trial_id, standing)
+            standing = TrainingProgress(iteration, float(loss), None)
+            verdict = OptunaPruning(pruner).verdict(study.optuna, study.storage, claim.trial_id, standing)
             trial.report(float(loss), iteration)
             stopped = iteration if trial.should_prune() else None
             verdicts.append(verdict is not None)
             expected.append(stopped is not None)
             if verdict is not None or stopped is not None:
                 break
-        outcome = Outcome(State.PRUNED) if verdict is not None else Outcome(State.COMPLETED, (float(curve[-1]),))
+        outcome = TrialOutcome(TrialStatus.PRUNED) if verdict is not None else TrialOutcome(TrialStatus.COMPLETED, (float(curve[-1]),))
         study.tell(claim, outcome)
         if stopped is None:
             other.tell(trial, float(curve[-1]))
@@ -193,7 +193,7 @@ def test_a_sampler_is_told_of_constraints_as_optuna_would_tell_it(constrained: b
         differ += expected[0] != expected[-1]
         outcome = told(claim, sphere)
         violated = {"x": claim.params["x"] - 1, "y": -claim.params["y"]} if constrained else {}
-        study.tell(claim, Outcome(outcome.state, outcome.values, constraints=violated))
+        study.tell(claim, TrialOutcome(outcome.state, outcome.values, constraints=violated))
         assert study.trials()[-1].constraints == violated
     assert (differ > 0) == constrained  # so that the comparison above could have failed
 
@@ -203,7 +203,7 @@ def test_a_constraint_without_a_number_counts_as_violated(value: float, tmp_path
     study = begin(search(tmp_path, Space({"x": FloatDistribution(0, 1)})))
     claim = study.claim()
     assert claim is not None
-    study.tell(claim, Outcome(State.COMPLETED, (1.0,), constraints={"loss": value}))
+    study.tell(claim, TrialOutcome(TrialStatus.COMPLETED, (1.0,), constraints={"loss": value}))
     [trial] = study.trials()
     assert (trial.state, trial.constraints["loss"] > 0) == (TrialState.COMPLETE, True)
 

@@ -14,7 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from badger_sweeps.search.leases import ATTRIBUTE, Lease
-from badger_sweeps.search.trial_outcome import State, state_of
+from badger_sweeps.search.trial_outcome import TrialStatus, status_of
 from tests.search.claiming import DONE, NAME, SPACE, abandoned, by_number, claimed, finish, opened, undisturbed
 from tests.search.commands import in_child
 
@@ -77,7 +77,7 @@ def test_a_process_may_be_killed_at_any_write_and_all_trials_come_out_as_if_it_h
         finish(study)
         trials = study.trials()
         assert by_number(trials) == expected, f"killed at write {write}"
-        assert {state_of(trial) for trial in trials} == {State.COMPLETED}
+        assert {status_of(trial) for trial in trials} == {TrialStatus.COMPLETED}
         assert study.finished
         write += 1
     assert write > 25  # a life is some thirty writes long, and it was killed at each
@@ -95,7 +95,7 @@ def test_whoever_is_killed_while_it_puts_back_a_dead_processs_trial_does_not_cou
         write += 1
     study = opened(tmp_path, max_retries=1)
     study.recover()
-    assert [state_of(trial) for trial in study.trials()] == [State.INTERRUPTED]
+    assert [status_of(trial) for trial in study.trials()] == [TrialStatus.INTERRUPTED]
     study.tell(claimed(study), DONE)
     lease = Lease.read(study.trials()[0].system_attrs)
     assert lease is not None

@@ -18,8 +18,8 @@ from badger_sweeps.core.errors import UsageError
 from badger_sweeps.runs.provenance import NO_SAY
 from badger_sweeps.search.definition import definition, difference
 from badger_sweeps.search.space import Space
-from hydra_plugins.badger_sweeper._grammar import typed
-from hydra_plugins.badger_sweeper._search import defined, described
+from hydra_plugins.badger_sweeper._grammar import parse_parameters
+from hydra_plugins.badger_sweeper._specification import search_definition, specify
 from hydra_plugins.badger_sweeper.config import SWEEPER
 from tests.search.apps import sweep as application
 from tests.search.commands import SEARCH, SMALL, Records, sweep
@@ -185,7 +185,7 @@ def started(folder: Path, *words: str) -> None:
     """What a start of a search with the application's own configuration asks of its study."""
     with initialize_config_dir(str(files.folder()), version_base="1.3"):
         config = compose(files.NAME, ["hydra/sweeper=badger", *words], return_hydra_config=True)
-    parameters = typed(config.hydra.sweeper, ["optimizer.lr=tag(log,interval(0.0005,0.01))"])
+    parameters = parse_parameters(config.hydra.sweeper, ["optimizer.lr=tag(log,interval(0.0005,0.01))"])
     study = described(config, parameters, folder, "").study(config)
     study.begin(defined(config, parameters), [])
 

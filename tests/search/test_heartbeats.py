@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from badger_sweeps.search.leases import Lease
 from badger_sweeps.search.study import LeaseLost, Study
 from badger_sweeps.search.trial import Trial, at_work
-from badger_sweeps.search.trial_outcome import State, state_of
+from badger_sweeps.search.trial_outcome import TrialStatus, status_of
 from tests.search.claiming import DONE, claimed, opened
 from tests.search.commands import ended, forked, wait_until
 
@@ -78,7 +78,7 @@ def test_a_process_that_froze_in_the_middle_of_a_beat_takes_nothing_back_when_it
     assert lease.owner.pid == os.getpid()
     near.beat(taken, "2/10")
     near.tell(taken, DONE)
-    assert state_of(near.trials()[0]) == State.COMPLETED
+    assert status_of(near.trials()[0]) == TrialStatus.COMPLETED
 
 
 def test_whose_trial_another_process_has_ended_meanwhile_has_lost_it(
@@ -119,7 +119,7 @@ def test_an_error_that_passes_does_not_end_the_signs_of_life(
         wait_until(lambda: lease_of(other).beat >= 5 or not beating())
         assert beating()
     assert raised == [error]
-    assert not trial.lost.is_set()
+    assert not trial.lease_lost.is_set()
 
 
 def test_signs_of_life_go_on_after_a_request_to_stop_while_the_trial_is_saved(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_whoever_has_lost_the_lease_is_told_and_gives_no_sign_of_life_any_more(t
     with at_work(trial, lambda: False, lambda: None):
         other.put_back(trial.claim)
         taken = claimed(other)
-        wait_until(trial.lost.is_set)
+        wait_until(trial.lease_lost.is_set)
         with pytest.raises(LeaseLost):
             trial.check()
     assert (lease_of(other).token, lease_of(other).beat) == (taken.token, 0)

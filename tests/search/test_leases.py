@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from badger_sweeps.search.leases import ATTRIBUTE, Lease, Owner, Watch
+from badger_sweeps.search.leases import ATTRIBUTE, Lease, Owner, LeaseMonitor
 
 FOLDER = Path("/study/3")
 
@@ -116,7 +116,7 @@ class Clock:
 
 
 def test_nobody_works_on_a_trial_without_a_lease_or_with_a_released_one() -> None:
-    watch = Watch(patience=60.0)
+    watch = LeaseMonitor(patience=60.0)
     assert watch.dead(None)
     assert watch.dead(Lease.new(0, FOLDER).released(died=False))
 
@@ -124,7 +124,7 @@ def test_nobody_works_on_a_trial_without_a_lease_or_with_a_released_one() -> Non
 def test_a_process_here_is_looked_up_whatever_its_beats(
     monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
 ) -> None:
-    clock, watch = Clock(monkeypatch), Watch(patience=60.0)
+    clock, watch = Clock(monkeypatch), LeaseMonitor(patience=60.0)
     lease = replace(Lease.new(0, FOLDER), owner=owner_of(sleeper))
     for _ in range(3):
         assert not watch.dead(lease)
@@ -137,7 +137,7 @@ def test_a_process_here_is_looked_up_whatever_its_beats(
 def test_a_process_elsewhere_is_dead_once_no_beat_came_for_as_long_as_one_is_patient(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock, watch = Clock(monkeypatch), Watch(patience=60.0)
+    clock, watch = Clock(monkeypatch), LeaseMonitor(patience=60.0)
     lease = elsewhere(Lease.new(0, FOLDER))
     assert not watch.dead(lease)  # the first look: whatever came before it, nothing is known
     clock.now += 59
@@ -153,7 +153,7 @@ def test_a_process_elsewhere_is_dead_once_no_beat_came_for_as_long_as_one_is_pat
 
 
 def test_looks_that_are_far_apart_do_not_make_a_process_dead_that_beats(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, watch = Clock(monkeypatch), Watch(patience=60.0)
+    clock, watch = Clock(monkeypatch), LeaseMonitor(patience=60.0)
     lease = elsewhere(Lease.new(0, FOLDER))
     for _ in range(5):
         assert not watch.dead(lease)
@@ -162,7 +162,7 @@ def test_looks_that_are_far_apart_do_not_make_a_process_dead_that_beats(monkeypa
 
 
 def test_each_lease_is_watched_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, watch = Clock(monkeypatch), Watch(patience=60.0)
+    clock, watch = Clock(monkeypatch), LeaseMonitor(patience=60.0)
     first = elsewhere(Lease.new(0, FOLDER))
     assert not watch.dead(first)
     clock.now += 50

@@ -13,23 +13,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from badger_sweeps.search.logger import NAME, Teller, told_name
-from badger_sweeps.search.snapshot import StudyView, TrialView
-from badger_sweeps.search.trial_outcome import State
+from badger_sweeps.search.logger import NAME, SearchLogger, logged_name
+from badger_sweeps.search.snapshot import SearchSnapshot, TrialSnapshot
+from badger_sweeps.search.trial_outcome import TrialStatus
 from badger_sweeps.tracking.base import RunDescription, SearchDescription, SearchTracker, Tracker, Tracking
 
 NOON = datetime(2026, 11, 30, 12)
 
 
-def trial(number: int, minutes: float, value: float | None = None) -> TrialView:
+def trial(number: int, minutes: float, value: float | None = None) -> TrialSnapshot:
     """One that was complete, or pruned where it has no value, so many minutes after noon by its machine's clock."""
-    state, values = (State.PRUNED, None) if value is None else (State.COMPLETED, (value,))
+    state, values = (TrialStatus.PRUNED, None) if value is None else (TrialStatus.COMPLETED, (value,))
     ended = NOON + timedelta(minutes=minutes)
-    return TrialView(number, state, {}, values, (None, None), "", "", "", None, ended, {})
+    return TrialSnapshot(number, state, {}, values, (None, None), "", "", "", None, ended, {})
 
 
-def view(*trials: TrialView, direction: str = "minimize") -> StudyView:
-    return StudyView("mine", 20, (direction,), trials)
+def view(*trials: TrialSnapshot, direction: str = "minimize") -> SearchSnapshot:
+    return SearchSnapshot("mine", 20, (direction,), trials)
 
 
 class Died(Exception):
@@ -69,9 +69,9 @@ class _Listener(SearchTracker):
         pass
 
 
-def tell(heard: Heard, folder: Path, *views: StudyView, study: str = "study") -> None:
+def tell(heard: Heard, folder: Path, *views: SearchSnapshot, study: str = "study") -> None:
     """One start of the command, which looks at the study so often."""
-    teller = Teller(heard, folder, "mine", study)
+    teller = SearchLogger(heard, folder, "mine", study)
     try:
         for own in views:
             teller.show(own)
@@ -145,7 +145,7 @@ def test_trials_of_another_study_in_the_folder_are_told_from_the_start(tmp_path:
     tell(heard, tmp_path, view(trial(0, 0, 5.0), trial(1, 10, 4.0)), study="first")
     tell(heard, tmp_path, view(trial(0, 0, 9.0)), study="second")
     assert heard.rows == [(0, 0, 5.0), (1, 1, 4.0), (0, 0, 9.0)]
-    assert told_name(tmp_path) == "mine"
+    assert logged_name(tmp_path) == "mine"
 
 
 def test_nothing_is_written_while_nothing_has_ended(tmp_path: Path) -> None:

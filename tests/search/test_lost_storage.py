@@ -30,7 +30,7 @@ def own_server() -> Iterator[Server]:
 def test_a_database_that_dies_costs_one_line_and_no_trial(
     own_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PGPASSWORD", "")  # so that what `Place.of` leaves there is forgotten
+    monkeypatch.setenv("PGPASSWORD", "")  # so that what `StorageAddress.parse` leaves there is forgotten
     folder, address = tmp_path / "search", own_server.new_database()
     words = command(folder, f"hydra.sweeper.storage={address}", *TRIALS)
     controller = Controller(words, tmp_path / "log")

@@ -27,8 +27,8 @@ from pydantic import ValidationError
 
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.runs.checkpoint import read_checkpoint
-from badger_sweeps.search.pruning import ByBound, CensoredBound, Standing, pruning
-from badger_sweeps.search.trial_outcome import OUTCOME, Outcome, State
+from badger_sweeps.search.pruning import BoundPruning, CensoredBound, TrainingProgress, pruning
+from badger_sweeps.search.trial_outcome import OUTCOME, TrialOutcome, TrialStatus
 from benchmarks.replaying import TIMES, Search, pruned
 from tests.search.claiming import claimed, opened
 from tests.search.commands import Controller, Records, command, iterations_done, sweep, wait_until
@@ -53,7 +53,7 @@ def searches(draw: st.DrawFn) -> Search:
 def check_that_only_losers_were_stopped(search: Search, name: str, rule: CensoredBound, order: list[int]) -> None:
     """What each stopped trial would have come to lies above what it was measured by; the best trial was not stopped."""
     values = search.per_seed(name).mean(axis=1)
-    replay = pruned(search, name, ByBound(rule), order)
+    replay = pruned(search, name, BoundPruning(rule), order)
     for place, trial in enumerate(order):
         complete = [values[own] for own in order[:place] if not replay.stopped[own]]
         if replay.stopped[trial]:
@@ -86,7 +86,7 @@ def test_it_stops_no_winner_among_recorded_trials(dims: int, name: str) -> None:
         order = np.random.default_rng(seed).permutation(len(search.loss)).tolist()
         rule = CensoredBound(quantile=0.25 * (seed % 2))
         check_that_only_losers_were_stopped(search, name, rule, order)
-        assert pruned(search, name, ByBound(rule), order).stopped.mean() > 0.3  # and stops what it can
+        assert pruned(search, name, BoundPruning(rule), order).stopped.mean() > 0.3  # and stops what it can
 
 
 def test_the_limit_is_a_quantile_of_the_complete_trials() -> None:
@@ -110,12 +110,12 @@ def test_a_rule_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None
         CensoredBound(**wrong)
 
 
-def verdict(in_study: optuna.Study, standing: Standing) -> str | None:
+def verdict(in_study: optuna.Study, standing: TrainingProgress) -> str | None:
     own = in_study.ask()
-    return ByBound(CensoredBound()).verdict(in_study, in_study._storage, own._trial_id, standing)
+    return BoundPruning(CensoredBound()).verdict(in_study, in_study._storage, own._trial_id, standing)
 
 
-LOST = Standing(100, 1.0, 100.0)
+LOST = TrainingProgress(100, 1.0, 100.0)
 """In a study whose best trial counts 10."""
 
 
@@ -130,12 +130,12 @@ def test_a_trial_is_stopped_above_the_incumbent_and_not_at_it() -> None:
     best = with_values(10.0, 50.0)
     reason = verdict(best, LOST)
     assert reason == "after 100 iterations its mean is at least 100, above 10"
-    assert verdict(best, Standing(100, 1.0, 10.0)) is None
-    assert verdict(best, Standing(100, 1.0, np.nextafter(10.0, 11))) is not None
+    assert verdict(best, TrainingProgress(100, 1.0, 10.0)) is None
+    assert verdict(best, TrainingProgress(100, 1.0, np.nextafter(10.0, 11))) is not None
 
 
 def test_what_has_no_bound_or_one_direction_less_is_not_stopped() -> None:
-    assert verdict(with_values(10.0), Standing(100, 1.0, None)) is None
+    assert verdict(with_values(10.0), TrainingProgress(100, 1.0, None)) is None
     assert verdict(with_values(10.0, directions=("maximize",)), LOST) is None
     assert verdict(with_values(10.0, directions=("minimize", "minimize")), LOST) is None
 
@@ -208,7 +208,7 @@ def test_optunas_pruners_decide_as_they_do_in_optuna(name: str, seed: int, tmp_p
     for number in range(len(losses)):
         trial = begin(own, pruning(PRUNERS[name]()))
         assert trial.claim.number == number
-        standings = [Standing(step, float(loss), None) for step, loss in zip(STEPS, losses[number], strict=True)]
+        standings = [TrainingProgress(step, float(loss), None) for step, loss in zip(STEPS, losses[number], strict=True)]
         if number % 5 == 0 and expected.get(number, STEPS.stop) > STEPS[5]:
             assert [trial.verdict(standing) for standing in standings[:6]] == [None] * 6
             own.put_back(trial.claim, died=True)
@@ -223,9 +223,9 @@ def test_optunas_pruners_decide_as_they_do_in_optuna(name: str, seed: int, tmp_p
                 break
         told = {"iterations": standing.iteration}
         if reason is None:
-            own.tell(trial.claim, Outcome(State.COMPLETED, (standing.loss,), details=told))
+            own.tell(trial.claim, TrialOutcome(TrialStatus.COMPLETED, (standing.loss,), details=told))
         else:
-            own.tell(trial.claim, Outcome(State.PRUNED, (standing.loss,), reason, told))
+            own.tell(trial.claim, TrialOutcome(TrialStatus.PRUNED, (standing.loss,), reason, told))
     assert stops == expected
     assert 0 < len(stops) < len(losses)
 
@@ -235,10 +235,10 @@ def test_what_was_reported_of_a_trial_stays(tmp_path: Path) -> None:
     own = study(tmp_path)
     trial = begin(own, pruning(ThresholdPruner(upper=0.9)))
     for step in (10, 20, 30):
-        assert trial.verdict(Standing(step, 0.5, None)) is None
-    assert trial.verdict(Standing(20, 0.99, None)) is None
+        assert trial.verdict(TrainingProgress(step, 0.5, None)) is None
+    assert trial.verdict(TrainingProgress(20, 0.99, None)) is None
     assert own.trials()[0].intermediate_values == {10: 0.5, 20: 0.5, 30: 0.5}
-    assert trial.verdict(Standing(40, 0.99, None)) == "ThresholdPruner at iteration 40, mean loss 0.99"
+    assert trial.verdict(TrainingProgress(40, 0.99, None)) == "ThresholdPruner at iteration 40, mean loss 0.99"
 
 
 class Onlooker(RandomSampler):
@@ -261,14 +261,14 @@ def test_pruners_compare_losses_and_samplers_bounds_whoever_stopped_a_trial(tmp_
     for _ in range(4):
         trial = begin(own, median)
         for iteration in (100, 200, 300):
-            assert trial.verdict(Standing(iteration, 0.5, float(iteration))) is None
-        own.tell(trial.claim, Outcome(State.COMPLETED, (350.0,), details={"iterations": 900}))
+            assert trial.verdict(TrainingProgress(iteration, 0.5, float(iteration))) is None
+        own.tell(trial.claim, TrialOutcome(TrialStatus.COMPLETED, (350.0,), details={"iterations": 900}))
     for rule, loss, at in ((median, 0.9, 200), (bound, 0.2, 400), (median, 0.8, 200)):
         trial = begin(own, rule)
         for iteration in range(100, at + 1, 100):
-            reason = trial.verdict(Standing(iteration, loss, float(iteration)))
+            reason = trial.verdict(TrainingProgress(iteration, loss, float(iteration)))
             assert (reason is None) == (iteration < at)
-        own.tell(trial.claim, Outcome(State.PRUNED, (float(at),), str(reason), {"iterations": at}))
+        own.tell(trial.claim, TrialOutcome(TrialStatus.PRUNED, (float(at),), str(reason), {"iterations": at}))
     claimed(own)
     told = [trial.intermediate_values for trial in own.trials()]
     assert told[4:7] == [{100: 0.9, 200: 0.9}, {}, {100: 0.8, 200: 0.8}]

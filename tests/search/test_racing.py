@@ -32,9 +32,9 @@ from badger_sweeps.runs.graphs import NAME as GRAPHS
 from badger_sweeps.runs.graphs import read_connectivity
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import read_summary
-from badger_sweeps.search.pruning import Standing
+from badger_sweeps.search.pruning import TrainingProgress
 from badger_sweeps.search.racing import Race
-from badger_sweeps.search.trial_outcome import OUTCOME, Outcome, State, state_of
+from badger_sweeps.search.trial_outcome import OUTCOME, TrialOutcome, TrialStatus, status_of
 from badger_sweeps.search.work import run_trial
 from tests.search.commands import Controller, Records, command, iterations_done, sweep, wait_until
 from tests.search.planned import ITERATIONS, TRAINING, Recorder, begin, finish, plan, rows, study
@@ -72,16 +72,16 @@ def test_each_look_that_can_end_a_trial_has_its_share_of_the_promise(
 ) -> None:
     race = Race(start=start, confidence=confidence)
     assert race.levels(seeds) == pytest.approx(levels)
-    assert sum(levels.values()) == pytest.approx(race.wrong if levels else 0)
+    assert sum(levels.values()) == pytest.approx(race.error_rate if levels else 0)
     for begun, level in race.levels(seeds).items():
-        assert race.lost(np.full(begun, 8.0), np.zeros(begun), level)  # worse on every seed
+        assert race.is_worse(np.full(begun, 8.0), np.zeros(begun), level)  # worse on every seed
 
 
 @given(st.integers(2, 9), st.floats(0.51, 0.999), st.integers(1, 100))
 def test_all_looks_together_have_no_more_than_was_promised(start: int, confidence: float, seeds: int) -> None:
     race = Race(start=start, confidence=confidence)
     levels = race.levels(seeds)
-    assert sum(levels.values()) <= race.wrong * (1 + 1e-12)
+    assert sum(levels.values()) <= race.error_rate * (1 + 1e-12)
     assert all(begun < seeds and 0.5**begun <= level for begun, level in levels.items())
 
 
@@ -94,7 +94,7 @@ def fraction(differences: NDArray[np.float64]) -> Fraction:
 @given(st.lists(st.integers(-9, 9), min_size=2, max_size=10), st.floats(0.001, 0.5))
 def test_a_trial_has_lost_where_few_flips_of_signs_make_it_worse(differences: list[int], level: float) -> None:
     values = np.array(differences, dtype=float)
-    assert Race().lost(values + 100, np.full(len(values), 100.0), level) == (fraction(values) <= level)
+    assert Race().is_worse(values + 100, np.full(len(values), 100.0), level) == (fraction(values) <= level)
 
 
 @pytest.mark.parametrize(
@@ -120,13 +120,13 @@ def test_of_all_signs_that_differences_may_have_few_end_a_trial_at_any_look(
 
     @cache
     def lost(differences: tuple[int, ...]) -> bool:
-        return race.lost(np.array(differences, dtype=float), np.zeros(len(differences)), levels[len(differences)])
+        return race.is_worse(np.array(differences, dtype=float), np.zeros(len(differences)), levels[len(differences)])
 
     ended = [
         any(lost(tuple(sign * size for sign, size in zip(own[:look], sizes, strict=False))) for look in levels)
         for own in product([1, -1], repeat=max(levels))
     ]
-    assert np.mean(ended) <= race.wrong
+    assert np.mean(ended) <= race.error_rate
 
 
 def drawn(name: str, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -150,9 +150,9 @@ def test_over_all_looks_few_are_ended_that_are_as_good_as_incumbents_that_change
     assert len(levels) == 2
     for _ in range(trials):
         own = drawn(name, rng)
-        ended += any(race.lost(own[:look], drawn(name, rng)[:look], level) for look, level in levels.items())
-    tolerance = 4 * np.sqrt(race.wrong * (1 - race.wrong) / trials)
-    assert ended / trials <= race.wrong + tolerance
+        ended += any(race.is_worse(own[:look], drawn(name, rng)[:look], level) for look, level in levels.items())
+    tolerance = 4 * np.sqrt(race.error_rate * (1 - race.error_rate) / trials)
+    assert ended / trials <= race.error_rate + tolerance
 
 
 LEVEL = Race().levels(8)[6]
@@ -160,24 +160,24 @@ LEVEL = Race().levels(8)[6]
 
 @given(times)
 def test_nobody_loses_to_an_equal_or_to_somebody_worse(own: list[int]) -> None:
-    assert not Race().lost(own, own, LEVEL)
-    assert not Race().lost(own, [time + 1 for time in own], LEVEL)
+    assert not Race().is_worse(own, own, LEVEL)
+    assert not Race().is_worse(own, [time + 1 for time in own], LEVEL)
 
 
 def test_on_few_seeds_even_the_same_difference_on_all_of_them_may_be_chance() -> None:
     """It is as likely as each of the 2^n - 1 other choices of signs: it would end an eighth on three."""
     own = np.array([40.0, 80, 160, 240, 320, 400])
-    assert not Race().lost(own[:3], own[:3] - 8, LEVEL)
-    assert not Race().lost(own[:5], own[:5] - 8, LEVEL)
-    assert Race().lost(own, own - 8, LEVEL)
-    assert not Race().lost(own, own - [8, 8, 8, 8, 8, 0], LEVEL)
+    assert not Race().is_worse(own[:3], own[:3] - 8, LEVEL)
+    assert not Race().is_worse(own[:5], own[:5] - 8, LEVEL)
+    assert Race().is_worse(own, own - 8, LEVEL)
+    assert not Race().is_worse(own, own - [8, 8, 8, 8, 8, 0], LEVEL)
 
 
 def test_a_hard_seed_is_hard_for_both() -> None:
     """Far apart from seed to seed, and always a little worse: unpaired nobody could tell."""
     other = np.array([100.0, 900, 2000, 400, 1500, 1200])
     own = other + np.array([20, 30, 25, 10, 35, 15])
-    assert Race().lost(own, other, LEVEL)
+    assert Race().is_worse(own, other, LEVEL)
     assert stats.ttest_ind(own, other).pvalue > 0.9
 
 
@@ -276,7 +276,7 @@ def test_a_trial_that_is_worse_on_the_first_seeds_is_out_and_says_why(tmp_path: 
     rival = [own.trials()[0].user_attrs[OUTCOME]["per_seed"][str(seed)] for seed in range(6)]
     assert max(rival) < ITERATIONS
     assert value == ITERATIONS
-    assert state_of(told) == State.PRUNED
+    assert status_of(told) == TrialStatus.PRUNED
     worse = f"worse than the incumbent by {ITERATIONS - np.mean(rival):.4g} on average"
     words = f"out of the race after 6 seeds: {worse}, p = 0.016"
     assert told.user_attrs[OUTCOME] == {"state": "pruned", "reason": words, "iterations": ITERATIONS, "seeds": 6}
@@ -291,13 +291,13 @@ def test_nobody_races_against_a_trial_that_breaks_a_constraint(tmp_path: Path) -
     own = study(tmp_path)
     forbidden = begin(own, race=Race())
     values = run_trial(plan(tmp_path / "0", optimizer=QUICK), forbidden)
-    told = Outcome(forbidden.state, values, details=forbidden.details, constraints={"diverged": 0.1})
+    told = TrialOutcome(forbidden.state, values, details=forbidden.details, constraints={"diverged": 0.1})
     own.tell(forbidden.claim, told)
     worse = begin(own, race=Race())
     finish(worse, plan(tmp_path / "1"))
     parts = [[trial.details["per_seed"][str(seed)] for seed in range(6)] for trial in (worse, forbidden)]
-    assert Race().lost(*parts, LEVEL)  # or the test would show nothing
-    assert worse.state == State.COMPLETED
+    assert Race().is_worse(*parts, LEVEL)  # or the test would show nothing
+    assert worse.state == TrialStatus.COMPLETED
 
 
 def test_a_bound_counts_what_the_earlier_stages_have_cost(tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ class StopsAfter(Recorder):
         super().__init__()
         self._verdicts = verdicts
 
-    def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: Standing) -> str | None:
+    def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: TrainingProgress) -> str | None:
         super().verdict(study, storage, trial_id, standing)
         return "told to" if len(self.shown) == self._verdicts else None
 
@@ -344,7 +344,7 @@ def test_a_race_about_a_loss_is_told_in_losses(tmp_path: Path) -> None:
     lost = begin(own, race=Race())
     slow = plan(tmp_path / "1", "plateau_iterations", optimizer=Adam(lr=1e-5))
     (value,) = finish(lost, slow)
-    assert lost.state == State.PRUNED
+    assert lost.state == TrialStatus.PRUNED
     assert value == pytest.approx(rows(slow.folder / "stage-0").query(f"iteration >= {ITERATIONS - 50}")["loss"].mean())
 
 

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from badger_sweeps.search.sampling import key, seed_of
 from badger_sweeps.search.space import Space
 from badger_sweeps.search.study import Study
-from badger_sweeps.search.trial_outcome import Outcome, State
+from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
 from hydra_plugins.badger_sweeper.config import SAMPLERS
 from tests.search.apps.searching import begin, search, told, work
 
@@ -188,9 +188,9 @@ def test_a_draw_is_what_optuna_would_suggest_with_the_same_sampler_on_the_same_t
             assert claim.params == expected
             compared += 1
         if number % 5 == 3:
-            study.tell(claim, Outcome(State.PRUNED, (sphere(claim.params),), details={"iterations": 7}))
+            study.tell(claim, TrialOutcome(TrialStatus.PRUNED, (sphere(claim.params),), details={"iterations": 7}))
         elif number % 5 == 4:
-            study.tell(claim, Outcome(State.FAILED))
+            study.tell(claim, TrialOutcome(TrialStatus.FAILED))
         else:
             study.tell(claim, told(claim, sphere))
     assert compared >= (3 if space is SMALL else 10)  # of few points most draws repeat one
@@ -270,10 +270,10 @@ def test_a_search_with_a_custom_space_draws_its_part_from_the_same_sampler(tmp_p
 def test_every_trial_is_told_to_optuna_as_it_ended(tmp_path: Path) -> None:
     study = begin(search(tmp_path, MIXED, n_trials=4))
     outcomes = [
-        Outcome(State.COMPLETED, (1.5,)),
-        Outcome(State.PRUNED, (2.5,), details={"iterations": 30}),
-        Outcome(State.FAILED, reason="of something"),
-        Outcome(State.DIVERGED, (3.5,)),
+        TrialOutcome(TrialStatus.COMPLETED, (1.5,)),
+        TrialOutcome(TrialStatus.PRUNED, (2.5,), details={"iterations": 30}),
+        TrialOutcome(TrialStatus.FAILED, reason="of something"),
+        TrialOutcome(TrialStatus.DIVERGED, (3.5,)),
     ]
     for outcome in outcomes:
         claim = study.claim()

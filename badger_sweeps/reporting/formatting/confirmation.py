@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from badger_sweeps.measures.estimates import FEWEST_PAIRS
 from badger_sweeps.reporting.formatting.search_tables import estimate, listed, title
-from badger_sweeps.reporting.reading.search import Comparison, Pair, Sweep, compare, seen_seeds
-from badger_sweeps.search.snapshot import TrialView
-from badger_sweeps.search.trial_outcome import State
+from badger_sweeps.reporting.reading.search import Comparison, Pair, RecordedSearch, compare, searched_seeds
+from badger_sweeps.search.snapshot import TrialSnapshot
+from badger_sweeps.search.trial_outcome import TrialStatus
 
 LEVEL = 0.05
 """Below which a p-value confirms."""
@@ -42,9 +42,9 @@ COMPARISON_NOTE = (
 COMPARISON_COLUMNS = ("seeds", "first trial", "best trial", "best - first", "p")
 
 
-def verdict(sweep: Sweep) -> Verdict:
+def verdict(sweep: RecordedSearch) -> Verdict:
     """Whether what was found is better than what the search began with."""
-    view = sweep.view
+    view = sweep.snapshot
     if len(view.directions) > 1:
         front = f"No other trial beats these in all objectives (the Pareto front): {listed(sweep.front)}."
         found = front if sweep.front else "No trial is complete yet."
@@ -57,10 +57,10 @@ def verdict(sweep: Sweep) -> Verdict:
     return told
 
 
-def _nothing_better(sweep: Sweep) -> Verdict:
-    view = sweep.view
+def _nothing_better(sweep: RecordedSearch) -> Verdict:
+    view = sweep.snapshot
     so_far = "" if len(view.ended) >= view.total else " so far"
-    others = sum(trial.state in (State.COMPLETED, State.PRUNED) for trial in view.trials) - 1
+    others = sum(trial.state in (TrialStatus.COMPLETED, TrialStatus.PRUNED) for trial in view.trials) - 1
     beaten = f"none of the {others} others is better" if others > 1 else "there is no better one"
     sentences = [f"Nothing beat the first trial{so_far}: {beaten}."]
     trials = sweep.confirmation.trials if sweep.confirmation is not None else ()
@@ -69,9 +69,9 @@ def _nothing_better(sweep: Sweep) -> Verdict:
     return Verdict(sentences, [])
 
 
-def _better(sweep: Sweep, best: TrialView) -> Verdict:
+def _better(sweep: RecordedSearch, best: TrialSnapshot) -> Verdict:
     """Of a best trial that is another one than the first: on fresh seeds, and in the search itself."""
-    view, first, pair, seen = sweep.view, sweep.first, sweep.pair, seen_seeds(sweep)
+    view, first, pair, seen = sweep.snapshot, sweep.first, sweep.pair, searched_seeds(sweep)
     sentences, rows = [], []
     compared = best if pair is None else pair.searched
     fresh = None if pair is None else compare(pair.first, pair.best, seen)
@@ -97,12 +97,12 @@ def _better(sweep: Sweep, best: TrialView) -> Verdict:
     return Verdict(sentences, rows)
 
 
-def _name(sweep: Sweep, trial: TrialView) -> str:
-    best = sweep.view.best
+def _name(sweep: RecordedSearch, trial: TrialSnapshot) -> str:
+    best = sweep.snapshot.best
     return f"the best trial ({trial.number})" if best and best.number == trial.number else f"trial {trial.number}"
 
 
-def _lead(sweep: Sweep, fresh: Comparison, best: TrialView) -> str:
+def _lead(sweep: RecordedSearch, fresh: Comparison, best: TrialSnapshot) -> str:
     pairs, p_value = fresh.difference.pairs, fresh.difference.p_value
     assert sweep.first is not None
     who = f"{_name(sweep, best)} {_difference(sweep, fresh)} the first ({sweep.first.number})"
@@ -110,7 +110,7 @@ def _lead(sweep: Sweep, fresh: Comparison, best: TrialView) -> str:
     return f"On {pairs} fresh seeds {who}; {test}."
 
 
-def _judgement(sweep: Sweep, fresh: Comparison) -> str:
+def _judgement(sweep: RecordedSearch, fresh: Comparison) -> str:
     value, p_value = fresh.difference.difference.value, fresh.difference.p_value
     if value == 0:
         return "Nothing is confirmed: on these seeds neither is better."
@@ -120,10 +120,10 @@ def _judgement(sweep: Sweep, fresh: Comparison) -> str:
     return "The find is confirmed." if better else "What the search found is worse than what it began with."
 
 
-def _in_the_search(sweep: Sweep, best: TrialView, searched: Comparison | None, confirmed: bool) -> str:
+def _in_the_search(sweep: RecordedSearch, best: TrialSnapshot, searched: Comparison | None, confirmed: bool) -> str:
     first = sweep.first
     assert first is not None
-    tried = sum(trial.state in (State.COMPLETED, State.PRUNED) for trial in sweep.view.trials)
+    tried = sum(trial.state in (TrialStatus.COMPLETED, TrialStatus.PRUNED) for trial in sweep.snapshot.trials)
     why = f"since the best of {tried} trials was picked by it and is partly luck"
     if searched is not None:
         subject = "it" if confirmed else _name(sweep, best)
@@ -136,7 +136,7 @@ def _in_the_search(sweep: Sweep, best: TrialView, searched: Comparison | None, c
     return f"In the search itself {lead}: if values are subject to chance, too good on average, {why}."
 
 
-def _without_seeds(sweep: Sweep, pair: Pair) -> str:
+def _without_seeds(sweep: RecordedSearch, pair: Pair) -> str:
     """Of a confirmation that is not complete, is on the search's own seeds, or tells no value per seed."""
     if pair.first.values is None or pair.best.values is None:
         states = f"the first: {_stands(pair.first)}; the best: {_stands(pair.best)}"
@@ -151,18 +151,18 @@ def _without_seeds(sweep: Sweep, pair: Pair) -> str:
     )
 
 
-def _stands(trial: TrialView) -> str:
+def _stands(trial: TrialSnapshot) -> str:
     words = trial.reason or trial.progress
     return f"{trial.state}{f' ({words})' if words else ''}"
 
 
-def _difference(sweep: Sweep, comparison: Comparison) -> str:
+def _difference(sweep: RecordedSearch, comparison: Comparison) -> str:
     mean = comparison.difference.difference
     interval = (mean.low, mean.high) if mean.low is not None and mean.high is not None else None
     return _in_words(sweep, mean.value, interval)
 
 
-def _in_words(sweep: Sweep, value: float, interval: tuple[float, float] | None = None) -> str:
+def _in_words(sweep: RecordedSearch, value: float, interval: tuple[float, float] | None = None) -> str:
     """``leaves chance 120 [80, 160] iterations earlier than``: the size, and its interval on the same side."""
     if value == 0 and interval is None:
         return "does not differ from"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from badger_sweeps.measures.estimates import Estimate
-from badger_sweeps.reporting.reading.search import Sweep, effort, parameters
-from badger_sweeps.search.snapshot import ENDED, TrialView
-from badger_sweeps.search.trial_outcome import State
+from badger_sweeps.reporting.reading.search import RecordedSearch, effort, parameters
+from badger_sweeps.search.snapshot import ENDED, TrialSnapshot
+from badger_sweeps.search.trial_outcome import TrialStatus
 
 ROWS = 100
 """Trials in the report's table at most."""
@@ -35,13 +35,13 @@ def title(objective: str) -> str:
     return TITLES.get(objective, objective)
 
 
-def how_many(sweep: Sweep) -> list[str]:
+def how_many(sweep: RecordedSearch) -> list[str]:
     """How trials stand, what failed and why, and what was trained and saved: sentences."""
-    view, counts = sweep.view, sweep.view.counts
+    view, counts = sweep.snapshot, sweep.snapshot.counts
     total = max(view.total, len(view.trials))
     ended = ", ".join(f"{counts[state]} {state}" for state in ENDED if counts[state])
     open_ones = ", ".join(
-        f"{counts[state]} {state}" for state in (State.RUNNING, State.INTERRUPTED, State.WAITING) if counts[state]
+        f"{counts[state]} {state}" for state in (TrialStatus.RUNNING, TrialStatus.INTERRUPTED, TrialStatus.WAITING) if counts[state]
     )
     left = total - len(view.trials)
     parts = [f"{len(view.ended)} of {total} trials have ended{': ' if ended else ''}{ended}"]
@@ -55,10 +55,10 @@ def how_many(sweep: Sweep) -> list[str]:
     return [*sentences, *_failures(sweep)]
 
 
-def _failures(sweep: Sweep) -> list[str]:
-    numbers: dict[tuple[State, str], list[int]] = defaultdict(list)
-    for trial in sweep.view.trials:
-        if trial.state == State.FAILED or (trial.state == State.DIVERGED and trial.values is None):
+def _failures(sweep: RecordedSearch) -> list[str]:
+    numbers: dict[tuple[TrialStatus, str], list[int]] = defaultdict(list)
+    for trial in sweep.snapshot.trials:
+        if trial.state == TrialStatus.FAILED or (trial.state == TrialStatus.DIVERGED and trial.values is None):
             numbers[trial.state, trial.reason or "no reason is known"].append(trial.number)
     sentences = [f"Trial {listed(own)} {state}: {reason}." for (state, reason), own in numbers.items()]
     more = len(sentences) - REASONS
@@ -111,7 +111,7 @@ class TrialTable:
     left_out: str
 
 
-def table(sweep: Sweep, most: int = ROWS) -> TrialTable:
+def table(sweep: RecordedSearch, most: int = ROWS) -> TrialTable:
     """Complete trials, best first; then those still open, those that failed, and pruned ones, latest pruned first."""
     trials = ordered(sweep)
     names = parameters(sweep)
@@ -144,28 +144,28 @@ def table(sweep: Sweep, most: int = ROWS) -> TrialTable:
 
 
 PLACE = {
-    State.COMPLETED: 0,
-    State.RUNNING: 1,
-    State.INTERRUPTED: 2,
-    State.WAITING: 3,
-    State.FAILED: 4,
-    State.DIVERGED: 5,
-    State.PRUNED: 6,
+    TrialStatus.COMPLETED: 0,
+    TrialStatus.RUNNING: 1,
+    TrialStatus.INTERRUPTED: 2,
+    TrialStatus.WAITING: 3,
+    TrialStatus.FAILED: 4,
+    TrialStatus.DIVERGED: 5,
+    TrialStatus.PRUNED: 6,
 }
 
 
-def ordered(sweep: Sweep) -> list[TrialView]:
+def ordered(sweep: RecordedSearch) -> list[TrialSnapshot]:
     """All trials in the order of the table."""
     sign = 1 if sweep.lower_is_better else -1
 
-    def place(trial: TrialView) -> tuple[float | int, ...]:
+    def place(trial: TrialSnapshot) -> tuple[float | int, ...]:
         if trial.values is not None:
             broken = any(value > 0 for value in trial.details.get("constraints", {}).values())
             ahead = bool(sweep.front) and trial.number not in sweep.front
             return (0, broken, ahead, sign * trial.values[0], trial.number)
         return (PLACE[trial.state], -int(trial.details.get("iterations", 0)), trial.number)
 
-    return sorted(sweep.view.trials, key=place)
+    return sorted(sweep.snapshot.trials, key=place)
 
 
 def short_names(names: Sequence[str]) -> list[str]:
@@ -179,19 +179,19 @@ def brief(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _values(trial: TrialView, count: int) -> list[str]:
+def _values(trial: TrialSnapshot, count: int) -> list[str]:
     if trial.values is None:
         return ["-"] * count
     intervals = trial.details.get("intervals") or [[None, None]] * count
     return [estimate(Estimate(value, *own)) for value, own in zip(trial.values, intervals, strict=True)]
 
 
-def _escaped(trial: TrialView) -> str:
+def _escaped(trial: TrialSnapshot) -> str:
     return f"{trial.details['escaped']}/{trial.details['seeds']}" if "escaped" in trial.details else "-"
 
 
-def _roles(trial: TrialView, sweep: Sweep) -> list[str]:
-    best = sweep.view.best
+def _roles(trial: TrialSnapshot, sweep: RecordedSearch) -> list[str]:
+    best = sweep.snapshot.best
     roles = ["best"] * (best is not None and trial.number == best.number)
     return roles + ["first"] * (trial.number == 0) + ["front"] * (trial.number in sweep.front)
 

@@ -13,16 +13,16 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from badger_sweeps.measures.estimates import Estimate, PairedDifference, mean, paired_difference
-from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, Source
-from badger_sweeps.search.confirmation import KEY, overrides_of
+from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation
+from badger_sweeps.search.confirmation import KEY, confirmation_overrides
 from badger_sweeps.search.racing import Race
-from badger_sweeps.search.snapshot import StudyView, TrialView
+from badger_sweeps.search.snapshot import SearchSnapshot, TrialSnapshot
 from badger_sweeps.search.study import DEFINITION
-from badger_sweeps.search.trial_outcome import OUTCOME, State
+from badger_sweeps.search.trial_outcome import OUTCOME, TrialStatus
 
 
 @dataclass(frozen=True)
-class Sweep:
+class RecordedSearch:
     """A search as it was at one moment.
 
     Attributes:
@@ -38,40 +38,40 @@ class Sweep:
     """
 
     folder: Path
-    view: StudyView
+    view: SearchSnapshot
     study: optuna.Study
     front: tuple[int, ...]
-    confirmation: StudyView | None
+    confirmation: SearchSnapshot | None
     fresh: tuple[str, ...]
     objectives: tuple[str, ...]
     budget: int | None
     race: Race | None
 
     @property
-    def first(self) -> TrialView | None:
+    def first(self) -> TrialSnapshot | None:
         """The trial that others are compared with."""
-        return self.view.trials[0] if self.view.trials else None
+        return self.snapshot.trials[0] if self.snapshot.trials else None
 
     @property
     def lower_is_better(self) -> bool:
         """In the first objective."""
-        return self.view.directions[0] == "minimize"
+        return self.snapshot.directions[0] == "minimize"
 
     @property
     def same(self) -> bool:
         """Whether the best configuration is the first trial's."""
-        first, best = self.first, self.view.best
+        first, best = self.first, self.snapshot.best
         return first is not None and best is not None and first.params == best.params
 
     @property
     def pair(self) -> Pair | None:
         """The best configuration and the first trial's on fresh seeds; None unless both were to be run."""
         trials = self.confirmation.trials if self.confirmation is not None else ()
-        best = self.view.best
+        best = self.snapshot.best
         if len(trials) < 2 or best is None:
             return None
         fresh = next((trial for trial in trials[1:] if trial.params == best.params), trials[-1])
-        searched = next((trial for trial in self.view.complete if trial.params == fresh.params), None)
+        searched = next((trial for trial in self.snapshot.complete if trial.params == fresh.params), None)
         return None if searched is None else Pair(trials[0], fresh, searched)
 
 
@@ -86,12 +86,12 @@ class Pair:
             to the search since.
     """
 
-    first: TrialView
-    best: TrialView
-    searched: TrialView
+    first: TrialSnapshot
+    best: TrialSnapshot
+    searched: TrialSnapshot
 
 
-def read(source: Source) -> Sweep:
+def read(source: SearchLocation) -> RecordedSearch:
     """Read a search.
 
     Raises:
@@ -106,9 +106,9 @@ def read(source: Source) -> Sweep:
     total = source.get("hydra.sweeper.n_trials")
     confirmation, fresh = _confirmation(storage, name, source)
     many, start = len(directions) > 1, _whole(source.get("hydra.sweeper.racing.start"))
-    return Sweep(
+    return RecordedSearch(
         folder=source.folder,
-        view=StudyView.of(name, total if isinstance(total, int) else len(trials), directions, trials),
+        view=SearchSnapshot.of(name, total if isinstance(total, int) else len(trials), directions, trials),
         study=copy,
         front=tuple(trial.number for trial in copy.best_trials) if many else (),
         confirmation=confirmation,
@@ -132,9 +132,9 @@ class Effort:
     saved: float
 
 
-def effort(sweep: Sweep) -> Effort | None:
+def effort(sweep: RecordedSearch) -> Effort | None:
     """None in applications whose trials do not tell of iterations."""
-    told = [trial for trial in sweep.view.ended if "iterations" in trial.details]
+    told = [trial for trial in sweep.snapshot.ended if "iterations" in trial.details]
     if not told or sweep.budget is None:
         return None
     seeds = max(trial.details.get("seeds", 1) for trial in told)
@@ -143,7 +143,7 @@ def effort(sweep: Sweep) -> Effort | None:
         budget = _whole(trial.params.get("training.iterations")) or sweep.budget
         done = _iterations(trial, seeds, budget, sweep.race)
         trained += done
-        saved += budget - done if trial.state == State.PRUNED else 0
+        saved += budget - done if trial.state == TrialStatus.PRUNED else 0
     return Effort(trained, saved)
 
 
@@ -162,7 +162,7 @@ class Comparison:
     difference: PairedDifference
 
 
-def compare(first: TrialView, best: TrialView, seen: Collection[str] = ()) -> Comparison | None:
+def compare(first: TrialSnapshot, best: TrialSnapshot, seen: Collection[str] = ()) -> Comparison | None:
     """Compare two trials seed by seed; None if they share no seed, or are not complete.
 
     Args:
@@ -178,23 +178,23 @@ def compare(first: TrialView, best: TrialView, seen: Collection[str] = ()) -> Co
     return Comparison(mean(own), mean(other), paired_difference(own, other))
 
 
-def seen_seeds(sweep: Sweep) -> set[str]:
+def searched_seeds(sweep: RecordedSearch) -> set[str]:
     """The seeds that the search was made on."""
-    return {seed for trial in sweep.view.complete for seed in trial.details.get("per_seed", {})}
+    return {seed for trial in sweep.snapshot.complete for seed in trial.details.get("per_seed", {})}
 
 
-def runs_shown(sweep: Sweep) -> dict[Path, str]:
+def runs_in_report(sweep: RecordedSearch) -> dict[Path, str]:
     """The folders of the runs that are worth a closer look, with what they are called."""
     shown: dict[Path, str] = {}
-    first, best = sweep.first, sweep.view.best
+    first, best = sweep.first, sweep.snapshot.best
     if first is None:
         return shown
     alone = best is not None and best.number == first.number
     shown[sweep.folder / str(first.number)] = f"first{' and best' if alone else ''} (trial {first.number})"
     if best is not None and not alone:
         shown[sweep.folder / str(best.number)] = f"best (trial {best.number})"
-    for position, direction in enumerate(sweep.view.directions if sweep.front else ()):
-        front = [trial for trial in sweep.view.complete if trial.number in sweep.front]
+    for position, direction in enumerate(sweep.snapshot.directions if sweep.front else ()):
+        front = [trial for trial in sweep.snapshot.complete if trial.number in sweep.front]
         extreme, word = (min, "least") if direction == "minimize" else (max, "most")
         most = extreme(front, key=lambda own, at=position: own.values[at] if own.values else 0.0)  # type: ignore[misc]
         path = sweep.folder / str(most.number)
@@ -215,10 +215,10 @@ def belongs(run: Path, folder: Path) -> bool:
     return run.name.isdigit() and run.parent in (folder, folder / CONFIRMATION)
 
 
-def _iterations(trial: TrialView, seeds: int, budget: int, race: Race | None) -> float:
+def _iterations(trial: TrialSnapshot, seeds: int, budget: int, race: Race | None) -> float:
     """Iterations done, each of all seeds: of a trial that was pruned in a race, some seeds have done none."""
     last, begun = trial.details["iterations"], trial.details.get("seeds", seeds)
-    if race is None or trial.state != State.PRUNED:
+    if race is None or trial.state != TrialStatus.PRUNED:
         return float(last)
     before = 0  # seeds of earlier stages, which have done all
     for stage in race.stages(range(seeds)):
@@ -228,16 +228,16 @@ def _iterations(trial: TrialView, seeds: int, budget: int, race: Race | None) ->
     return float(before * budget + (begun - before) * last) / seeds
 
 
-def _confirmation(storage: BaseStorage, name: str, source: Source) -> tuple[StudyView | None, tuple[str, ...]]:
+def _confirmation(storage: BaseStorage, name: str, source: SearchLocation) -> tuple[SearchSnapshot | None, tuple[str, ...]]:
     wanted = tuple(str(own) for own in source.get(KEY) or ())
     name = f"{name} {CONFIRMATION}"
     if name not in {study.study_name for study in storage.get_all_studies()}:
         return None, wanted
     study = optuna.load_study(study_name=name, storage=storage)
     trials = study.get_trials(deepcopy=False)
-    given = overrides_of(study.user_attrs.get(DEFINITION, {}))
+    given = confirmation_overrides(study.user_attrs.get(DEFINITION, {}))
     directions = [direction.name.lower() for direction in study.directions]
-    return StudyView.of(name, len(trials), directions, trials), wanted if given is None else given
+    return SearchSnapshot.of(name, len(trials), directions, trials), wanted if given is None else given
 
 
 def _objectives(configured: Any, trials: list[FrozenTrial], count: int) -> tuple[str, ...]:
@@ -254,7 +254,7 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def parameters(sweep: Sweep) -> list[str]:
+def parameters(sweep: RecordedSearch) -> list[str]:
     """The names of all parameters, in the order in which trials got them."""
-    names: Mapping[str, None] = dict.fromkeys(name for trial in sweep.view.trials for name in trial.params)
+    names: Mapping[str, None] = dict.fromkeys(name for trial in sweep.snapshot.trials for name in trial.params)
     return list(names)

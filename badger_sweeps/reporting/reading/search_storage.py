@@ -15,7 +15,7 @@ from yaml import YAMLError
 from badger_sweeps.configuration import files
 from badger_sweeps.core.addresses import without_passwords
 from badger_sweeps.core.errors import UsageError
-from badger_sweeps.search.storage import JOURNAL, Place
+from badger_sweeps.search.storage import JOURNAL, StorageAddress
 
 MULTIRUN = "multirun.yaml"
 """What a search leaves in its folder: its configuration."""
@@ -29,7 +29,7 @@ class UnreadableError(UsageError):
 
 
 @dataclass(frozen=True)
-class Source:
+class SearchLocation:
     """Where a study is, found without opening it.
 
     Attributes:
@@ -41,7 +41,7 @@ class Source:
     config: DictConfig
 
     @classmethod
-    def of(cls, folder: Path) -> Source | None:
+    def of(cls, folder: Path) -> SearchLocation | None:
         """The study that a folder holds; None if it holds none."""
         config = _config(folder / MULTIRUN)
         ours = str(_select(config, "hydra.sweeper._target_")).endswith(".BadgerSweeper")
@@ -50,9 +50,9 @@ class Source:
         return cls(folder, config if ours else DictConfig({}))
 
     @property
-    def place(self) -> Place:
+    def place(self) -> StorageAddress:
         """The storage."""
-        return Place.of(self.get("hydra.sweeper.storage"), self.folder)
+        return StorageAddress.parse(self.get("hydra.sweeper.storage"), self.folder)
 
     @property
     def names(self) -> list[str]:
@@ -87,10 +87,10 @@ class Source:
         return storage, found[0]
 
 
-def find(folder: Path) -> list[Source]:
+def find(folder: Path) -> list[SearchLocation]:
     """The searches in a folder and below it."""
     folders = {path.parent for name in (JOURNAL, MULTIRUN) for path in folder.rglob(name)}
-    return [source for source in map(Source.of, sorted(folders)) if source is not None]
+    return [source for source in map(SearchLocation.of, sorted(folders)) if source is not None]
 
 
 def _config(path: Path) -> DictConfig:

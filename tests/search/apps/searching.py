@@ -9,11 +9,11 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from badger_sweeps.search.space import Space
-from badger_sweeps.search.storage import Place
+from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.study import Claim, Settings, Study
-from badger_sweeps.search.trial_outcome import Outcome, State
-from hydra_plugins.badger_sweeper._grammar import Typed
-from hydra_plugins.badger_sweeper._search import Search
+from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
+from hydra_plugins.badger_sweeper._grammar import SearchParameters
+from hydra_plugins.badger_sweeper._specification import Search
 from hydra_plugins.badger_sweeper.config import SAMPLERS
 
 Objective = Callable[[Mapping[str, Any]], float | Sequence[float]]
@@ -23,10 +23,10 @@ def search(folder: Path, space: Space, sampler: str | Mapping[str, Any] = "rando
     """A search with one of the samplers of our configuration, or one described as they are; seed 0."""
     described = SAMPLERS[sampler] if isinstance(sampler, str) else sampler
     return Search(
-        place=Place.of(None, folder),
+        place=StorageAddress.parse(None, folder),
         name="study",
         folder=folder,
-        parameters=Typed(space, tuple(space.distributions), {}),
+        parameters=SearchParameters(space, tuple(space.distributions), {}),
         settings=Settings(**{"n_trials": 15, "grid": sampler == "grid", **settings}),
         sampler=described,
         pruner=None,
@@ -43,9 +43,9 @@ def begin(described: Search, first: Sequence[Mapping[str, Any]] = ()) -> Study:
     return study
 
 
-def told(claim: Claim, objective: Objective) -> Outcome:
+def told(claim: Claim, objective: Objective) -> TrialOutcome:
     value = objective(claim.params)
-    return Outcome(State.COMPLETED, (float(value),) if isinstance(value, int | float) else tuple(value))
+    return TrialOutcome(TrialStatus.COMPLETED, (float(value),) if isinstance(value, int | float) else tuple(value))
 
 
 def work(study: Study, objective: Objective, rounds: int = 10**6) -> list[Mapping[str, Any]]:

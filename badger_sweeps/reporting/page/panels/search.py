@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from badger_sweeps.reporting.formatting.search_tables import short_names, title
 from badger_sweeps.reporting.plotting.style import apply_to, plain
-from badger_sweeps.reporting.reading.search import Sweep, parameters
+from badger_sweeps.reporting.reading.search import RecordedSearch, parameters
 
 POINT = "#4a6f8f"
 BEST = "#e06c00"
@@ -48,7 +48,7 @@ class Picture:
     caption: str
 
 
-def draw(sweep: Sweep) -> list[Picture]:
+def draw(sweep: RecordedSearch) -> list[Picture]:
     """History or Pareto front, importance of parameters, slices, parallel coordinates."""
     many = len(sweep.objectives) > 1
     with warnings.catch_warnings():
@@ -56,17 +56,17 @@ def draw(sweep: Sweep) -> list[Picture]:
         return [_front(sweep) if many else _history(sweep), _importance(sweep), _slices(sweep), _parallel(sweep)]
 
 
-def _complete(sweep: Sweep) -> list[FrozenTrial]:
+def _complete(sweep: RecordedSearch) -> list[FrozenTrial]:
     trials = sweep.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return [trial for trial in trials if all(map(isfinite, trial.values))]
 
 
-def _left_out(sweep: Sweep) -> str:
-    left = len(sweep.view.trials) - len(_complete(sweep))
+def _left_out(sweep: RecordedSearch) -> str:
+    left = len(sweep.snapshot.trials) - len(_complete(sweep))
     return f" {left} trials without a value (pruned, failed or not at their end) are not drawn." if left else ""
 
 
-def _history(sweep: Sweep) -> Picture:
+def _history(sweep: RecordedSearch) -> Picture:
     heading = "History"
     if not _complete(sweep):
         return Picture("history", heading, [], "There is no history before a trial is complete.")
@@ -90,7 +90,7 @@ def _history(sweep: Sweep) -> Picture:
     return Picture("history", heading, [figure], f"{caption}{_left_out(sweep)}")
 
 
-def _front(sweep: Sweep) -> Picture:
+def _front(sweep: RecordedSearch) -> Picture:
     heading, count = "Pareto front", len(sweep.objectives)
     if not _complete(sweep):
         return Picture("front", heading, [], "There is no front before a trial is complete.")
@@ -115,7 +115,7 @@ def _front(sweep: Sweep) -> Picture:
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
     better = ", ".join(
         f"{'lower' if own == 'minimize' else 'higher'} {name}"
-        for own, name in zip(sweep.view.directions, names, strict=True)
+        for own, name in zip(sweep.snapshot.directions, names, strict=True)
     )
     caption = f"Orange: trials that no other beats in all objectives. Better is: {better}."
     return Picture("front", heading, [figure], f"{caption}{_left_out(sweep)}")
@@ -127,7 +127,7 @@ def _numbers(texts: Iterable[str]) -> list[int]:
     return [int(match[1]) for match in found if match is not None]
 
 
-def _importance(sweep: Sweep) -> Picture:
+def _importance(sweep: RecordedSearch) -> Picture:
     heading = "Importance of parameters"
     complete, names = _complete(sweep), parameters(sweep)
     missing = ""
@@ -136,7 +136,7 @@ def _importance(sweep: Sweep) -> Picture:
     elif len(complete) < FEWEST:
         missing = f"it needs at least {FEWEST} complete trials; found {len(complete)}"
     figures = []
-    for position, (name, direction) in enumerate(zip(sweep.objectives, sweep.view.directions, strict=True)):
+    for position, (name, direction) in enumerate(zip(sweep.objectives, sweep.snapshot.directions, strict=True)):
         values = {trial.values[position] for trial in complete}
         if missing or len(values) == 1:
             missing = missing or "all complete trials have the same value"
@@ -158,7 +158,7 @@ def _importance(sweep: Sweep) -> Picture:
     return Picture("importance", heading, figures, f"{caption}{hint if len(complete) < ENOUGH else ''}.")
 
 
-def _bars(sweep: Sweep, position: int, direction: str) -> go.Figure | None:
+def _bars(sweep: RecordedSearch, position: int, direction: str) -> go.Figure | None:
     """The bars of one objective; None if all are alike."""
     sign = 1 if direction == "minimize" else -1  # importance is that of getting low
 
@@ -176,7 +176,7 @@ def _bars(sweep: Sweep, position: int, direction: str) -> go.Figure | None:
     return figure
 
 
-def _slices(sweep: Sweep) -> Picture:
+def _slices(sweep: RecordedSearch) -> Picture:
     heading = "Slices"
     complete = _complete(sweep)
     tried = {name for trial in complete for name in trial.params}
@@ -196,14 +196,14 @@ def _slices(sweep: Sweep) -> Picture:
     return Picture("slice", heading, figures, f"{caption}{best}{_left_out(sweep)}{crowd}")
 
 
-def _row_of_slices(sweep: Sweep, position: int, name: str, params: list[str], share: float) -> go.Figure:
+def _row_of_slices(sweep: RecordedSearch, position: int, name: str, params: list[str], share: float) -> go.Figure:
     """Slices side by side, in this share of the width."""
 
     def target(trial: FrozenTrial) -> float:
         return float(trial.values[position])
 
     figure = optuna.visualization.plot_slice(sweep.study, params=params, target=target, target_name=name)
-    best = sweep.view.best
+    best = sweep.snapshot.best
     for trace in list(figure.data):
         if str(trace.name).startswith("Infeasible"):
             trace.update(hovertemplate="%{x}: %{y:.4g}<extra></extra>")
@@ -227,7 +227,7 @@ def _row_of_slices(sweep: Sweep, position: int, name: str, params: list[str], sh
     return figure
 
 
-def _parallel(sweep: Sweep) -> Picture:
+def _parallel(sweep: RecordedSearch) -> Picture:
     heading, complete = "Parallel coordinates", _complete(sweep)
     shared = set.intersection(*(set(trial.params) for trial in complete)) if complete else set()
     if len(complete) < 2 or len(shared) < 2:
@@ -238,7 +238,7 @@ def _parallel(sweep: Sweep) -> Picture:
     return Picture("parallel", heading, figures, f"{caption}{_left_out(sweep)}")
 
 
-def _lines(sweep: Sweep, position: int, params: list[str]) -> go.Figure:
+def _lines(sweep: RecordedSearch, position: int, params: list[str]) -> go.Figure:
     """Trials as lines across one objective and these parameters."""
 
     def target(trial: FrozenTrial) -> float:
@@ -247,7 +247,7 @@ def _lines(sweep: Sweep, position: int, params: list[str]) -> go.Figure:
     name = title(sweep.objectives[position])
     figure = optuna.visualization.plot_parallel_coordinate(sweep.study, params, target=target, target_name=name)
     lines = [trace for trace in figure.data if trace.mode == "lines"]
-    sign = 1 if sweep.view.directions[position] == "minimize" else -1
+    sign = 1 if sweep.snapshot.directions[position] == "minimize" else -1
     lines.sort(key=lambda trace: -sign * trace.y[0])  # the best last, on top
     for place, trace in enumerate(reversed(lines)):
         best = place < max(1, len(lines) // TENTH)
@@ -276,8 +276,8 @@ def _as_searched(axis: go.layout.XAxis, bounds: BaseDistribution) -> None:
         axis.update(dtick="D2" if high - low < DECADES else 1)
 
 
-def _last(sweep: Sweep) -> int:
-    return max(1, len(sweep.view.trials) - 1)
+def _last(sweep: RecordedSearch) -> int:
+    return max(1, len(sweep.snapshot.trials) - 1)
 
 
 def _finish(figure: go.Figure, height: int) -> None:

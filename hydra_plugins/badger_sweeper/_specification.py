@@ -19,9 +19,9 @@ from badger_sweeps.core.settings import explain
 from badger_sweeps.search.definition import Definition, definition, without
 from badger_sweeps.search.racing import Race
 from badger_sweeps.search.space import finite
-from badger_sweeps.search.storage import Place
+from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.study import Settings, Study
-from hydra_plugins.badger_sweeper._grammar import Typed
+from hydra_plugins.badger_sweeper._grammar import SearchParameters
 
 ONE_SEED = ("QMCSampler",)
 """Samplers whose draws are one sequence, which another seed for each draw would tear apart."""
@@ -46,10 +46,10 @@ class Search:
         controller: who started the workers.
     """
 
-    place: Place
+    place: StorageAddress
     name: str
     folder: Path
-    parameters: Typed
+    parameters: SearchParameters
     settings: Settings
     sampler: Mapping[str, Any]
     pruner: Mapping[str, Any] | None
@@ -80,7 +80,7 @@ class Search:
         return built
 
 
-def described(config: DictConfig, parameters: Typed, folder: Path, controller: str) -> Search:
+def described(config: DictConfig, parameters: SearchParameters, folder: Path, controller: str) -> Search:
     """The search that a multirun's configuration describes.
 
     Raises:
@@ -107,7 +107,7 @@ def described(config: DictConfig, parameters: Typed, folder: Path, controller: s
         may_differ=tuple(str(key) for key in given.may_differ),
     )
     search = Search(
-        place=Place.of(given.storage, folder),
+        place=StorageAddress.parse(given.storage, folder),
         name=str(given.study_name or folder.name),
         folder=folder,
         parameters=parameters,
@@ -125,7 +125,7 @@ def described(config: DictConfig, parameters: Typed, folder: Path, controller: s
     return search
 
 
-def defined(config: DictConfig, parameters: Typed) -> Definition:
+def defined(config: DictConfig, parameters: SearchParameters) -> Definition:
     """All that decides what the search's trials compute and how they are judged (`sweeps.definition`)."""
     sweeper, overrides = config.hydra.sweeper, config.hydra.overrides.task
     job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])

@@ -23,9 +23,9 @@ from badger_sweeps.search.polling import look
 from badger_sweeps.search.results import write_results
 from badger_sweeps.search.sampling import key
 from badger_sweeps.search.space import Space
-from badger_sweeps.search.storage import Place
+from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.study import Claim, LeaseLost, Settings, Study
-from badger_sweeps.search.trial_outcome import Outcome, State, state_of
+from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus, status_of
 from tests.search.claiming import (
     DEFINITION,
     DONE,
@@ -47,7 +47,7 @@ def test_a_dead_workers_trial_goes_back_with_its_number_and_parameters(address: 
     abandoned(lambda: opened(tmp_path, address))
     study = opened(tmp_path, address)
     before = study.trials()[0]
-    assert state_of(before) == State.RUNNING
+    assert status_of(before) == TrialStatus.RUNNING
     again = claimed(study)
     assert (again.number, dict(again.params)) == (0, before.params)
     lease = Lease.read(study.trials()[0].system_attrs)
@@ -63,7 +63,7 @@ def test_recover_puts_back_what_nobody_claims(tmp_path: Path) -> None:
     abandoned(lambda: opened(tmp_path))
     study = opened(tmp_path)
     study.recover()
-    assert [state_of(trial) for trial in study.trials()] == [State.INTERRUPTED]
+    assert [status_of(trial) for trial in study.trials()] == [TrialStatus.INTERRUPTED]
     study.recover()
     lease = Lease.read(study.trials()[0].system_attrs)
     assert lease is not None
@@ -86,7 +86,7 @@ def test_a_trial_whose_process_dies_too_often_has_failed_and_is_not_tried_again(
     claims = finish(study)
     assert [claim.number for claim in claims] == [1]
     failed = study.trials()[0]
-    assert state_of(failed) == State.FAILED
+    assert status_of(failed) == TrialStatus.FAILED
     assert failed.user_attrs["outcome"]["reason"] == "its process died 3 times"
     assert study.finished
 
@@ -97,9 +97,9 @@ def test_a_trial_that_was_stopped_in_good_order_is_put_back_and_costs_no_retry(t
         claim = claimed(study)
         assert claim.number == 0
         study.put_back(claim)
-        assert state_of(study.trials()[0]) == State.INTERRUPTED
+        assert status_of(study.trials()[0]) == TrialStatus.INTERRUPTED
     study.tell(claimed(study), DONE)
-    assert state_of(study.trials()[0]) == State.COMPLETED
+    assert status_of(study.trials()[0]) == TrialStatus.COMPLETED
 
 
 def test_whoever_lost_a_lease_changes_nothing_any_more(tmp_path: Path) -> None:
@@ -110,15 +110,15 @@ def test_whoever_lost_a_lease_changes_nothing_any_more(tmp_path: Path) -> None:
     assert taken.number == lost.number
     for attempt in (
         lambda: first.beat(lost, "99/100"),
-        lambda: first.tell(lost, Outcome(State.FAILED, reason="not mine")),
+        lambda: first.tell(lost, TrialOutcome(TrialStatus.FAILED, reason="not mine")),
     ):
         with pytest.raises(LeaseLost):
             attempt()
     first.put_back(lost)
-    assert state_of(second.trials()[0]) == State.RUNNING
+    assert status_of(second.trials()[0]) == TrialStatus.RUNNING
     second.tell(taken, DONE)
     with pytest.raises(LeaseLost):
-        first.tell(lost, Outcome(State.COMPLETED, (0.0,)))
+        first.tell(lost, TrialOutcome(TrialStatus.COMPLETED, (0.0,)))
     assert second.trials()[0].values == [1.0]
 
 
@@ -210,7 +210,7 @@ def test_nothing_can_be_claimed_while_others_work_on_all_that_is_left(tmp_path: 
 def test_a_study_that_fails_too_often_begins_no_further_trials_but_ends_those_it_has(tmp_path: Path) -> None:
     study = opened(tmp_path, max_failure_rate=0.5)
     first, second, third = (claimed(study) for _ in range(3))
-    study.tell(first, Outcome(State.FAILED, reason="so it is"))
+    study.tell(first, TrialOutcome(TrialStatus.FAILED, reason="so it is"))
     assert study.claim() is None
     assert not study.finished
     study.tell(second, DONE)
@@ -222,8 +222,8 @@ def test_a_study_that_fails_too_often_begins_no_further_trials_but_ends_those_it
 def test_a_trials_parameters_do_not_depend_on_who_draws_them_or_on_starts(
     sampler: Callable[[int | None], BaseSampler], tmp_path: Path
 ) -> None:
-    def value(claim: Claim) -> Outcome:
-        return Outcome(State.COMPLETED, (float(claim.params["x"]),))
+    def value(claim: Claim) -> TrialOutcome:
+        return TrialOutcome(TrialStatus.COMPLETED, (float(claim.params["x"]),))
 
     alone = opened(tmp_path / "alone", sampler=sampler)
     while (claim := alone.claim()) is not None:
@@ -242,7 +242,7 @@ def test_the_points_to_be_tried_first_are_the_first_trials(tmp_path: Path) -> No
     points = [{"x": 0.25, "n": 7, "kind": "b"}, {"x": 0.5, "n": 1, "kind": "a"}]
     study = opened(tmp_path, first=points)
     assert len(study.trials()) == 2
-    assert [state_of(trial) for trial in study.trials()] == [State.WAITING] * 2
+    assert [status_of(trial) for trial in study.trials()] == [TrialStatus.WAITING] * 2
     study = opened(tmp_path, first=points)  # another start does not add them again
     claims = finish(study)
     assert [dict(claim.params) for claim in claims[:2]] == points
@@ -285,7 +285,7 @@ def test_four_processes_that_claim_at_once_make_exactly_the_total_and_no_point_t
     at_once(4, lambda: work_until_done(tmp_path, address, total))
     trials = opened(tmp_path, address, n_trials=total).trials()
     assert [trial.number for trial in trials] == list(range(total))
-    assert {state_of(trial) for trial in trials} == {State.COMPLETED}
+    assert {status_of(trial) for trial in trials} == {TrialStatus.COMPLETED}
     assert len({key(trial.params) for trial in trials}) == total
     assert by_number(trials) == undisturbed(tmp_path, n_trials=total)
 
@@ -333,7 +333,7 @@ def test_parameters_of_an_extended_space_differ_from_trial_to_trial_and_not_from
     found = []
     for start in ("first", "second"):
         chosen = Settings(n_trials=6, seed=5)
-        place = Place.of(None, tmp_path / start)
+        place = StorageAddress.parse(None, tmp_path / start)
         study = Study(place, NAME, SPACE, chosen, lambda seed: sampler(0 if seed is None else seed), tmp_path, extend)
         study.begin(DEFINITION, [])
         found.append([claim.params["y"] for claim in finish(study)])
@@ -345,10 +345,10 @@ def test_optuna_can_load_the_study_and_sees_the_states_it_knows(tmp_path: Path) 
     study = opened(tmp_path, n_trials=5)
     for outcome in (
         DONE,
-        Outcome(State.PRUNED, (0.5,), "too slow", {"iterations": 10}),
-        Outcome(State.FAILED, reason="broken"),
-        Outcome(State.DIVERGED, (3.0,), "all seeds"),
-        Outcome(State.DIVERGED, None, "its value is NaN"),
+        TrialOutcome(TrialStatus.PRUNED, (0.5,), "too slow", {"iterations": 10}),
+        TrialOutcome(TrialStatus.FAILED, reason="broken"),
+        TrialOutcome(TrialStatus.DIVERGED, (3.0,), "all seeds"),
+        TrialOutcome(TrialStatus.DIVERGED, None, "its value is NaN"),
     ):
         study.tell(claimed(study), outcome)
     seen = optuna.load_study(study_name=NAME, storage=study.storage).trials
@@ -359,12 +359,12 @@ def test_optuna_can_load_the_study_and_sees_the_states_it_knows(tmp_path: Path) 
         TrialState.COMPLETE,
         TrialState.FAIL,
     ]
-    assert [state_of(trial) for trial in seen] == [
-        State.COMPLETED,
-        State.PRUNED,
-        State.FAILED,
-        State.DIVERGED,
-        State.DIVERGED,
+    assert [status_of(trial) for trial in seen] == [
+        TrialStatus.COMPLETED,
+        TrialStatus.PRUNED,
+        TrialStatus.FAILED,
+        TrialStatus.DIVERGED,
+        TrialStatus.DIVERGED,
     ]
     assert study.finished
 
@@ -405,7 +405,7 @@ def test_a_claimer_that_is_frozen_does_not_hold_up_the_others_and_claims_nothing
 
         monkeypatch.setattr(own, "trials", trials)
         monkeypatch.setattr(storage, "FROZEN", 1)  # of the claim alone: all else may take its time
-        with pytest.raises(storage.NO_ANSWER):
+        with pytest.raises(storage.STORAGE_ERRORS):
             own.claim()
 
     child = forked(freeze)

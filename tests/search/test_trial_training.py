@@ -19,12 +19,12 @@ from badger_sweeps.runs.checkpoint import read_checkpoint
 from badger_sweeps.runs.provenance import exit_status
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import read_summary
-from badger_sweeps.search.pruning import Standing
+from badger_sweeps.search.pruning import TrainingProgress
 from badger_sweeps.search.racing import Race
-from badger_sweeps.search.storage import Place
+from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.study import LeaseLost
-from badger_sweeps.search.trial_outcome import OUTCOME, State
-from badger_sweeps.search.work import OBJECTIVES, VERDICTS, run_trial
+from badger_sweeps.search.trial_outcome import OUTCOME, TrialStatus
+from badger_sweeps.search.work import OBJECTIVES, PRUNING_CHECKS, run_trial
 from benchmarks.bench_sweeper import SPACE, tpe, value
 from benchmarks.bench_sweeper import ours as one_trial
 from benchmarks.bench_sweeper import study as searching
@@ -34,11 +34,11 @@ WILD = {"optimizer": SGD(lr=0.4), "training": replace(TRAINING, clip_norm=None)}
 """With this some seeds diverge, not all at once."""
 
 
-def standings(of: Plan) -> list[Standing]:
+def standings(of: Plan) -> list[TrainingProgress]:
     """What a pruner should be shown of a finished trial, from its history: anew at every moment, from the start."""
     history, block, seeds = rows(of.folder), of.staircase.block, of.experiment.seeds
     budget = of.experiment.training.iterations
-    every = max(block, budget // VERDICTS)
+    every = max(block, budget // PRUNING_CHECKS)
     last = history["iteration"].max() + 1
     found = []
     for iteration in range(every, min(last, budget - 1) + 1, every):
@@ -49,11 +49,11 @@ def standings(of: Plan) -> list[Standing]:
         bound = TimeBound(of.objective, seeds, of.staircase, budget)
         for _, now in history[history["iteration"] < iteration].groupby("iteration"):
             bound.observe(now["seed"].tolist(), now["loss"].to_numpy(), now["diverged"].to_numpy())
-        found.append(Standing(iteration, loss, bound.value))
+        found.append(TrainingProgress(iteration, loss, bound.value))
     return found
 
 
-def same(shown: list[Standing], expected: list[Standing]) -> None:
+def same(shown: list[TrainingProgress], expected: list[TrainingProgress]) -> None:
     """Bounds are sums of whole numbers, so exact; losses of up to eight float32 values are summed in another order."""
     assert [own.iteration for own in shown] == [own.iteration for own in expected]
     assert [own.bound for own in shown] == [own.bound for own in expected]
@@ -65,7 +65,7 @@ def test_a_complete_trial_tells_each_seeds_part_and_all_that_constraints_may_be_
     trial = begin(study(tmp_path))
     values = run_trial(planned, trial)
     outcomes = read_summary(planned.folder).outcomes
-    assert trial.state == State.COMPLETED
+    assert trial.state == TrialStatus.COMPLETED
     for own, name in zip(values, ("escape_iteration", "final_loss"), strict=True):
         assert own == objective(name, outcomes, ITERATIONS).value
     parts = per_seed("escape_iteration", outcomes, ITERATIONS)
@@ -97,7 +97,7 @@ def test_a_trial_all_of_whose_seeds_diverge_is_told_apart(tmp_path: Path) -> Non
     wild = {**WILD, "optimizer": SGD(lr=100.0)}
     trial = begin(study(tmp_path))
     assert run_trial(plan(tmp_path / "0", **wild), trial) == (ITERATIONS,)
-    assert trial.state == State.DIVERGED
+    assert trial.state == TrialStatus.DIVERGED
 
 
 @pytest.mark.parametrize("race", [None, Race(start=3)])
@@ -124,7 +124,7 @@ def test_a_stopped_trial_leaves_the_first_rows_and_a_checkpoint_and_no_summary(t
     planned, trial = plan(tmp_path / "1"), begin(study(tmp_path), Recorder(stop_at=[stop_at]))
     (value,) = finish(trial, planned)
     assert value == standings(whole)[4].bound
-    assert (trial.state, trial.reason) == (State.PRUNED, "told to")
+    assert (trial.state, trial.reason) == (TrialStatus.PRUNED, "told to")
     history = rows(whole.folder)
     pd.testing.assert_frame_equal(
         rows(planned.folder), history[history["iteration"] < stop_at].reset_index(drop=True), check_exact=True
@@ -162,7 +162,7 @@ def test_a_stopped_trial_may_be_trained_to_its_end_later(tmp_path: Path) -> None
 
 def test_a_trial_that_another_process_has_taken_over_stops_at_once(tmp_path: Path) -> None:
     trial = begin(study(tmp_path))
-    trial.lost.set()
+    trial.lease_lost.set()
     with pytest.raises(LeaseLost):
         run_trial(plan(tmp_path / "0"), trial)
     assert len(rows(tmp_path / "0")) <= len(EXPERIMENT.seeds)
@@ -178,7 +178,7 @@ def test_a_search_finds_a_known_optimum_within_what_plain_optuna_needs(tmp_path:
     budget, below = 50, 0.3  # a ball of 4 dimensions and choice b: pi^2/2 * 0.3^2 / 2^4 / 3 = 1/108 of the space
     needed = []
     for seed in range(12):
-        own = searching(Place.of(None, tmp_path / str(seed)), tmp_path / str(seed), budget, tpe, seed)
+        own = searching(StorageAddress.parse(None, tmp_path / str(seed)), tmp_path / str(seed), budget, tpe, seed)
         for _ in range(budget):
             one_trial(own)
         plain = optuna.create_study(sampler=tpe(seed))
