@@ -15,7 +15,7 @@ from rich.console import Console
 from badger_sweeps.commands.tracked import tracked_below
 from badger_sweeps.runs.delivery import deliver
 from badger_sweeps.runs.lock import InUse, exclusive
-from badger_sweeps.search.logger import NAME as TOLD
+from badger_sweeps.search.logger import NAME as SEARCH_LOG
 from badger_sweeps.search.logger import exclusive_logging, logged_name
 from badger_sweeps.tracking.wandb import Undelivered
 
@@ -53,7 +53,7 @@ def sync(folder: Path, console: Console) -> None:
             _say(console, f"{name}: goes on, left for later")
             continue
         _say(console, f"{name}: delivered")
-    for search in sorted(path.parent for path in folder.rglob(TOLD)):
+    for search in sorted(path.parent for path in folder.rglob(SEARCH_LOG)):
         name = f"search {logged_name(search)}"
         try:
             with exclusive_logging(search):

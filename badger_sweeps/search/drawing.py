@@ -1,4 +1,4 @@
-"""Drawing the parameters of a claimed trial: in order in a small space, from a sampler in any other, never one twice."""
+"""Drawing the parameters of a claimed trial: in order in a small space, from a sampler in any other."""
 
 from __future__ import annotations
 
@@ -113,6 +113,4 @@ class PointDrawer:
     @property
     def _in_order(self) -> bool:
         """Whether all points are tried in order: on request, or where the space has no more points than trials."""
-        return self._extend is None and (
-            self._settings.grid or self._space.smaller_than(self._settings.n_trials)
-        )
+        return self._extend is None and (self._settings.grid or self._space.smaller_than(self._settings.n_trials))

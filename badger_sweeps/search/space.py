@@ -99,7 +99,9 @@ def finite_values(distribution: BaseDistribution) -> list[Any] | None:
     if isinstance(distribution, FloatDistribution) and distribution.step is not None:
         steps = round((distribution.high - distribution.low) / distribution.step)
         values = distribution.low + distribution.step * np.arange(steps + 1)
-        return [float(value) for value in values.clip(max=distribution.high)]  # the last one may be rounded up beyond the range
+        return [
+            float(value) for value in values.clip(max=distribution.high)
+        ]  # the last one may be rounded up beyond the range
     return [distribution.low] if isinstance(distribution, FloatDistribution) and distribution.single() else None
 
 

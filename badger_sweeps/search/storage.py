@@ -55,7 +55,7 @@ class StorageAddress:
         client reads it there and child processes inherit it, so that it appears in no file and no message.
 
         Raises:
-            UsageError: the address is neither the path of a journal file nor the URL of an SQLite or PostgreSQL database.
+            UsageError: it is neither the path of a journal file nor the URL of an SQLite or PostgreSQL database.
         """
         if not typed:
             return cls(str((folder / JOURNAL).absolute()))

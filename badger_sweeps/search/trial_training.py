@@ -18,8 +18,8 @@ from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.runs.merge import merge
 from badger_sweeps.runs.run import Plan, Stopped, Watcher, run
 from badger_sweeps.search.pruning import TrainingProgress, feasible
-from badger_sweeps.search.storage import STORAGE_ERRORS, StorageLost
 from badger_sweeps.search.search import Search
+from badger_sweeps.search.storage import STORAGE_ERRORS, StorageLost
 from badger_sweeps.search.trial import Trial
 from badger_sweeps.search.trial_outcome import OUTCOME, TrialStatus
 from badger_sweeps.training.loop import DIVERGED, Record
