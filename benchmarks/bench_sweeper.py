@@ -18,9 +18,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from badger_sweeps.measures.estimates import paired_difference
+from badger_sweeps.search.search import Search
+from badger_sweeps.search.settings import SearchSettings
 from badger_sweeps.search.space import Space
 from badger_sweeps.search.storage import StorageAddress
-from badger_sweeps.search.study import Settings, Study
 from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
 
 Sampler = Callable[[int | None], BaseSampler]
@@ -48,13 +49,13 @@ def random(seed: int | None) -> BaseSampler:
     return RandomSampler(seed)
 
 
-def study(place: StorageAddress, folder: Path, trials: int, sampler: Sampler, seed: int = 0) -> Study:
-    made = Study(place, "bench", SPACE, Settings(n_trials=trials, seed=seed), sampler, folder)
+def study(place: StorageAddress, folder: Path, trials: int, sampler: Sampler, seed: int = 0) -> Search:
+    made = Search(place, "bench", SPACE, SearchSettings(n_trials=trials, seed=seed), sampler, folder)
     made.begin({}, [])
     return made
 
 
-def ours(of: Study) -> None:
+def ours(of: Search) -> None:
     """One trial: claim and tell."""
     claim = of.claim()
     assert claim is not None

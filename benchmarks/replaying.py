@@ -17,7 +17,7 @@ from badger_sweeps.measures.escape import escape_iteration, solved_iteration
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.search.pruning import CensoredBound, Pruning, TrainingProgress
 from badger_sweeps.search.racing import Race
-from badger_sweeps.search.work import PRUNING_CHECKS
+from badger_sweeps.search.trial_training import PRUNING_CHECKS
 from badger_sweeps.tasks.guessing_game import GuessingGame
 
 RECORDED = Path(__file__).parent / "recorded"

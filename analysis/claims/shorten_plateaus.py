@@ -41,7 +41,7 @@ class ShortenPlateaus(NamedTuple):
 def compute(search: RecordedSearch) -> ShortenPlateaus:
     """The search and its confirmation."""
     pair = search.pair
-    if pair is None and not search.same:
+    if pair is None and not search.best_is_first:
         raise MissingError("nothing was confirmed on fresh seeds")
     complete = [trial for trial in search.snapshot.complete if trial.estimate is not None]
     values = np.array([trial.estimate.value for trial in complete if trial.estimate is not None])

@@ -26,7 +26,7 @@ from optuna.trial import TrialState
 from badger_sweeps.commands import dashboard
 from badger_sweeps.reporting.reading.search_storage import UnreadableError
 from badger_sweeps.search.storage import StorageAddress
-from tests.reporting.studies import FAST, SLOW, complete, open_trial, study
+from tests.reporting.recorded_searches import FAST, SLOW, complete, open_trial, record_search
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -74,7 +74,7 @@ def asked(address: str, method: str = "GET", body: object = None) -> tuple[int, 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     trials = [complete(SLOW, 0.1), complete(FAST, 0.2), open_trial(TrialState.RUNNING, 0.3)]
-    return study(tmp_path / "my study", trials)
+    return record_search(tmp_path / "my study", trials)
 
 
 def test_it_shows_the_study_on_this_machine_alone_and_ctrl_c_ends_it(folder: Path) -> None:
@@ -110,7 +110,7 @@ def test_nothing_that_it_is_asked_changes_the_study(folder: Path) -> None:
         for method, where, body in asks:
             status, told = asked(where, method, body)
             assert status == 405
-            assert b"looking only" in told
+            assert b"read only" in told
         for where in (api + "/studies", f"{api}/studies/{number}", f"{api}/studies/{number}/param_importances"):
             assert asked(where)[0] == 200
         assert (folder / "study.journal").read_bytes() == before
@@ -118,15 +118,15 @@ def test_nothing_that_it_is_asked_changes_the_study(folder: Path) -> None:
 
 
 def test_it_takes_the_newest_study_below_runs(tmp_path: Path) -> None:
-    newer = study(tmp_path / "runs" / "a", [complete(SLOW, 0.1)])
-    older = study(tmp_path / "runs" / "deep" / "b", [complete(SLOW, 0.1)])
+    newer = record_search(tmp_path / "runs" / "a", [complete(SLOW, 0.1)])
+    older = record_search(tmp_path / "runs" / "deep" / "b", [complete(SLOW, 0.1)])
     os.utime(older / "study.journal", (1, 1))
     with serving("--port", 0, cwd=tmp_path) as (_, _, line):
         assert line.startswith(f"{newer.name}: ")
 
 
 def test_a_database_is_shown_by_its_address(tmp_path: Path) -> None:
-    folder = study(tmp_path / "s", [complete(SLOW, 0.1)], storage=f"sqlite:///{tmp_path / 'other.db'}")
+    folder = record_search(tmp_path / "s", [complete(SLOW, 0.1)], storage=f"sqlite:///{tmp_path / 'other.db'}")
     with serving(folder, "--port", 0) as (_, address, _line):
         _, told = asked(f"{base(address)}/api/studies")
         assert [own["study_name"] for own in json.loads(told)["study_summaries"]] == ["s"]
@@ -137,12 +137,12 @@ def test_it_says_how_to_look_at_what_wandb_kept(folder: Path) -> None:
         kept = run / "wandb" / "offline-run-1"
         kept.mkdir(parents=True)
         (kept / "run-1.wandb").write_bytes(b"")
-    words = dashboard.weights_and_biases(folder)
+    words = dashboard.wandb_commands(folder)
     assert len(words) == 2
     quoted = re.search(r"wandb leet '(.+)'$", words[0])  # a path with a space in it
     assert quoted is not None
     assert Path(quoted[1]).resolve() == folder / "wandb"
-    assert dashboard.weights_and_biases(folder / "1") == []
+    assert dashboard.wandb_commands(folder / "1") == []
 
 
 @pytest.mark.parametrize("words", [["nowhere"], [], ["file"]])
@@ -150,7 +150,7 @@ def test_no_study_is_one_line(tmp_path: Path, words: list[str], monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(UnreadableError) as error:
-        dashboard.source_of(Path(words[0]) if words else None)
+        dashboard.location_of(Path(words[0]) if words else None)
     assert "\n" not in str(error.value)
     assert "found" in str(error.value)
 

@@ -123,15 +123,15 @@ def wait_until(met: Callable[[], Any], controller: Controller | None = None) -> 
 
 
 class Records:
-    """A study as its storage has it, read from outside.
+    """A search as it is stored, read from outside.
 
     Args:
-        place: where it is kept.
+        address: of its storage.
         name: its name there.
     """
 
-    def __init__(self, place: StorageAddress, name: str) -> None:
-        self._place, self._name = place, name
+    def __init__(self, address: StorageAddress, name: str) -> None:
+        self._address, self._name = address, name
         self._storage: BaseStorage | None = None
 
     @classmethod
@@ -141,9 +141,9 @@ class Records:
     def trials(self) -> list[FrozenTrial]:
         """All trials; none before the study is there."""
         if self._storage is None:
-            if self._place.file is not None and not self._place.file.exists():
+            if self._address.file is not None and not self._address.file.exists():
                 return []
-            self._storage = self._place.open()
+            self._storage = self._address.open()
         try:
             study_id = self._storage.get_study_id_from_name(self._name)
         except KeyError:

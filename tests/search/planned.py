@@ -19,12 +19,13 @@ from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.search.pruning import Pruning, TrainingProgress
 from badger_sweeps.search.racing import Race
+from badger_sweeps.search.search import Search
+from badger_sweeps.search.settings import SearchSettings
 from badger_sweeps.search.space import Space
 from badger_sweeps.search.storage import StorageAddress
-from badger_sweeps.search.study import Settings, Study
 from badger_sweeps.search.trial import Trial
 from badger_sweeps.search.trial_outcome import TrialOutcome
-from badger_sweeps.search.work import run_trial
+from badger_sweeps.search.trial_training import run_trial
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.tracking.disabled import Disabled
@@ -52,16 +53,16 @@ def plan(folder: Path, objective: str = "escape_iteration", measures: Measures |
     return Plan(experiment, measures or unmeasured, folder, "test", (), {}, objective, Disabled())
 
 
-def study(folder: Path, n_trials: int = 10, **settings: Any) -> Study:
+def make_search(folder: Path, n_trials: int = 10, **settings: Any) -> Search:
     """A study in a journal, whose trials' parameter does not matter."""
     space = Space({"x": FloatDistribution(0, 1)})
-    own = Settings(n_trials=n_trials, **settings)
-    made = Study(StorageAddress.parse(None, folder), "test", space, own, optuna.samplers.RandomSampler, folder)
+    own = SearchSettings(n_trials=n_trials, **settings)
+    made = Search(StorageAddress.parse(None, folder), "test", space, own, optuna.samplers.RandomSampler, folder)
     made.begin({}, [])
     return made
 
 
-def begin(of: Study, pruning: Pruning | None = None, race: Race | None = None) -> Trial:
+def begin(of: Search, pruning: Pruning | None = None, race: Race | None = None) -> Trial:
     """The study's next trial."""
     claim = of.claim()
     assert claim is not None
@@ -71,7 +72,7 @@ def begin(of: Study, pruning: Pruning | None = None, race: Race | None = None) -
 def finish(trial: Trial, of: Plan) -> tuple[float, ...]:
     """Run a trial and tell how it ended, as a worker does."""
     values = run_trial(of, trial)
-    trial.study.tell(trial.claim, TrialOutcome(trial.state, values, trial.reason, trial.details))
+    trial.search.tell(trial.claim, TrialOutcome(trial.status, values, trial.reason, trial.details))
     return values
 
 
@@ -87,7 +88,9 @@ class Recorder(Pruning):
         self.shown: list[TrainingProgress] = []
         self._stop_at, self._die_at = stop_at, die_at
 
-    def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: TrainingProgress) -> str | None:
+    def reason_to_prune(
+        self, search: optuna.Study, storage: BaseStorage, trial_id: int, standing: TrainingProgress
+    ) -> str | None:
         if len(self.shown) == self._die_at:
             raise Died
         self.shown.append(standing)

@@ -14,17 +14,17 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import OperationalError
 
-from badger_sweeps.search.leases import Lease
-from badger_sweeps.search.study import LeaseLost, Study
-from badger_sweeps.search.trial import Trial, at_work
+from badger_sweeps.search.leases import Lease, LeaseLost
+from badger_sweeps.search.search import Search
+from badger_sweeps.search.trial import Trial, sending_heartbeats
 from badger_sweeps.search.trial_outcome import TrialStatus, status_of
 from tests.search.claiming import DONE, claimed, opened
 from tests.search.commands import ended, forked, wait_until
 
 
-def lease_of(study: Study) -> Lease:
+def lease_of(search: Search) -> Lease:
     """The first trial's."""
-    lease = Lease.read(study.trials()[0].system_attrs)
+    lease = Lease.read(search.trials()[0].system_attrs)
     assert lease is not None
     return lease
 
@@ -34,17 +34,17 @@ def beating() -> bool:
     return "trial 0" in {thread.name for thread in threading.enumerate()}
 
 
-def between_reading_and_writing(study: Study, happens: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+def between_reading_and_writing(search: Search, happens: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     """Have something happen in the middle of the study's next beat, once."""
-    read = study._held
+    read = search._held
 
     def held(claim: Any) -> Lease:
         lease = read(claim)
-        monkeypatch.setattr(study, "_held", read)
+        monkeypatch.setattr(search, "_held", read)
         happens()
         return lease
 
-    monkeypatch.setattr(study, "_held", held)
+    monkeypatch.setattr(search, "_held", held)
 
 
 def test_a_process_that_froze_in_the_middle_of_a_beat_takes_nothing_back_when_it_wakes(
@@ -88,7 +88,7 @@ def test_whose_trial_another_process_has_ended_meanwhile_has_lost_it(
     claim = claimed(mine)
 
     def take_over() -> None:
-        theirs.put_back(claim, died=True)
+        theirs.requeue(claim, died=True)
         theirs.tell(claimed(theirs), DONE)
 
     between_reading_and_writing(mine, take_over, monkeypatch)
@@ -104,9 +104,9 @@ def test_whose_trial_another_process_has_ended_meanwhile_has_lost_it(
 def test_an_error_that_passes_does_not_end_the_signs_of_life(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study, other = opened(tmp_path), opened(tmp_path)
-    trial, raised = Trial(study, claimed(study)), []
-    read = study.storage.get_trial
+    search, other = opened(tmp_path), opened(tmp_path)
+    trial, raised = Trial(search, claimed(search)), []
+    read = search.storage.get_trial
 
     def raise_once(trial_id: int) -> Any:
         if lease_of(other).beat == 2 and not raised:
@@ -114,8 +114,8 @@ def test_an_error_that_passes_does_not_end_the_signs_of_life(
             raise error
         return read(trial_id)
 
-    monkeypatch.setattr(study.storage, "get_trial", raise_once)
-    with at_work(trial, lambda: False, lambda: None):
+    monkeypatch.setattr(search.storage, "get_trial", raise_once)
+    with sending_heartbeats(trial, lambda: False, lambda: None):
         wait_until(lambda: lease_of(other).beat >= 5 or not beating())
         assert beating()
     assert raised == [error]
@@ -123,18 +123,18 @@ def test_an_error_that_passes_does_not_end_the_signs_of_life(
 
 
 def test_signs_of_life_go_on_after_a_request_to_stop_while_the_trial_is_saved(tmp_path: Path) -> None:
-    study, other, stops = opened(tmp_path), opened(tmp_path), []
-    with at_work(Trial(study, claimed(study)), lambda: True, lambda: stops.append(lease_of(other).beat)):
+    search, other, stops = opened(tmp_path), opened(tmp_path), []
+    with sending_heartbeats(Trial(search, claimed(search)), lambda: True, lambda: stops.append(lease_of(other).beat)):
         wait_until(lambda: (stops and lease_of(other).beat >= stops[0] + 3) or not beating())
         assert beating()
     assert len(stops) == 1
 
 
 def test_whoever_has_lost_the_lease_is_told_and_gives_no_sign_of_life_any_more(tmp_path: Path) -> None:
-    study, other = opened(tmp_path), opened(tmp_path)
-    trial = Trial(study, claimed(study))
-    with at_work(trial, lambda: False, lambda: None):
-        other.put_back(trial.claim)
+    search, other = opened(tmp_path), opened(tmp_path)
+    trial = Trial(search, claimed(search))
+    with sending_heartbeats(trial, lambda: False, lambda: None):
+        other.requeue(trial.claim)
         taken = claimed(other)
         wait_until(trial.lease_lost.is_set)
         with pytest.raises(LeaseLost):

@@ -69,14 +69,14 @@ class _Listener(SearchTracker):
         pass
 
 
-def tell(heard: Heard, folder: Path, *views: SearchSnapshot, study: str = "study") -> None:
+def tell(heard: Heard, folder: Path, *views: SearchSnapshot, search: str = "study") -> None:
     """One start of the command, which looks at the study so often."""
-    teller = SearchLogger(heard, folder, "mine", study)
+    logger = SearchLogger(heard, folder, "mine", search)
     try:
         for own in views:
-            teller.show(own)
+            logger.log(own)
     finally:
-        teller.close(0)
+        logger.close(0)
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -142,8 +142,8 @@ def test_a_folder_that_an_earlier_version_told_from_goes_on_at_its_step(tmp_path
 
 def test_trials_of_another_study_in_the_folder_are_told_from_the_start(tmp_path: Path) -> None:
     heard = Heard()
-    tell(heard, tmp_path, view(trial(0, 0, 5.0), trial(1, 10, 4.0)), study="first")
-    tell(heard, tmp_path, view(trial(0, 0, 9.0)), study="second")
+    tell(heard, tmp_path, view(trial(0, 0, 5.0), trial(1, 10, 4.0)), search="first")
+    tell(heard, tmp_path, view(trial(0, 0, 9.0)), search="second")
     assert heard.rows == [(0, 0, 5.0), (1, 1, 4.0), (0, 0, 9.0)]
     assert logged_name(tmp_path) == "mine"
 

@@ -35,9 +35,9 @@ from badger_sweeps.runs.summary import read_summary
 from badger_sweeps.search.pruning import TrainingProgress
 from badger_sweeps.search.racing import Race
 from badger_sweeps.search.trial_outcome import OUTCOME, TrialOutcome, TrialStatus, status_of
-from badger_sweeps.search.work import run_trial
+from badger_sweeps.search.trial_training import run_trial
 from tests.search.commands import Controller, Records, command, iterations_done, sweep, wait_until
-from tests.search.planned import ITERATIONS, TRAINING, Recorder, begin, finish, plan, rows, study
+from tests.search.planned import ITERATIONS, TRAINING, Recorder, begin, finish, make_search, plan, rows
 
 times = st.lists(st.integers(0, 2000), min_size=2, max_size=12)
 
@@ -196,7 +196,7 @@ def finished(of: Plan) -> Plan:
 
 def race_through(of: Plan, folder: Path, start: int = 3) -> Plan:
     """The plan's run, trained as the first trial of a study."""
-    run_trial(of, begin(study(folder), race=Race(start=start)))
+    run_trial(of, begin(make_search(folder), race=Race(start=start)))
     return of
 
 
@@ -268,7 +268,7 @@ QUICK = Adam(lr=0.015)
 
 
 def test_a_trial_that_is_worse_on_the_first_seeds_is_out_and_says_why(tmp_path: Path) -> None:
-    own = study(tmp_path)
+    own = make_search(tmp_path)
     finish(begin(own, race=Race()), plan(tmp_path / "0", optimizer=QUICK))
     slow = plan(tmp_path / "1", optimizer=Adam(lr=1e-5))
     (value,) = finish(begin(own, race=Race()), slow)
@@ -280,7 +280,7 @@ def test_a_trial_that_is_worse_on_the_first_seeds_is_out_and_says_why(tmp_path: 
     worse = f"worse than the incumbent by {ITERATIONS - np.mean(rival):.4g} on average"
     words = f"out of the race after 6 seeds: {worse}, p = 0.016"
     assert told.user_attrs[OUTCOME] == {"state": "pruned", "reason": words, "iterations": ITERATIONS, "seeds": 6}
-    seen = own.scored.get_trials()[1].intermediate_values
+    seen = own.scored_study.get_trials()[1].intermediate_values
     assert seen == {ITERATIONS: ITERATIONS}  # the mean over the seeds that have begun, as of every pruned trial
     assert not (slow.folder / "summary.json").exists()
     assert [path.name for path in slow.folder.glob("stage-*")] == ["stage-0"]
@@ -288,7 +288,7 @@ def test_a_trial_that_is_worse_on_the_first_seeds_is_out_and_says_why(tmp_path: 
 
 def test_nobody_races_against_a_trial_that_breaks_a_constraint(tmp_path: Path) -> None:
     """It may not be chosen: a trial that is worse than it may still be the best."""
-    own = study(tmp_path)
+    own = make_search(tmp_path)
     forbidden = begin(own, race=Race())
     values = run_trial(plan(tmp_path / "0", optimizer=QUICK), forbidden)
     told = TrialOutcome(forbidden.state, values, details=forbidden.details, constraints={"diverged": 0.1})
@@ -304,7 +304,7 @@ def test_a_bound_counts_what_the_earlier_stages_have_cost(tmp_path: Path) -> Non
     """Seeds that have not begun cost nothing yet, so that the bound holds for the whole trial."""
     recorder = Recorder()
     planned = plan(tmp_path / "0", optimizer=Adam(lr=0.003))
-    run_trial(planned, begin(study(tmp_path), recorder, Race(start=4)))
+    run_trial(planned, begin(make_search(tmp_path), recorder, Race(start=4)))
     stage = len(recorder.shown) // 2
     parts = per_seed("escape_iteration", read_summary(planned.folder).outcomes, ITERATIONS)
     assert recorder.shown[stage - 1].bound <= parts[:4].sum() / 8
@@ -319,19 +319,21 @@ class StopsAfter(Recorder):
         super().__init__()
         self._verdicts = verdicts
 
-    def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: TrainingProgress) -> str | None:
-        super().verdict(study, storage, trial_id, standing)
+    def reason_to_prune(
+        self, search: optuna.Study, storage: BaseStorage, trial_id: int, standing: TrainingProgress
+    ) -> str | None:
+        super().reason_to_prune(search, storage, trial_id, standing)
         return "told to" if len(self.shown) == self._verdicts else None
 
 
 def test_what_samplers_see_of_a_stopped_trial_leaves_out_the_seeds_that_have_not_begun(tmp_path: Path) -> None:
     """Or it would look the better the fewer had, beside trials that lost a race. The bound counts them as nothing."""
     whole, recorder = plan(tmp_path / "whole"), Recorder()
-    run_trial(whole, begin(study(tmp_path / "a"), recorder, Race(start=2)))
+    run_trial(whole, begin(make_search(tmp_path / "a"), recorder, Race(start=2)))
     parts = per_seed("escape_iteration", read_summary(whole.folder).outcomes, ITERATIONS)
     place = next(place for place, (own, last) in enumerate(pairwise(recorder.shown)) if last.iteration < own.iteration)
     stops = StopsAfter(place + 2)  # the second stage's first verdict
-    (value,) = finish(begin(study(tmp_path / "b"), stops, Race(start=2)), plan(tmp_path / "0"))
+    (value,) = finish(begin(make_search(tmp_path / "b"), stops, Race(start=2)), plan(tmp_path / "0"))
     assert stops.shown[-1].iteration == 8
     assert stops.shown[-1].bound == (parts[:2].sum() + 2 * 8) / 8
     assert value == (parts[:2].sum() + 2 * 8) / 4
@@ -339,7 +341,7 @@ def test_what_samplers_see_of_a_stopped_trial_leaves_out_the_seeds_that_have_not
 
 def test_a_race_about_a_loss_is_told_in_losses(tmp_path: Path) -> None:
     """As what a pruner stops is: plateaus are counted in iterations, and have no bound."""
-    own = study(tmp_path)
+    own = make_search(tmp_path)
     finish(begin(own, race=Race()), plan(tmp_path / "0", "plateau_iterations", optimizer=QUICK))
     lost = begin(own, race=Race())
     slow = plan(tmp_path / "1", "plateau_iterations", optimizer=Adam(lr=1e-5))

@@ -148,12 +148,12 @@ def test_optuna_example(with_commandline: bool, tmp_path: Path) -> None:
         *words,
     )
     found = results(tmp_path)
-    study = optuna.load_study(storage=storage, study_name="test-optuna-example")
-    best = study.best_trial
+    search = optuna.load_study(storage=storage, study_name="test-optuna-example")
+    best = search.best_trial
     assert found.best_params == best.params
     assert set(best.params) == ({"x"} if with_commandline else {"x", "y"})
     assert found.best_value == best.value
-    assert len(study.trials) == (3 if with_commandline else 20)
+    assert len(search.trials) == (3 if with_commandline else 20)
     assert "z" not in OmegaConf.load(tmp_path / "0" / ".hydra" / "config.yaml")
     # The stock test's bound: 95 of 100 seeds of TPE come below it.
     assert found.best_value <= 2.27

@@ -103,7 +103,7 @@ def test_all_after_the_last_newline_is_cut_off_and_nothing_before_it(
 def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="must be a study's file"):
+    with pytest.raises(UsageError, match="must be a search's file"):
         StorageAddress.parse(str(path), tmp_path).open()
     assert path.read_bytes() == content
 
@@ -121,7 +121,7 @@ def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, 
     ],
 )
 def test_addresses_name_places(given: str | None, address: str) -> None:
-    assert StorageAddress.parse(given, Path("/study")).address == address
+    assert StorageAddress.parse(given, Path("/study")).text == address
 
 
 def test_relative_paths_are_made_absolute_since_workers_may_run_elsewhere(
@@ -129,9 +129,9 @@ def test_relative_paths_are_made_absolute_since_workers_may_run_elsewhere(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert StorageAddress.parse("x.journal", Path("/study")).address == f"{tmp_path}/x.journal"
-    assert StorageAddress.parse("~/x.journal", Path("/study")).address == f"{tmp_path}/home/x.journal"
-    assert StorageAddress.parse("sqlite:///x.db", Path("/study")).address == f"sqlite:///{tmp_path}/x.db"
+    assert StorageAddress.parse("x.journal", Path("/study")).text == f"{tmp_path}/x.journal"
+    assert StorageAddress.parse("~/x.journal", Path("/study")).text == f"{tmp_path}/home/x.journal"
+    assert StorageAddress.parse("sqlite:///x.db", Path("/study")).text == f"sqlite:///{tmp_path}/x.db"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_password_goes_to_the_client_and_not_into_the_address(password: str, u
         url = url.update_query_dict({"password": password})
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "PGPASSWORD", "another")
-        kept = make_url(StorageAddress.parse(url.render_as_string(hide_password=False), Path("/study")).address)
+        kept = make_url(StorageAddress.parse(url.render_as_string(hide_password=False), Path("/study")).text)
         assert os.environ["PGPASSWORD"] == password
     assert kept.password is None
     assert not kept.query
@@ -196,27 +196,29 @@ def test_a_server_that_does_not_answer_is_told_in_one_line(postgresql: str, tmp_
 
 
 @pytest.mark.parametrize("kind", ["journal", "sqlite", "postgresql"])
-def test_one_at_a_time_holds_a_study_and_a_killed_holder_lets_go(kind: str, tmp_path: Path, postgresql: str) -> None:
-    address = {"journal": None, "sqlite": f"sqlite:///{tmp_path}/study.db", "postgresql": postgresql}[kind]
-    place = StorageAddress.parse(address, tmp_path)
+def test_one_process_at_a_time_holds_a_searchs_lock_and_a_killed_one_frees_it(
+    kind: str, tmp_path: Path, postgresql: str
+) -> None:
+    typed = {"journal": None, "sqlite": f"sqlite:///{tmp_path}/study.db", "postgresql": postgresql}[kind]
+    address = StorageAddress.parse(typed, tmp_path)
     hold = (
         "import sys, time; from badger_sweeps.search.storage import StorageAddress; print('asks', flush=True)\n"
         "with StorageAddress(sys.argv[1]).exclusive('a study'): print('held', flush=True); time.sleep(600)"
     )
-    first = subprocess.Popen([sys.executable, "-c", hold, place.address], stdout=subprocess.PIPE)
+    first = subprocess.Popen([sys.executable, "-c", hold, address.text], stdout=subprocess.PIPE)
     second = None
     try:
         assert first.stdout is not None
         assert [first.stdout.readline() for _ in range(2)] == [b"asks\n", b"held\n"]
-        second = subprocess.Popen([sys.executable, "-c", hold, place.address], stdout=subprocess.PIPE)
+        second = subprocess.Popen([sys.executable, "-c", hold, address.text], stdout=subprocess.PIPE)
         assert second.stdout is not None
         assert second.stdout.readline() == b"asks\n"
         os.set_blocking(second.stdout.fileno(), False)
         with pytest.raises(subprocess.TimeoutExpired):
             second.wait(timeout=2)
         assert not second.stdout.read()
-        if kind == "postgresql":  # there one database keeps many studies, which do not wait for one another
-            with place.exclusive("another study"):
+        if kind == "postgresql":  # one database has many searches, which do not wait for one another
+            with address.exclusive("another study"):
                 pass
         first.kill()
         first.wait()

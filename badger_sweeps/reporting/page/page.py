@@ -205,7 +205,9 @@ def _search(collection: Collection, link: Link) -> dict[str, Any] | None:
         "trials": [_trial(sweep, row, link) for row in table.rows],
         "table_note": search_tables.TABLE_NOTE,
         "pictures": search.draw(sweep),
-        "shown": search_tables.runs_note([shown[folder] for folder in runs_in_report(sweep) if folder in shown], missing),
+        "shown": search_tables.runs_note(
+            [shown[folder] for folder in runs_in_report(sweep) if folder in shown], missing
+        ),
     }
 
 

@@ -15,9 +15,9 @@ from badger_sweeps.reporting.reading.search import RecordedSearch, read
 from badger_sweeps.reporting.reading.search_storage import SearchLocation
 from badger_sweeps.search.confirmation import confirmation_definition
 from badger_sweeps.search.definition import definition
+from badger_sweeps.search.search import DEFINITION
 from badger_sweeps.search.space import Space
 from badger_sweeps.search.storage import StorageAddress
-from badger_sweeps.search.study import DEFINITION
 from badger_sweeps.search.trial_outcome import OUTCOME
 
 SPACE = {"lr": FloatDistribution(0.001, 1.0, log=True), "kind": CategoricalDistribution(["gru", "<b>tcnn</b>"])}
@@ -69,7 +69,7 @@ def finished(
     )
 
 
-def study(
+def record_search(
     folder: Path,
     trials: Sequence[FrozenTrial],
     confirmation: Sequence[FrozenTrial] | None = None,
@@ -108,7 +108,7 @@ def study(
     return folder
 
 
-def swept(folder: Path) -> RecordedSearch:
+def read_search(folder: Path) -> RecordedSearch:
     """What is read of it."""
     source = SearchLocation.of(folder)
     assert source is not None
