@@ -49,8 +49,8 @@ def random(seed: int | None) -> BaseSampler:
     return RandomSampler(seed)
 
 
-def study(place: StorageAddress, folder: Path, trials: int, sampler: Sampler, seed: int = 0) -> Search:
-    made = Search(place, "bench", SPACE, SearchSettings(n_trials=trials, seed=seed), sampler, folder)
+def quadratic_search(address: StorageAddress, folder: Path, trials: int, sampler: Sampler, seed: int = 0) -> Search:
+    made = Search(address, "bench", SPACE, SearchSettings(n_trials=trials, seed=seed), sampler, folder)
     made.begin({}, [])
     return made
 
@@ -95,10 +95,10 @@ CASES = [("journal", 1000), ("sqlite", 200), ("postgresql", 200)]
 @pytest.mark.parametrize("sampler", [random, tpe], ids=["random", "tpe"])
 @pytest.mark.parametrize(("kind", "trials"), CASES)
 def test_cost_of_a_trial(kind: str, trials: int, sampler: Sampler, tmp_path: Path, benchmark, report) -> None:
-    """Ours takes the study's lock, leases, draws no point twice, and reads the study anew for each draw."""
+    """Ours takes the search's lock, stores a lease, draws no point twice, and reads all trials again for each draw."""
 
     def measure(address: str, theirs: str) -> dict[str, NDArray[np.float64]]:
-        mine = study(StorageAddress.parse(address, tmp_path), tmp_path, trials, sampler)
+        mine = quadratic_search(StorageAddress.parse(address, tmp_path), tmp_path, trials, sampler)
         storage = StorageAddress.parse(theirs, tmp_path).open()
         other = optuna.create_study(storage=storage, study_name="plain", sampler=sampler(0))
         return costs({"ours": lambda: ours(mine), "ask and tell": lambda: plain(other)}, trials)
@@ -199,7 +199,7 @@ def test_search(sampler: Sampler, tmp_path: Path, benchmark, report) -> None:
         mine, theirs = [], []
         for seed in range(SEEDS):
             folder = tmp_path / str(seed)
-            own = study(StorageAddress.parse(None, folder), folder, BUDGET, sampler, seed)
+            own = quadratic_search(StorageAddress.parse(None, folder), folder, BUDGET, sampler, seed)
             for _ in range(BUDGET):
                 ours(own)
             mine.append(best([trial.values[0] for trial in own.trials()]))

@@ -29,7 +29,7 @@ FAST = [value - 100 - 5 * place for place, value in enumerate(SLOW)]
 
 def complete(values: Sequence[float], lr: float, kind: str = "gru", first_seed: int = 0, **details: Any) -> FrozenTrial:
     """A trial whose seeds count these values, each seed one."""
-    told = {
+    outcome = {
         "state": "completed",
         "reason": "",
         "iterations": BUDGET,
@@ -40,32 +40,32 @@ def complete(values: Sequence[float], lr: float, kind: str = "gru", first_seed: 
         "intervals": [[None, None]],
         "per_seed": {str(first_seed + place): float(value) for place, value in enumerate(values)},
     }
-    return finished(TrialState.COMPLETE, {**told, **details}, lr, kind, [sum(values) / len(values)])
+    return finished(TrialState.COMPLETE, {**outcome, **details}, lr, kind, [sum(values) / len(values)])
 
 
 def pruned(iterations: int, lr: float, seeds: int = 8, reason: str = "its mean is at least 200") -> FrozenTrial:
-    told = {"state": "pruned", "reason": reason, "iterations": iterations, "seeds": seeds}
-    return finished(TrialState.PRUNED, told, lr, "gru", None)
+    outcome = {"state": "pruned", "reason": reason, "iterations": iterations, "seeds": seeds}
+    return finished(TrialState.PRUNED, outcome, lr, "gru", None)
 
 
 def failed(reason: str, lr: float, state: str = "failed") -> FrozenTrial:
     return finished(TrialState.FAIL, {"state": state, "reason": reason}, lr, "gru", None)
 
 
-def open_trial(state: TrialState, lr: float, told: str = "") -> FrozenTrial:
+def open_trial(state: TrialState, lr: float, status: str = "") -> FrozenTrial:
     """One that waits or runs."""
-    return finished(state, {"state": told, "reason": ""} if told else {}, lr, "gru", None)
+    return finished(state, {"state": status, "reason": ""} if status else {}, lr, "gru", None)
 
 
 def finished(
-    state: TrialState, told: Mapping[str, Any], lr: float, kind: str, values: Sequence[float] | None
+    state: TrialState, outcome: Mapping[str, Any], lr: float, kind: str, values: Sequence[float] | None
 ) -> FrozenTrial:
     return create_trial(
         state=state,
         values=None if values is None else [float(value) for value in values],
         params={"lr": lr, "kind": kind},
         distributions=SPACE,
-        user_attrs={OUTCOME: dict(told)} if told else {},
+        user_attrs={OUTCOME: dict(outcome)} if outcome else {},
     )
 
 

@@ -37,7 +37,7 @@ def command(*words: object) -> list[str]:
 
 @contextmanager
 def serving(*words: object, cwd: Path = CHECKOUT) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """The process, the address of the study, and what it printed."""
+    """The process, the address of the search, and what it printed."""
     path = os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
         command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, start_new_session=True,
@@ -77,26 +77,26 @@ def folder(tmp_path: Path) -> Path:
     return record_search(tmp_path / "my study", trials)
 
 
-def test_it_shows_the_study_on_this_machine_alone_and_ctrl_c_ends_it(folder: Path) -> None:
+def test_it_shows_the_search_on_this_machine_alone_and_ctrl_c_ends_it(folder: Path) -> None:
     with serving(folder, "--port", 0) as (process, address, line):
         assert line.startswith("my study: http://127.0.0.1:")
         status, page = asked(address)
         assert status == 200
         assert b"<html" in page.lower()
-        status, told = asked(f"{base(address)}/api/studies")
-        assert [own["study_name"] for own in json.loads(told)["study_summaries"]] == ["my study"]
+        status, answer = asked(f"{base(address)}/api/studies")
+        assert [own["study_name"] for own in json.loads(answer)["study_summaries"]] == ["my study"]
         number = address.rsplit("/", 1)[-1]
-        _, told = asked(f"{base(address)}/api/studies/{number}")
-        assert [own["state"] for own in json.loads(told)["trials"]] == ["Complete", "Complete", "Running"]
+        _, answer = asked(f"{base(address)}/api/studies/{number}")
+        assert [own["state"] for own in json.loads(answer)["trials"]] == ["Complete", "Complete", "Running"]
         listening = [own for own in psutil.Process(process.pid).net_connections() if own.status == psutil.CONN_LISTEN]
         assert {own.laddr.ip for own in listening} == {"127.0.0.1"}
         process.send_signal(signal.SIGINT)
-        _, complaints = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
         assert process.returncode == 0
-        assert complaints == ""
+        assert errors == ""
 
 
-def test_nothing_that_it_is_asked_changes_the_study(folder: Path) -> None:
+def test_nothing_that_it_is_asked_changes_the_search(folder: Path) -> None:
     with serving(folder, "--port", 0) as (_, address, _line):
         before = (folder / "study.journal").read_bytes()
         api = f"{base(address)}/api"
@@ -108,16 +108,16 @@ def test_nothing_that_it_is_asked_changes_the_study(folder: Path) -> None:
             ("POST", f"{api}/studies", {"study_name": "other", "directions": ["minimize"]}),
         ]
         for method, where, body in asks:
-            status, told = asked(where, method, body)
+            status, answer = asked(where, method, body)
             assert status == 405
-            assert b"read only" in told
+            assert b"read only" in answer
         for where in (api + "/studies", f"{api}/studies/{number}", f"{api}/studies/{number}/param_importances"):
             assert asked(where)[0] == 200
         assert (folder / "study.journal").read_bytes() == before
         assert not (folder / "study.journal.lock").exists()  # by which Optuna's own processes would be held up
 
 
-def test_it_takes_the_newest_study_below_runs(tmp_path: Path) -> None:
+def test_it_takes_the_newest_search_below_runs(tmp_path: Path) -> None:
     newer = record_search(tmp_path / "runs" / "a", [complete(SLOW, 0.1)])
     older = record_search(tmp_path / "runs" / "deep" / "b", [complete(SLOW, 0.1)])
     os.utime(older / "study.journal", (1, 1))
@@ -128,8 +128,8 @@ def test_it_takes_the_newest_study_below_runs(tmp_path: Path) -> None:
 def test_a_database_is_shown_by_its_address(tmp_path: Path) -> None:
     folder = record_search(tmp_path / "s", [complete(SLOW, 0.1)], storage=f"sqlite:///{tmp_path / 'other.db'}")
     with serving(folder, "--port", 0) as (_, address, _line):
-        _, told = asked(f"{base(address)}/api/studies")
-        assert [own["study_name"] for own in json.loads(told)["study_summaries"]] == ["s"]
+        _, answer = asked(f"{base(address)}/api/studies")
+        assert [own["study_name"] for own in json.loads(answer)["study_summaries"]] == ["s"]
 
 
 def test_it_says_how_to_look_at_what_wandb_kept(folder: Path) -> None:
@@ -146,7 +146,7 @@ def test_it_says_how_to_look_at_what_wandb_kept(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [["nowhere"], [], ["file"]])
-def test_no_study_is_one_line(tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_search_is_one_line(tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(UnreadableError) as error:

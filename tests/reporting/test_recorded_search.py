@@ -1,4 +1,4 @@
-"""What is computed of a search, from studies made by hand: its cost, its table, and where it is found."""
+"""What is computed of a search, from searches made by hand: its cost, its table, and where it is found."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def many(folder: Path) -> RecordedSearch:
     trials = [complete([float(value)] * 2, 0.1) for value in rng.permutation(40) + 100]
     trials += [pruned(int(iterations), 0.2) for iterations in rng.integers(10, 290, 80)]
     trials += [failed("ValueError: no", 0.3)] * 3 + [failed("its value is NaN", 0.3, state="diverged")]
-    trials += [open_trial(TrialState.RUNNING, 0.4), open_trial(TrialState.WAITING, 0.5, told="interrupted")]
+    trials += [open_trial(TrialState.RUNNING, 0.4), open_trial(TrialState.WAITING, 0.5, status="interrupted")]
     return read_search(record_search(folder, [trials[place] for place in rng.permutation(len(trials))], n_trials=130))
 
 
@@ -99,8 +99,8 @@ def test_counts_tell_every_trial_once(tmp_path: Path) -> None:
         "4 not begun."
     )
     assert cost.startswith("Trained: ")
-    told = sorted(re.sub(r"[\d, ]+(?=failed|diverged)", " ", sentence) for sentence in failures)
-    assert told == ["Trial diverged: its value is NaN.", "Trial failed: ValueError: no."]
+    reasons = sorted(re.sub(r"[\d, ]+(?=failed|diverged)", " ", sentence) for sentence in failures)
+    assert reasons == ["Trial diverged: its value is NaN.", "Trial failed: ValueError: no."]
 
 
 def test_the_table_begins_with_the_best_and_says_what_it_leaves_out(tmp_path: Path) -> None:
@@ -139,8 +139,8 @@ def test_the_order_is_one_of_all_trials_and_values_come_first(
         for number, (state, value) in enumerate(drawn)
     )
     direction = "minimize" if lower else "maximize"
-    told = SearchSnapshot("s", 30, (direction,), trials)
-    found = RecordedSearch(Path(), told, optuna.create_study(), (), None, (), ("value",), None, None)
+    snapshot = SearchSnapshot("s", 30, (direction,), trials)
+    found = RecordedSearch(Path(), snapshot, optuna.create_study(), (), None, (), ("value",), None, None)
     ordered = search_tables.ordered(found)
     assert sorted(trial.number for trial in ordered) == list(range(len(drawn)))
     values = [trial.values[0] for trial in ordered if trial.values]
@@ -152,10 +152,10 @@ def test_names_are_short_where_that_tells_them_apart() -> None:
     assert search_tables.short_names(["a.lr", "b.size", "c.size"]) == ["lr", "b.size", "c.size"]
 
 
-# Where studies are found.
+# Where searches are found.
 
 
-def test_a_study_is_found_by_its_journal_alone_and_under_another_folders_name(tmp_path: Path) -> None:
+def test_a_search_is_found_by_its_journal_alone_and_under_another_folders_name(tmp_path: Path) -> None:
     folder = record_search(tmp_path / "old", [complete(SLOW, 0.1)])
     moved = folder.rename(tmp_path / "new")
     assert read_search(moved).snapshot.name == "old"
@@ -164,7 +164,7 @@ def test_a_study_is_found_by_its_journal_alone_and_under_another_folders_name(tm
     assert [source.folder for source in find(tmp_path)] == [moved]
 
 
-def test_a_study_in_another_storage_is_found_by_its_address(tmp_path: Path) -> None:
+def test_a_search_in_another_storage_is_found_by_its_address(tmp_path: Path) -> None:
     address = str(tmp_path / "elsewhere.db")
     folder = record_search(tmp_path / "s", [complete(SLOW, 0.1)], storage=f"sqlite:///{address}")
     assert read_search(folder).snapshot.name == "s"
@@ -174,7 +174,7 @@ def test_a_study_in_another_storage_is_found_by_its_address(tmp_path: Path) -> N
     assert not Path(address).exists()  # looking makes nothing
 
 
-def test_of_several_studies_in_one_storage_the_folders_own_is_read(tmp_path: Path) -> None:
+def test_of_several_searches_in_one_storage_the_folders_own_is_read(tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path / 'shared.db'}"
     first = record_search(tmp_path / "first", [complete(SLOW, 0.1)], storage=address)
     second = record_search(tmp_path / "second", [complete(SLOW, 0.1), complete(FAST, 0.2)], storage=address)
@@ -185,7 +185,7 @@ def test_of_several_studies_in_one_storage_the_folders_own_is_read(tmp_path: Pat
     assert len(read_search(named).snapshot.trials) == 2
 
 
-def test_a_study_that_cannot_be_read_costs_the_report_that_alone(tmp_path: Path) -> None:
+def test_a_search_that_cannot_be_read_costs_the_report_that_alone(tmp_path: Path) -> None:
     good = record_search(tmp_path / "good", [complete(SLOW, 0.1)])
     record_search(tmp_path / "gone", [complete(SLOW, 0.1)])
     (tmp_path / "gone" / "study.journal").unlink()
@@ -204,7 +204,7 @@ def test_a_study_that_cannot_be_read_costs_the_report_that_alone(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_study_on_a_server_is_read_without_its_password_in_any_file(
+def test_a_search_on_a_server_is_read_without_its_password_in_any_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     from tests.search.servers import PASSWORD, SECRET, Server

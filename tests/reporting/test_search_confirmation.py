@@ -46,12 +46,12 @@ def snapshot(values: dict[str, float]) -> TrialSnapshot:
 
 def test_trials_are_compared_seed_by_seed_whatever_their_order() -> None:
     first, best = snapshot({"0": 1, "1": 20, "2": 300, "9": 5}), snapshot({"2": 310, "0": 2, "7": 0, "1": 20})
-    told = compare_trials(first, best)
-    assert told is not None
-    assert told.difference.difference.value == pytest.approx((1 + 0 + 10) / 3)
-    assert told.difference.pairs == 3
-    assert told.first.value == pytest.approx(321 / 3)
-    assert told.best.value == pytest.approx(332 / 3)
+    comparison = compare_trials(first, best)
+    assert comparison is not None
+    assert comparison.difference.difference.value == pytest.approx((1 + 0 + 10) / 3)
+    assert comparison.difference.pairs == 3
+    assert comparison.first.value == pytest.approx(321 / 3)
+    assert comparison.best.value == pytest.approx(332 / 3)
     without = compare_trials(first, best, excluded={"2"})
     assert without is not None
     assert without.difference.difference.value == pytest.approx(0.5)
@@ -97,8 +97,8 @@ def test_intervals_lie_on_the_side_that_the_words_take(tmp_path: Path) -> None:
     size, low, high = map(int, found.groups())
     assert size == round(lead.mean())
     assert low < size < high
-    told = confirmation_report(read_search(folder)).rows[0][3]  # the same, with the signs of the table
-    assert float(told.split()[0]) == pytest.approx(-lead.mean(), rel=1e-3)
+    cell = confirmation_report(read_search(folder)).rows[0][3]  # the same, with the signs of the table
+    assert float(cell.split()[0]) == pytest.approx(-lead.mean(), rel=1e-3)
 
 
 def moved(even: float, odd: float) -> list[float]:
@@ -147,10 +147,10 @@ def test_seeds_that_the_search_has_used_are_not_fresh(tmp_path: Path) -> None:
 def test_a_best_trial_that_is_the_first_says_so(tmp_path: Path) -> None:
     searched = [complete(FAST, 0.1), complete(SLOW, 0.2), pruned(100, 0.3)]
     folder = record_search(tmp_path / "s", searched, [fresh(SLOW, 0.1)])
-    told = confirmation_report(read_search(folder))
-    assert told.sentences[0] == "Nothing beat the first trial: none of the 2 others is better."
-    assert told.sentences[1] == f"On fresh seeds: {np.mean(SLOW):.4g} iterations to escape."
-    assert told.rows == []
+    report = confirmation_report(read_search(folder))
+    assert report.sentences[0] == "Nothing beat the first trial: none of the 2 others is better."
+    assert report.sentences[1] == f"On fresh seeds: {np.mean(SLOW):.4g} iterations to escape."
+    assert report.rows == []
     assert runs_in_report(read_search(folder)) == {
         folder / "0": "first and best (trial 0)",
         folder / "confirmation" / "0": "first and best on fresh seeds",

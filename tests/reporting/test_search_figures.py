@@ -87,9 +87,9 @@ def test_slices_show_every_complete_trial_under_its_value_and_mark_the_best(tmp_
 )
 def test_importance_that_cannot_be_computed_says_why(tmp_path: Path, values: list[float], reason: str) -> None:
     trials = [complete([float(value)], 0.01 * (place + 1)) for place, value in enumerate(values)]
-    told = picture(read_search(record_search(tmp_path / "s", trials)), "importance")
-    assert told.figures == []
-    assert told.caption == f"Not computed: {reason}."
+    importance = picture(read_search(record_search(tmp_path / "s", trials)), "importance")
+    assert importance.figures == []
+    assert importance.caption == f"Not computed: {reason}."
 
 
 def test_importance_finds_the_parameter_that_matters_in_either_direction(tmp_path: Path) -> None:
@@ -99,10 +99,12 @@ def test_importance_finds_the_parameter_that_matters_in_either_direction(tmp_pat
     bars = []
     for direction, sign in (("minimize", 1), ("maximize", -1)):
         trials = [complete([sign * np.log(lr)], lr, kind) for lr, kind in zip(rates, kinds, strict=True)]
-        told = picture(read_search(record_search(tmp_path / direction, trials, directions=[direction])), "importance")
-        (bar,) = told.figures[0].data
+        importance = picture(
+            read_search(record_search(tmp_path / direction, trials, directions=[direction])), "importance"
+        )
+        (bar,) = importance.figures[0].data
         bars.append(dict(zip(bar.y, bar.x, strict=True)))
-        assert "hint" not in told.caption
+        assert "hint" not in importance.caption
     assert bars[0]["lr"] > 0.9  # the value is a function of it alone
     assert bars[0] == pytest.approx(bars[1])
 
@@ -115,8 +117,8 @@ def dominated(own: tuple[float, ...], others: list[tuple[float, ...]]) -> bool:
 def test_the_front_is_drawn_and_told(tmp_path: Path, count: int) -> None:
     rng = np.random.default_rng(count)
     values = [tuple(float(value) for value in row) for row in rng.integers(0, 20, (25, count))]
-    told = {"state": "completed", "reason": "", "objectives": ["escape_iteration", "final_loss", "other"][:count]}
-    trials = [finished(TrialState.COMPLETE, told, 0.1, "gru", own) for own in values]
+    outcome = {"state": "completed", "reason": "", "objectives": ["escape_iteration", "final_loss", "other"][:count]}
+    trials = [finished(TrialState.COMPLETE, outcome, 0.1, "gru", own) for own in values]
     trials.append(failed("no", 0.2))
     found = read_search(record_search(tmp_path / "s", trials, directions=["minimize"] * count))
     front = [number for number, own in enumerate(values) if not dominated(own, values)]
@@ -132,8 +134,8 @@ def test_the_front_is_drawn_and_told(tmp_path: Path, count: int) -> None:
 
 
 def test_more_than_three_objectives_are_told_in_the_table_alone(tmp_path: Path) -> None:
-    told = {"state": "completed", "reason": ""}
-    trials = [finished(TrialState.COMPLETE, told, 0.1, "gru", [1.0, 2.0, 3.0, value]) for value in (1.0, 2.0)]
+    outcome = {"state": "completed", "reason": ""}
+    trials = [finished(TrialState.COMPLETE, outcome, 0.1, "gru", [1.0, 2.0, 3.0, value]) for value in (1.0, 2.0)]
     found = read_search(record_search(tmp_path / "s", trials, directions=["minimize"] * 4))
     assert picture(found, "front").figures == []
     assert found.objectives == ("value 1", "value 2", "value 3", "value 4")

@@ -40,7 +40,7 @@ def made(folder: Path) -> tuple[str, str]:
 
 
 def test_a_search_that_runs_has_a_report(tmp_path: Path) -> None:
-    trials = [open_trial(TrialState.RUNNING, 0.1), open_trial(TrialState.WAITING, 0.2, told="interrupted")]
+    trials = [open_trial(TrialState.RUNNING, 0.1), open_trial(TrialState.WAITING, 0.2, status="interrupted")]
     text, shown = made(record_search(tmp_path / "s", trials, n_trials=9, confirm=["seeds=[9]"]))
     assert "0 of 9 trials have ended; 1 running, 1 interrupted; 7 not begun." in shown
     assert "No trial is complete yet." in text
@@ -48,7 +48,7 @@ def test_a_search_that_runs_has_a_report(tmp_path: Path) -> None:
     assert 'id="results"' not in text
 
 
-def test_an_empty_study_has_a_report(
+def test_an_empty_search_has_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = record_search(tmp_path / "s", [], n_trials=9)
@@ -125,7 +125,7 @@ def test_a_real_search_is_confirmed_by_what_its_confirming_runs_did(real: Path) 
         assert trial.details["per_seed"] == times
 
 
-def test_what_a_real_confirmation_was_given_is_read_from_its_study(real: Path, tmp_path: Path) -> None:
+def test_what_a_real_confirmation_was_given_is_read_from_its_search(real: Path, tmp_path: Path) -> None:
     """Also after a start whose configuration does not say it."""
     later = shutil.copytree(real, tmp_path / "later")
     config = OmegaConf.load(later / MULTIRUN)
@@ -151,8 +151,8 @@ def test_of_a_search_only_some_runs_are_looked_at(real: Path) -> None:
     }
     assert [run.label for run in collection.runs if run.searched] == ["first (trial 0)", f"best (trial {best.number})"]
     assert collection.left_out == ()
-    told = [difference.first for difference in compared(collection)]
-    assert not any("trial" in name for name in told)  # a difference by which the best was chosen is not tested
+    first_runs = [difference.first for difference in compared(collection)]
+    assert not any("trial" in name for name in first_runs)  # a difference by which the best was chosen is not tested
 
 
 def test_a_search_below_the_folder_shows_the_same_runs(real: Path) -> None:

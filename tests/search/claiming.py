@@ -1,4 +1,4 @@
-"""A study of a small space, and processes that claim its trials."""
+"""A search of a small space, and processes that claim its trials."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def opened(
     sampler: Callable[[int | None], BaseSampler] = random_sampler,
     **settings: Any,
 ) -> Search:
-    """The study as one more process that works on it sees it."""
+    """The search, as one more process opens it."""
     chosen = SearchSettings(**{"n_trials": 8, "seed": 5, "heartbeat": 0.05, **settings})
     search = Search(StorageAddress.parse(address, folder), NAME, space, chosen, sampler, folder)
     search.begin(DEFINITION, first)
@@ -59,7 +59,7 @@ def claimed(search: Search) -> Claim:
 
 
 def finish(search: Search) -> list[Claim]:
-    """Do all that is left."""
+    """Claim and complete all trials that are left."""
     claims = []
     while (claim := search.claim()) is not None:
         search.tell(claim, DONE)

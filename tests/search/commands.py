@@ -139,7 +139,7 @@ class Records:
         return cls(StorageAddress.parse(address, folder), name or folder.name)
 
     def trials(self) -> list[FrozenTrial]:
-        """All trials; none before the study is there."""
+        """All trials; none before the search exists."""
         if self._storage is None:
             if self._address.file is not None and not self._address.file.exists():
                 return []
@@ -150,8 +150,8 @@ class Records:
             return []
         return self._storage.get_all_trials(study_id)
 
-    def states(self) -> list[str]:
-        """How each trial stands, in words."""
+    def statuses(self) -> list[str]:
+        """The status of each trial, as text."""
         return [
             trial.user_attrs.get("outcome", {}).get("state", trial.state.name.lower())
             if trial.state != TrialState.RUNNING

@@ -42,7 +42,7 @@ EXPERIMENT = Experiment(
     seeds=tuple(range(8)),
     device="cpu",
 )
-"""Within its budget most seeds leave chance."""
+"""Within its budget most seeds escape their first plateau."""
 
 
 def plan(folder: Path, objective: str = "escape_iteration", measures: Measures | None = None, **changes: Any) -> Plan:
@@ -54,7 +54,7 @@ def plan(folder: Path, objective: str = "escape_iteration", measures: Measures |
 
 
 def make_search(folder: Path, n_trials: int = 10, **settings: Any) -> Search:
-    """A study in a journal, whose trials' parameter does not matter."""
+    """A search in a journal, whose trials have a parameter without effect."""
     space = Space({"x": FloatDistribution(0, 1)})
     own = SearchSettings(n_trials=n_trials, **settings)
     made = Search(StorageAddress.parse(None, folder), "test", space, own, optuna.samplers.RandomSampler, folder)
@@ -63,25 +63,25 @@ def make_search(folder: Path, n_trials: int = 10, **settings: Any) -> Search:
 
 
 def begin(of: Search, pruning: Pruning | None = None, race: Race | None = None) -> Trial:
-    """The study's next trial."""
+    """Claim the search's next trial."""
     claim = of.claim()
     assert claim is not None
     return Trial(of, claim, pruning, race)
 
 
 def finish(trial: Trial, of: Plan) -> tuple[float, ...]:
-    """Run a trial and tell how it ended, as a worker does."""
+    """Run a trial and tell its outcome, as a worker does."""
     values = run_trial(of, trial)
     trial.search.tell(trial.claim, TrialOutcome(trial.status, values, trial.reason, trial.details))
     return values
 
 
 class Recorder(Pruning):
-    """Keeps what it is shown, and stops where it is told to.
+    """Keeps the progress that it gets, and prunes at given iterations.
 
     Args:
         stop_at: iterations at which the trial is stopped.
-        die_at: how many verdicts to give before dying.
+        die_at: the number of pruning checks before it dies.
     """
 
     def __init__(self, stop_at: Sequence[int] = (), die_at: int | None = None) -> None:
@@ -89,12 +89,12 @@ class Recorder(Pruning):
         self._stop_at, self._die_at = stop_at, die_at
 
     def reason_to_prune(
-        self, search: optuna.Study, storage: BaseStorage, trial_id: int, standing: TrainingProgress
+        self, study: optuna.Study, storage: BaseStorage, trial_id: int, progress: TrainingProgress
     ) -> str | None:
         if len(self.shown) == self._die_at:
             raise Died
-        self.shown.append(standing)
-        return "told to" if standing.iteration in self._stop_at else None
+        self.shown.append(progress)
+        return "told to" if progress.iteration in self._stop_at else None
 
 
 class Died(Exception):

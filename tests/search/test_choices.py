@@ -1,4 +1,4 @@
-"""Every choice of sampler and pruner, and what a search can be told beside its space, by what it does."""
+"""Every choice of sampler and pruner, and the settings of a search beside its space, by their effects."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
 from hydra_plugins.badger_sweeper._specification import plain_containers
 from hydra_plugins.badger_sweeper.config import PRUNERS, SAMPLERS, SWEEPER
 from tests.search.apps import Ended, sweep
-from tests.search.apps.searching import begin, specification, told
+from tests.search.apps.searching import begin, outcome_of, specification
 from tests.search.commands import Records
 from tests.search.commands import sweep as sweep_badgers
 
@@ -104,7 +104,7 @@ def test_a_sweep_of_ours_with_every_pruner_accounts_for_every_trial(name: str, t
     words = ["training.iterations=60", "hydra.sweeper.n_trials=8", f"hydra/sweeper/pruner={name}"]
     ended = sweep_badgers(tmp_path / "sweep", *words, "objective=escape_iteration")
     assert ended.returncode == 0, ended.stderr
-    states = Records.of(tmp_path / "sweep").states()
+    states = Records.of(tmp_path / "sweep").statuses()
     assert len(states) == 8
     assert set(states) <= {"completed", "pruned", "diverged"}
     assert name != "none" or "pruned" not in states
@@ -120,25 +120,25 @@ def test_optunas_pruners_stop_the_trials_that_they_stop_in_optuna(name: str, tmp
     search = begin(specification(tmp_path, Space({"x": FloatDistribution(0, 1)}), n_trials=12))
     pruner = instantiate(described, _convert_="all")
     other = optuna.create_study(study_name=search.name, pruner=instantiate(described, _convert_="all"))
-    verdicts, expected = [], []
+    pruned, expected = [], []
     for curve in CURVES:
         claim, trial = search.claim(), other.ask()
         assert claim is not None
-        verdict = stopped = None
+        reason = stopped = None
         for iteration, loss in enumerate(curve):
-            standing = TrainingProgress(iteration, float(loss), None)
-            verdict = OptunaPruning(pruner).reason_to_prune(
-                search.optuna_study, search.storage, claim.trial_id, standing
+            progress = TrainingProgress(iteration, float(loss), None)
+            reason = OptunaPruning(pruner).reason_to_prune(
+                search.optuna_study, search.storage, claim.trial_id, progress
             )
             trial.report(float(loss), iteration)
             stopped = iteration if trial.should_prune() else None
-            verdicts.append(verdict is not None)
+            pruned.append(reason is not None)
             expected.append(stopped is not None)
-            if verdict is not None or stopped is not None:
+            if reason is not None or stopped is not None:
                 break
         outcome = (
             TrialOutcome(TrialStatus.PRUNED)
-            if verdict is not None
+            if reason is not None
             else TrialOutcome(TrialStatus.COMPLETED, (float(curve[-1]),))
         )
         search.tell(claim, outcome)
@@ -146,7 +146,7 @@ def test_optunas_pruners_stop_the_trials_that_they_stop_in_optuna(name: str, tmp
             other.tell(trial, float(curve[-1]))
         else:
             other.tell(trial, state=TrialState.PRUNED)
-    assert verdicts == expected
+    assert pruned == expected
     assert any(expected) == (name != "none")
 
 
@@ -197,7 +197,7 @@ def test_a_sampler_is_told_of_constraints_as_optuna_would_tell_it(constrained: b
         assert claim is not None
         assert claim.params == expected[0]
         differ += expected[0] != expected[-1]
-        outcome = told(claim, sphere)
+        outcome = outcome_of(claim, sphere)
         violated = {"x": claim.params["x"] - 1, "y": -claim.params["y"]} if constrained else {}
         search.tell(claim, TrialOutcome(outcome.status, outcome.values, constraints=violated))
         assert search.trials()[-1].constraints == violated
@@ -303,7 +303,7 @@ def test_a_list_in_the_configuration_is_a_point_to_begin_with(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("given", "complaint"),
+    ("given", "error"),
     [
         ("[{speed: 1}]", "`hydra.sweeper.warm_start` must name searched parameters; found 'speed'."),
         ("[{x: 7.0}]", "`hydra.sweeper.warm_start` must lie in the search space; found x=7.0."),
@@ -313,10 +313,10 @@ def test_a_list_in_the_configuration_is_a_point_to_begin_with(tmp_path: Path) ->
         ("{x: 1}", "`hydra.sweeper.warm_start` must be a list of mappings"),
     ],
 )
-def test_a_point_that_cannot_be_tried_is_refused(given: str, complaint: str, tmp_path: Path) -> None:
+def test_a_point_that_cannot_be_tried_is_refused(given: str, error: str, tmp_path: Path) -> None:
     ended: Ended = sweep("sphere", tmp_path / "sweep", f"hydra.sweeper.warm_start={given}", "hydra.sweeper.n_trials=2")
     assert ended.status != 0
-    assert complaint in ended.error
+    assert error in ended.error
     assert not list((tmp_path / "sweep").glob("[0-9]*"))
 
 
@@ -329,7 +329,7 @@ def test_a_sampler_that_counts_points_refuses_an_interval(sampler: str, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("word", "complaint"),
+    ("word", "error"),
     [
         ("hydra.sweeper.n_trials=0", "`hydra.sweeper.n_trials` must be a whole number of at least 1; found 0."),
         ("hydra.sweeper.n_trials=2.5", "`hydra.sweeper.n_trials` must be a whole number of at least 1; found 2.5."),
@@ -342,16 +342,16 @@ def test_a_sampler_that_counts_points_refuses_an_interval(sampler: str, tmp_path
         ),
     ],
 )
-def test_a_search_that_cannot_be_is_refused(word: str, complaint: str, tmp_path: Path) -> None:
+def test_a_search_that_cannot_be_is_refused(word: str, error: str, tmp_path: Path) -> None:
     words = ["hydra/sweeper/sampler=random", *(["~hydra.sweeper.sampler.seed"] if "_target_" in word else []), word]
     ended = sweep("sphere", tmp_path / "sweep", *words)
     assert ended.status != 0
-    assert complaint in ended.error
+    assert error in ended.error
     assert not (tmp_path / "sweep").exists()
 
 
 def _next(search: Search, sampler: optuna.samplers.BaseSampler, constrained: bool) -> dict[str, Any]:
-    """What Optuna would try next, whether or not it was told of the constraints."""
+    """The point that Optuna would try next, with or without the constraints."""
     other = optuna.create_study(sampler=sampler)
     for trial in search.trials():
         constraints = trial.constraints if constrained else None

@@ -20,8 +20,8 @@ def search(folder: Path, total: int, *overrides: str) -> subprocess.CompletedPro
     space = ["hydra/sweeper/sampler=grid", "optimizer.lr=choice(0.0001,0.002,0.02)", "hydra/sweeper/pruner=none"]
     rest = ["hydra.sweeper.confirm=['seeds=[7,8,9]']", "tracking=disabled", "measures=none", "training.iterations=200"]
     small = [own for own in SMALL if not own.startswith("optimizer.lr")]
-    told = [*command, *space, *rest, *small, f"hydra.sweeper.n_trials={total}", *overrides]
-    return warm.run(told)
+    arguments = [*command, *space, *rest, *small, f"hydra.sweeper.n_trials={total}", *overrides]
+    return warm.run(arguments)
 
 
 def confirmed(folder: Path) -> list[optuna.trial.FrozenTrial]:

@@ -58,7 +58,7 @@ def test_a_process_may_be_killed_at_any_write_and_all_trials_come_out_as_if_it_h
     expected = undisturbed(tmp_path, first=first, n_trials=4)
 
     def life(folder: Path) -> None:
-        """Everything that a worker writes: begin, claim, beat, tell, and claim what waits or died."""
+        """Everything that a worker writes: begin, claim, heartbeat, outcome, and the re-queueing of trials."""
         search = opened(folder, first=first, n_trials=4)
         for _ in range(2):
             claim = claimed(search)

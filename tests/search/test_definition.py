@@ -1,4 +1,4 @@
-"""What makes a study the same study, and that a rerun that asks for another one is refused and writes nothing."""
+"""Definitions of searches: a command whose definition differs is refused and writes nothing."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_key_that_differs_is_named_with_both_values(
 
 
 @pytest.mark.parametrize("stored", DISTRIBUTIONS, ids=str)
-def test_any_other_distribution_is_another_study(stored: BaseDistribution) -> None:
+def test_any_other_distribution_is_another_search(stored: BaseDistribution) -> None:
     for wanted in DISTRIBUTIONS:
         refused = first_difference(made({"x": stored}), made({"x": wanted}), "study")
         assert (refused is None) == (stored is wanted)
@@ -147,7 +147,7 @@ CHANGES: dict[str, Callable[[list[str]], list[str]]] = {
 
 
 @pytest.mark.slow
-def test_a_rerun_that_asks_for_another_study_is_refused_and_writes_nothing_unless_forced(tmp_path: Path) -> None:
+def test_a_rerun_that_asks_for_another_search_is_refused_and_writes_nothing_unless_forced(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     words = ["training.iterations=20", "hydra.sweeper.n_trials=1"]
     begun = sweep(folder, *words)
@@ -166,7 +166,7 @@ def test_a_rerun_that_asks_for_another_study_is_refused_and_writes_nothing_unles
     assert forced.returncode == 0, forced.stderr
     first, second = Records.of(folder).trials()
     assert [first.user_attrs["outcome"]["seeds"], second.user_attrs["outcome"]["seeds"]] == [2, 3]
-    refused = sweep(folder, *words, "hydra.sweeper.n_trials=3")  # the study is the forced one now
+    refused = sweep(folder, *words, "hydra.sweeper.n_trials=3")  # the search is the forced one now
     assert refused.returncode == 2
     assert "`seeds` must be 3, as when" in refused.stderr
 
@@ -193,7 +193,7 @@ def started(folder: Path, *words: str) -> None:
 @pytest.mark.parametrize(
     ("then", "now"), [("reuse=true", "reuse=false"), ("scale=full", "scale=quick"), ("device=auto", "device=cpu")]
 )
-def test_two_starts_that_differ_in_what_changes_no_result_are_of_one_study(
+def test_two_starts_that_differ_in_what_changes_no_result_are_of_one_search(
     then: str, now: str, tmp_path: Path, hydra_restore_singletons: None
 ) -> None:
     started(tmp_path, then)
@@ -207,7 +207,7 @@ def test_whatever_has_no_say_in_a_history_may_differ() -> None:
     assert set(NO_SAY) - {"objective"} <= set(SWEEPER["may_differ"])
 
 
-def test_a_key_that_may_differ_by_now_does_not_matter_in_a_study_that_was_begun_with_it(
+def test_a_key_that_may_differ_by_now_does_not_matter_in_a_search_that_was_begun_with_it(
     tmp_path: Path, hydra_restore_singletons: None
 ) -> None:
     started(tmp_path, "hydra.sweeper.may_differ=[]", "reuse=true")

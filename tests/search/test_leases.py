@@ -1,4 +1,4 @@
-"""Whether a process that works on a trial still does."""
+"""Leases: whether the process that claimed a trial still works on it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_lease_is_stored_and_read_back() -> None:
     assert Lease.read({}) is None
 
 
-def test_beats_of_one_lease_are_not_those_of_another() -> None:
+def test_heartbeats_of_one_lease_are_not_those_of_another() -> None:
     """Neither of the trial's next holder, nor of nobody."""
     lease, taken = Lease.new(0, FOLDER).after_heartbeat("3/100").after_heartbeat("4/100"), Lease.new(1, FOLDER)
     for other in (taken, lease.released(died=True)):
@@ -143,7 +143,7 @@ def test_a_process_elsewhere_is_dead_once_no_beat_came_for_as_long_as_one_is_pat
 ) -> None:
     clock, monitor = Clock(monkeypatch), LeaseMonitor(patience=60.0)
     lease = elsewhere(Lease.new(0, FOLDER))
-    assert not monitor.expired(lease)  # the first look: whatever came before it, nothing is known
+    assert not monitor.expired(lease)  # the first check: nothing is known of the time before
     clock.now += 59
     assert not monitor.expired(lease)
     lease = lease.after_heartbeat("1/100")
@@ -156,7 +156,7 @@ def test_a_process_elsewhere_is_dead_once_no_beat_came_for_as_long_as_one_is_pat
     assert not monitor.expired(lease.after_heartbeat("2/100"))  # it was only slow
 
 
-def test_looks_that_are_far_apart_do_not_make_a_process_dead_that_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checks_that_are_far_apart_do_not_make_a_process_dead_that_beats(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, monitor = Clock(monkeypatch), LeaseMonitor(patience=60.0)
     lease = elsewhere(Lease.new(0, FOLDER))
     for _ in range(5):
@@ -165,7 +165,7 @@ def test_looks_that_are_far_apart_do_not_make_a_process_dead_that_beats(monkeypa
         lease = lease.after_heartbeat("")
 
 
-def test_each_lease_is_watched_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_lease_has_its_own_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, monitor = Clock(monkeypatch), LeaseMonitor(patience=60.0)
     first = elsewhere(Lease.new(0, FOLDER))
     assert not monitor.expired(first)

@@ -110,13 +110,13 @@ def test_a_rule_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None
         CensoredBound(**wrong)
 
 
-def verdict(in_study: optuna.Study, standing: TrainingProgress) -> str | None:
+def reason_to_prune(in_study: optuna.Study, progress: TrainingProgress) -> str | None:
     own = in_study.ask()
-    return BoundPruning(CensoredBound()).reason_to_prune(in_study, in_study._storage, own._trial_id, standing)
+    return BoundPruning(CensoredBound()).reason_to_prune(in_study, in_study._storage, own._trial_id, progress)
 
 
 LOST = TrainingProgress(100, 1.0, 100.0)
-"""In a study whose best trial counts 10."""
+"""In a search whose best trial counts 10."""
 
 
 def with_values(*values: float, directions: tuple[str, ...] = ("minimize",)) -> optuna.Study:
@@ -128,16 +128,16 @@ def with_values(*values: float, directions: tuple[str, ...] = ("minimize",)) -> 
 
 def test_a_trial_is_stopped_above_the_incumbent_and_not_at_it() -> None:
     best = with_values(10.0, 50.0)
-    reason = verdict(best, LOST)
+    reason = reason_to_prune(best, LOST)
     assert reason == "after 100 iterations its mean is at least 100, above 10"
-    assert verdict(best, TrainingProgress(100, 1.0, 10.0)) is None
-    assert verdict(best, TrainingProgress(100, 1.0, np.nextafter(10.0, 11))) is not None
+    assert reason_to_prune(best, TrainingProgress(100, 1.0, 10.0)) is None
+    assert reason_to_prune(best, TrainingProgress(100, 1.0, np.nextafter(10.0, 11))) is not None
 
 
 def test_what_has_no_bound_or_one_direction_less_is_not_stopped() -> None:
-    assert verdict(with_values(10.0), TrainingProgress(100, 1.0, None)) is None
-    assert verdict(with_values(10.0, directions=("maximize",)), LOST) is None
-    assert verdict(with_values(10.0, directions=("minimize", "minimize")), LOST) is None
+    assert reason_to_prune(with_values(10.0), TrainingProgress(100, 1.0, None)) is None
+    assert reason_to_prune(with_values(10.0, directions=("maximize",)), LOST) is None
+    assert reason_to_prune(with_values(10.0, directions=("minimize", "minimize")), LOST) is None
 
 
 def test_nobody_is_measured_by_a_trial_that_breaks_a_constraint() -> None:
@@ -145,11 +145,11 @@ def test_nobody_is_measured_by_a_trial_that_breaks_a_constraint() -> None:
     forbidden = own.ask()
     forbidden.set_constraint("diverged", 0.1)
     own.tell(forbidden, 10.0)
-    assert verdict(own, LOST) is None
+    assert reason_to_prune(own, LOST) is None
     allowed = own.ask()
     allowed.set_constraint("diverged", 0.0)
     own.tell(allowed, 90.0)
-    assert verdict(own, LOST) is not None
+    assert reason_to_prune(own, LOST) is not None
 
 
 def test_pruned_and_failed_trials_measure_nobody() -> None:
@@ -158,7 +158,7 @@ def test_pruned_and_failed_trials_measure_nobody() -> None:
     stopped.report(1.0, 1)
     own.tell(stopped, state=optuna.trial.TrialState.PRUNED)
     own.tell(own.ask(), state=optuna.trial.TrialState.FAIL)
-    assert verdict(own, LOST) is None
+    assert reason_to_prune(own, LOST) is None
 
 
 STEPS = range(10, 130, 10)
@@ -208,26 +208,26 @@ def test_optunas_pruners_decide_as_they_do_in_optuna(name: str, seed: int, tmp_p
     for number in range(len(losses)):
         trial = begin(own, build_pruning(PRUNERS[name]()))
         assert trial.claim.number == number
-        standings = [
+        all_progress = [
             TrainingProgress(step, float(loss), None) for step, loss in zip(STEPS, losses[number], strict=True)
         ]
         if number % 5 == 0 and expected.get(number, STEPS.stop) > STEPS[5]:
-            assert [trial.reason_to_prune(standing) for standing in standings[:6]] == [None] * 6
+            assert [trial.reason_to_prune(progress) for progress in all_progress[:6]] == [None] * 6
             own.requeue(trial.claim, died=True)
             trial = begin(own, build_pruning(PRUNERS[name]()))
             assert trial.claim.number == number
-            standings = standings[3:]
+            all_progress = all_progress[3:]
         reason = None
-        for standing in standings:
-            reason = trial.reason_to_prune(standing)
+        for progress in all_progress:
+            reason = trial.reason_to_prune(progress)
             if reason is not None:
-                stops[number] = standing.iteration
+                stops[number] = progress.iteration
                 break
-        told = {"iterations": standing.iteration}
+        details = {"iterations": progress.iteration}
         if reason is None:
-            own.tell(trial.claim, TrialOutcome(TrialStatus.COMPLETED, (standing.loss,), details=told))
+            own.tell(trial.claim, TrialOutcome(TrialStatus.COMPLETED, (progress.loss,), details=details))
         else:
-            own.tell(trial.claim, TrialOutcome(TrialStatus.PRUNED, (standing.loss,), reason, told))
+            own.tell(trial.claim, TrialOutcome(TrialStatus.PRUNED, (progress.loss,), reason, details))
     assert stops == expected
     assert 0 < len(stops) < len(losses)
 
@@ -272,8 +272,8 @@ def test_pruners_compare_losses_and_samplers_bounds_whoever_stopped_a_trial(tmp_
             assert (reason is None) == (iteration < at)
         own.tell(trial.claim, TrialOutcome(TrialStatus.PRUNED, (float(at),), str(reason), {"iterations": at}))
     claimed(own)
-    told = [trial.intermediate_values for trial in own.trials()]
-    assert told[4:7] == [{100: 0.9, 200: 0.9}, {}, {100: 0.8, 200: 0.8}]
+    stored = [trial.intermediate_values for trial in own.trials()]
+    assert stored[4:7] == [{100: 0.9, 200: 0.9}, {}, {100: 0.8, 200: 0.8}]
     assert seen == {4: {200: 200.0}, 5: {400: 400.0}, 6: {200: 200.0}}
 
 

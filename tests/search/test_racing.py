@@ -181,7 +181,7 @@ def test_a_hard_seed_is_hard_for_both() -> None:
     assert stats.ttest_ind(own, other).pvalue > 0.9
 
 
-# Raced trials. The first trial of a study has nobody to race against, and is trained on all its seeds.
+# Raced trials. The first trial of a search has nobody to race against, and is trained on all its seeds.
 
 SHORT = replace(TRAINING, iterations=30)
 WILD = {"optimizer": SGD(lr=0.4), "training": replace(SHORT, clip_norm=None)}
@@ -272,14 +272,14 @@ def test_a_trial_that_is_worse_on_the_first_seeds_is_out_and_says_why(tmp_path: 
     finish(begin(own, race=Race()), plan(tmp_path / "0", optimizer=QUICK))
     slow = plan(tmp_path / "1", optimizer=Adam(lr=1e-5))
     (value,) = finish(begin(own, race=Race()), slow)
-    told = own.trials()[1]
+    raced = own.trials()[1]
     rival = [own.trials()[0].user_attrs[OUTCOME]["per_seed"][str(seed)] for seed in range(6)]
     assert max(rival) < ITERATIONS
     assert value == ITERATIONS
-    assert status_of(told) == TrialStatus.PRUNED
+    assert status_of(raced) == TrialStatus.PRUNED
     worse = f"worse than the incumbent by {ITERATIONS - np.mean(rival):.4g} on average"
     words = f"out of the race after 6 seeds: {worse}, p = 0.016"
-    assert told.user_attrs[OUTCOME] == {"state": "pruned", "reason": words, "iterations": ITERATIONS, "seeds": 6}
+    assert raced.user_attrs[OUTCOME] == {"state": "pruned", "reason": words, "iterations": ITERATIONS, "seeds": 6}
     seen = own.scored_study.get_trials()[1].intermediate_values
     assert seen == {ITERATIONS: ITERATIONS}  # the mean over the seeds that have begun, as of every pruned trial
     assert not (slow.folder / "summary.json").exists()
@@ -291,13 +291,13 @@ def test_nobody_races_against_a_trial_that_breaks_a_constraint(tmp_path: Path) -
     own = make_search(tmp_path)
     forbidden = begin(own, race=Race())
     values = run_trial(plan(tmp_path / "0", optimizer=QUICK), forbidden)
-    told = TrialOutcome(forbidden.state, values, details=forbidden.details, constraints={"diverged": 0.1})
-    own.tell(forbidden.claim, told)
+    outcome = TrialOutcome(forbidden.status, values, details=forbidden.details, constraints={"diverged": 0.1})
+    own.tell(forbidden.claim, outcome)
     worse = begin(own, race=Race())
     finish(worse, plan(tmp_path / "1"))
     parts = [[trial.details["per_seed"][str(seed)] for seed in range(6)] for trial in (worse, forbidden)]
     assert Race().is_worse(*parts, LEVEL)  # or the test would show nothing
-    assert worse.state == TrialStatus.COMPLETED
+    assert worse.status == TrialStatus.COMPLETED
 
 
 def test_a_bound_counts_what_the_earlier_stages_have_cost(tmp_path: Path) -> None:
@@ -308,22 +308,22 @@ def test_a_bound_counts_what_the_earlier_stages_have_cost(tmp_path: Path) -> Non
     stage = len(recorder.shown) // 2
     parts = per_seed("escape_iteration", read_summary(planned.folder).outcomes, ITERATIONS)
     assert recorder.shown[stage - 1].bound <= parts[:4].sum() / 8
-    assert recorder.shown[stage].bound == parts[:4].sum() / 8 + 8 * 4 / 8  # the second stage's first verdict
+    assert recorder.shown[stage].bound == parts[:4].sum() / 8 + 8 * 4 / 8  # the second stage's first pruning check
     assert recorder.shown[-1].bound <= parts.mean()
 
 
 class StopsAfter(Recorder):
-    """Stops a trial at its verdict of this number."""
+    """Prunes a trial at its pruning check of this number."""
 
-    def __init__(self, verdicts: int) -> None:
+    def __init__(self, checks: int) -> None:
         super().__init__()
-        self._verdicts = verdicts
+        self._checks = checks
 
     def reason_to_prune(
-        self, search: optuna.Study, storage: BaseStorage, trial_id: int, standing: TrainingProgress
+        self, study: optuna.Study, storage: BaseStorage, trial_id: int, progress: TrainingProgress
     ) -> str | None:
-        super().reason_to_prune(search, storage, trial_id, standing)
-        return "told to" if len(self.shown) == self._verdicts else None
+        super().reason_to_prune(study, storage, trial_id, progress)
+        return "told to" if len(self.shown) == self._checks else None
 
 
 def test_what_samplers_see_of_a_stopped_trial_leaves_out_the_seeds_that_have_not_begun(tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_what_samplers_see_of_a_stopped_trial_leaves_out_the_seeds_that_have_not
     run_trial(whole, begin(make_search(tmp_path / "a"), recorder, Race(start=2)))
     parts = per_seed("escape_iteration", read_summary(whole.folder).outcomes, ITERATIONS)
     place = next(place for place, (own, last) in enumerate(pairwise(recorder.shown)) if last.iteration < own.iteration)
-    stops = StopsAfter(place + 2)  # the second stage's first verdict
+    stops = StopsAfter(place + 2)  # the second stage's first pruning check
     (value,) = finish(begin(make_search(tmp_path / "b"), stops, Race(start=2)), plan(tmp_path / "0"))
     assert stops.shown[-1].iteration == 8
     assert stops.shown[-1].bound == (parts[:2].sum() + 2 * 8) / 8
@@ -346,7 +346,7 @@ def test_a_race_about_a_loss_is_told_in_losses(tmp_path: Path) -> None:
     lost = begin(own, race=Race())
     slow = plan(tmp_path / "1", "plateau_iterations", optimizer=Adam(lr=1e-5))
     (value,) = finish(lost, slow)
-    assert lost.state == TrialStatus.PRUNED
+    assert lost.status == TrialStatus.PRUNED
     assert value == pytest.approx(rows(slow.folder / "stage-0").query(f"iteration >= {ITERATIONS - 50}")["loss"].mean())
 
 

@@ -18,7 +18,7 @@ from badger_sweeps.search.search import Search
 from badger_sweeps.search.space import Space
 from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
 from hydra_plugins.badger_sweeper.config import SAMPLERS
-from tests.search.apps.searching import begin, specification, told, work
+from tests.search.apps.searching import begin, outcome_of, specification, work
 
 MIXED = Space(
     {
@@ -150,7 +150,7 @@ def suggested(trial: optuna.Trial, space: Space) -> dict[str, Any]:
 
 
 def by_optuna(search: Search, sampler: BaseSampler, space: Space) -> dict[str, Any]:
-    """The point that Optuna itself would try next, with this sampler, after the study's trials."""
+    """The point that Optuna itself would try next, with this sampler, after the search's trials."""
     other = optuna.create_study(sampler=sampler, directions=search.optuna_study.directions)
     other.add_trials(search.trials())
     for name, value in search.storage.get_study_system_attrs(search.optuna_study._study_id).items():
@@ -195,7 +195,7 @@ def test_a_draw_is_what_optuna_would_suggest_with_the_same_sampler_on_the_same_t
         elif number % 5 == 4:
             search.tell(claim, TrialOutcome(TrialStatus.FAILED))
         else:
-            search.tell(claim, told(claim, sphere))
+            search.tell(claim, outcome_of(claim, sphere))
     assert compared >= (3 if space is SMALL else 10)  # of few points most draws repeat one
 
 
@@ -208,7 +208,7 @@ def test_a_draw_with_several_objectives_is_what_optuna_would_suggest(tmp_path: P
         claim = search.claim()
         assert claim is not None
         assert claim.params == expected
-        search.tell(claim, told(claim, lambda point: (point["x"] ** 2, point["rate"])))
+        search.tell(claim, outcome_of(claim, lambda point: (point["x"] ** 2, point["rate"])))
 
 
 def test_a_draw_beside_running_trials_is_what_optuna_would_suggest(tmp_path: Path) -> None:

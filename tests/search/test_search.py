@@ -1,4 +1,4 @@
-"""One study in many hands: every claim is accounted for, whatever becomes of the claimer."""
+"""A search that many processes share: no trial is lost, whatever happens to the process that claimed it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_dead_workers_trial_goes_back_with_its_number_and_parameters(address: 
     assert search.finished
 
 
-def test_recover_puts_back_what_nobody_claims(tmp_path: Path) -> None:
+def test_recover_re_queues_trials_that_nobody_claims(tmp_path: Path) -> None:
     abandoned(lambda: opened(tmp_path))
     search = opened(tmp_path)
     search.recover()
@@ -91,7 +91,7 @@ def test_a_trial_whose_process_dies_too_often_has_failed_and_is_not_tried_again(
     assert search.finished
 
 
-def test_a_trial_that_was_stopped_in_good_order_is_put_back_and_costs_no_retry(tmp_path: Path) -> None:
+def test_a_trial_that_was_stopped_in_good_order_is_re_queued_and_costs_no_retry(tmp_path: Path) -> None:
     search = opened(tmp_path, max_retries=0)
     for _ in range(3):
         claim = claimed(search)
@@ -102,7 +102,7 @@ def test_a_trial_that_was_stopped_in_good_order_is_put_back_and_costs_no_retry(t
     assert status_of(search.trials()[0]) == TrialStatus.COMPLETED
 
 
-def test_whoever_lost_a_lease_changes_nothing_any_more(tmp_path: Path) -> None:
+def test_a_process_that_lost_a_lease_changes_nothing_any_more(tmp_path: Path) -> None:
     first, second = opened(tmp_path), opened(tmp_path)
     lost = claimed(first)
     second.requeue(lost)
@@ -207,7 +207,7 @@ def test_nothing_can_be_claimed_while_others_work_on_all_that_is_left(tmp_path: 
     assert not other.claimable
 
 
-def test_a_study_that_fails_too_often_begins_no_further_trials_but_ends_those_it_has(tmp_path: Path) -> None:
+def test_a_search_that_fails_too_often_begins_no_further_trials_but_ends_those_it_has(tmp_path: Path) -> None:
     search = opened(tmp_path, max_failure_rate=0.5)
     first, second, third = (claimed(search) for _ in range(3))
     search.tell(first, TrialOutcome(TrialStatus.FAILED, reason="so it is"))
@@ -249,7 +249,7 @@ def test_the_points_to_be_tried_first_are_the_first_trials(tmp_path: Path) -> No
     assert [claim.number for claim in claims] == list(range(8))
 
 
-def test_a_study_that_is_another_one_is_refused_unless_forced(tmp_path: Path) -> None:
+def test_a_search_that_is_another_one_is_refused_unless_forced(tmp_path: Path) -> None:
     search = opened(tmp_path)
     with pytest.raises(UsageError, match='`what` must be "this", as when the search \'study\' was begun; found "that"'):
         search.begin({"what": "that"}, [])
@@ -343,7 +343,7 @@ def test_parameters_of_an_extended_space_differ_from_trial_to_trial_and_not_from
     assert found[0] == found[1]
 
 
-def test_optuna_can_load_the_study_and_sees_the_states_it_knows(tmp_path: Path) -> None:
+def test_optuna_can_load_the_search_and_sees_the_states_it_knows(tmp_path: Path) -> None:
     search = opened(tmp_path, n_trials=5)
     for outcome in (
         DONE,

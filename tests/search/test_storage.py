@@ -1,4 +1,4 @@
-"""Where studies are kept: addresses, passwords, and journals whose writer died."""
+"""Storages of searches: addresses, passwords, and journals whose writer died."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def study_in(storage: BaseStorage) -> optuna.Study:
 
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """What a study of three trials leaves."""
+    """What a search of three trials leaves."""
     path = tmp_path_factory.mktemp("journal") / JOURNAL
     study = study_in(StorageAddress(str(path)).open())
     for value in range(3):
@@ -250,7 +250,7 @@ def test_the_password_is_nowhere(launcher: str, tmp_path: Path, postgresql: str)
         tracking="wandb",
     )
     assert ended.returncode == 0, ended.stderr
-    assert Records.of(folder, postgresql).states() == ["completed"] * 2
+    assert Records.of(folder, postgresql).statuses() == ["completed"] * 2
     assert not (folder / JOURNAL).exists()
     assert list(folder.glob("*/wandb/offline-run-*/*.wandb"))
     assert list(folder.glob("*/provenance.json"))
@@ -297,5 +297,5 @@ def test_one_controller_can_use_sqlite(tmp_path: Path) -> None:
             "training.iterations=40",
         )
         assert ended.returncode == 0, ended.stderr
-        assert Records.of(folder, address).states() == ["completed"] * total
+        assert Records.of(folder, address).statuses() == ["completed"] * total
     assert not (folder / JOURNAL).exists()

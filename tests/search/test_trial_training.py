@@ -1,4 +1,4 @@
-"""A trial as the study sees it: what pruners are shown, what is told at the end, what a stopped trial leaves."""
+"""Training a trial: what pruners get, which outcome it ends with, and which files a pruned trial leaves."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ from badger_sweeps.search.racing import Race
 from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.trial_outcome import OUTCOME, TrialStatus
 from badger_sweeps.search.trial_training import OBJECTIVES, PRUNING_CHECKS, run_trial
-from benchmarks.bench_sweeper import SPACE, tpe, value
+from benchmarks.bench_sweeper import SPACE, quadratic_search, tpe, value
 from benchmarks.bench_sweeper import ours as one_trial
-from benchmarks.bench_sweeper import search as searching
 from tests.search.planned import (
     EXPERIMENT,
     ITERATIONS,
@@ -45,7 +44,7 @@ WILD = {"optimizer": SGD(lr=0.4), "training": replace(TRAINING, clip_norm=None)}
 """With this some seeds diverge, not all at once."""
 
 
-def standings(of: Plan) -> list[TrainingProgress]:
+def expected_progress(of: Plan) -> list[TrainingProgress]:
     """What a pruner should be shown of a finished trial, from its history: anew at every moment, from the start."""
     history, block, seeds = rows(of.folder), of.staircase.block, of.experiment.seeds
     budget = of.experiment.training.iterations
@@ -90,7 +89,7 @@ def test_a_complete_trial_tells_each_seeds_part_and_all_that_constraints_may_be_
 def test_a_pruner_is_shown_what_the_history_tells(name: str, tmp_path: Path) -> None:
     planned, recorder = plan(tmp_path / "0", name), Recorder()
     run_trial(planned, begin(make_search(tmp_path), recorder))
-    same(recorder.shown, standings(planned))
+    same(recorder.shown, expected_progress(planned))
     assert recorder.shown[-1].iteration < ITERATIONS
 
 
@@ -99,7 +98,7 @@ def test_a_seed_that_diverged_is_shown_at_chance_and_costs_the_budget(tmp_path: 
     trial = begin(make_search(tmp_path), recorder)
     run_trial(planned, trial)
     assert 0 < trial.quantities["diverged"] < 1
-    same(recorder.shown, standings(planned))
+    same(recorder.shown, expected_progress(planned))
     diverged = trial.quantities["diverged"]
     assert recorder.shown[-1].bound >= diverged * ITERATIONS
 
@@ -131,10 +130,10 @@ def test_after_a_death_a_pruner_is_shown_what_it_would_have_been_shown(race: Rac
 def test_a_stopped_trial_leaves_the_first_rows_and_a_checkpoint_and_no_summary(tmp_path: Path) -> None:
     whole = plan(tmp_path / "whole")
     run_trial(whole, begin(make_search(tmp_path)))
-    stop_at = standings(whole)[4].iteration
+    stop_at = expected_progress(whole)[4].iteration
     planned, trial = plan(tmp_path / "1"), begin(make_search(tmp_path), Recorder(stop_at=[stop_at]))
     (value,) = finish(trial, planned)
-    assert value == standings(whole)[4].bound
+    assert value == expected_progress(whole)[4].bound
     assert (trial.status, trial.reason) == (TrialStatus.PRUNED, "told to")
     history = rows(whole.folder)
     pd.testing.assert_frame_equal(
@@ -189,7 +188,9 @@ def test_a_search_finds_a_known_optimum_within_what_plain_optuna_needs(tmp_path:
     budget, below = 50, 0.3  # a ball of 4 dimensions and choice b: pi^2/2 * 0.3^2 / 2^4 / 3 = 1/108 of the space
     needed = []
     for seed in range(12):
-        own = searching(StorageAddress.parse(None, tmp_path / str(seed)), tmp_path / str(seed), budget, tpe, seed)
+        own = quadratic_search(
+            StorageAddress.parse(None, tmp_path / str(seed)), tmp_path / str(seed), budget, tpe, seed
+        )
         for _ in range(budget):
             one_trial(own)
         plain = optuna.create_study(sampler=tpe(seed))

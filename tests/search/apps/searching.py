@@ -1,4 +1,4 @@
-"""A study without an application: its trials are asked for and told by the test itself."""
+"""A search without an application: the test itself claims trials and tells their outcomes."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ def specification(
 
 
 def begin(described: SearchSpecification, first: Sequence[Mapping[str, Any]] = ()) -> Search:
-    """The search's study, as one process opens it."""
+    """The search, as one process opens it."""
     search = described.open(OmegaConf.create())
     search.begin({}, first)
     return search
 
 
-def told(claim: Claim, objective: Objective) -> TrialOutcome:
+def outcome_of(claim: Claim, objective: Objective) -> TrialOutcome:
     value = objective(claim.params)
     return TrialOutcome(TrialStatus.COMPLETED, (float(value),) if isinstance(value, int | float) else tuple(value))
 
 
 def work(search: Search, objective: Objective, rounds: int = 10**6) -> list[Mapping[str, Any]]:
-    """Ask and tell until there is nothing left, or so often; gives the points."""
+    """Claim trials and tell their outcomes until none is left, at most `rounds`; returns the points."""
     points = []
     while len(points) < rounds:
         claim = search.claim()
         if claim is None:
             break
         points.append(claim.params)
-        search.tell(claim, told(claim, objective))
+        search.tell(claim, outcome_of(claim, objective))
     return points
