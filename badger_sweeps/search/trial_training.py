@@ -135,7 +135,7 @@ class _TrialMonitor(Watcher):
         seeds: the number of seeds that have begun.
         value: the trial's score if it is pruned now (`scores.store_score`): the lower bound of its objective over the
             seeds that have begun, or their mean loss for an objective without a bound. Seeds that have not begun do not
-            count: the fewer of them a race had begun, the better the trial would look.
+            count: else a trial would look better, the fewer of its seeds a race had begun.
     """
 
     def __init__(self, plan: Plan, trial: Trial) -> None:

@@ -35,7 +35,8 @@ from badger_sweeps.search.storage import STORAGE_ERRORS, StorageAddress
 from badger_sweeps.search.table import SearchTable, relative_path, summary
 from badger_sweeps.search.trial_outcome import TrialStatus
 from badger_sweeps.tracking.base import Tracking
-from hydra_plugins.badger_sweeper._grammar import first_point, parse_parameters, warm_starts
+from hydra_plugins.badger_sweeper._grammar import parse_parameters
+from hydra_plugins.badger_sweeper._points import first_point, warm_starts
 from hydra_plugins.badger_sweeper._specification import (
     SearchSpecification,
     plain_containers,

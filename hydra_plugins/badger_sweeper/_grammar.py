@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, cast
@@ -91,7 +91,7 @@ def parse_parameters(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Se
             distributions[name] = _from_override(name, given)
         else:
             fixed[name] = given.get_value_element_as_str()
-            fixed_values[name] = str(_choice(given.value()))
+            fixed_values[name] = str(plain_choice(given.value()))
     for name in distributions:
         if _without_prefix(name) in NOT_SEARCHABLE:
             found = getattr(overrides[name], "input_line", None) or overrides[name]
@@ -101,118 +101,12 @@ def parse_parameters(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Se
     return SearchParameters(space, order, fixed, tuple(deleted))
 
 
-Compose = Callable[[list[str]], DictConfig]
-"""Composes the configuration of a job with these overrides, including Hydra's part."""
-
-
-def warm_starts(parameters: SearchParameters, config: DictConfig, compose: Compose) -> list[dict[str, Any]]:
-    """The points of `hydra.sweeper.warm_start`.
-
-    A parameter that a point leaves out has its value from the configuration with the other values.
-
-    Raises:
-        UsageError: a point names a parameter that is not searched, or lies outside the space.
-    """
-    key, distributions = "hydra.sweeper.warm_start", parameters.space.distributions
-    points = []
-    listed = config.hydra.sweeper.warm_start or []
-    if not OmegaConf.is_list(listed) and listed != []:
-        raise UsageError(f"`{key}` must be a list of mappings; found {listed!r}.")
-    for given in listed:
-        if not isinstance(given, DictConfig):
-            raise UsageError(f"`{key}` must be a list of mappings; found {given!r} in it.")
-        named = {str(name): value for name, value in given.items()}
-        unknown = [name for name in named if name not in distributions]
-        if unknown:
-            raise UsageError(f"`{key}` must name searched parameters; found {unknown[0]!r}.")
-        job = compose(parameters.overrides(named)) if named else config
-        values = {name: _choice(named.get(name, _configured_value(name, job))) for name in distributions}
-        point = parameters.space.check(values, key)
-        if point not in points:
-            points.append(point)
-    return points
-
-
-def representatives(config: DictConfig, compose: Compose) -> Iterator[list[str]]:
-    """The overrides of jobs that represent a search: its first points, and each value of each choice.
-
-    The two ends of a range represent it. An error that only a combination of values causes fails that trial later.
-    """
-    parameters = parse_parameters(config.hydra.sweeper, list(config.hydra.overrides.task))
-    space = parameters.space
-    points = warm_starts(parameters, config, compose)
-    ends = {name: _ends(distribution) for name, distribution in space.distributions.items()}
-    firsts = {name: values[0] for name, values in ends.items()}
-    points = points or [firsts]
-    for name, values in ends.items():
-        points += [{**firsts, **points[0], name: value} for value in values]
-    yielded: list[list[str]] = []
-    for point in points:
-        chosen: dict[str, Any] = {}
-        for name in space.distributions:
-            if space.applies(name, chosen):
-                chosen[name] = point.get(name, ends[name][0])
-        overrides = parameters.overrides(chosen)
-        if overrides not in yielded:
-            yielded.append(overrides)
-            yield overrides
-
-
-def covering(config: DictConfig, compose: Compose) -> Iterator[list[str]]:
-    """The overrides of a few jobs that together have every value of `representatives` at least once.
-
-    If all of them can be built, so can each value alone. If one cannot, a combination of values may be the reason.
-    """
-    parameters = parse_parameters(config.hydra.sweeper, list(config.hydra.overrides.task))
-    space = parameters.space
-    yield from map(parameters.overrides, warm_starts(parameters, config, compose)[:1])
-    left = {name: _ends(distribution) for name, distribution in space.distributions.items()}
-    progress = True
-    while progress:
-        chosen: dict[str, Any] = {}
-        for name, distribution in space.distributions.items():
-            if space.applies(name, chosen):
-                dependent = [
-                    values for child, (parent, values) in space.conditions.items() if parent == name and left[child]
-                ]
-                useful = [value for value in _ends(distribution) if any(str(value) in values for values in dependent)]
-                chosen[name] = [*left[name], *useful, *_ends(distribution)][0]
-        progress = any(value in left[name] for name, value in chosen.items())
-        left = {name: [value for value in values if value != chosen.get(name)] for name, values in left.items()}
-        if progress:
-            yield parameters.overrides(chosen)
-
-
-def first_point(space: Space) -> dict[str, Any]:
-    """The point that has the first value of every parameter."""
-    chosen: dict[str, Any] = {}
-    for name, distribution in space.distributions.items():
-        if space.applies(name, chosen):
-            chosen[name] = _ends(distribution)[0]
-    return chosen
-
-
-def _ends(distribution: BaseDistribution) -> list[Any]:
-    """All choices, or the two ends of a range."""
-    if isinstance(distribution, CategoricalDistribution):
-        return list(distribution.choices)
-    assert isinstance(distribution, IntDistribution | FloatDistribution)
-    return [distribution.low, distribution.high]
-
-
-def _configured_value(name: str, config: DictConfig) -> Any:
-    """The value of a key in the configuration, or the choice of a group."""
-    key = name.lstrip("+")
-    choices = config.hydra.runtime.choices
-    return choices[key] if key in choices else OmegaConf.select(config, key)
-
-
 def _conditions(when: Mapping[str, Any]) -> dict[str, tuple[str, tuple[str, ...]]]:
     found = {}
     for name, condition in when.items():
         try:
             override = OverridesParser.create().parse_override(str(condition))
-            values = _values(override) if override.is_choice_sweep() else [_choice(override.value())]
+            values = _values(override) if override.is_choice_sweep() else [plain_choice(override.value())]
         except HydraException:
             values = []
         if not values or "" in values:
@@ -256,11 +150,11 @@ def _values(override: Override) -> list[Any]:
     shuffled = isinstance(sweep, ChoiceSweep | RangeSweep) and sweep.shuffle
     if shuffled:
         override = replace(override, _value=replace(cast(ChoiceSweep | RangeSweep, sweep), shuffle=False))
-    values = [_choice(value) for value in override.sweep_iterator(transformer=Override._convert_value)]
+    values = [plain_choice(value) for value in override.sweep_iterator(transformer=Override._convert_value)]
     return random.Random(0).sample(values, len(values)) if shuffled else values
 
 
-def _choice(value: Any) -> Any:
+def plain_choice(value: Any) -> Any:
     """A choice as Optuna stores it: a plain value, or the text that Hydra parses as exactly this value."""
     value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
     if value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and _parsed(value) == value):
@@ -294,7 +188,7 @@ def _from_config(key: str, node: Any) -> BaseDistribution:
     log = bool(given.get("log"))
     try:
         if kind == "categorical":
-            return CategoricalDistribution([_choice(choice) for choice in given["choices"]])
+            return CategoricalDistribution([plain_choice(choice) for choice in given["choices"]])
         if kind in ("int", "float"):
             _check_finite(float(cast(float, low)), float(cast(float, high)))
         if kind == "int":
@@ -328,4 +222,4 @@ def _override_text(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, str) and _parsed(value) is not ...:
         return value
-    return str(_choice(value))
+    return str(plain_choice(value))
