@@ -9,7 +9,7 @@ import pytest
 from hydra.utils import instantiate
 
 from badger_sweeps.measures.estimates import Estimate, mean, share
-from badger_sweeps.search.pruning import ByBound, ByOptuna, CensoredBound
+from badger_sweeps.search.pruning import BoundPruning, CensoredBound, OptunaPruning
 from badger_sweeps.search.racing import Race
 from benchmarks.replaying import TIMES, Replay, Search, pruned, raced
 from hydra_plugins.badger_sweeper.config import PRUNERS
@@ -20,12 +20,14 @@ Rule = Callable[[Search, str, Sequence[int]], Replay]
 
 
 def by_bound(quantile: float) -> Rule:
-    return lambda search, objective, order: pruned(search, objective, ByBound(CensoredBound(quantile=quantile)), order)
+    return lambda search, objective, order: pruned(
+        search, objective, BoundPruning(CensoredBound(quantile=quantile)), order
+    )
 
 
 def by_optuna(name: str) -> Rule:
     return lambda search, objective, order: pruned(
-        search, objective, ByOptuna(instantiate(PRUNERS[name], _convert_="all")), order
+        search, objective, OptunaPruning(instantiate(PRUNERS[name], _convert_="all")), order
     )
 
 

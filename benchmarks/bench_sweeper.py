@@ -18,10 +18,11 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from badger_sweeps.measures.estimates import paired_difference
+from badger_sweeps.search.search import Search
+from badger_sweeps.search.settings import SearchSettings
 from badger_sweeps.search.space import Space
-from badger_sweeps.search.storage import Place
-from badger_sweeps.search.study import Settings, Study
-from badger_sweeps.search.trial_outcome import SeedOutcome, State
+from badger_sweeps.search.storage import StorageAddress
+from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
 
 Sampler = Callable[[int | None], BaseSampler]
 SPACE = Space(
@@ -48,19 +49,19 @@ def random(seed: int | None) -> BaseSampler:
     return RandomSampler(seed)
 
 
-def study(place: Place, folder: Path, trials: int, sampler: Sampler, seed: int = 0) -> Study:
-    made = Study(place, "bench", SPACE, Settings(n_trials=trials, seed=seed), sampler, folder)
+def quadratic_search(address: StorageAddress, folder: Path, trials: int, sampler: Sampler, seed: int = 0) -> Search:
+    made = Search(address, "bench", SPACE, SearchSettings(n_trials=trials, seed=seed), sampler, folder)
     made.begin({}, [])
     return made
 
 
-def ours(of: Study) -> None:
+def ours(of: Search) -> None:
     """One trial: claim and tell."""
     claim = of.claim()
     assert claim is not None
     told = value(dict(claim.params))
     details = {"intervals": [[told, told]], "per_seed": {str(seed): told for seed in range(8)}, "seeds": 8}
-    of.tell(claim, SeedOutcome(State.COMPLETED, (told,), details=details))
+    of.tell(claim, TrialOutcome(TrialStatus.COMPLETED, (told,), details=details))
 
 
 def plain(of: optuna.Study) -> None:
@@ -94,11 +95,11 @@ CASES = [("journal", 1000), ("sqlite", 200), ("postgresql", 200)]
 @pytest.mark.parametrize("sampler", [random, tpe], ids=["random", "tpe"])
 @pytest.mark.parametrize(("kind", "trials"), CASES)
 def test_cost_of_a_trial(kind: str, trials: int, sampler: Sampler, tmp_path: Path, benchmark, report) -> None:
-    """Ours takes the study's lock, leases, draws no point twice, and reads the study anew for each draw."""
+    """Ours takes the search's lock, stores a lease, draws no point twice, and reads all trials again for each draw."""
 
     def measure(address: str, theirs: str) -> dict[str, NDArray[np.float64]]:
-        mine = study(Place.of(address, tmp_path), tmp_path, trials, sampler)
-        storage = Place.of(theirs, tmp_path).open()
+        mine = quadratic_search(StorageAddress.parse(address, tmp_path), tmp_path, trials, sampler)
+        storage = StorageAddress.parse(theirs, tmp_path).open()
         other = optuna.create_study(storage=storage, study_name="plain", sampler=sampler(0))
         return costs({"ours": lambda: ours(mine), "ask and tell": lambda: plain(other)}, trials)
 
@@ -198,7 +199,7 @@ def test_search(sampler: Sampler, tmp_path: Path, benchmark, report) -> None:
         mine, theirs = [], []
         for seed in range(SEEDS):
             folder = tmp_path / str(seed)
-            own = study(Place.of(None, folder), folder, BUDGET, sampler, seed)
+            own = quadratic_search(StorageAddress.parse(None, folder), folder, BUDGET, sampler, seed)
             for _ in range(BUDGET):
                 ours(own)
             mine.append(best([trial.values[0] for trial in own.trials()]))

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from badger_sweeps.measures.escape import escape_iteration, solved_iteration
 from badger_sweeps.measures.objectives import OBJECTIVES
 from badger_sweeps.measures.staircase import Staircase
-from badger_sweeps.search.pruning import CensoredBound, Pruning, Standing
+from badger_sweeps.search.pruning import CensoredBound, Pruning, TrainingProgress
 from badger_sweeps.search.racing import Race
-from badger_sweeps.search.work import VERDICTS
+from badger_sweeps.search.trial_training import PRUNING_CHECKS
 from badger_sweeps.tasks.guessing_game import GuessingGame
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -59,8 +59,8 @@ class Search:
 
     @property
     def every(self) -> int:
-        """Iterations between verdicts, as in a real trial."""
-        return max(self.staircase.block, self.budget // VERDICTS)
+        """Iterations between two pruning checks, as in a real trial."""
+        return max(self.staircase.block, self.budget // PRUNING_CHECKS)
 
     @cache  # noqa: B019  there are two searches, which live as long as the process
     def per_seed(self, name: str) -> NDArray[np.float64]:
@@ -72,25 +72,25 @@ class Search:
 
     @cache  # noqa: B019
     def bounds(self, name: str) -> NDArray[np.float64]:
-        """What each seed counts at least at every verdict; shape (trials, verdicts, seeds)."""
+        """The lower bound of each seed at every pruning check; shape (trials, checks, seeds)."""
         return np.array([self._bounds(name, trial) for trial in self.loss])
 
     @cache  # noqa: B019
-    def standings(self, name: str) -> list[list[Standing]]:
-        """Of each trial, what is asked about: every so many iterations, but not after the last."""
+    def progress(self, name: str) -> list[list[TrainingProgress]]:
+        """The progress of each trial at every pruning check."""
         bounds = self.bounds(name).mean(axis=2)
         whole = np.nan_to_num(self.loss, nan=1.0).mean(axis=2, dtype=float)
         return [
             [
-                Standing(at, float(curve[max(0, at - self.staircase.block) : at].mean()), float(bound))
-                for at, bound in zip(self.verdicts, trial, strict=True)
+                TrainingProgress(at, float(curve[max(0, at - self.staircase.block) : at].mean()), float(bound))
+                for at, bound in zip(self.checks, trial, strict=True)
             ]
             for curve, trial in zip(whole, bounds, strict=True)
         ]
 
     @property
-    def verdicts(self) -> range:
-        """Iterations after which it is asked whether a trial goes on."""
+    def checks(self) -> range:
+        """Iterations after which the pruning rule is asked about a trial."""
         return range(self.every, self.budget, self.every)
 
     def _bounds(self, name: str, trial: NDArray[np.float32]) -> list[NDArray[np.float64]]:
@@ -102,7 +102,7 @@ class Search:
             here = np.flatnonzero(~gone)
             bound.observe(here.tolist(), row[here], np.isnan(row[here]).astype(float))
             gone |= np.isnan(row)
-            if iteration + 1 in self.verdicts:
+            if iteration + 1 in self.checks:
                 rows.append(bound.per_seed)
         return rows
 
@@ -124,14 +124,14 @@ def pruned(search: Search, objective: str, rule: Pruning, order: Sequence[int]) 
     """One trial after another, in this order, on a study in memory, where the rule sees what it would see."""
     storage = optuna.storages.InMemoryStorage()
     study = optuna.create_study(storage=storage, study_name="replayed", sampler=optuna.samplers.RandomSampler(0))
-    standings, values = search.standings(objective), search.per_seed(objective).mean(axis=1)
+    progress, values = search.progress(objective), search.per_seed(objective).mean(axis=1)
     trained = np.full(len(order), search.budget * search.seeds)
     stopped = np.zeros(len(order), dtype=bool)
     for trial in order:
         own = study.ask()
-        for standing in standings[trial]:
-            if rule.verdict(study, storage, own._trial_id, standing) is not None:
-                trained[trial], stopped[trial] = standing.iteration * search.seeds, True
+        for seen in progress[trial]:
+            if rule.reason_to_prune(study, storage, own._trial_id, seen) is not None:
+                trained[trial], stopped[trial] = seen.iteration * search.seeds, True
                 study.tell(own, state=optuna.trial.TrialState.PRUNED)
                 break
         else:
@@ -153,14 +153,14 @@ def raced(search: Search, objective: str, race: Race, rule: CensoredBound | None
         for stage in race.stages(range(search.seeds)):
             least = (values[trial, :done].sum() + bounds[trial][:, list(stage)].sum(axis=1)) / search.seeds
             if (least > limit).any():
-                trained[trial] += search.verdicts[int((least > limit).argmax())] * len(stage)
+                trained[trial] += search.checks[int((least > limit).argmax())] * len(stage)
                 stopped[trial] = True
                 break
             done += len(stage)
             trained[trial] += search.budget * len(stage)
             if complete:
                 best = complete[int(rivals.argmin())]
-                if race.lost(values[trial, :done], values[best, :done], levels.get(done, 0.0)):
+                if race.is_worse(values[trial, :done], values[best, :done], levels.get(done, 0.0)):
                     stopped[trial] = True
                     break
         else:

@@ -45,12 +45,12 @@ def main() -> None:
         check(self, *arguments, **named)
         mark("PyTorch is imported, the search is checked")
         from badger_sweeps.runs.history import History
-        from badger_sweeps.search import work
-        from badger_sweeps.search.study import Study
+        from badger_sweeps.search import trial_training
+        from badger_sweeps.search.search import Search
 
-        marked(Study, "begin", before="Optuna is imported", after="the study is made")
-        marked(Study, "claim", before="a worker runs", after="a trial is claimed")
-        marked(work, "run_trial", before="the trial's configuration is composed and checked")
+        marked(Search, "begin", before="Optuna is imported", after="the search is made")
+        marked(Search, "claim", before="a worker runs", after="a trial is claimed")
+        marked(trial_training, "run_trial", before="the trial's configuration is composed and checked")
         marked(History, "observe", after="an iteration is done")
 
     preflight.Preflight.on_multirun_start = checked  # type: ignore[method-assign]

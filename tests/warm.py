@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 IMPORTED = (
     "badger_sweeps.configuration.builder",
-    "badger_sweeps.search.study",
+    "badger_sweeps.search.search",
     "badger_sweeps.reporting.page.page",
     "badger_sweeps.reporting.remeasure.plateaus",
 )

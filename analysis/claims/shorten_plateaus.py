@@ -10,8 +10,8 @@ from badger_sweeps.reporting.formatting.search_tables import title
 from badger_sweeps.reporting.inference.evidence import Finding, below, unknown
 from badger_sweeps.reporting.plotting.chart import Chart, Dots, Line, Panel, groups
 from badger_sweeps.reporting.reading.arms import MissingError, Numbers
-from badger_sweeps.reporting.reading.search import Sweep
-from badger_sweeps.search.snapshot import TrialView
+from badger_sweeps.reporting.reading.search import RecordedSearch
+from badger_sweeps.search.snapshot import TrialSnapshot
 
 CLAIM = "Settings can be found that shorten the plateaus of the document's Micro-Badger."
 REQUIRED_MEASURES = ()  # what it looks at is measured while runs train
@@ -38,16 +38,16 @@ class ShortenPlateaus(NamedTuple):
     words: str
 
 
-def compute(search: Sweep) -> ShortenPlateaus:
+def compute(search: RecordedSearch) -> ShortenPlateaus:
     """The search and its confirmation."""
     pair = search.pair
-    if pair is None and not search.same:
+    if pair is None and not search.best_is_first:
         raise MissingError("nothing was confirmed on fresh seeds")
-    complete = [trial for trial in search.view.complete if trial.estimate is not None]
+    complete = [trial for trial in search.snapshot.complete if trial.estimate is not None]
     values = np.array([trial.estimate.value for trial in complete if trial.estimate is not None])
     first, found = ({}, {}) if pair is None else (_per_seed(pair.first), _per_seed(pair.best))
     shared = sorted(first.keys() & found.keys(), key=int)
-    best = search.view.best if pair is None else pair.best
+    best = search.snapshot.best if pair is None else pair.best
     words = "" if best is None else ", ".join(f"{name} {_short(value)}" for name, value in best.params.items())
     return ShortenPlateaus(
         objective=title(search.objectives[0]),
@@ -86,7 +86,7 @@ def draw(info: ShortenPlateaus) -> Chart:
     )
 
 
-def _per_seed(trial: TrialView) -> dict[str, float]:
+def _per_seed(trial: TrialSnapshot) -> dict[str, float]:
     return {str(seed): float(value) for seed, value in trial.details.get("per_seed", {}).items()}
 
 

@@ -79,12 +79,12 @@ def _job(config: DictConfig) -> float | tuple[float, ...]:
     from badger_sweeps.commands.formatting import in_brief
     from badger_sweeps.configuration.builder import plan
     from badger_sweeps.runs.run import Interrupted, run
-    from badger_sweeps.search.trial import in_progress
-    from badger_sweeps.search.work import run_trial
+    from badger_sweeps.search.trial import current_trial
+    from badger_sweeps.search.trial_training import run_trial
 
     hydra_config = cast(DictConfig, HydraConfig.get())
-    trial = in_progress()
-    if trial is not None:  # the sweeper tells of what goes wrong
+    trial = current_trial()
+    if trial is not None:  # the sweeper reports errors
         return run_trial(plan(config, hydra_config, Path(hydra_config.runtime.output_dir)), trial)
     console = Console()
     try:

@@ -1,4 +1,4 @@
-"""``badger-sweeps dashboard [FOLDER]``: show a search in Optuna's dashboard, on this machine alone."""
+"""``badger-sweeps dashboard [FOLDER]``: show a search in Optuna's dashboard, on this machine only."""
 
 from __future__ import annotations
 
@@ -16,32 +16,36 @@ from optuna.storages import BaseStorage
 from optuna_dashboard import wsgi  # type: ignore[import-untyped]
 
 from badger_sweeps.reporting.page.live import HOST
-from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, Source, UnreadableError
+from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation, UnreadableError
 from badger_sweeps.search.storage import JOURNAL
 
 EXAMPLE = "badger-sweeps dashboard runs/shorten_plateaus_quick"
 PORT = 8080
 RUNS = Path("runs")
-READING = ("GET", "HEAD")
+READ_METHODS = ("GET", "HEAD")
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
-        "folder", metavar="FOLDER", type=Path, nargs="?", help=f"of a search; default: the newest one below {RUNS}/"
+        "folder",
+        metavar="FOLDER",
+        type=Path,
+        nargs="?",
+        help=f"the folder of a search; default: the newest search below {RUNS}/",
     )
     parser.add_argument("--port", type=int, help=f"default: {PORT}, or a free one if it is taken; 0: a free one")
 
 
 def run(given: argparse.Namespace) -> None:
     """Serve until Ctrl-C."""
-    source = source_of(given.folder)
-    storage, name = source.open()
+    location = location_of(given.folder)
+    storage, name = location.open()
     server = bind(storage, given.port)
-    study = storage.get_study_id_from_name(name)
-    print(f"{name}: http://{HOST}:{server.server_port}/dashboard/studies/{study} (for looking only; Ctrl-C ends it)")
-    for line in weights_and_biases(source.folder):
+    study_id = storage.get_study_id_from_name(name)
+    print(f"{name}: http://{HOST}:{server.server_port}/dashboard/studies/{study_id} (read only; Ctrl-C ends it)")
+    for line in wandb_commands(location.folder):
         print(line)
     sys.stdout.flush()
     try:
@@ -53,17 +57,16 @@ def run(given: argparse.Namespace) -> None:
 
 
 def read_only(application: Application) -> Application:
-    """Let nothing through that writes.
+    """The application without its requests that write.
 
-    The dashboard can delete studies, end trials and add notes. A study that a search is working on would lose trials
-    by the first two.
+    The dashboard can delete studies, end trials and add notes. The first two would cost a running search its trials.
     """
 
     def guarded(request: dict[str, Any], answer: Callable[..., Any]) -> Iterable[bytes]:
-        if request["REQUEST_METHOD"] in READING:
+        if request["REQUEST_METHOD"] in READ_METHODS:
             return application(request, answer)
-        answer("405 Method Not Allowed", [("Content-Type", "application/json"), ("Allow", ", ".join(READING))])
-        return [b'{"reason": "This dashboard is for looking only: a search may be working on the study."}']
+        answer("405 Method Not Allowed", [("Content-Type", "application/json"), ("Allow", ", ".join(READ_METHODS))])
+        return [b'{"reason": "This dashboard is read only: processes may be working on the search."}']
 
     return guarded
 
@@ -74,41 +77,43 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        """Leave the terminal alone."""
+        """Print nothing."""
 
 
 def bind(storage: BaseStorage, port: int | None) -> WSGIServer:
-    """A server on this port; on a free one if none was asked for and the usual one is taken."""
+    """A server on this port; without a port on the default one, or on a free one if that is taken."""
     application = read_only(wsgi(storage))
-    for own in (PORT, 0) if port is None else (port,):
+    for candidate in (PORT, 0) if port is None else (port,):
         try:
-            return make_server(HOST, own, application, server_class=_Server, handler_class=_Quiet)
+            return make_server(HOST, candidate, application, server_class=_Server, handler_class=_Quiet)
         except (OSError, OverflowError) as error:
             reason = error
     raise UnreadableError(f"`--port` must be a port that is free; found {port}: {reason}")
 
 
-def source_of(folder: Path | None) -> Source:
-    """The study in a folder, or the newest one below `RUNS`.
+def location_of(folder: Path | None) -> SearchLocation:
+    """The location of the search in a folder; without a folder, of the newest search below `RUNS`.
 
     Raises:
-        UnreadableError: there is none.
+        UnreadableError: there is no search.
     """
     if folder is None:
         journals = sorted(RUNS.rglob(JOURNAL), key=lambda path: path.stat().st_mtime)
         if not journals:
-            raise UnreadableError(f"there must be a study below `{RUNS}`, or the folder of one be given; found none.")
+            raise UnreadableError(f"there must be a search below `{RUNS}`, or its folder must be given; found none.")
         folder = journals[-1].parent
-    source = Source.of(folder)
-    if source is None:
-        raise UnreadableError(f"`{folder}` must be the folder of a search; found neither {JOURNAL} nor its settings.")
-    return source
+    location = SearchLocation.of(folder)
+    if location is None:
+        raise UnreadableError(
+            f"`{folder}` must be the folder of a search; found neither {JOURNAL} nor its configuration."
+        )
+    return location
 
 
-def weights_and_biases(folder: Path) -> list[str]:
-    """How to look at what W&B kept in files: of the search itself, of its confirmation, and of the first trial."""
+def wandb_commands(folder: Path) -> list[str]:
+    """Lines with the commands that show W&B's offline runs: of the search, its confirmation or the first trial."""
     folders = [folder, *(folder / CONFIRMATION / number for number in "10"), folder / "0"]
-    found = [own / "wandb" for own in folders if any((own / "wandb").glob("*/*.wandb"))]
+    found = [run / "wandb" for run in folders if any((run / "wandb").glob("*/*.wandb"))]
     wandb = Path(sys.executable).with_name("wandb")
     command = os.path.relpath(wandb) if wandb.exists() else "wandb"
-    return [f"W&B, offline: {shlex.join([command, 'leet', os.path.relpath(own)])}" for own in found[:2]]
+    return [f"W&B, offline: {shlex.join([command, 'leet', os.path.relpath(runs)])}" for runs in found[:2]]

@@ -78,7 +78,7 @@ def _check(config: DictConfig, folder: Path) -> None:
 def _check_search(config: DictConfig, config_name: str) -> None:
     """Check what a search will meet; its trials' folders are its own."""
     from badger_sweeps.configuration.builder import plan  # loads PyTorch
-    from hydra_plugins.badger_sweeper._grammar import covering, representatives
+    from hydra_plugins.badger_sweeper._points import covering, representatives
 
     folder = _named_folder(config, "hydra.sweep.dir")
     _must_be_writable(folder)

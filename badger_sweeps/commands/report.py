@@ -15,7 +15,7 @@ from badger_sweeps.reporting.formatting.terminal import print_rows
 from badger_sweeps.reporting.inference.comparison import Difference, Row, compared, row
 from badger_sweeps.reporting.page.page import NAME, build
 from badger_sweeps.reporting.reading.collection import Collection, gather
-from badger_sweeps.reporting.reading.search import Sweep, parameters
+from badger_sweeps.reporting.reading.search import RecordedSearch, parameter_names
 from badger_sweeps.reporting.studies.result import StudyResult
 
 EXAMPLE = "badger-sweeps report runs/quickstart"
@@ -63,14 +63,15 @@ def make(
     console.print(f"report: {os.path.relpath(path)}", markup=False, highlight=False, soft_wrap=True)
 
 
-def print_search(sweep: Sweep, console: Console) -> None:
+def print_search(sweep: RecordedSearch, console: Console) -> None:
     """Print how a search stands, what it found, whether that is confirmed, and its best trials."""
-    lines = [f"{sweep.view.name}: {search_tables.how_many(sweep)[0]}", *search_tables.how_many(sweep)[1:]]
-    for line in [*lines, *confirmation.verdict(sweep).sentences]:
+    first, *others = search_tables.status_sentences(sweep)
+    lines = [f"{sweep.snapshot.name}: {first}", *others]
+    for line in [*lines, *confirmation.confirmation_report(sweep).sentences]:
         console.print(line, markup=False, highlight=False)
     found = search_tables.table(sweep, search_tables.ROWS_ON_TERMINAL)
     columns = found.columns[2 : found.fixed - ("iterations" in found.columns)]
-    names = search_tables.short_names(parameters(sweep))
+    names = search_tables.short_names(parameter_names(sweep))
     rows = []
     for trial in found.rows:
         values = zip(names, trial.cells[found.fixed :], strict=False)

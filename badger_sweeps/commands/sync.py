@@ -15,8 +15,8 @@ from rich.console import Console
 from badger_sweeps.commands.tracked import tracked_below
 from badger_sweeps.runs.delivery import deliver
 from badger_sweeps.runs.lock import InUse, exclusive
-from badger_sweeps.search.logger import NAME as TOLD
-from badger_sweeps.search.logger import telling, told_name
+from badger_sweeps.search.logger import NAME as SEARCH_LOG
+from badger_sweeps.search.logger import exclusive_logging, logged_name
 from badger_sweeps.tracking.wandb import Undelivered
 
 EXAMPLE = "badger-sweeps sync runs/quickstart"
@@ -53,10 +53,10 @@ def sync(folder: Path, console: Console) -> None:
             _say(console, f"{name}: goes on, left for later")
             continue
         _say(console, f"{name}: delivered")
-    for search in sorted(path.parent for path in folder.rglob(TOLD)):
-        name = f"search {told_name(search)}"
+    for search in sorted(path.parent for path in folder.rglob(SEARCH_LOG)):
+        name = f"search {logged_name(search)}"
         try:
-            with telling(search):
+            with exclusive_logging(search):
                 _send(sorted(search.glob("wandb/offline-run-*")))
         except InUse:
             _say(console, f"{name}: goes on, left for later")

@@ -16,8 +16,8 @@ from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.files import write_json
 from badger_sweeps.core.keys import indifferent
 from badger_sweeps.runs.run import describe
-from badger_sweeps.search.logger import NAME as TOLD
-from badger_sweeps.search.logger import told_name
+from badger_sweeps.search.logger import NAME as SEARCH_LOG
+from badger_sweeps.search.logger import logged_name
 from badger_sweeps.tracking import workspace as workspaces
 from badger_sweeps.tracking.wandb import Mode
 
@@ -67,7 +67,7 @@ def _study(folder: Path) -> workspaces.StudyDescription:
         found = ", ".join("/".join(filter(None, place)) for place in places)
         raise UsageError(f"`{folder}` must have runs of one W&B project below it; found {found}.")
     described = [describe(planned, 0) for _, planned, _ in runs]
-    searches = [told_name(path.parent) for path in folder.rglob(TOLD)]
+    searches = [logged_name(path.parent) for path in folder.rglob(SEARCH_LOG)]
     ((entity, project),) = places
     return workspaces.StudyDescription(
         name=f"badger_sweeps {folder.resolve().name}",

@@ -1,4 +1,4 @@
-"""Confirmation: whether what a search found is still better on seeds that it has not seen."""
+"""Confirmation: whether the best trial of a search is still better on seeds that the search has not used."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from collections.abc import Sequence
 from typing import Any
 
 from badger_sweeps.search.definition import Definition
-from badger_sweeps.search.snapshot import StudyView
+from badger_sweeps.search.snapshot import SearchSnapshot
 
 KEY = "hydra.sweeper.confirm"
-"""The key that defines a confirmation's study: the overrides that its trials are given."""
+"""The key that defines a confirmation: the overrides that all its trials get."""
 
 
-def confirming(overrides: Sequence[str]) -> Definition:
-    """The definition of a confirmation's study."""
+def confirmation_definition(overrides: Sequence[str]) -> Definition:
+    """The definition of a confirmation, which is a search of its own."""
     return {KEY: list(overrides)}
 
 
-def overrides_of(definition: Definition) -> tuple[str, ...] | None:
-    """The overrides of a confirmation's study; None if its definition has none."""
+def confirmation_overrides(definition: Definition) -> tuple[str, ...] | None:
+    """The overrides in a confirmation's definition; None if it has none."""
     return tuple(definition[KEY]) if KEY in definition else None
 
 
-def baseline_and_best(view: StudyView) -> list[dict[str, Any]]:
-    """The points of the first trial and of the best, to be run on fresh seeds; one point if they are the same.
+def baseline_and_best(snapshot: SearchSnapshot) -> list[dict[str, Any]]:
+    """The points of the first trial and of the best one, to be run on fresh seeds; one point if they are equal.
 
-    The best of many trials was in part lucky with the seeds it was searched on: its value there is too good on average.
+    The best of many trials was in part lucky with the seeds of the search: on average its value there is too good.
     """
-    best = view.best
+    best = snapshot.best
     if best is None:
         return []
-    points = [dict(view.trials[0].params), dict(best.params)]
+    points = [dict(snapshot.trials[0].params), dict(best.params)]
     return points[:1] if points[0] == points[1] else points

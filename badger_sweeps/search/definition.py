@@ -1,4 +1,7 @@
-"""What makes a study the same study: its space, objective, seeds and budget, and everything that is not searched."""
+"""The definition of a search: its space, objective, seeds and budget, and everything else that decides a result.
+
+Two commands work on the same search only if their definitions are equal.
+"""
 
 from __future__ import annotations
 
@@ -15,44 +18,53 @@ Definition = Mapping[str, Any]
 
 
 def definition(space: Space, directions: list[str], config: Mapping[str, Any]) -> dict[str, Any]:
-    """Flat keys and plain values: studies with equal definitions are one study.
+    """The definition as flat keys and plain values.
 
     Args:
-        space: what is searched.
+        space: the search space.
         directions: one for each objective.
         config: everything else that decides a trial's result, by key.
     """
     searched = {
-        f"hydra.sweeper.params.{name}": json.loads(distribution_to_json(own))
-        for name, own in space.distributions.items()
+        f"hydra.sweeper.params.{name}": json.loads(distribution_to_json(distribution))
+        for name, distribution in space.distributions.items()
     }
     conditions = {f"hydra.sweeper.when.{name}": [other, *values] for name, (other, values) in space.conditions.items()}
-    known = {key: value for key, value in config.items() if key not in space.distributions}
-    plain = {**known, "hydra.sweeper.direction": directions, **conditions, **searched}
+    not_searched = {key: value for key, value in config.items() if key not in space.distributions}
+    plain = {**not_searched, "hydra.sweeper.direction": directions, **conditions, **searched}
     return dict(json.loads(json.dumps(plain, default=str, sort_keys=True)))
 
 
-def without(config: Mapping[str, Any], free: Sequence[str]) -> dict[str, Any]:
-    """What is left of flat keys without those that may differ, and without all below these."""
-    return {key: own for key, own in config.items() if not any(key == one or key.startswith(f"{one}.") for one in free)}
+def without_keys(config: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """Flat keys without these and without all keys below them."""
+    return {
+        name: value
+        for name, value in config.items()
+        if not any(name == key or name.startswith(f"{key}.") for key in keys)
+    }
 
 
-def difference(stored: Definition, wanted: Definition, study: str) -> UsageError | None:
-    """The first key in which a study differs from what is asked of it, in one line."""
+def first_difference(stored: Definition, wanted: Definition, search: str) -> UsageError | None:
+    """The error that names the first key in which two definitions differ; None if they are equal.
+
+    Args:
+        stored: the definition with which the search was begun.
+        wanted: the definition that the command asks for.
+        search: the search's name.
+    """
     for key in sorted(stored.keys() | wanted.keys()):
-        then, now = stored.get(key), wanted.get(key)
-        if then != now or (key in stored) != (key in wanted):
-            rule = f"must be {_words(key, stored)}, as when the study {study!r} was begun"
-            way_on = "hydra.sweeper.force=true goes on with the new one, another hydra.sweep.dir begins anew"
-            return UsageError(f"`{key}` {rule}; found {_words(key, wanted)} ({way_on}).")
+        if stored.get(key) != wanted.get(key) or (key in stored) != (key in wanted):
+            rule = f"must be {_format_value(key, stored)}, as when the search {search!r} was begun"
+            remedy = "hydra.sweeper.force=true goes on with the new value, another hydra.sweep.dir begins a new search"
+            return UsageError(f"`{key}` {rule}; found {_format_value(key, wanted)} ({remedy}).")
     return None
 
 
-def _words(key: str, of: Definition) -> str:
-    if key not in of:
+def _format_value(key: str, definition: Definition) -> str:
+    if key not in definition:
         return "absent"
-    value = of[key]
+    value = definition[key]
     if isinstance(value, dict) and "attributes" in value:  # a distribution
-        kept = {name: own for name, own in value["attributes"].items() if own not in (None, False)}
-        return ", ".join(f"{name}={own}" for name, own in kept.items())
+        given = {name: bound for name, bound in value["attributes"].items() if bound not in (None, False)}
+        return ", ".join(f"{name}={bound}" for name, bound in given.items())
     return json.dumps(value)

@@ -1,4 +1,4 @@
-"""Leases: which process works on a trial, and whether it still does."""
+"""Leases: which process works on a trial, and whether that process still lives."""
 
 from __future__ import annotations
 
@@ -14,23 +14,47 @@ from typing import Any
 
 import psutil
 
-ATTRIBUTE = "badger:lease"
-"""The system attribute of a trial that holds its lease, but for its beats. Only a process that holds the study alone
-writes it."""
-BEAT = "badger:beat"
-"""How the system attribute begins that holds a lease's beats; its token follows. It is written without a lock, and by a
-process that was frozen perhaps long after another one has taken the trial over: it must never say whose a trial is."""
+LEASE_ATTRIBUTE = "badger:lease"
+"""The system attribute of a trial that holds its lease, without the heartbeats. A process writes it only while it holds
+the search's lock."""
+HEARTBEAT_ATTRIBUTE = "badger:beat"
+"""How the name of the system attribute with a lease's heartbeats begins; the lease's token follows. A process writes it
+without a lock, possibly long after another process has taken the trial over (if the first was stopped meanwhile). It
+must therefore not say which process has the trial."""
+
+
+class LeaseLost(Exception):
+    """Another process has taken this trial over, because this process seemed dead."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A trial that this process has claimed and works on.
+
+    Attributes:
+        number: the trial's number.
+        trial_id: Optuna's id of the trial.
+        params: the trial's parameters.
+        token: the token of its lease.
+        folder: where the trial's files go.
+    """
+
+    number: int
+    trial_id: int
+    params: Mapping[str, Any]
+    token: str
+    folder: Path
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A process, told apart from all others on all machines at all times.
+    """The identity of a process, unique over all machines and all times.
 
     Attributes:
         host: the machine's name.
-        space: its boot and the namespace of its process numbers: where `pid` means anything.
-        pid: the process's number there.
-        started: when it started, since numbers are used again.
+        space: the machine's boot and the namespace of process ids: `pid` has a meaning only there.
+        pid: the process id.
+        started: when the process started, because process ids are used again; seconds since the epoch.
     """
 
     host: str
@@ -39,13 +63,13 @@ class Owner:
     started: float
 
     @classmethod
-    def here(cls) -> Owner:
-        """The process that asks."""
+    def this_process(cls) -> Owner:
+        """The calling process."""
         return cls(platform.node(), _space(), os.getpid(), psutil.Process().create_time())
 
     @property
     def alive(self) -> bool | None:
-        """Whether it lives; None if that cannot be seen from this machine."""
+        """Whether the process lives; None if this machine cannot see it."""
         if (self.host, self.space) != (platform.node(), _space()):
             return None
         try:
@@ -61,11 +85,12 @@ class Lease:
     """A trial's lease, as it is stored with the trial.
 
     Attributes:
-        token: drawn when the trial was claimed; whoever holds another one has lost it. None: nobody holds the trial.
-        owner: the process that claimed it last.
-        beat: grows while that process lives.
-        progress: how far it has come, in its own words; told with each beat.
-        deaths: how often a process died that held it.
+        token: drawn when the trial is claimed; a process with another token has lost the trial. None: no process has
+            the trial.
+        owner: the process that claimed the trial last.
+        beat: the number of heartbeats, which grows while the owner lives.
+        progress: how far the trial is, as text; stored with each heartbeat.
+        deaths: how often a process died that held the lease.
         folder: where the trial's files are, on the owner's machine.
     """
 
@@ -78,41 +103,42 @@ class Lease:
 
     @classmethod
     def new(cls, deaths: int, folder: Path) -> Lease:
-        """A lease of this process's."""
-        return cls(secrets.token_hex(8), Owner.here(), deaths=deaths, folder=str(folder))
+        """A new lease of the calling process."""
+        return cls(secrets.token_hex(8), Owner.this_process(), deaths=deaths, folder=str(folder))
 
     @classmethod
     def read(cls, attributes: Mapping[str, Any]) -> Lease | None:
-        """The lease among a trial's system attributes; None before there is one."""
-        stored = attributes.get(ATTRIBUTE)
+        """The lease among a trial's system attributes; None for a trial that has never had one."""
+        stored = attributes.get(LEASE_ATTRIBUTE)
         if stored is None:
             return None
-        beats = attributes.get(_beats_of(stored["token"]), {})
-        return cls(**{**stored, "owner": Owner(**stored["owner"]), **beats})
+        heartbeat = attributes.get(_heartbeat_attribute(stored["token"]), {})
+        return cls(**{**stored, "owner": Owner(**stored["owner"]), **heartbeat})
 
     def stored(self) -> dict[str, Any]:
-        """What is stored when the trial gets into other hands."""
+        """The value of `LEASE_ATTRIBUTE`."""
         return {name: value for name, value in asdict(self).items() if name not in ("beat", "progress")}
 
-    def beaten(self, progress: str) -> Lease:
-        """The lease after another beat."""
+    def after_heartbeat(self, progress: str) -> Lease:
+        """The lease after one more heartbeat."""
         return replace(self, beat=self.beat + 1, progress=progress)
 
     @property
-    def beats(self) -> tuple[str, dict[str, Any]]:
-        """The attribute that a beat writes, which is this lease's alone, and what it writes there."""
-        return _beats_of(self.token), {"beat": self.beat, "progress": self.progress}
+    def heartbeat_attribute(self) -> tuple[str, dict[str, Any]]:
+        """The name of the attribute with this lease's heartbeats, which no other lease shares, and its value."""
+        return _heartbeat_attribute(self.token), {"beat": self.beat, "progress": self.progress}
 
     def released(self, died: bool) -> Lease:
-        """The lease when nobody holds the trial any more."""
+        """The lease after its process has given the trial up, or has died."""
         return replace(self, token=None, deaths=self.deaths + died)
 
 
-class Watch:
-    """Tells which leases have run out.
+class LeaseMonitor:
+    """Decides which leases have expired.
 
-    A process on this machine is looked up. Of one elsewhere only its beats are seen: its lease has run out when no beat
-    came for `patience` seconds of this process's own clock, so that clocks need not agree.
+    The owner of a lease is looked up if it runs on this machine. Of an owner on another machine only the heartbeats are
+    seen: its lease has expired when no heartbeat came for `patience` seconds by the clock of the calling process, so
+    the clocks of the machines need not agree.
 
     Args:
         patience: seconds.
@@ -120,13 +146,13 @@ class Watch:
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._seen: dict[str, tuple[int, float]] = {}
+        self._last_beats: dict[str, tuple[int, float]] = {}
 
-    def dead(self, lease: Lease | None) -> bool:
-        """Whether nobody works on a running trial with this lease.
+    def expired(self, lease: Lease | None) -> bool:
+        """Whether no process works on a running trial with this lease.
 
-        None is the lease of a trial whose claimer died between making the trial and taking the lease: claims are
-        made one at a time, so it cannot be on its way.
+        None stands for a trial whose process died after it had created the trial and before it stored the lease: trials
+        are claimed one at a time, so no lease can be on its way.
         """
         if lease is None or lease.token is None:
             return True
@@ -134,20 +160,20 @@ class Watch:
         if alive is not None:
             return not alive
         now = time.monotonic()
-        beat, since = self._seen.get(lease.token, (-1, now))
+        beat, since = self._last_beats.get(lease.token, (-1, now))
         if beat != lease.beat:
             since = now
-        self._seen[lease.token] = (lease.beat, since)
+        self._last_beats[lease.token] = (lease.beat, since)
         return now - since > self._patience
 
 
-def _beats_of(token: str | None) -> str:
-    return f"{BEAT}:{token}"
+def _heartbeat_attribute(token: str | None) -> str:
+    return f"{HEARTBEAT_ATTRIBUTE}:{token}"
 
 
 @cache
 def _space() -> str:
     boot = Path("/proc/sys/kernel/random/boot_id")
     namespace = Path("/proc/self/ns/pid")
-    known = [boot.read_text().strip()] if boot.exists() else [str(psutil.boot_time())]
-    return " ".join([*known, str(namespace.readlink())] if namespace.exists() else known)
+    parts = [boot.read_text().strip()] if boot.exists() else [str(psutil.boot_time())]
+    return " ".join([*parts, str(namespace.readlink())] if namespace.exists() else parts)

@@ -1,4 +1,4 @@
-"""Telling a tracker of a search: each trial once, as it ends, over all starts of the command."""
+"""The search logger: logs each trial of a search to a tracker once, when it ends, over all starts of the command."""
 
 from __future__ import annotations
 
@@ -14,115 +14,116 @@ from filelock import FileLock, Timeout
 
 from badger_sweeps.core.files import write_json
 from badger_sweeps.runs.lock import InUse
-from badger_sweeps.search.snapshot import StudyView, TrialView
+from badger_sweeps.search.snapshot import SearchSnapshot, TrialSnapshot
 from badger_sweeps.tracking.base import SearchDescription, SearchTracker, Tracking
 
 NAME = "search.json"
-"""The search's name and identity, and which trials the tracker was told of from this folder, in which order."""
+"""The file with the search's name and identity, and the trials that were logged from this folder, in order."""
 
 
-class Teller:
-    """Tells a tracker of the trials that ended. Of several processes on one folder, the first one tells.
+class SearchLogger:
+    """Logs the trials that have ended. Of several processes that share one folder, only the first one logs.
 
-    A trial has the step at which it was first seen to have ended, once and for all. The order in which trials ended
-    would not do: it is that of the clocks of several machines, and may change whenever another one has ended. Steps are
-    written down before the tracker is told of them, so that a process that dies in between costs no trial, and what is
-    told a second time is told at the same step.
+    A trial is logged at the step at which it was first seen to have ended, and that step never changes. The order of
+    their ends would not do as steps: it comes from the clocks of several machines, and may change whenever another
+    trial ends. The logger writes the steps to its file before it logs them. If the process dies in between, no trial is
+    left out, and a trial that is logged a second time has the same step.
 
     Args:
         tracking: starts the tracker.
-        folder: the study's.
-        name: the study's.
-        study_id: tells this study from all others.
+        folder: the search's folder.
+        name: the search's name.
+        identity: tells this search from all others (`Search.identity`).
     """
 
-    def __init__(self, tracking: Tracking, folder: Path, name: str, study_id: str) -> None:
+    def __init__(self, tracking: Tracking, folder: Path, name: str, identity: str) -> None:
         self._path, self._name = folder / NAME, name
-        self._view: StudyView | None = None
+        self._snapshot: SearchSnapshot | None = None
         self._lock = _lock(folder)
         self._tracker: SearchTracker | None = None
-        self._study_id, self._told = study_id, 0
+        self._identity, self._logged = identity, 0
         self._steps: list[int] | None = []
         try:
             self._lock.acquire()
         except Timeout:
             return
-        kept = json.loads(self._path.read_text()) if self._path.exists() else {}
-        if kept.get("study", study_id) == study_id:  # numbers of another study's trials mean nothing here
-            self._told, self._steps = int(kept.get("told", 0)), kept.get("trials", None if kept else [])
-        # Two machines that work on one study from folders of their own tell of it in two runs.
-        place = hashlib.sha256(f"{platform.node()} {folder}".encode()).hexdigest()[:8]
-        self._tracker = tracking.start_search(SearchDescription(folder, f"{study_id}-{place}", name))
+        stored = json.loads(self._path.read_text()) if self._path.exists() else {}
+        if stored.get("study", identity) == identity:  # else the file has the trials of another search
+            self._logged = int(stored.get("told", 0))
+            self._steps = stored.get("trials", None if stored else [])
+        # Two machines that work on one search from different folders log it as two runs.
+        folder_id = hashlib.sha256(f"{platform.node()} {folder}".encode()).hexdigest()[:8]
+        self._tracker = tracking.start_search(SearchDescription(folder, f"{identity}-{folder_id}", name))
 
-    def show(self, view: StudyView) -> None:
-        """Tell of what has ended since."""
-        self._view = view
+    def log(self, snapshot: SearchSnapshot) -> None:
+        """Log the trials that have ended since the last snapshot."""
+        self._snapshot = snapshot
         if self._tracker is None:
             return
-        ended = {trial.number: trial for trial in view.ended}
-        if self._steps is None:  # a file of before trials were noted: they were told in the order of the clocks
-            self._steps = list(ended)[: self._told]
+        ended = {trial.number: trial for trial in snapshot.ended}
+        if self._steps is None:  # an earlier version's file, without trials: it logged them in order of their ends
+            self._steps = list(ended)[: self._logged]
         known = set(self._steps)
         self._steps += [number for number in ended if number not in known]
-        if self._told == len(self._steps):
+        if self._logged == len(self._steps):
             return
         self._write()
-        best = _best_so_far(view, [ended[number] for number in self._steps])
-        for step in range(self._told, len(self._steps)):
+        best = _best_so_far(snapshot, [ended[number] for number in self._steps])
+        for step in range(self._logged, len(self._steps)):
             self._tracker.observe(step, _row(ended[self._steps[step]], best[step]))
-        self._told = len(self._steps)
+        self._logged = len(self._steps)
         self._write()
 
     def close(self, exit_status: int) -> None:
-        """No more is told."""
+        """Close the tracker with a summary of the last snapshot."""
         if self._tracker is not None:
-            self._tracker.close(exit_status, _summary(self._view) if self._view is not None else {})
+            self._tracker.close(exit_status, _summary(self._snapshot) if self._snapshot is not None else {})
         self._lock.release()
 
     def _write(self) -> None:
-        """Keep each trial's step, and how many of them the tracker was told of for certain."""
-        kept = {"name": self._name, "study": self._study_id, "told": self._told, "trials": self._steps}
-        write_json(self._path, kept)
+        """Write the step of each trial, and how many of the steps were certainly logged."""
+        content = {"name": self._name, "study": self._identity, "told": self._logged, "trials": self._steps}
+        write_json(self._path, content)
 
 
 @contextmanager
-def telling(folder: Path) -> Iterator[None]:
-    """Be the one that tells of the search in `folder`.
+def exclusive_logging(folder: Path) -> Iterator[None]:
+    """Within this context no other process logs the search in `folder`.
 
     Raises:
-        InUse: another process is.
+        InUse: another process logs it.
     """
     try:
         with _lock(folder):
             yield
     except Timeout:
-        raise InUse(f"`{folder}` must be free; found another process that tells of its search.") from None
+        raise InUse(f"`{folder}` must be free; found another process that logs its search.") from None
 
 
 def _lock(folder: Path) -> FileLock:
     return FileLock(folder / f".{NAME}.lock", blocking=False)
 
 
-def told_name(folder: Path) -> str:
-    """The name of the search in `folder`, as its tracker was told."""
+def logged_name(folder: Path) -> str:
+    """The name under which the search in `folder` was logged."""
     return str(json.loads((folder / NAME).read_text()).get("name", folder.resolve().name))
 
 
-def _best_so_far(view: StudyView, trials: Sequence[TrialView]) -> list[float | None]:
-    """The best value of each trial and those told before it; None before there is one, or with several objectives."""
-    sign = -1 if view.directions[0] == "maximize" else 1
+def _best_so_far(snapshot: SearchSnapshot, trials: Sequence[TrialSnapshot]) -> list[float | None]:
+    """For each trial the best value up to it; None before there is one, or with several objectives."""
+    sign = -1 if snapshot.directions[0] == "maximize" else 1
     best: float | None = None
-    course = []
+    best_so_far = []
     for trial in trials:
-        if trial.values is not None and len(view.directions) == 1:
+        if trial.values is not None and len(snapshot.directions) == 1:
             value = trial.values[0]
             best = value if best is None or sign * value < sign * best else best
-        course.append(best)
-    return course
+        best_so_far.append(best)
+    return best_so_far
 
 
-def _row(trial: TrialView, best: float | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"trial": trial.number, "state": str(trial.state), "seconds": trial.seconds, "best": best}
+def _row(trial: TrialSnapshot, best: float | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"trial": trial.number, "state": str(trial.status), "seconds": trial.seconds, "best": best}
     values = trial.values or ()
     row |= {"objective" if len(values) == 1 else f"objective/{k}": value for k, value in enumerate(values)}
     low, high = trial.interval
@@ -132,9 +133,9 @@ def _row(trial: TrialView, best: float | None) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _summary(view: StudyView) -> Mapping[str, Any]:
-    summary: dict[str, Any] = {f"trials_{state}": count for state, count in view.counts.items()}
-    if view.best is not None and view.best.values is not None:
-        summary |= {"best_trial": view.best.number, "best_objective": view.best.values[0]}
-        summary |= {f"best_params/{name}": value for name, value in view.best.params.items()}
+def _summary(snapshot: SearchSnapshot) -> Mapping[str, Any]:
+    summary: dict[str, Any] = {f"trials_{status}": count for status, count in snapshot.counts.items()}
+    if snapshot.best is not None and snapshot.best.values is not None:
+        summary |= {"best_trial": snapshot.best.number, "best_objective": snapshot.best.values[0]}
+        summary |= {f"best_params/{name}": value for name, value in snapshot.best.params.items()}
     return summary

@@ -1,55 +1,52 @@
-"""Eyes on a study: a thread that looks at it now and then and tells whoever wants to know."""
+"""The poller: a thread that takes a snapshot of a search every second and gives it to its consumers."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 
-from badger_sweeps.search.snapshot import StudyView
-from badger_sweeps.search.storage import NO_ANSWER
-from badger_sweeps.search.study import Study
+from badger_sweeps.search.search import Search
+from badger_sweeps.search.snapshot import SearchSnapshot
+from badger_sweeps.search.storage import STORAGE_ERRORS
 
 SECONDS = 1.0
-"""Between looks."""
+"""Between two snapshots."""
 
 
-def look(study: Study) -> StudyView:
-    """The study now."""
-    return StudyView.of(study.name, study.settings.n_trials, study.settings.directions, study.trials())
-
-
-class Observer:
-    """Within this context the study is looked at every second; at its end once more.
+class Poller:
+    """Within this context a thread polls the search every second; when the context ends, it polls once more.
 
     Args:
-        study: the study.
-        consumers: told of what was seen. They are called from one thread.
-        tick: called at every look, before it.
+        search: the search.
+        consumers: each is called with every snapshot, all from one thread.
+        tick: called before every snapshot.
     """
 
-    def __init__(self, study: Study, consumers: list[Callable[[StudyView], None]], tick: Callable[[], None]) -> None:
-        self._study, self._consumers, self._tick = study, consumers, tick
+    def __init__(
+        self, search: Search, consumers: list[Callable[[SearchSnapshot], None]], tick: Callable[[], None]
+    ) -> None:
+        self._search, self._consumers, self._tick = search, consumers, tick
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
-    def __enter__(self) -> Observer:
+    def __enter__(self) -> Poller:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
-        self._look()
+        self._poll()
 
     def _run(self) -> None:
         while not self._done.wait(SECONDS):
             try:
-                self._look()
-            except (OSError, *NO_ANSWER):
-                continue  # it may answer the next time
+                self._poll()
+            except (OSError, *STORAGE_ERRORS):
+                continue  # the storage may answer the next time
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         self._tick()
-        view = look(self._study)
+        snapshot = self._search.snapshot()
         for consumer in self._consumers:
-            consumer(view)
+            consumer(snapshot)

@@ -1,4 +1,4 @@
-"""Stopping trials early: our rule, which cannot stop the best one, and any of Optuna's."""
+"""Pruning: rules that end a trial early. Ours cannot end the best trial; any of Optuna's pruners can be used, too."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from badger_sweeps.core.settings import Count, settings
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A trial while it trains.
+class TrainingProgress:
+    """The progress of a trial that trains.
 
     Attributes:
         iteration: iterations done.
         loss: mean loss of its members over the last block; 1, chance, for a member that diverged.
-        bound: what its objective must at least become; None for an objective without a bound.
+        bound: lower bound of its objective at the end of training; None for an objective without a bound.
     """
 
     iteration: int
@@ -34,66 +34,74 @@ class Standing:
 
 
 class Pruning(ABC):
-    """Decides whether a trial goes on."""
+    """Decides whether a trial is pruned."""
 
     @abstractmethod
-    def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: Standing) -> str | None:
-        """Why the trial is to be stopped, in one line; None if it goes on."""
+    def reason_to_prune(
+        self, study: optuna.Study, storage: BaseStorage, trial_id: int, progress: TrainingProgress
+    ) -> str | None:
+        """Why the trial is to be pruned, in one line; None if it goes on."""
 
 
 @settings
 class CensoredBound:
-    """Stop a trial once its restricted mean can only become worse than that of trials that are complete.
+    """Prune a trial once its restricted mean is certain to be worse than that of complete trials.
 
-    At iteration t every member that has not escaped costs at least t (`measures.bounds`), so a trial is never stopped
-    that would have been the best. Loss curves do not matter: a trial on a plateau is not stopped for being flat.
+    At iteration t every member that has not escaped costs at least t (`measures.bounds`), so the rule never prunes a
+    trial that would have been the best. It does not look at loss curves: a trial on a plateau is not pruned for being
+    flat.
 
     Args:
-        quantile: of the complete trials' values, which the bound must exceed. 0 is the incumbent: saves most. A larger
-            one leaves more trials complete for the sampler to learn from.
-        min_trials: complete trials before any is stopped.
+        quantile: the bound must exceed this quantile of the complete trials' values. 0 is the value of the best trial
+            and saves most; a larger quantile leaves more complete trials for the sampler to learn from.
+        min_trials: number of complete trials before any is pruned.
     """
 
     quantile: Annotated[float, Field(ge=0, le=1)] = 0.0
     min_trials: Count = 1
 
     def limit(self, values: Sequence[float]) -> float:
-        """What a trial's bound must exceed, given the values of complete trials; infinity while there are too few."""
+        """The value above which a bound prunes, given those of complete trials; infinity while they are too few."""
         return float(np.quantile(values, self.quantile)) if len(values) >= self.min_trials else float("inf")
 
 
-class ByBound(Pruning):
-    """Our rule, on a study."""
+class BoundPruning(Pruning):
+    """Prunes by a `CensoredBound` over the complete trials of an Optuna study."""
 
     def __init__(self, rule: CensoredBound) -> None:
         self._rule = rule
 
-    def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: Standing) -> str | None:
-        if standing.bound is None or study.directions != [StudyDirection.MINIMIZE]:
+    def reason_to_prune(
+        self, study: optuna.Study, storage: BaseStorage, trial_id: int, progress: TrainingProgress
+    ) -> str | None:
+        if progress.bound is None or study.directions != [StudyDirection.MINIMIZE]:
             return None
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        # A trial that breaks a constraint is not the best, however low its value: nobody is measured by it.
+        # A trial that breaks a constraint is not the best, however low its value: it sets no limit.
         limit = self._rule.limit([trial.values[0] for trial in complete if feasible(trial)])
-        if not standing.bound > limit:
+        if not progress.bound > limit:
             return None
-        return f"after {standing.iteration} iterations its mean is at least {standing.bound:.4g}, above {limit:.4g}"
+        return f"after {progress.iteration} iterations its mean is at least {progress.bound:.4g}, above {limit:.4g}"
 
 
-class ByOptuna(Pruning):
-    """One of Optuna's pruners, which is shown the mean loss."""
+class OptunaPruning(Pruning):
+    """Prunes by one of Optuna's pruners, to which it reports the mean loss."""
 
     def __init__(self, pruner: BasePruner) -> None:
         self._pruner = pruner
 
-    def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: Standing) -> str | None:
+    def reason_to_prune(
+        self, study: optuna.Study, storage: BaseStorage, trial_id: int, progress: TrainingProgress
+    ) -> str | None:
         last = storage.get_trial(trial_id).last_step
-        if last is not None and last > standing.iteration:  # goes on after a stop, and was let pass here before
+        # A trial that was resumed from a checkpoint repeats iterations in which an earlier start was not pruned.
+        if last is not None and last > progress.iteration:
             return None
-        storage.set_trial_intermediate_value(trial_id, standing.iteration, standing.loss)
+        storage.set_trial_intermediate_value(trial_id, progress.iteration, progress.loss)
         trial = storage.get_trial(trial_id)
         if not self._pruner.prune(study, trial):
             return None
-        return f"{type(self._pruner).__name__} at iteration {standing.iteration}, mean loss {standing.loss:.3g}"
+        return f"{type(self._pruner).__name__} at iteration {progress.iteration}, mean loss {progress.loss:.3g}"
 
 
 def feasible(trial: FrozenTrial) -> bool:
@@ -101,8 +109,8 @@ def feasible(trial: FrozenTrial) -> bool:
     return all(violation <= 0 for violation in trial.constraints.values())
 
 
-def pruning(built: CensoredBound | BasePruner | None) -> Pruning | None:
-    """What a configured pruner does to a trial; None for none."""
-    if built is None:
+def build_pruning(pruner: CensoredBound | BasePruner | None) -> Pruning | None:
+    """The pruning that a configured pruner stands for; None without a pruner."""
+    if pruner is None:
         return None
-    return ByBound(built) if isinstance(built, CensoredBound) else ByOptuna(built)
+    return BoundPruning(pruner) if isinstance(pruner, CensoredBound) else OptunaPruning(pruner)

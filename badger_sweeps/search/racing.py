@@ -1,4 +1,4 @@
-"""Seed racing: begin a trial on a few seeds, and add seeds while it may still be the best."""
+"""Seed racing: start a trial on a few seeds, and add seeds while it may still become the best."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ from badger_sweeps.measures.estimates import sign_flip
 
 @settings
 class Race:
-    """Whether a trial on part of its seeds is worth the others.
+    """Ends a trial on a part of its seeds when it is worse than the best complete trial (the incumbent).
 
-    Its values are compared with the incumbent's on the same seeds, which both were trained on: pairs, since what makes
-    a seed hard makes it hard for both. After each stage but the last the trial is out if it is worse by the one-sided
-    sign-flip test, at a level of this look's own (`levels`).
+    The trial's values are compared with those of the incumbent on the same seeds, in pairs, because a seed that is hard
+    for one is hard for the other. After each stage but the last the race tests whether the trial is worse, by the
+    one-sided sign-flip test at the level of this stage (`levels`).
 
-    Unlike `pruning.CensoredBound` this can be wrong. A trial as good as those that it is compared with is ended in (1 -
-    confidence)/2 of the cases at most, over all looks together: where two configurations give the same, each difference
-    is as likely to be above 0 as below it by as much, and that is what the test assumes. It does not hold for a trial
-    of equal mean that is mostly a little worse and seldom far better. Equal values, as of two seeds that have not
-    escaped, count neither way. Levels add up, so the incumbent may change between looks; the promise is then about a
-    trial as good as each of them. It is about an incumbent that is given. One that was picked as the best of many on
-    these very seeds was lucky with them in part, and ends more of those that are as good in truth.
+    Unlike `pruning.CensoredBound` a race can be wrong. Of the trials that are as good as their incumbents it ends at
+    most (1 - confidence)/2, over all stages together. "As good" means that each difference is as likely to be above 0
+    as to be below it by the same amount, which holds where two configurations give the same results; the test assumes
+    it. The promise does not hold for a trial of equal mean that is mostly a little worse and seldom far better. Equal
+    values, such as those of two seeds that have not escaped, count neither way. The levels add up, so the incumbent may
+    change between stages; the promise is then about a trial that is as good as each of the incumbents. The incumbents
+    are taken as given: one that was chosen as the best of many trials on these very seeds was in part lucky with them,
+    and the race then ends more trials that are truly as good.
 
-    n pairs can reach p = 2**-n at best: at a confidence of 0.95 no trial is ended on fewer than six seeds. (A test that
-    may be looked at after every seed, an e-process of the same differences, needs seven. Student's t needs two, and is
-    wrong twice as often as it says on these times, which are multiples of blocks and cut off at the budget.)
+    With n pairs the smallest p is 2**-n: at a confidence of 0.95 no trial is ended on fewer than six seeds. (An
+    e-process of the same differences, a test that may be evaluated after every seed, needs seven. Student's t needs
+    two, and is wrong twice as often as it says on these times, which are multiples of blocks and censored at the
+    budget.)
 
     Args:
-        start: seeds of the first stage; each further stage doubles them.
-        confidence: 1 - 2 times the share of trials as good as the incumbent that may be ended.
+        start: seeds of the first stage; each further stage doubles the number of seeds.
+        confidence: 1 minus twice the share of trials as good as the incumbent that may be ended.
     """
 
     start: Annotated[Count, Field(ge=2)] = 6
@@ -50,19 +52,20 @@ class Race:
             begin, end = end, 2 * end
 
     @property
-    def wrong(self) -> float:
-        """The share of trials as good as their incumbents that may be ended, over all looks."""
+    def error_rate(self) -> float:
+        """The share of trials as good as their incumbents that may be ended, over all stages."""
         return (1 - self.confidence) / 2
 
     def levels(self, seeds: int) -> dict[int, float]:
-        """The p-values at which a trial is ended, by the number of seeds that it then has; `wrong` at most, together.
+        """The p-value at or below which each stage ends a trial, by the number of seeds that the trial then has.
 
-        They follow from the numbers of seeds alone, and so are known before the first look. Each look has half of what
-        those before it have left, or the least p there is, where half does not reach it; the last one has the rest. A
-        look that what is left is too little for is none: empty where that is so of all.
+        Together they are at most `error_rate`. They follow from the number of seeds alone, so they are fixed before the
+        first stage. Each stage gets half of what the stages before it have left, or the smallest possible p where half
+        is less; the last one gets the rest. A stage for whose smallest p too little is left has no level: the result is
+        empty if that holds for all stages.
         """
         totals = list(accumulate(len(stage) for stage in self.stages(range(seeds))))[:-1]
-        levels, left = {}, self.wrong
+        levels, left = {}, self.error_rate
         for pairs in totals:
             level = left if pairs == totals[-1] else max(left / 2, 0.5**pairs)
             if 0.5**pairs <= level <= left:
@@ -70,7 +73,13 @@ class Race:
                 left -= level
         return levels
 
-    def lost(self, own: ArrayLike, incumbent: ArrayLike, level: float) -> bool:
-        """Whether the trial is worse than the incumbent, whose values on the same seeds are given in the same order."""
-        differences = np.asarray(own, dtype=float) - np.asarray(incumbent, dtype=float)
+    def is_worse(self, values: ArrayLike, incumbent: ArrayLike, level: float) -> bool:
+        """Whether a trial is significantly worse than the incumbent.
+
+        Args:
+            values: of the trial, one for each seed.
+            incumbent: the incumbent's values on the same seeds, in the same order.
+            level: the p-value at or below which the difference counts.
+        """
+        differences = np.asarray(values, dtype=float) - np.asarray(incumbent, dtype=float)
         return 0.5 ** len(differences) <= level and sign_flip(differences, "greater") <= level

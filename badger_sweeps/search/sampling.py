@@ -1,4 +1,4 @@
-"""Drawing a trial's parameters from any of Optuna's samplers, reproducibly, and never the same point twice."""
+"""Drawing a point from any of Optuna's samplers, reproducibly, and never the same point twice."""
 
 from __future__ import annotations
 
@@ -12,79 +12,83 @@ from optuna.distributions import CategoricalDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial
 
-from badger_sweeps.search.space import Space, contains, finite
+from badger_sweeps.search.space import Space, contains, finite_values
 
 ATTEMPTS = 10
-"""Draws of the sampler before a random one is asked for a point that is new."""
+"""Draws of the sampler before as many random draws are made for a point that is new."""
 MOST_POINTS = 10_000
-"""Of a space of so many points at most, those that are left are counted out where no draw gave a new one."""
-Sampler = Callable[[int | None], BaseSampler]
-"""Builds the sampler, its seed being the number given (None: whatever it takes by default)."""
+"""Size of the largest space whose untried points are listed when no draw gave a new one."""
+SamplerFactory = Callable[[int | None], BaseSampler]
+"""Builds a sampler with this seed; None leaves the sampler its default seed."""
 
 
-def seed_of(seed: int, number: int, attempt: int) -> int:
-    """The seed of a sampler for one draw.
+def draw_seed(seed: int, number: int, attempt: int) -> int:
+    """The seed of the sampler for one draw.
 
-    A trial's parameters then depend on the study's seed, the trial's number and the trials known when it was drawn,
-    and not on which process draws, or how often it was started.
+    A trial's parameters thus depend on the search's seed, the trial's number and the trials that exist when it is
+    drawn, but not on which process draws or how often that process was started.
     """
     return int(np.random.SeedSequence(entropy=seed, spawn_key=(number, attempt)).generate_state(1)[0])
 
 
 def draw(
-    study: optuna.Study, trial: FrozenTrial, space: Space, build: Sampler, seed: int | None, taken: set[object]
+    study: optuna.Study, trial: FrozenTrial, space: Space, build: SamplerFactory, seed: int | None, tried: set[object]
 ) -> dict[str, Any]:
-    """Parameters for a trial that has none or a part of them.
+    """Draw the parameters of a trial that has none or a part of them.
 
     Args:
-        study: what the sampler looks at.
+        study: the Optuna study that the sampler reads.
         trial: the running trial; parameters that it has stay.
-        space: what is searched.
-        build: makes the sampler.
-        seed: of the study's draws; None leaves the sampler its own.
-        taken: keys of the points tried already (`key`).
+        space: the search space.
+        build: builds the sampler.
+        seed: seed of the search's draws; None leaves the sampler its own.
+        tried: keys of the points that have a trial (`point_key`).
     """
     point: dict[str, Any] = {}
     for attempt in range(2 * ATTEMPTS):
-        number = None if seed is None else seed_of(seed, trial.number, attempt)
-        sampler = build(number) if attempt < ATTEMPTS else RandomSampler(number)
+        sampler_seed = None if seed is None else draw_seed(seed, trial.number, attempt)
+        sampler = build(sampler_seed) if attempt < ATTEMPTS else RandomSampler(sampler_seed)
         study.sampler = sampler
-        point = _drawn(study, trial, space, sampler)
-        if key(point) not in taken:
+        point = _sample(study, trial, space, sampler)
+        if point_key(point) not in tried:
             return point
-    left = []
+    untried = []
     if space.smaller_than(MOST_POINTS):
-        left = [own for own in space.points() if key(own) not in taken and trial.params.items() <= own.items()]
-    chance = np.random.default_rng(None if seed is None else seed_of(seed, trial.number, 2 * ATTEMPTS + 1))
-    return left[chance.integers(len(left))] if left else point
+        untried = [
+            candidate
+            for candidate in space.points()
+            if point_key(candidate) not in tried and trial.params.items() <= candidate.items()
+        ]
+    generator = np.random.default_rng(None if seed is None else draw_seed(seed, trial.number, 2 * ATTEMPTS + 1))
+    return untried[generator.integers(len(untried))] if untried else point
 
 
-def key(point: Mapping[str, Any]) -> object:
-    """What two equal points share."""
+def point_key(point: Mapping[str, Any]) -> object:
+    """A hashable key that is the same for equal points only."""
     return frozenset((name, repr(value)) for name, value in point.items())
 
 
-def _drawn(study: optuna.Study, trial: FrozenTrial, space: Space, sampler: BaseSampler) -> dict[str, Any]:
-    """What `Trial.suggest_*` would give, parameter after parameter, without storing it."""
+def _sample(study: optuna.Study, trial: FrozenTrial, space: Space, sampler: BaseSampler) -> dict[str, Any]:
+    """The point that `Trial.suggest_*` would give, parameter after parameter, without storing it."""
     sampler.before_trial(study, trial)
     relative_space = sampler.infer_relative_search_space(study, trial)
     relative = sampler.sample_relative(study, trial, relative_space)
     point: dict[str, Any] = {}
-    trial = copy.copy(trial)  # is given each parameter as it is drawn: some samplers look at those chosen before
+    trial = copy.copy(trial)  # gets each parameter as it is drawn: some samplers read those drawn before
     for name, distribution in space.distributions.items():
         if not space.applies(name, point):
             continue
         if name in trial.params:
             point[name] = trial.params[name]
         elif distribution.single():
-            values = finite(distribution)
+            values = finite_values(distribution)
             assert values is not None
             point[name] = values[0]
         elif name in relative and contains(distribution, relative[name]):
             point[name] = relative[name]
         else:
             point[name] = sampler.sample_independent(study, trial, name, distribution)
-        if isinstance(distribution, CategoricalDistribution):  # some samplers give numpy's own strings and numbers
+        if isinstance(distribution, CategoricalDistribution):  # some samplers give strings and numbers of numpy's types
             point[name] = distribution.choices[int(distribution.to_internal_repr(point[name]))]
         trial.params = {**trial.params, name: point[name]}
         trial.distributions = {**trial.distributions, name: distribution}

@@ -1,4 +1,4 @@
-"""What samplers see of a trial that was stopped early, kept apart from the losses by which pruners compare trials."""
+"""The scores of pruned trials, which samplers read, kept apart from the losses that pruners read."""
 
 from __future__ import annotations
 
@@ -9,45 +9,47 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-ATTRIBUTE = "badger:score"
+SCORE_ATTRIBUTE = "badger:score"
 """The system attribute of a pruned trial that holds its score."""
 
 
-def keep_score(storage: BaseStorage, trial_id: int, iterations: int, value: float) -> None:
-    """Keep the score of a trial that is about to be told as pruned.
+def store_score(storage: BaseStorage, trial_id: int, iterations: int, value: float) -> None:
+    """Store the score of a trial that is about to be pruned.
 
     Args:
-        storage: the study's.
-        trial_id: Optuna's name for the trial.
-        iterations: how far it came.
-        value: what its objective must at least become, in the objective's unit; its mean loss where the objective has
-            no bound.
+        storage: the search's.
+        trial_id: Optuna's id of the trial.
+        iterations: iterations that the trial has done.
+        value: lower bound of its objective, in the objective's unit; its mean loss where the objective has no bound.
     """
-    storage.set_trial_system_attr(trial_id, ATTRIBUTE, [iterations, value])
+    storage.set_trial_system_attr(trial_id, SCORE_ATTRIBUTE, [iterations, value])
 
 
 class ScoredStudy(optuna.Study):
-    """A study as samplers are to see it.
+    """An Optuna study as samplers are to see it.
 
-    Optuna has one series of intermediate values for a trial. Its samplers read the last one as what a pruned trial has
-    come to (TPE ranks pruned trials by it among those of equal length, CMA-ES sets it beside the values of complete
-    ones); its pruners read all of them as one quantity. Here the series is pruners' alone, and of a pruned trial
-    samplers see one intermediate value: its score. So they compare the same quantity in all pruned trials of a study,
-    whichever pruner stopped them, or a race.
+    Optuna stores one series of intermediate values for a trial. Its samplers read the last of them as the result of a
+    pruned trial (TPE ranks pruned trials of equal length by it, CMA-ES compares it with the values of complete trials);
+    its pruners read all of them as one quantity. Here only pruners use the series, and samplers see one intermediate
+    value of a pruned trial: its score. Samplers thus compare the same quantity in all pruned trials of a search,
+    whether a pruner or a race ended them.
     """
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
-        return [_scored(trial) for trial in super()._get_trials(deepcopy, states, use_cache)]
+        return [_with_score(trial) for trial in super()._get_trials(deepcopy, states, use_cache)]
 
 
-def _scored(trial: FrozenTrial) -> FrozenTrial:
-    """A pruned trial with its score; one of an earlier version, which had reported it, as it is."""
-    score = trial.system_attrs.get(ATTRIBUTE)
+def _with_score(trial: FrozenTrial) -> FrozenTrial:
+    """A pruned trial with its score as the only intermediate value.
+
+    A trial that an earlier version pruned has no score and stays as it is: its last intermediate value is the score.
+    """
+    score = trial.system_attrs.get(SCORE_ATTRIBUTE)
     if trial.state != TrialState.PRUNED or score is None:
         return trial
     iterations, value = score
-    seen = copy(trial)  # the storage's own must stay as it is
-    seen.intermediate_values = {int(iterations): float(value)}
-    return seen
+    scored = copy(trial)  # the storage's own object must not change
+    scored.intermediate_values = {int(iterations): float(value)}
+    return scored

@@ -1,4 +1,4 @@
-"""Search spaces: which parameters are searched, over what, and when they apply."""
+"""Search spaces: which parameters are searched, over which values, and under which conditions."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ class Space:
     """The declared part of a search space.
 
     Attributes:
-        distributions: by parameter, in the order in which they are chosen.
-        fixed: values of what the command line fixes, as text, for conditions.
-        conditions: parameters that apply only where another one (searched earlier, or fixed) has one of these values.
+        distributions: of each parameter, in the order in which values are chosen.
+        fixed: values of parameters that the command line fixes, as text; conditions may depend on them.
+        conditions: for a parameter that applies only in a part of the space, the parameter on which that depends
+            (searched before it, or fixed) and the values for which it applies.
     """
 
     distributions: Mapping[str, BaseDistribution]
@@ -39,7 +40,7 @@ class Space:
                 raise UsageError(f"`hydra.sweeper.when.{name}` {rule}; found {other!r}.")
 
     def applies(self, name: str, chosen: Point) -> bool:
-        """Whether a parameter is searched, given those chosen before it."""
+        """Whether a parameter applies, given the values chosen before it."""
         if name not in self.conditions:
             return True
         other, values = self.conditions[name]
@@ -48,7 +49,15 @@ class Space:
         return other in self.fixed and self.fixed[other] in values
 
     def check(self, point: Point, where: str) -> dict[str, Any]:
-        """The point's values of parameters that apply, in order; all must be given and lie in their ranges."""
+        """The point's values of the parameters that apply, in order.
+
+        Args:
+            point: a value for each parameter that applies.
+            where: the key that the error names.
+
+        Raises:
+            UsageError: a value lies outside its range.
+        """
         checked: dict[str, Any] = {}
         for name, distribution in self.distributions.items():
             if not self.applies(name, checked):
@@ -59,29 +68,30 @@ class Space:
         return checked
 
     def points(self) -> Iterator[dict[str, Any]]:
-        """All points of a space of finitely many, the last parameter changing fastest; none of any other space."""
-        values = {name: finite(distribution) for name, distribution in self.distributions.items()}
-        if all(own is not None for own in values.values()):
-            yield from self._below({}, [(name, own) for name, own in values.items() if own is not None])
+        """All points of a finite space, the last parameter changing fastest; none of an infinite space."""
+        listed = {name: finite_values(distribution) for name, distribution in self.distributions.items()}
+        if all(values is not None for values in listed.values()):
+            yield from self._completions({}, [(name, values) for name, values in listed.items() if values is not None])
 
-    def _below(self, chosen: dict[str, Any], rest: list[tuple[str, list[Any]]]) -> Iterator[dict[str, Any]]:
+    def _completions(self, chosen: dict[str, Any], rest: list[tuple[str, list[Any]]]) -> Iterator[dict[str, Any]]:
+        """All points that have the values in `chosen`."""
         if not rest:
             yield chosen
             return
         (name, values), *later = rest
         if not self.applies(name, chosen):
-            yield from self._below(chosen, later)
+            yield from self._completions(chosen, later)
             return
         for value in values:
-            yield from self._below({**chosen, name: value}, later)
+            yield from self._completions({**chosen, name: value}, later)
 
     def smaller_than(self, limit: int) -> bool:
-        """Whether there are finitely many points, and at most `limit`."""
+        """Whether the space is finite and has at most `limit` points."""
         return 0 < sum(1 for _ in islice(self.points(), limit + 1)) <= limit
 
 
-def finite(distribution: BaseDistribution) -> list[Any] | None:
-    """All values of a distribution in order, or None if they cannot be counted."""
+def finite_values(distribution: BaseDistribution) -> list[Any] | None:
+    """All values of a distribution, in order; None if there are infinitely many."""
     if isinstance(distribution, CategoricalDistribution):
         return list(distribution.choices)
     if isinstance(distribution, IntDistribution):
@@ -89,7 +99,9 @@ def finite(distribution: BaseDistribution) -> list[Any] | None:
     if isinstance(distribution, FloatDistribution) and distribution.step is not None:
         steps = round((distribution.high - distribution.low) / distribution.step)
         values = distribution.low + distribution.step * np.arange(steps + 1)
-        return [float(value) for value in values.clip(max=distribution.high)]  # rounded up it would lie outside
+        return [
+            float(value) for value in values.clip(max=distribution.high)
+        ]  # the last one may be rounded up beyond the range
     return [distribution.low] if isinstance(distribution, FloatDistribution) and distribution.single() else None
 
 

@@ -1,4 +1,4 @@
-"""Where a study is kept: a journal file, SQLite or PostgreSQL, each with a lock that dies with its holder."""
+"""Storages of searches: a journal file, SQLite or PostgreSQL, each with a lock that is freed when its holder dies."""
 
 from __future__ import annotations
 
@@ -24,53 +24,53 @@ from badger_sweeps.core.errors import UsageError
 
 JOURNAL = "study.journal"
 BEGINNING = b'{"op_code":'
-"""How Optuna's journals begin."""
+"""The first bytes of every journal that Optuna writes."""
 KEY = "hydra.sweeper.storage"
-FROZEN = 60
-"""Seconds in the middle of a claim after which a process that does nothing, stopped or on a machine that sleeps, is cut
-off from a PostgreSQL server, so that it does not hold up the others for ever."""
-NO_ANSWER = (SQLAlchemyError, StorageInternalError)
-"""What is raised when a database does not answer."""
+IDLE_TIMEOUT = 60
+"""Seconds after which a PostgreSQL server disconnects a process that holds the lock and does nothing, because it is
+stopped or its machine sleeps: the other processes would else wait for it without end."""
+STORAGE_ERRORS = (SQLAlchemyError, StorageInternalError)
+"""The exceptions that are raised when a database does not answer."""
 
 
 class StorageLost(Exception):
-    """The study cannot be read or written in the middle of a trial, which has not failed for that."""
+    """The storage cannot be read or written while a trial trains. The trial has not failed."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """A storage that can be opened, by this process or by another one.
+class StorageAddress:
+    """The address of a storage, which this process or another one can open.
 
     Attributes:
-        address: the absolute path of a journal file, or the URL of a database, without its password.
+        text: the absolute path of a journal file, or the URL of a database without its password.
     """
 
-    address: str
+    text: str
 
     @classmethod
-    def of(cls, address: str | None, folder: Path) -> Place:
-        """The place that a user's address names; null is a journal file in the study's folder.
+    def parse(cls, typed: str | None, folder: Path) -> StorageAddress:
+        """The address that a user has typed; None stands for a journal file in the search's folder.
 
-        A password in the address of a PostgreSQL server moves to the environment variable PGPASSWORD, which the
-        server's client reads and the processes started from here inherit, so that no file and no message has it.
+        A password in the address of a PostgreSQL server moves to the environment variable PGPASSWORD. The server's
+        client reads it there and child processes inherit it, so that it appears in no file and no message.
 
         Raises:
             UsageError: it is neither the path of a journal file nor the URL of an SQLite or PostgreSQL database.
         """
-        if not address:
+        if not typed:
             return cls(str((folder / JOURNAL).absolute()))
-        if "://" not in address:
-            return cls(str(Path(address).expanduser().absolute()))
+        if "://" not in typed:
+            return cls(str(Path(typed).expanduser().absolute()))
         try:
-            url = make_url(address)
+            url = make_url(typed)
         except ArgumentError:
-            raise _refused(address) from None
+            raise _invalid_address(typed) from None
         kind = url.get_backend_name()
         if kind not in ("sqlite", "postgresql"):
-            raise _refused(address)
+            raise _invalid_address(typed)
         if kind == "sqlite":
             if not url.database or url.database == ":memory:":
-                raise _refused(address)
+                raise _invalid_address(typed)
             return cls(f"sqlite:///{Path(url.database).expanduser().absolute()}")
         password = url.query.get("password", url.password)
         if password is not None:
@@ -82,13 +82,13 @@ class Place:
 
     @property
     def file(self) -> Path | None:
-        """The file that is the storage; None for a server."""
-        if "://" not in self.address:
-            return Path(self.address)
-        return Path(self.address.removeprefix("sqlite:///")) if self.address.startswith("sqlite:///") else None
+        """The file of a journal or an SQLite database; None for a server."""
+        if "://" not in self.text:
+            return Path(self.text)
+        return Path(self.text.removeprefix("sqlite:///")) if self.text.startswith("sqlite:///") else None
 
     def open(self) -> BaseStorage:
-        """Connect, making what is not there yet, and cutting off a journal's last line if it is torn.
+        """Open the storage. Create it if it does not exist; cut off a journal's last line if that is incomplete.
 
         Raises:
             UsageError: the file or the server cannot be used.
@@ -96,57 +96,58 @@ class Place:
         try:
             if self.file is not None:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
-            if "://" not in self.address:
-                lock = _RepairingLock(Path(self.address))
+            if "://" not in self.text:
+                lock = _RepairingLock(Path(self.text))
                 lock.acquire()
                 lock.release()
-                return JournalStorage(JournalFileBackend(self.address, lock_obj=lock))
-            options = {"connect_args": {"timeout": 60}} if self.file else {"pool_pre_ping": True, **_cut_off()}
-            with self.exclusive("tables"):  # two that make the tables at once would trip over each other
-                return get_storage(RDBStorage(self.address, engine_kwargs=options))
+                return JournalStorage(JournalFileBackend(self.text, lock_obj=lock))
+            options = {"connect_args": {"timeout": 60}} if self.file else {"pool_pre_ping": True, **_idle_timeout()}
+            with self.exclusive("tables"):  # two processes that create the tables at once would fail
+                return get_storage(RDBStorage(self.text, engine_kwargs=options))
         except (DBAPIError, NoSuchModuleError, ImportError) as error:
             reason = without_passwords(str(getattr(error, "orig", None) or error)).splitlines()[0]
-            raise UsageError(f"`{KEY}` must be a database that answers; found {self.address}: {reason}") from None
+            raise UsageError(f"`{KEY}` must be a database that answers; found {self.text}: {reason}") from None
         except (ValueError, KeyError) as error:
-            raise UsageError(f"`{KEY}` must be a study's file; found {self.address}: {error}") from None
+            raise UsageError(f"`{KEY}` must be a search's file; found {self.text}: {error}") from None
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[Callable[[], object]]:
-        """Hold the study `name` of this storage alone; the system frees it when the holder dies, however it does.
+        """Hold the lock `name` of this storage; the operating system or the server frees it when its holder dies.
 
-        Gives what is to be called before each word that is written: it raises one of `NO_ANSWER` if this process was
-        frozen and cut off, and others may hold the study by now.
+        Yields:
+            A function to call before each write. It raises one of `STORAGE_ERRORS` if the server has disconnected this
+            process (`IDLE_TIMEOUT`) and another process may hold the lock by now.
         """
         if self.file is not None:
             with FileLock(self.file.with_name(f".{self.file.name}.claims")):
                 yield lambda: None
             return
         key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
-        with create_engine(self.address, poolclass=NullPool, **_cut_off()).begin() as connection:
+        with create_engine(self.text, poolclass=NullPool, **_idle_timeout()).begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
             yield lambda: connection.execute(text("SELECT 1"))
 
 
-def _cut_off() -> dict[str, Any]:
-    return {"connect_args": {"options": f"-c idle_in_transaction_session_timeout={FROZEN}s"}}
+def _idle_timeout() -> dict[str, Any]:
+    return {"connect_args": {"options": f"-c idle_in_transaction_session_timeout={IDLE_TIMEOUT}s"}}
 
 
-def _refused(address: str) -> UsageError:
+def _invalid_address(typed: str) -> UsageError:
     rule = "must be the path of a journal file, sqlite:///PATH or postgresql://USER@HOST/DATABASE"
-    return UsageError(f"`{KEY}` {rule}; found {without_passwords(address)!r}.")
+    return UsageError(f"`{KEY}` {rule}; found {without_passwords(typed)!r}.")
 
 
 class _RepairingLock(BaseJournalFileLock):
-    """The journal's lock for writing. Whoever gets it finds whole lines.
+    """The journal's write lock, which repairs the journal: its holder finds complete lines only.
 
-    A process that dies while it appends leaves half a line, onto which the next one would write. No other can be
-    writing while the lock is held, so half a line is then nobody's. Unlike Optuna's locks this one is the system's:
-    it cannot be left behind by a process that was killed.
+    A process that dies while it appends leaves an incomplete line, to which the next process would append. No other
+    process can be writing while the lock is held, so an incomplete line is then that of a dead process. Unlike Optuna's
+    locks this one belongs to the operating system: a process that is killed does not leave it behind.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # Not the name of Optuna's own lock, whose presence means that somebody writes.
+        # Another name than that of Optuna's own lock, whose mere existence means that a process writes.
         self._lock = FileLock(path.with_name(f".{path.name}.lock"))
 
     def acquire(self) -> bool:
@@ -160,10 +161,13 @@ class _RepairingLock(BaseJournalFileLock):
 
 
 def cut_torn_line(path: Path) -> int:
-    """Cut off what follows the last newline of a journal; gives the number of bytes cut.
+    """Cut off what follows the last newline of a journal.
+
+    Returns:
+        The number of bytes cut off.
 
     Raises:
-        ValueError: the file is no journal; it stays as it is.
+        ValueError: the file is no journal; it is not changed.
     """
     with path.open("rb+") as file:
         if not BEGINNING.startswith(file.read(len(BEGINNING))):

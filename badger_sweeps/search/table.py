@@ -1,4 +1,4 @@
-"""The terminal of a sweep: a live table, or plain lines where the output is not a terminal."""
+"""The terminal output of a search: a live table, or plain lines where the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -12,139 +12,132 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from badger_sweeps.measures.estimates import Estimate
-from badger_sweeps.search.snapshot import StudyView, TrialView
-from badger_sweeps.search.trial_outcome import State
+from badger_sweeps.search.snapshot import SearchSnapshot, TrialSnapshot
+from badger_sweeps.search.trial_outcome import TrialStatus
 
 SECONDS_PER_LINE = 30.0
 LATEST = 8
-"""Ended trials that the live table shows beside the best and those that run."""
+"""The number of ended trials that the live table shows beside the best one and those that run."""
 
 
-class SweepTable:
-    """Tells of a sweep's trials as they begin and end.
+class SearchTable:
+    """Shows the trials of a search as they begin and end.
 
     Args:
-        console: where to; it knows whether it is a terminal.
+        console: the output, which knows whether it is a terminal.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        self._told: set[int] | None = None
-        self._spoke = time.monotonic()
-        self._rate = _Rate()
+        self._printed: set[int] | None = None
+        self._last_line = time.monotonic()
+        self._remaining_time = _RemainingTime()
 
-    def show(self, view: StudyView) -> None:
-        """Bring the table up to date."""
-        left = self._rate.left(view)
+    def show(self, snapshot: SearchSnapshot) -> None:
+        """Update the table, or print lines about the trials that have ended since."""
+        seconds_left = self._remaining_time.estimate(snapshot)
         if self._live is not None:
             if not self._live.is_started:
                 self._live.start()
-            self._live.update(_picture(view, left), refresh=True)
+            self._live.update(_live_view(snapshot, seconds_left), refresh=True)
             return
-        if self._told is None:  # what had ended before this start
-            self._told = {trial.number for trial in view.ended}
-        for trial in view.ended:
-            if trial.number not in self._told:
-                self._told.add(trial.number)
-                self._say(f"{view.name}: trial {trial.number} {_how(trial)} | {summary(view, left)}")
-        if time.monotonic() - self._spoke > SECONDS_PER_LINE:
-            running = ", ".join(f"{trial.number} at {trial.progress or 'start'}" for trial in _running(view))
-            self._say(f"{view.name}: {summary(view, left)}" + (f" | trials {running}" if running else ""))
+        if self._printed is None:  # no lines about trials that had ended before this start
+            self._printed = {trial.number for trial in snapshot.ended}
+        for trial in snapshot.ended:
+            if trial.number not in self._printed:
+                self._printed.add(trial.number)
+                line = f"{snapshot.name}: trial {trial.number} {_result(trial)}"
+                self._print(f"{line} | {summary(snapshot, seconds_left)}")
+        if time.monotonic() - self._last_line > SECONDS_PER_LINE:
+            running = ", ".join(f"{trial.number} at {trial.progress or 'start'}" for trial in _running(snapshot))
+            line = f"{snapshot.name}: {summary(snapshot, seconds_left)}"
+            self._print(line + (f" | trials {running}" if running else ""))
 
-    def close(self, view: StudyView | None) -> None:
-        """Leave the last picture standing."""
-        if view is not None:
-            self.show(view)
+    def close(self) -> None:
+        """Leave the last table on the terminal."""
         if self._live is not None:
             self._live.stop()
 
-    def _say(self, words: str) -> None:
-        self._console.print(words, markup=False, highlight=False, soft_wrap=True)
-        self._spoke = time.monotonic()
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._last_line = time.monotonic()
 
 
-def summary(view: StudyView, left: float | None = None) -> str:
-    """``12/40 done: 9 completed, 3 pruned | 2 running | best 431 [380, 490] trial 7 | 35 min left``."""
-    counts = view.counts
-    ended = [f"{counts[state]} {state}" for state in (State.COMPLETED, State.PRUNED, State.FAILED, State.DIVERGED)]
-    shown = ", ".join(words for words in ended if not words.startswith("0 "))
-    parts = [f"{len(view.ended)}/{max(view.total, len(view.trials))} done" + (f": {shown}" if shown else "")]
-    open_ones = (State.RUNNING, State.INTERRUPTED)
-    parts += [f"{counts[state]} {state}" for state in open_ones if counts[state]]
-    if view.best is not None and view.best.estimate is not None:
-        parts.append(f"best {number(view.best.estimate)}, trial {view.best.number}")
-    if left is not None:
-        parts.append(f"{_duration(left)} left")
+def summary(snapshot: SearchSnapshot, seconds_left: float | None = None) -> str:
+    """``12/40 done: 9 completed, 3 pruned | 2 running | best 431 [380, 490], trial 7 | 35 min left``."""
+    counts = snapshot.counts
+    ended = (TrialStatus.COMPLETED, TrialStatus.PRUNED, TrialStatus.FAILED, TrialStatus.DIVERGED)
+    counted = ", ".join(f"{counts[status]} {status}" for status in ended if counts[status])
+    total = max(snapshot.total, len(snapshot.trials))
+    parts = [f"{len(snapshot.ended)}/{total} done" + (f": {counted}" if counted else "")]
+    unfinished = (TrialStatus.RUNNING, TrialStatus.INTERRUPTED)
+    parts += [f"{counts[status]} {status}" for status in unfinished if counts[status]]
+    if snapshot.best is not None and snapshot.best.estimate is not None:
+        parts.append(f"best {snapshot.best.estimate:.4g}, trial {snapshot.best.number}")
+    if seconds_left is not None:
+        parts.append(f"{_format_duration(seconds_left)} left")
     return " | ".join(parts)
 
 
-def number(estimate: Estimate) -> str:
-    """``431 [380, 490]``, or the value alone where there is no interval."""
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.4g}"
-    return f"{estimate.value:.4g} [{estimate.low:.4g}, {estimate.high:.4g}]"
-
-
-def _how(trial: TrialView) -> str:
-    if trial.values is not None and trial.estimate is not None:
-        value = number(trial.estimate) if len(trial.values) == 1 else ", ".join(f"{own:.4g}" for own in trial.values)
-        return f"{trial.state}: {value}"
-    return f"{trial.state}: {trial.reason}" if trial.reason else str(trial.state)
-
-
-def _picture(view: StudyView, left: float | None) -> Group:
-    head = Text(f"{view.name}  ", style="bold").append(summary(view, left), style="not bold")
-    bar = ProgressBar(total=max(view.total, len(view.trials), 1), completed=len(view.ended))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column, justify in (("trial", "right"), ("", "left"), ("parameters", "left")):
-        table.add_column(column, justify=justify, no_wrap=column != "parameters", overflow="ellipsis")  # type: ignore[arg-type]
-    best = [view.best] if view.best is not None else []
-    latest = [trial for trial in view.ended[-LATEST:] if trial not in best]
-    for trial, style in [
-        *((own, "bold green") for own in best),
-        *((own, "") for own in latest),
-        *((own, "cyan") for own in _running(view)),
-    ]:
-        words = f"running {trial.progress} on {trial.owner}" if trial.state == State.RUNNING else _how(trial)
-        params = " ".join(f"{name}={_brief(value)}" for name, value in trial.params.items())
-        table.add_row(str(trial.number), Text(("best, " if trial in best else "") + words), Text(params), style=style)
-    return Group(head, bar, table)
-
-
-def _running(view: StudyView) -> list[TrialView]:
-    return [trial for trial in view.trials if trial.state == State.RUNNING]
-
-
-def _brief(value: object) -> str:
+def format_parameter(value: object) -> str:
+    """The value of a parameter; real numbers with three digits."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-class _Rate:
-    """How long the rest will take: at the pace of trials that ended under these eyes."""
+def relative_path(folder: Path) -> str:
+    """A folder relative to the working directory, as a user would type it."""
+    return os.path.relpath(folder)
+
+
+def _result(trial: TrialSnapshot) -> str:
+    if trial.values is not None and trial.estimate is not None:
+        several = ", ".join(f"{value:.4g}" for value in trial.values)
+        return f"{trial.status}: {f'{trial.estimate:.4g}' if len(trial.values) == 1 else several}"
+    return f"{trial.status}: {trial.reason}" if trial.reason else str(trial.status)
+
+
+def _live_view(snapshot: SearchSnapshot, seconds_left: float | None) -> Group:
+    head = Text(f"{snapshot.name}  ", style="bold").append(summary(snapshot, seconds_left), style="not bold")
+    bar = ProgressBar(total=max(snapshot.total, len(snapshot.trials), 1), completed=len(snapshot.ended))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column, justify in (("trial", "right"), ("", "left"), ("parameters", "left")):
+        table.add_column(column, justify=justify, no_wrap=column != "parameters", overflow="ellipsis")  # type: ignore[arg-type]
+    best = [snapshot.best] if snapshot.best is not None else []
+    latest = [trial for trial in snapshot.ended[-LATEST:] if trial not in best]
+    for trials, style in ((best, "bold green"), (latest, ""), (_running(snapshot), "cyan")):
+        for trial in trials:
+            running = trial.status == TrialStatus.RUNNING
+            result = f"running {trial.progress} on {trial.owner}" if running else _result(trial)
+            params = " ".join(f"{name}={format_parameter(value)}" for name, value in trial.params.items())
+            cell = Text(("best, " if trial in best else "") + result)
+            table.add_row(str(trial.number), cell, Text(params), style=style)
+    return Group(head, bar, table)
+
+
+def _running(snapshot: SearchSnapshot) -> list[TrialSnapshot]:
+    return [trial for trial in snapshot.trials if trial.status == TrialStatus.RUNNING]
+
+
+class _RemainingTime:
+    """Estimates the time until a search is done, from the number of trials that have ended since the first snapshot."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()
-        self._before: int | None = None
+        self._ended_before: int | None = None
 
-    def left(self, view: StudyView) -> float | None:
-        """Seconds; None before one has ended, or when all have."""
-        done = len(view.ended)
-        if self._before is None:
-            self._before = done
-        here, rest = done - self._before, max(view.total, len(view.trials)) - done
-        if not here or not rest:
+    def estimate(self, snapshot: SearchSnapshot) -> float | None:
+        """Seconds; None before a trial has ended, or when all have."""
+        ended = len(snapshot.ended)
+        if self._ended_before is None:
+            self._ended_before = ended
+        ended_since, left = ended - self._ended_before, max(snapshot.total, len(snapshot.trials)) - ended
+        if not ended_since or not left:
             return None
-        return (time.monotonic() - self._since) / here * rest
+        return (time.monotonic() - self._since) / ended_since * left
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def where(folder: Path) -> str:
-    """A folder as one would type it."""
-    return os.path.relpath(folder)

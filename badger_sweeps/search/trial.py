@@ -1,4 +1,4 @@
-"""The trial that this process works on, as the work itself sees it."""
+"""The trial that this process works on: how the code that trains it reaches the search, and its heartbeats."""
 
 from __future__ import annotations
 
@@ -9,100 +9,104 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from badger_sweeps.search.pruning import Pruning, Standing
+from badger_sweeps.search.leases import Claim, LeaseLost
+from badger_sweeps.search.pruning import Pruning, TrainingProgress
 from badger_sweeps.search.racing import Race
-from badger_sweeps.search.storage import NO_ANSWER
-from badger_sweeps.search.study import Claim, LeaseLost, Study
-from badger_sweeps.search.trial_outcome import State
+from badger_sweeps.search.search import Search
+from badger_sweeps.search.storage import STORAGE_ERRORS
+from badger_sweeps.search.trial_outcome import TrialStatus
 
 _current: ContextVar[Trial | None] = ContextVar("trial", default=None)
 
 
 @dataclass
 class Trial:
-    """A claimed trial, handed to the task function through `in_progress`.
+    """A claimed trial, which the task function gets from `current_trial`.
 
     Attributes:
-        study: its study.
-        claim: the claim on it.
-        pruning: whether it may be stopped early, and when.
-        race: how it adds seeds; None to train all at once.
-        progress: how far it has come, in words; sent with every sign of life.
-        state: how it ended, where the task knows better than its return value does.
-        reason: why.
-        details: what is told of it beside its value, plain values by name.
-        quantities: what constraints may be put on.
+        search: the trial's search.
+        claim: the claim on the trial.
+        pruning: the rule that may prune the trial; None for none.
+        race: how the trial adds seeds; None to train all seeds at once.
+        progress: how far the trial is, as text; stored with every heartbeat.
+        status: the status with which the trial ends, unless its return value or an exception decides that.
+        reason: why the trial ends with this status.
+        details: what is stored with the trial beside its values: plain values by name.
+        quantities: the quantities that constraints may limit, by name.
+        lease_lost: set once another process has taken the trial over.
     """
 
-    study: Study
+    search: Search
     claim: Claim
     pruning: Pruning | None = None
     race: Race | None = None
     progress: str = ""
-    state: State = State.COMPLETED
+    status: TrialStatus = TrialStatus.COMPLETED
     reason: str = ""
     details: dict[str, Any] = field(default_factory=dict)
     quantities: Mapping[str, float] = field(default_factory=dict)
-    lost: threading.Event = field(default_factory=threading.Event)
+    lease_lost: threading.Event = field(default_factory=threading.Event)
 
     @property
     def name(self) -> str:
-        """What groups call it: ``shorten_plateaus 12``."""
-        return f"{self.study.name} {self.claim.number}"
+        """The name of the group of the trial's runs: ``shorten_plateaus 12``."""
+        return f"{self.search.name} {self.claim.number}"
 
-    def check(self) -> None:
+    def check_lease(self) -> None:
         """Raise `LeaseLost` if another process has taken the trial over."""
-        if self.lost.is_set():
+        if self.lease_lost.is_set():
             raise LeaseLost(self.claim.number)
 
-    def verdict(self, standing: Standing) -> str | None:
-        """Why it is to be stopped now; None if it goes on, as it does while the study cannot be read."""
+    def reason_to_prune(self, progress: TrainingProgress) -> str | None:
+        """Why the trial is to be pruned now; None if it goes on, as it does while the storage does not answer."""
         if self.pruning is None:
             return None
+        search = self.search
         try:
-            return self.pruning.verdict(self.study.optuna, self.study.storage, self.claim.trial_id, standing)
-        except NO_ANSWER:
+            return self.pruning.reason_to_prune(search.optuna_study, search.storage, self.claim.trial_id, progress)
+        except STORAGE_ERRORS:
             return None
 
 
-def in_progress() -> Trial | None:
-    """The trial that this process works on; None outside of sweeps."""
+def current_trial() -> Trial | None:
+    """The trial that this process works on; None outside of searches."""
     return _current.get()
 
 
 @contextmanager
-def at_work(trial: Trial, stop_requested: Callable[[], bool], stop: Callable[[], None]) -> Iterator[None]:
-    """Within this context the trial is in progress, and shows signs of life until it is left or the lease is lost.
+def sending_heartbeats(trial: Trial, stop_requested: Callable[[], bool], stop: Callable[[], None]) -> Iterator[None]:
+    """Within this context the trial is the current one, and a thread sends its heartbeats until the lease is lost.
 
     Args:
         trial: the trial.
-        stop_requested: asked at every beat, until it is so.
-        stop: called once it is so; the trial is still to be saved then, which may take longer than a beat.
+        stop_requested: asked at every heartbeat until it is true.
+        stop: called once when it is true. The heartbeats go on, because saving the trial may take longer than the
+            interval between two of them.
     """
     done = threading.Event()
 
-    def beat() -> None:
+    def send() -> None:
         stopped = False
-        while not done.wait(trial.study.settings.heartbeat):
+        while not done.wait(trial.search.settings.heartbeat):
             try:
-                trial.study.beat(trial.claim, trial.progress)
+                trial.search.beat(trial.claim, trial.progress)
                 if not stopped and stop_requested():
                     stopped = True
                     stop()
             except LeaseLost:
-                trial.lost.set()
+                trial.lease_lost.set()
                 return
             except Exception:
-                # Whatever it is, it may have passed by the next beat. A process that lives must be seen to do so, or
-                # another one begins the same work; what does not pass is met again where the trial's end is told.
+                # Whatever failed may work at the next heartbeat. A process that lives must keep sending them, or
+                # another process starts the same trial. An error that stays is raised again when the outcome is told.
                 continue
 
-    heart = threading.Thread(target=beat, name=f"trial {trial.claim.number}", daemon=True)
+    thread = threading.Thread(target=send, name=f"trial {trial.claim.number}", daemon=True)
     token = _current.set(trial)
-    heart.start()
+    thread.start()
     try:
         yield
     finally:
         done.set()
-        heart.join(timeout=10)
+        thread.join(timeout=10)
         _current.reset(token)

@@ -1,4 +1,4 @@
-"""How a trial stands, and how it ended."""
+"""The status of a trial, and the outcome with which it ended."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 OUTCOME = "outcome"
-"""The user attribute of a trial that tells how it ended, for whoever reads the study."""
+"""The user attribute of a trial that holds its outcome (`TrialOutcome.attribute`), for all readers of the storage."""
 
 
-class State(StrEnum):
-    """How a trial stands. Optuna's own states do not tell the last three of those that ended from one another."""
+class TrialStatus(StrEnum):
+    """The status of a trial. Optuna's `TrialState` has no interrupted and no diverged trials."""
 
     WAITING = "waiting"
     INTERRUPTED = "interrupted"
@@ -26,30 +26,47 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a trial ended.
+class TrialOutcome:
+    """The outcome of a trial, or of one of its starts.
 
     Attributes:
-        state: completed, pruned, failed or diverged. A diverged trial has values, if its objective gives any.
-        values: one for each objective; of a pruned trial its score (`scores.keep_score`); None for a trial without.
-        reason: why it was pruned or failed, in one line.
-        details: what else is known, plain values by name: the interval, each seed's part.
-        constraints: by name; violated above 0.
+        status: completed, pruned, failed or diverged; interrupted if the trial is re-queued. A diverged trial has
+            values if its objective is defined for diverged seeds.
+        values: one for each objective; of a pruned trial its score (`scores.store_score`); None for a trial without.
+        reason: why the trial was pruned or failed, in one line.
+        details: plain values by name, such as the intervals and the objective of each seed.
+        constraints: the value of each constraint by name; a value above 0 violates it.
     """
 
-    state: State
+    status: TrialStatus
     values: tuple[float, ...] | None = None
     reason: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     constraints: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def attribute(self) -> dict[str, Any]:
+        """The value of the trial's `OUTCOME` attribute."""
+        return {"state": str(self.status), "reason": self.reason, **self.details}
 
-def state_of(trial: FrozenTrial) -> State:
-    """How a trial stands."""
-    told = trial.user_attrs.get(OUTCOME, {}).get("state")
+    @property
+    def optuna_state(self) -> TrialState:
+        """Optuna's state of a trial that ended so."""
+        if self.status == TrialStatus.PRUNED:
+            return TrialState.PRUNED
+        return TrialState.COMPLETE if self.values and self.status != TrialStatus.FAILED else TrialState.FAIL
+
+
+def status_of(trial: FrozenTrial) -> TrialStatus:
+    """The status of a trial, from Optuna's state and the stored outcome."""
+    stored = trial.user_attrs.get(OUTCOME, {}).get("state")
     if trial.state == TrialState.RUNNING:
-        return State.RUNNING
+        return TrialStatus.RUNNING
     if trial.state == TrialState.WAITING:
-        return State.INTERRUPTED if told == State.INTERRUPTED else State.WAITING
-    by_optuna = {TrialState.COMPLETE: State.COMPLETED, TrialState.PRUNED: State.PRUNED, TrialState.FAIL: State.FAILED}
-    return State(told) if told == State.DIVERGED else by_optuna[trial.state]
+        return TrialStatus.INTERRUPTED if stored == TrialStatus.INTERRUPTED else TrialStatus.WAITING
+    by_optuna = {
+        TrialState.COMPLETE: TrialStatus.COMPLETED,
+        TrialState.PRUNED: TrialStatus.PRUNED,
+        TrialState.FAIL: TrialStatus.FAILED,
+    }
+    return TrialStatus(stored) if stored == TrialStatus.DIVERGED else by_optuna[trial.state]

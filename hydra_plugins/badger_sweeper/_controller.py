@@ -1,4 +1,4 @@
-"""What one start of the command does: it opens the study, starts workers until all is done, and tells the result."""
+"""The controller, one start of the command: it opens the search, starts workers, and prints the result."""
 
 from __future__ import annotations
 
@@ -25,31 +25,37 @@ from rich.console import Console
 
 from badger_sweeps.core.addresses import without_passwords
 from badger_sweeps.core.errors import UsageError
-from badger_sweeps.search.confirmation import baseline_and_best, confirming
-from badger_sweeps.search.logger import Teller
-from badger_sweeps.search.polling import Observer, look
+from badger_sweeps.search.confirmation import baseline_and_best, confirmation_definition
+from badger_sweeps.search.logger import SearchLogger
+from badger_sweeps.search.polling import Poller
 from badger_sweeps.search.results import write_results
-from badger_sweeps.search.snapshot import StudyView
-from badger_sweeps.search.storage import NO_ANSWER, Place
-from badger_sweeps.search.study import Study
-from badger_sweeps.search.table import SweepTable, summary, where
-from badger_sweeps.search.trial_outcome import State
+from badger_sweeps.search.search import Search
+from badger_sweeps.search.snapshot import SearchSnapshot
+from badger_sweeps.search.storage import STORAGE_ERRORS, StorageAddress
+from badger_sweeps.search.table import SearchTable, relative_path, summary
+from badger_sweeps.search.trial_outcome import TrialStatus
 from badger_sweeps.tracking.base import Tracking
-from hydra_plugins.badger_sweeper._grammar import some_point, typed, warm_starts
-from hydra_plugins.badger_sweeper._search import Search, defined, described, plain
+from hydra_plugins.badger_sweeper._grammar import parse_parameters
+from hydra_plugins.badger_sweeper._points import first_point, warm_starts
+from hydra_plugins.badger_sweeper._specification import (
+    SearchSpecification,
+    plain_containers,
+    search_definition,
+    specify,
+)
 from hydra_plugins.badger_sweeper._worker import WORKERS, Worker, worker_overrides
 
-SECONDS_BETWEEN_LOOKS = 1.0
-FRUITLESS = 3
-"""Starts of workers in a row that may break down without a trial having ended, or a death having been counted."""
+SECONDS_BETWEEN_STARTS = 1.0
+MOST_STARTS_WITHOUT_PROGRESS = 3
+"""Starts of workers in a row that may raise an error while no trial ends and no death is counted."""
 
 
-class SweepFailed(HydraException):
-    """The search came to nothing; the message is for the user."""
+class SearchFailed(HydraException):
+    """The search has no result; the message is for the user."""
 
 
 class Controller:
-    """One start of a sweep.
+    """One start of a search.
 
     Args:
         hydra_context: Hydra's.
@@ -61,195 +67,219 @@ class Controller:
         self._hydra, self._task, self._config = hydra_context, task_function, config
         self._sweeper = config.hydra.sweeper
         self._console = Console()
-        self._signal = 0
+        self._received_signal = 0
         self._id = f"{socket.gethostname()}:{os.getpid()}:{time.time():.0f}"
 
     def sweep(self, arguments: Sequence[str]) -> list[Sequence[JobReturn]]:
-        """Search, then confirm what was found."""
+        """Search, then confirm the best trial; returns the jobs of the trials, `n_jobs` to a batch."""
         folder = Path(str(self._config.hydra.sweep.dir)).absolute()
-        parameters = typed(self._sweeper, arguments)
-        search = described(self._config, parameters, folder, self._id)
-        self._forget_password(search.place)
-        study = search.study(self._config)
-        first = warm_starts(parameters, self._config, self._composed)
-        study.begin(defined(self._config, parameters), first, bool(self._sweeper.force))
+        parameters = parse_parameters(self._sweeper, arguments)
+        specification = specify(self._config, parameters, folder, self._id)
+        self._remove_password(specification.address)
+        search = specification.open(self._config)
+        first = warm_starts(parameters, self._config, self._compose)
+        search.begin(search_definition(self._config, parameters), first, bool(self._sweeper.force))
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self._config, folder / "multirun.yaml")
-        self._say(f"{study.name}: {study.settings.n_trials} trials in {where(folder)}, kept in {search.place.address}")
+        total, address = search.settings.n_trials, specification.address.text
+        self._print(f"{search.name}: {total} trials in {relative_path(folder)}, stored in {address}")
         try:
-            returns = self._work(search, study, self._tracking())
-        except NO_ANSWER as error:
-            reason = without_passwords(_innermost(error)).splitlines()[0]
-            rule = f"must keep answering; found {search.place.address}: {reason}; the same command goes on"
+            returns = self._run_workers(specification, search, self._tracking())
+        except STORAGE_ERRORS as error:
+            reason = without_passwords(_root_cause(error)).splitlines()[0]
+            rule = f"must keep answering; found {address}: {reason}; the same command goes on"
             raise UsageError(f"`hydra.sweeper.storage` {rule}.") from None
-        view = look(study)
-        write_results(view, _front(study), folder)
-        self._check(search, view, returns)
-        if self._sweeper.confirm and view.best is not None:
-            self._confirm(search, view)
-        self._say(_conclusion(view, folder))
-        jobs = [job for _, job in sorted(returns, key=lambda own: own[0])]
+        snapshot = search.snapshot()
+        write_results(snapshot, _front(search), folder)
+        self._check_failures(specification, snapshot, returns)
+        if self._sweeper.confirm and snapshot.best is not None:
+            self._confirm(specification, snapshot)
+        self._print(f"{snapshot.name}: {summary(snapshot)} | {relative_path(folder)}")
+        jobs = [job for _, job in sorted(returns, key=lambda numbered: numbered[0])]
         size = max(1, int(self._sweeper.n_jobs))
         return [jobs[start : start + size] for start in range(0, len(jobs), size)]
 
-    def _composed(self, overrides: list[str]) -> DictConfig:
+    def _compose(self, overrides: list[str]) -> DictConfig:
         return self._hydra.config_loader.load_sweep_config(self._config, overrides)
 
-    def _forget_password(self, place: Place) -> None:
-        """Keep the storage's password out of every configuration that is written down or sent to workers."""
+    def _remove_password(self, address: StorageAddress) -> None:
+        """Remove the storage's password from every configuration that is written to a file or sent to workers."""
         with read_write(self._config.hydra), open_dict(self._config.hydra):
             if self._sweeper.storage is not None:
-                self._sweeper.storage = place.address
+                self._sweeper.storage = address.text
             for part in ("hydra", "task"):
                 given = list(self._config.hydra.overrides[part])
-                self._config.hydra.overrides[part] = [_with_address(str(own), place) for own in given]
+                self._config.hydra.overrides[part] = [_with_address(str(override), address) for override in given]
             self._config.hydra.job.override_dirname = without_passwords(str(self._config.hydra.job.override_dirname))
-        if HydraConfig.initialized():  # launchers send it along
+        if HydraConfig.initialized():  # launchers send it to their jobs
             HydraConfig.instance().set_config(self._config)
-        sys.argv[:] = [_with_address(own, place) for own in sys.argv]  # W&B keeps it
+        sys.argv[:] = [_with_address(argument, address) for argument in sys.argv]  # W&B stores it
 
-    def _work(self, search: Search, study: Study, tracking: Tracking | None = None) -> list[tuple[int, JobReturn]]:
+    def _run_workers(
+        self, specification: SearchSpecification, search: Search, tracking: Tracking | None = None
+    ) -> list[tuple[int, JobReturn]]:
         """Start workers until all trials have ended.
+
+        Returns:
+            Number and job of each trial that these workers ended.
 
         Raises:
             SystemExit: a signal came.
         """
         returns: list[tuple[int, JobReturn]] = []
-        table = SweepTable(self._console)
-        consumers: list[Callable[[StudyView], None]] = [table.show]
-        table.show(look(study))
-        teller = Teller(tracking, search.folder, study.name, study.identity) if tracking is not None else None
-        if teller is not None:
-            consumers.append(teller.show)
-        fruitless = 0
-        previous = {number: signal.signal(number, self._noted) for number in (signal.SIGINT, signal.SIGTERM)}
+        table = SearchTable(self._console)
+        consumers: list[Callable[[SearchSnapshot], None]] = [table.show]
+        table.show(search.snapshot())
+        logger = None
+        if tracking is not None:
+            logger = SearchLogger(tracking, specification.folder, search.name, search.identity)
+            consumers.append(logger.log)
+        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            with Observer(study, consumers, lambda: self._pass_on(study)):
-                while not self._signal and not study.finished:
-                    if not study.claimable:  # others work on what is left
-                        time.sleep(SECONDS_BETWEEN_LOOKS)
-                        continue
-                    before, broken = study.progress, None
-                    try:
-                        returns += self._launch(search)
-                    except (KeyboardInterrupt, SystemExit) as leaving:
-                        self._signal = self._signal or _signal_of(leaving)
-                    except UsageError:
-                        raise
-                    except Exception as error:  # joblib's, when one of its processes was killed
-                        broken = error
-                        self._say(f"{study.name}: workers broke down: {_first_line(error)}")
-                    study.recover()
-                    fruitless = fruitless + 1 if study.progress == before else 0
-                    if broken is not None and fruitless >= FRUITLESS:
-                        raise broken
-                    if fruitless >= 10 * FRUITLESS:
-                        raise SweepFailed(f"{study.name}: workers end without having ended a trial")
-                    if fruitless:  # a trial that another process has not let go of yet, say
-                        time.sleep(SECONDS_BETWEEN_LOOKS)
+            with Poller(search, consumers, lambda: self._forward_signal(search)):
+                self._start_workers(specification, search, returns)
         finally:
-            table.close(None)
+            table.close()
             _remove_if_empty(Path(str(self._config.hydra.sweep.dir)) / WORKERS)
-            if teller is not None:
-                teller.close(128 + self._signal if self._signal else 0)
+            if logger is not None:
+                logger.close(128 + self._received_signal if self._received_signal else 0)
             for number, handler in previous.items():
                 signal.signal(number, handler)
-        if self._signal:
-            study.recover()
-            write_results(look(study), _front(study), search.folder)
-            again = "the same command"
-            self._say(
-                f"{study.name}: stopped; {summary(look(study))}; {again} with "
-                f"hydra.sweep.dir={where(search.folder)} goes on"
-            )
-            raise SystemExit(128 + self._signal)
+        if self._received_signal:
+            search.recover()
+            write_results(search.snapshot(), _front(search), specification.folder)
+            same_command = f"the same command with hydra.sweep.dir={relative_path(specification.folder)} goes on"
+            self._print(f"{search.name}: stopped; {summary(search.snapshot())}; {same_command}")
+            raise SystemExit(128 + self._received_signal)
         return returns
 
-    def _launch(self, search: Search) -> list[tuple[int, JobReturn]]:
-        """One start of `n_jobs` workers; gives their jobs."""
-        worker = Worker(search, self._task, self._hydra, self._config)
+    def _start_workers(
+        self, specification: SearchSpecification, search: Search, returns: list[tuple[int, JobReturn]]
+    ) -> None:
+        """Start workers again and again until the search is finished or a signal comes; adds their jobs to `returns`.
+
+        Raises:
+            UsageError: of a worker.
+            SearchFailed: workers end without ending a trial.
+        """
+        starts_without_progress = 0
+        while not self._received_signal and not search.finished:
+            if not search.claimable:  # other processes work on all trials that are left
+                time.sleep(SECONDS_BETWEEN_STARTS)
+                continue
+            before, failure = search.progress, None
+            try:
+                returns += self._launch(specification)
+            except (KeyboardInterrupt, SystemExit) as leaving:
+                self._received_signal = self._received_signal or _signal_of(leaving)
+            except UsageError:
+                raise
+            except Exception as error:  # joblib raises one when one of its processes was killed
+                failure = error
+                self._print(f"{search.name}: workers failed: {_first_line(error)}")
+            search.recover()
+            starts_without_progress = starts_without_progress + 1 if search.progress == before else 0
+            if failure is not None and starts_without_progress >= MOST_STARTS_WITHOUT_PROGRESS:
+                raise failure
+            if starts_without_progress >= 10 * MOST_STARTS_WITHOUT_PROGRESS:
+                raise SearchFailed(f"{search.name}: workers end without having ended a trial")
+            if starts_without_progress:  # for example, another process has not released a trial's folder yet
+                time.sleep(SECONDS_BETWEEN_STARTS)
+
+    def _launch(self, specification: SearchSpecification) -> list[tuple[int, JobReturn]]:
+        """Start `n_jobs` workers once and wait for them; returns the jobs of the trials that they ended."""
+        worker = Worker(specification, self._task, self._hydra, self._config)
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self._hydra, task_function=worker, config=self._config
         )
-        alone = type(launcher).__name__ == "BasicLauncher"  # it would start the second one after the first
-        count = 1 if alone else min(int(self._sweeper.n_jobs), search.settings.n_trials)
-        some = search.parameters.overrides(some_point(search.parameters.space))  # only so that it can be composed
-        own = [[*some, *worker_overrides(number)] for number in range(count)]
-        jobs = launcher.launch(own, initial_job_idx=0)
-        found: list[tuple[int, JobReturn]] = []
+        sequential = type(launcher).__name__ == "BasicLauncher"  # it would start the second worker after the first
+        count = 1 if sequential else min(int(self._sweeper.n_jobs), specification.settings.n_trials)
+        # A worker's own job does not use these parameters, but without them its configuration may not compose.
+        some = specification.parameters.overrides(first_point(specification.parameters.space))
+        jobs = launcher.launch([[*some, *worker_overrides(number)] for number in range(count)], initial_job_idx=0)
+        returns: list[tuple[int, JobReturn]] = []
         for job in jobs:
-            shift = job.return_value  # raises what the worker raised
-            found += shift.returns
-            self._signal = self._signal or shift.signal
-        return found
+            result = job.return_value  # raises what the worker raised
+            returns += result.returns
+            self._received_signal = self._received_signal or result.signal
+        return returns
 
-    def _check(self, search: Search, view: StudyView, returns: Sequence[tuple[int, JobReturn]]) -> None:
-        """Complain if nothing came of it, or too much failed."""
-        failed = [trial for trial in view.trials if trial.state == State.FAILED]
+    def _check_failures(
+        self, specification: SearchSpecification, snapshot: SearchSnapshot, returns: Sequence[tuple[int, JobReturn]]
+    ) -> None:
+        """Print the failed trials.
+
+        Raises:
+            SearchFailed: all trials failed, or more than `max_failure_rate`.
+        """
+        failed = [trial for trial in snapshot.trials if trial.status == TrialStatus.FAILED]
         if not failed:
             return
-        rate = len(failed) / len(view.ended)
+        rate = len(failed) / len(snapshot.ended)
         if rate > float(self._sweeper.max_failure_rate):
             for _, job in returns:
                 _ = job.return_value  # raises the first failure
-            raise SweepFailed(f"{view.name}: {len(failed)} of {len(view.ended)} trials failed, which is too many")
+            raise SearchFailed(
+                f"{snapshot.name}: {len(failed)} of {len(snapshot.ended)} trials failed, which is too many"
+            )
         for trial in failed[:10]:
-            folder = where(search.folder / str(trial.number))
-            self._say(f"{view.name}: trial {trial.number} failed: {trial.reason} ({folder})")
-        # Where nothing is searched there is nothing to compare, and a job that went well need not return a number.
-        needless = not search.parameters.space.distributions and search.extend is None
-        well = bool(returns) and all(job.status == JobStatus.COMPLETED for _, job in returns)
-        if len(failed) == len(view.ended) and not (needless and well):
-            raise SweepFailed(
-                f"{view.name}: all {len(failed)} trials failed; what each of them failed of is in its folder"
+            folder = relative_path(specification.folder / str(trial.number))
+            self._print(f"{snapshot.name}: trial {trial.number} failed: {trial.reason} ({folder})")
+        # Without searched parameters there is nothing to compare, and a completed job need not return a number.
+        nothing_searched = not specification.parameters.space.distributions and specification.extend is None
+        completed = bool(returns) and all(job.status == JobStatus.COMPLETED for _, job in returns)
+        if len(failed) == len(snapshot.ended) and not (nothing_searched and completed):
+            raise SearchFailed(
+                f"{snapshot.name}: all {len(failed)} trials failed; the error of each of them is in its folder"
             )
 
-    def _confirm(self, search: Search, view: StudyView) -> None:
-        """Run the first trial's configuration and the best one on fresh seeds, as a study of its own."""
-        points = baseline_and_best(view)
+    def _confirm(self, specification: SearchSpecification, snapshot: SearchSnapshot) -> None:
+        """Run the first trial's configuration and the best one on fresh seeds, as a search of its own."""
+        points = baseline_and_best(snapshot)
         confirmation = replace(
-            search,
-            name=f"{search.name} confirmation",
-            folder=search.folder / "confirmation",
-            settings=replace(search.settings, n_trials=len(points), max_failure_rate=1.0),
+            specification,
+            name=f"{specification.name} confirmation",
+            folder=specification.folder / "confirmation",
+            settings=replace(specification.settings, n_trials=len(points), max_failure_rate=1.0),
             pruner=None,
             race=None,
             constraints={},
             extend=None,
-            further=tuple(str(own) for own in self._sweeper.confirm),
+            overrides=tuple(str(override) for override in self._sweeper.confirm),
         )
-        study = confirmation.study(self._config)
-        study.begin(confirming(confirmation.further), [], bool(self._sweeper.force))
-        study.add(points)  # after a larger total another trial may be the best
-        if not study.finished:
-            self._say(f"{study.name}: the first trial and the best, with {', '.join(confirmation.further)}")
-            self._work(confirmation, study)
+        search = confirmation.open(self._config)
+        search.begin(confirmation_definition(confirmation.overrides), [], bool(self._sweeper.force))
+        search.add(points)  # after a larger total another trial may be the best
+        if not search.finished:
+            self._print(f"{search.name}: the first trial and the best, with {', '.join(confirmation.overrides)}")
+            self._run_workers(confirmation, search)
 
     def _tracking(self) -> Tracking | None:
-        """Who is told of the search, if the application has such a thing."""
-        given = plain(self._sweeper.tracking)
+        """The tracker that the search is logged to; None if the application has none."""
+        given = plain_containers(self._sweeper.tracking)
         built = instantiate(given, _convert_="all") if isinstance(given, dict) and "_target_" in given else None
         return built if isinstance(built, Tracking) else None
 
-    def _noted(self, number: int, frame: Any) -> None:
-        """The first signal is passed on to the workers; the second ends this process at once."""
-        if self._signal:
+    def _on_signal(self, number: int, frame: Any) -> None:
+        """Record the first signal, which the poller forwards to the workers; end this process at the second."""
+        if self._received_signal:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        self._signal = number
+        self._received_signal = number
 
-    def _pass_on(self, study: Study) -> None:
-        if self._signal and not study.asked_to_stop(self._id):
-            study.request_stop(self._id)
+    def _forward_signal(self, search: Search) -> None:
+        if self._received_signal and not search.stop_requested(self._id):
+            search.request_stop(self._id)
 
-    def _say(self, words: str) -> None:
-        self._console.print(words, markup=False, highlight=False, soft_wrap=True)
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _front(study: Study) -> list[int]:
-    if len(study.settings.directions) == 1:
+def _front(search: Search) -> list[int]:
+    """The numbers of the trials on the Pareto front; none with a single objective."""
+    if len(search.settings.directions) == 1:
         return []
-    return [trial.number for trial in study.optuna.best_trials if trial.state == TrialState.COMPLETE]
+    return [trial.number for trial in search.optuna_study.best_trials if trial.state == TrialState.COMPLETE]
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -258,13 +288,10 @@ def _remove_if_empty(folder: Path) -> None:
             path.rmdir()
 
 
-def _conclusion(view: StudyView, folder: Path) -> str:
-    return f"{view.name}: {summary(view)} | {where(folder)}"
-
-
-def _with_address(override: str, place: Place) -> str:
+def _with_address(override: str, address: StorageAddress) -> str:
+    """An override without passwords; that of the storage's address as the address without its password."""
     key, equals, _ = override.partition("=")
-    return f"{key}={place.address}" if equals and key == "hydra.sweeper.storage" else without_passwords(override)
+    return f"{key}={address.text}" if equals and key == "hydra.sweeper.storage" else without_passwords(override)
 
 
 def _signal_of(leaving: BaseException) -> int:
@@ -272,8 +299,8 @@ def _signal_of(leaving: BaseException) -> int:
     return code - 128 if isinstance(code, int) and code > 128 else int(signal.SIGINT)
 
 
-def _innermost(error: BaseException) -> str:
-    """What a database's own client says."""
+def _root_cause(error: BaseException) -> str:
+    """The message of the innermost exception, which is that of the database's client."""
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error)

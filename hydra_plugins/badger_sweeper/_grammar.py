@@ -1,10 +1,10 @@
-"""Search spaces as they are typed: the grammar of Hydra's Optuna sweeper, and what it leaves out."""
+"""Parses search spaces: the grammar of Hydra's Optuna sweeper, with the cases that it leaves out."""
 
 from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, cast
@@ -19,18 +19,18 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.search.space import Space
 
-SEEDS = ("seeds", "training.iterations")
-"""Keys of badger_sweeps that must be the same in every trial, or trials could not be compared."""
+NOT_SEARCHABLE = ("seeds", "training.iterations")
+"""Keys of badger_sweeps that must be the same in every trial: trials that differ in them cannot be compared."""
 
 
 @dataclass(frozen=True)
-class Typed:
-    """The parameters of a sweep.
+class SearchParameters:
+    """The parameters of a search, as its configuration and its command line give them.
 
     Attributes:
-        space: what is searched.
-        order: all keys, searched and fixed, in the order in which a job is given them.
-        fixed: the others' values, as text.
+        space: the searched parameters.
+        order: all keys, searched and fixed, in the order of a job's overrides.
+        fixed: the values of the fixed parameters, as text.
         deleted: overrides such as ``~key``, which come last.
     """
 
@@ -40,25 +40,25 @@ class Typed:
     deleted: tuple[str, ...] = ()
 
     def overrides(self, params: Mapping[str, Any]) -> list[str]:
-        """The overrides of one trial's job; parameters that were not declared (`custom_search_space`) come last."""
-        values = {**{name: _text(value) for name, value in params.items()}, **self.fixed}
+        """The overrides of one trial's job; parameters that are not declared (`custom_search_space`) come last."""
+        values = {**{name: _override_text(value) for name, value in params.items()}, **self.fixed}
         order = [*self.order, *(name for name in params if name not in self.order)]
         return [*(f"{name}={values[name]}" for name in order if name in values), *self.deleted]
 
 
-def typed(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Typed:
-    """What `hydra.sweeper` and the command line search; the command line wins.
+def parse_parameters(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> SearchParameters:
+    """Parse the parameters in `hydra.sweeper` and on the command line, which has precedence.
 
     Raises:
-        UsageError: a distribution makes no sense.
+        UsageError: a parameter has no valid distribution, or must not be searched.
     """
-    started = GlobalHydra.instance().is_initialized()  # it knows the groups that glob(...) is about
-    parser = OverridesParser.create(GlobalHydra.instance().config_loader() if started else None)
+    initialized = GlobalHydra.instance().is_initialized()  # its loader knows the choices that glob(...) stands for
+    parser = OverridesParser.create(GlobalHydra.instance().config_loader() if initialized else None)
     overrides: dict[str, Override | BaseDistribution] = {}
     declared = sweeper.get("params")
     if declared is not None and sweeper.get("search_space") is not None:
-        words = "Both hydra.sweeper.params and hydra.sweeper.search_space are configured"
-        warnings.warn(f"{words}; params are searched.", stacklevel=2)
+        both = "Both hydra.sweeper.params and hydra.sweeper.search_space are configured"
+        warnings.warn(f"{both}; params are searched.", stacklevel=2)
     if declared is None:
         for name, node in (sweeper.get("search_space") or {}).items():
             overrides[name] = _from_config(f"hydra.sweeper.search_space.{name}", node)
@@ -67,18 +67,20 @@ def typed(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Typed:
             overrides[name] = _from_config(f"hydra.sweeper.params.{name}", value)
             continue
         try:
-            overrides[name] = parser.parse_override(f"{name}={value if isinstance(value, str) else _text(value)}")
+            overrides[name] = parser.parse_override(
+                f"{name}={value if isinstance(value, str) else _override_text(value)}"
+            )
         except HydraException as error:
             rule = "must be choice(...), range(...), interval(...) or a value"
             raise UsageError(f"`hydra.sweeper.params.{name}` {rule}; found {value!r}.") from error
     for override in parser.parse_overrides(list(arguments)):
         key = override.get_key_element()
-        for name in [own for own in overrides if own != key and _bare(own) == _bare(key)]:
+        for name in [name for name in overrides if name != key and _without_prefix(name) == _without_prefix(key)]:
             del overrides[name]  # +key in params is the same parameter as key on the command line
         overrides[key] = override
     distributions: dict[str, BaseDistribution] = {}
     fixed: dict[str, str] = {}
-    known: dict[str, str] = {}
+    fixed_values: dict[str, str] = {}
     deleted: list[str] = []
     for name, given in overrides.items():
         if isinstance(given, BaseDistribution):
@@ -89,114 +91,14 @@ def typed(sweeper: Mapping[str, Any], arguments: Sequence[str]) -> Typed:
             distributions[name] = _from_override(name, given)
         else:
             fixed[name] = given.get_value_element_as_str()
-            known[name] = str(_choice(given.value()))
+            fixed_values[name] = str(plain_choice(given.value()))
     for name in distributions:
-        if _bare(name) in SEEDS:
+        if _without_prefix(name) in NOT_SEARCHABLE:
             found = getattr(overrides[name], "input_line", None) or overrides[name]
-            raise UsageError(f"`{_bare(name)}` must be the same in every trial of a search; found {found}.")
+            raise UsageError(f"`{_without_prefix(name)}` must be the same in every trial of a search; found {found}.")
     order = tuple(name for name in overrides if name in distributions or name in fixed)
-    space = Space(distributions, known, _conditions(sweeper.get("when") or {}))
-    return Typed(space, order, fixed, tuple(deleted))
-
-
-Compose = Callable[[list[str]], DictConfig]
-"""Gives the configuration of a job with these overrides, with Hydra's part."""
-
-
-def warm_starts(parameters: Typed, config: DictConfig, compose: Compose) -> list[dict[str, Any]]:
-    """The points of `hydra.sweeper.warm_start`: the values each names, and for the others those they then have.
-
-    Raises:
-        UsageError: a point names what is not searched, or lies outside of the space.
-    """
-    key, distributions = "hydra.sweeper.warm_start", parameters.space.distributions
-    points = []
-    listed = config.hydra.sweeper.warm_start or []
-    if not OmegaConf.is_list(listed) and listed != []:
-        raise UsageError(f"`{key}` must be a list of mappings; found {listed!r}.")
-    for given in listed:
-        if not isinstance(given, DictConfig):
-            raise UsageError(f"`{key}` must be a list of mappings; found {given!r} in it.")
-        named = {str(name): value for name, value in given.items()}
-        unknown = [name for name in named if name not in distributions]
-        if unknown:
-            raise UsageError(f"`{key}` must name searched parameters; found {unknown[0]!r}.")
-        job = compose(parameters.overrides(named)) if named else config
-        own = {name: _choice(named.get(name, _own_value(name, job))) for name in distributions}
-        point = parameters.space.check(own, key)
-        if point not in points:
-            points.append(point)
-    return points
-
-
-def representatives(config: DictConfig, compose: Compose) -> Iterator[list[str]]:
-    """The overrides of jobs that show what a search may meet: its first points, and each value of each choice.
-
-    A range is shown by its ends. What goes wrong only in a combination is that trial's failure.
-    """
-    parameters = typed(config.hydra.sweeper, list(config.hydra.overrides.task))
-    space = parameters.space
-    points = warm_starts(parameters, config, compose)
-    ends = {name: _ends(distribution) for name, distribution in space.distributions.items()}
-    points = points or [{name: own[0] for name, own in ends.items()}]
-    for name, own in ends.items():
-        points += [{**{key: values[0] for key, values in ends.items()}, **points[0], name: value} for value in own]
-    shown: list[list[str]] = []
-    for point in points:
-        chosen: dict[str, Any] = {}
-        for name in space.distributions:
-            if space.applies(name, chosen):
-                chosen[name] = point.get(name, ends[name][0])
-        overrides = parameters.overrides(chosen)
-        if overrides not in shown:
-            shown.append(overrides)
-            yield overrides
-
-
-def covering(config: DictConfig, compose: Compose) -> Iterator[list[str]]:
-    """The overrides of a few jobs in which everything that `representatives` shows comes at least once.
-
-    Where they all can be built, so can each value alone; where one cannot, a combination may be to blame.
-    """
-    parameters = typed(config.hydra.sweeper, list(config.hydra.overrides.task))
-    space = parameters.space
-    yield from map(parameters.overrides, warm_starts(parameters, config, compose)[:1])
-    left = {name: _ends(distribution) for name, distribution in space.distributions.items()}
-    progress = True
-    while progress:
-        chosen: dict[str, Any] = {}
-        for name, distribution in space.distributions.items():
-            if space.applies(name, chosen):
-                waiting = [values for own, (other, values) in space.conditions.items() if other == name and left[own]]
-                useful = [value for value in _ends(distribution) if any(str(value) in values for values in waiting)]
-                chosen[name] = [*left[name], *useful, *_ends(distribution)][0]
-        progress = any(value in left[name] for name, value in chosen.items())
-        left = {name: [own for own in values if own != chosen.get(name)] for name, values in left.items()}
-        if progress:
-            yield parameters.overrides(chosen)
-
-
-def some_point(space: Space) -> dict[str, Any]:
-    """A point of the space: everywhere the first value."""
-    chosen: dict[str, Any] = {}
-    for name, distribution in space.distributions.items():
-        if space.applies(name, chosen):
-            chosen[name] = _ends(distribution)[0]
-    return chosen
-
-
-def _ends(distribution: BaseDistribution) -> list[Any]:
-    if isinstance(distribution, CategoricalDistribution):
-        return list(distribution.choices)
-    assert isinstance(distribution, IntDistribution | FloatDistribution)
-    return [distribution.low, distribution.high]
-
-
-def _own_value(name: str, config: DictConfig) -> Any:
-    """What a key has in the configuration: the choice of a group, or a value."""
-    key = name.lstrip("+")
-    choices = config.hydra.runtime.choices
-    return choices[key] if key in choices else OmegaConf.select(config, key)
+    space = Space(distributions, fixed_values, _conditions(sweeper.get("when") or {}))
+    return SearchParameters(space, order, fixed, tuple(deleted))
 
 
 def _conditions(when: Mapping[str, Any]) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -204,7 +106,7 @@ def _conditions(when: Mapping[str, Any]) -> dict[str, tuple[str, tuple[str, ...]
     for name, condition in when.items():
         try:
             override = OverridesParser.create().parse_override(str(condition))
-            values = _values(override) if override.is_choice_sweep() else [_choice(override.value())]
+            values = _values(override) if override.is_choice_sweep() else [plain_choice(override.value())]
         except HydraException:
             values = []
         if not values or "" in values:
@@ -225,7 +127,7 @@ def _from_override(name: str, override: Override) -> BaseDistribution:
             assert start is not None
             assert stop is not None
             _check_finite(start, stop)
-            if any(isinstance(own, float) for own in (start, stop, step)):
+            if any(isinstance(number, float) for number in (start, stop, step)):
                 return FloatDistribution(float(start), float(stop), step=float(step))
             return IntDistribution(int(start), int(stop), step=int(step))
         if isinstance(value, IntervalSweep):
@@ -243,33 +145,33 @@ def _from_override(name: str, override: Override) -> BaseDistribution:
 
 
 def _values(override: Override) -> list[Any]:
-    """The values of a sweep; one that is shuffled has the same order at every start, or it would be another space."""
+    """The values of a choice or range; a shuffled one has the same order at every start, since the order defines it."""
     sweep = override.value()
     shuffled = isinstance(sweep, ChoiceSweep | RangeSweep) and sweep.shuffle
     if shuffled:
         override = replace(override, _value=replace(cast(ChoiceSweep | RangeSweep, sweep), shuffle=False))
-    values = [_choice(own) for own in override.sweep_iterator(transformer=Override._convert_value)]
+    values = [plain_choice(value) for value in override.sweep_iterator(transformer=Override._convert_value)]
     return random.Random(0).sample(values, len(values)) if shuffled else values
 
 
-def _choice(value: Any) -> Any:
-    """A choice as Optuna keeps it: a plain value, or the text from which Hydra reads exactly this one."""
+def plain_choice(value: Any) -> Any:
+    """A choice as Optuna stores it: a plain value, or the text that Hydra parses as exactly this value."""
     value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-    if value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and _read(value) == value):
+    if value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and _parsed(value) == value):
         return value
     return Override._get_value_element_as_str(_quoted(value))
 
 
 def _quoted(value: Any) -> Any:
     if isinstance(value, str):
-        return value if value.isidentifier() and _read(value) == value else QuotedString(value, Quote.single)
+        return value if value.isidentifier() and _parsed(value) == value else QuotedString(value, Quote.single)
     if isinstance(value, list):
-        return [_quoted(own) for own in value]
-    return {key: _quoted(own) for key, own in value.items()} if isinstance(value, dict) else value
+        return [_quoted(element) for element in value]
+    return {key: _quoted(element) for key, element in value.items()} if isinstance(value, dict) else value
 
 
-def _read(text: str) -> Any:
-    """What Hydra reads from a text that stands for one value; `Ellipsis` from any other."""
+def _parsed(text: str) -> Any:
+    """The value that Hydra parses from a text; `Ellipsis` where the text is no single value."""
     try:
         override = OverridesParser.create().parse_override(f"key={text}")
     except HydraException:
@@ -278,7 +180,7 @@ def _read(text: str) -> Any:
 
 
 def _from_config(key: str, node: Any) -> BaseDistribution:
-    """Optuna's words: ``{type: float, low: 1, high: 10, log: true}``, ``{type: categorical, choices: [1, 2]}``."""
+    """A distribution from ``{type: float, low: 1, high: 10, log: true}``, ``{type: categorical, choices: [1, 2]}``."""
     given = OmegaConf.to_container(node) if OmegaConf.is_config(node) else node
     if not isinstance(given, dict):
         raise UsageError(f"`{key}` must be {{type: ..., ...}}; found {given!r}.")
@@ -286,20 +188,20 @@ def _from_config(key: str, node: Any) -> BaseDistribution:
     log = bool(given.get("log"))
     try:
         if kind == "categorical":
-            return CategoricalDistribution([_choice(own) for own in given["choices"]])
+            return CategoricalDistribution([plain_choice(choice) for choice in given["choices"]])
         if kind in ("int", "float"):
             _check_finite(float(cast(float, low)), float(cast(float, high)))
         if kind == "int":
             return IntDistribution(int(cast(int, low)), int(cast(int, high)), log=log, step=int(step or 1))
         if kind == "float":
-            exact = None if step is None or log else float(step)
-            return FloatDistribution(float(cast(float, low)), float(cast(float, high)), log=log, step=exact)
+            size = None if step is None or log else float(step)
+            return FloatDistribution(float(cast(float, low)), float(cast(float, high)), log=log, step=size)
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(f"`{key}` must be a distribution; found {_reason(error)}.") from error
     raise UsageError(f"`{key}.type` must be int, float or categorical; found {kind!r}.")
 
 
-def _bare(name: str) -> str:
+def _without_prefix(name: str) -> str:
     return name.lstrip("+~")
 
 
@@ -312,12 +214,12 @@ def _reason(error: Exception) -> str:
     return str(error).rstrip(".")
 
 
-def _text(value: Any) -> str:
-    """A value as an override has it; text that Hydra reads as one value stays."""
+def _override_text(value: Any) -> str:
+    """A value as text for an override; a string that Hydra parses as one value stays as it is."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str) and _read(value) is not ...:
+    if isinstance(value, str) and _parsed(value) is not ...:
         return value
-    return str(_choice(value))
+    return str(plain_choice(value))

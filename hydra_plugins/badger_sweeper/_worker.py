@@ -1,6 +1,6 @@
-"""A worker: it claims trials of a study and runs each as a Hydra job, until there is nothing left to do.
+"""A worker claims trials of a search and runs each as a Hydra job, until no trial is left.
 
-Hydra's launchers start workers as they start any job, so that a sweep goes wherever a launcher goes.
+Hydra's launchers start workers as they start any job, so a search runs wherever a launcher can start jobs.
 """
 
 from __future__ import annotations
@@ -22,28 +22,31 @@ from omegaconf import DictConfig, open_dict, read_write
 from badger_sweeps.runs.interruption import Interruption
 from badger_sweeps.runs.lock import InUse
 from badger_sweeps.runs.run import Interrupted
-from badger_sweeps.search.pruning import pruning
+from badger_sweeps.search.leases import Claim, LeaseLost
+from badger_sweeps.search.pruning import Pruning, build_pruning
 from badger_sweeps.search.racing import Race
+from badger_sweeps.search.search import Search
 from badger_sweeps.search.storage import StorageLost
-from badger_sweeps.search.study import Claim, LeaseLost, Study
-from badger_sweeps.search.trial import Trial, at_work
-from badger_sweeps.search.trial_outcome import Outcome, State
-from hydra_plugins.badger_sweeper._search import Search
+from badger_sweeps.search.trial import Trial, sending_heartbeats
+from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
+from hydra_plugins.badger_sweeper._specification import SearchSpecification
 
 ERROR = "error.txt"
 """The traceback of a failed trial, in its folder."""
 WORKERS = ".workers"
-"""Where the workers' own jobs live, below the study's folder; empty unless the application logs to files."""
+"""The folder of the workers' own jobs in the search's folder; empty unless the application logs to files."""
 
 
 @dataclass(frozen=True)
-class Shift:
-    """What a worker has done. It comes back with this also when a signal ends its work: a worker that left with an
-    exception would have launchers end the others at once, before they have saved theirs.
+class WorkerResult:
+    """The result of a worker's job.
+
+    A worker that a signal stops returns its result, too. If it raised an exception instead, launchers would end the
+    other workers at once, before these have saved their trials.
 
     Attributes:
-        returns: the finished trials' numbers and what their jobs returned.
-        signal: what ended it; 0 if nothing was left to do.
+        returns: number and job of each trial that the worker ended.
+        signal: the signal that stopped the worker; 0 if no trial was left.
     """
 
     returns: Sequence[tuple[int, JobReturn]]
@@ -55,45 +58,52 @@ class Worker:
     """The task function that launchers are given.
 
     Args:
-        search: what it works on.
+        specification: of the search.
         task: the application's own task function.
         hydra_context: Hydra's.
         config: of the multirun.
     """
 
-    search: Search
+    specification: SearchSpecification
     task: TaskFunction
     hydra_context: HydraContext
     config: DictConfig
     returns: list[tuple[int, JobReturn]] = field(default_factory=list)
 
-    def __call__(self, _: Any) -> Shift:
-        """Work until nothing is left, or a signal comes: then the trial at hand is saved and put back."""
-        study = self.search.study(self.config)
+    def __call__(self, _: Any) -> WorkerResult:
+        """Work until no trial is left or a signal comes; after a signal the current trial is saved and re-queued."""
+        search = self.specification.open(self.config)
         self.returns = []
         with Signals() as signals:
-            while not signals.came and not study.asked_to_stop(self.search.controller):
-                claim = study.claim()
+            while not signals.received and not search.stop_requested(self.specification.controller):
+                claim = search.claim()
                 if claim is None:
                     break
                 try:
-                    self._work(study, claim, signals)
+                    self._work(search, claim, signals)
                 except LeaseLost:
                     continue
                 except (KeyboardInterrupt, _Signalled):
-                    study.put_back(claim)
+                    search.requeue(claim)
                     break
-                except InUse:  # its process was thought dead and is not quite
-                    study.put_back(claim)
+                except InUse:  # another process still has the trial's folder, although it seemed dead
+                    search.requeue(claim)
                     break
                 except BaseException:
-                    study.put_back(claim, died=True)
+                    search.requeue(claim, died=True)
                     raise
-        return Shift(self.returns, signals.came)
+        return WorkerResult(self.returns, signals.received)
 
-    def _work(self, study: Study, claim: Claim, signals: Signals) -> None:
-        trial = Trial(study, claim, self._pruning(), Race(**self.search.race) if self.search.race else None)
-        with at_work(trial, lambda: study.asked_to_stop(self.search.controller), signals.stop):
+    def _work(self, search: Search, claim: Claim, signals: Signals) -> None:
+        """Run a claimed trial and tell its outcome.
+
+        Raises:
+            KeyboardInterrupt, _Signalled: a signal came; the trial is to be re-queued.
+            LeaseLost, InUse, StorageLost: as the task returned them (`commands.app`).
+        """
+        race = Race(**self.specification.race) if self.specification.race else None
+        trial = Trial(search, claim, self._pruning(), race)
+        with sending_heartbeats(trial, lambda: search.stop_requested(self.specification.controller), signals.stop):
             try:
                 with signals.during_task():
                     job = self._run(claim)
@@ -104,25 +114,26 @@ class Worker:
             raise _Signalled
         if isinstance(answer, LeaseLost | InUse | StorageLost):
             raise answer
-        study.tell(claim, self._outcome(trial, job))
+        search.tell(claim, self._outcome(trial, job))
         self.returns.append((claim.number, job))
 
-    def _pruning(self) -> Any:
-        return pruning(instantiate(dict(self.search.pruner), _convert_="all") if self.search.pruner else None)
+    def _pruning(self) -> Pruning | None:
+        configured = self.specification.pruner
+        return build_pruning(instantiate(dict(configured), _convert_="all") if configured else None)
 
     def _run(self, claim: Claim) -> JobReturn:
-        """One trial as a Hydra job, in the folder of its number."""
-        overrides = [*self.search.parameters.overrides(claim.params), *self.search.further]
+        """Run a trial as a Hydra job, in the folder of its number."""
+        overrides = [*self.specification.parameters.overrides(claim.params), *self.specification.overrides]
         try:
             config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
-        except Exception as error:  # a combination that cannot be composed is this trial's failure
+        except Exception as error:  # a trial whose configuration cannot be composed has failed
             return _failed(error)
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.job.id = config.hydra.job.num = claim.number
-            config.hydra.sweep.dir = str(self.search.folder)
+            config.hydra.sweep.dir = str(self.specification.folder)
             config.hydra.sweep.subdir = str(claim.number)
-            if "storage" in config.hydra.sweeper:  # an address as it was typed may hold a password
-                config.hydra.sweeper.storage = self.search.place.address
+            if "storage" in config.hydra.sweeper:  # the address as it was typed may contain a password
+                config.hydra.sweeper.storage = self.specification.address.text
         return run_job(
             hydra_context=self.hydra_context,
             task_function=self.task,
@@ -131,60 +142,59 @@ class Worker:
             job_subdir_key="hydra.sweep.subdir",
         )
 
-    def _outcome(self, trial: Trial, job: JobReturn) -> Outcome:
+    def _outcome(self, trial: Trial, job: JobReturn) -> TrialOutcome:
         answer = job._return_value
         if job.status != JobStatus.COMPLETED:
-            words = "".join(traceback.format_exception(answer))
             trial.claim.folder.mkdir(parents=True, exist_ok=True)
-            (trial.claim.folder / ERROR).write_text(words)
-            return Outcome(State.FAILED, reason=_one_line(answer))
-        (trial.claim.folder / ERROR).unlink(missing_ok=True)  # of an earlier try
-        values, complaint = _values(answer, len(self.search.settings.directions))
-        if complaint:
-            return Outcome(State.FAILED, reason=complaint, details=trial.details)
+            (trial.claim.folder / ERROR).write_text("".join(traceback.format_exception(answer)))
+            return TrialOutcome(TrialStatus.FAILED, reason=_one_line(answer))
+        (trial.claim.folder / ERROR).unlink(missing_ok=True)  # of an earlier start
+        values, error = _values(answer, len(self.specification.settings.directions))
+        if error:
+            return TrialOutcome(TrialStatus.FAILED, reason=error, details=trial.details)
         if any(math.isnan(value) for value in values):
-            return Outcome(State.DIVERGED, None, "its value is NaN", trial.details)
-        missing = sorted(self.search.constraints.keys() - trial.quantities.keys())
-        if missing and trial.state != State.PRUNED:
+            return TrialOutcome(TrialStatus.DIVERGED, None, "its value is NaN", trial.details)
+        missing = sorted(self.specification.constraints.keys() - trial.quantities.keys())
+        if missing and trial.status != TrialStatus.PRUNED:
             known = ", ".join(trial.quantities) or "none"
             reason = f"`hydra.sweeper.constraints` must name quantities of the task ({known}); found {missing[0]!r}"
-            return Outcome(State.FAILED, reason=reason, details=trial.details)
+            return TrialOutcome(TrialStatus.FAILED, reason=reason, details=trial.details)
         violated = {
-            name: trial.quantities[name] - most
-            for name, most in self.search.constraints.items()
+            name: trial.quantities[name] - maximum
+            for name, maximum in self.specification.constraints.items()
             if name in trial.quantities
         }
-        return Outcome(trial.state, values, trial.reason, trial.details, violated)
+        return TrialOutcome(trial.status, values, trial.reason, trial.details, violated)
 
 
 class _Signalled(Exception):
-    """A signal stopped the task in good order."""
+    """A signal stopped the task, which has saved its trial."""
 
 
 class Signals:
-    """SIGINT and SIGTERM while a worker works.
+    """Handles SIGINT and SIGTERM while a worker works.
 
-    The first one stops the task at hand: with `KeyboardInterrupt`, unless the task handles signals itself. Between
-    tasks it is noted. The second one ends the process at once, whatever it does: the next start recovers what it had
+    The first signal stops the current task: with `KeyboardInterrupt`, unless the task handles signals itself. Between
+    two tasks it is recorded. The second signal ends the process at once: the next start re-queues the trial that it had
     claimed.
 
     Attributes:
-        came: the number of the first signal; 0 before one came.
+        received: the number of the first signal; 0 before one came.
     """
 
     def __init__(self) -> None:
-        self._noted = 0
-        self._here = 0
+        self._tasks_before = 0
+        self._handled = 0
         self._in_task = False
         self._previous: dict[int, Any] = {}
-        self.came = 0
+        self.received = 0
 
     def __enter__(self) -> Signals:
-        self._noted = Interruption.noted
+        self._tasks_before = Interruption.noted
         for number in Interruption.SIGNALS:
             try:
                 self._previous[number] = signal.signal(number, self._handle)
-            except ValueError:  # not in the main thread, where launchers may put jobs
+            except ValueError:  # launchers may run jobs outside the main thread, where no handler can be set
                 break
         return self
 
@@ -194,31 +204,34 @@ class Signals:
 
     @contextmanager
     def during_task(self) -> Iterator[None]:
-        """Within this context a task runs that may be interrupted."""
-        if self.came:
+        """Within this context a task runs, which a signal interrupts."""
+        if self.received:
             raise KeyboardInterrupt
         self._in_task = True
         try:
             yield
         finally:
             self._in_task = False
-            if not self.came and Interruption.noted > self._noted:
-                self.came = Interruption.latest
+            if not self.received and self._task_handled_one():
+                self.received = Interruption.latest
 
     def stop(self) -> None:
-        """Do as if SIGTERM had come, unless a signal has: Ctrl-C in a terminal reaches workers and controller alike."""
-        if not self._came_before():
+        """Send SIGTERM to this process, unless a signal came: Ctrl-C in a terminal reaches workers and controller."""
+        if not self._one_came():
             os.kill(os.getpid(), signal.SIGTERM)
 
-    def _came_before(self) -> bool:
-        return self._here > 0 or Interruption.noted > self._noted
+    def _one_came(self) -> bool:
+        return self._handled > 0 or self._task_handled_one()
+
+    def _task_handled_one(self) -> bool:
+        return Interruption.noted > self._tasks_before
 
     def _handle(self, number: int, frame: Any) -> None:
-        if self._came_before():
+        if self._one_came():
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        self._here += 1
-        self.came = number
+        self._handled += 1
+        self.received = number
         if self._in_task:
             raise KeyboardInterrupt
 
@@ -230,7 +243,7 @@ def _failed(error: BaseException) -> JobReturn:
 
 
 def _values(answer: Any, count: int) -> tuple[tuple[float, ...], str]:
-    """A task's return value as numbers, one for each objective; or what is wrong with it."""
+    """A task's return value as numbers, one for each objective; and an error, empty if the value is valid."""
     try:
         values = (float(answer),) if count == 1 and not isinstance(answer, list | tuple) else tuple(map(float, answer))
     except (TypeError, ValueError):
@@ -242,10 +255,10 @@ def _values(answer: Any, count: int) -> tuple[tuple[float, ...], str]:
 
 
 def _one_line(error: BaseException) -> str:
-    words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def worker_overrides(number: int) -> list[str]:
-    """Overrides of a worker's own job, which leaves no configuration behind and stays where it is."""
+    """Overrides of a worker's own job, which writes no configuration and keeps its working directory."""
     return ["hydra.output_subdir=null", "hydra.job.chdir=false", f"hydra.sweep.subdir={WORKERS}/{number}"]

@@ -13,8 +13,8 @@ from hydra.errors import HydraException
 class ArmsSweeper(BasicSweeper):
     """Runs every arm, one after another: its overrides, then those of the command line.
 
-    A run's folder is named for its arm. Values that are swept on the command line multiply the arms and follow in the
-    name.
+    The folder of a run has the name of its arm. Each arm runs once for every combination of the values that are swept
+    on the command line; the swept values follow in the folder's name.
     """
 
     def __init__(
@@ -24,13 +24,13 @@ class ArmsSweeper(BasicSweeper):
         self._arms = arms
 
     def split_arguments(self, overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:  # type: ignore[override]
-        """What Hydra's sweeper takes as one product of all values is here a product for each arm."""
-        whole = jobs(self._arms, overrides)
-        return [whole] if max_batch_size is None else list(self.split_overrides_to_chunks(whole, max_batch_size))
+        """All combinations of the swept values, for each arm; Hydra's own sweeper has no arms."""
+        listed = jobs(self._arms, overrides)
+        return [listed] if max_batch_size is None else list(self.split_overrides_to_chunks(listed, max_batch_size))
 
 
 def jobs(arms: Mapping[str, Any], overrides: Sequence[Override]) -> list[list[str]]:
-    """The overrides of every job: arms one after another, each with all combinations of what is swept.
+    """The overrides of every job: arm after arm, each with all combinations of the swept values.
 
     Raises:
         HydraException: there are no arms, or a sweep has no list of values.
@@ -38,15 +38,15 @@ def jobs(arms: Mapping[str, Any], overrides: Sequence[Override]) -> list[list[st
     if not arms:
         raise HydraException("`hydra.sweeper.arms` must name at least one arm; found none.")
     swept = [override.get_key_element() for override in overrides if override.is_sweep_override()]
-    found = []
-    for name, own in arms.items():
+    listed = []
+    for name, arm in arms.items():
         for combination in BasicSweeper.split_arguments(list(overrides), None)[0]:
-            varied = [each for each in combination if each.split("=", 1)[0] in swept]
+            varied = [override for override in combination if override.split("=", 1)[0] in swept]
             folder = ",".join([name, *varied]).replace("/", "_")
-            found.append([*_listed(own), *combination, f"hydra.sweep.subdir='{folder}'"])
-    return found
+            listed.append([*_arm_overrides(arm), *combination, f"hydra.sweep.subdir='{folder}'"])
+    return listed
 
 
-def _listed(arm: Mapping[str, Any] | None) -> Iterator[str]:
+def _arm_overrides(arm: Mapping[str, Any] | None) -> Iterator[str]:
     for key, value in (arm or {}).items():
         yield f"{key}={'null' if value is None else value}"

@@ -1,4 +1,4 @@
-"""What can be set: ``hydra/sweeper=badger`` with its choices of samplers and pruners, and ``hydra/sweeper=arms``.
+"""The settings of ``hydra/sweeper=badger``, its samplers and pruners, and of ``hydra/sweeper=arms``.
 
 Hydra imports this file at every start: it must stay light.
 """
@@ -18,35 +18,35 @@ SWEEPER: dict[str, Any] = {
     # The search
     "params": None,  # parameter: choice(...), range(...), interval(...), tag(log, ...), or a fixed value
     "when": None,  # parameter: OTHER=VALUE,... under which alone it is searched
-    "search_space": None,  # the same as params, in Optuna's words: {type: float, low: 0, high: 1}
+    "search_space": None,  # the same as params, as Optuna's distributions: {type: float, low: 0, high: 1}
     "custom_search_space": None,  # dotted name of a function (config, trial) that suggests further parameters
     "direction": "minimize",  # or maximize, or a list for several objectives
-    "constraints": None,  # quantity: most, such as diverged: 0.25
-    "warm_start": None,  # points to try first; what a point leaves out is as in the configuration
+    "constraints": None,  # quantity: its maximum, such as diverged: 0.25
+    "warm_start": None,  # points to try first; the configuration gives the parameters that a point leaves out
     "n_trials": 20,  # the total, over all starts and all processes
-    # Where it is kept
+    # Its storage
     "study_name": None,  # null: the name of hydra.sweep.dir
     "storage": None,  # path of a journal file, sqlite:///PATH, postgresql://USER@HOST/DATABASE; null: study.journal
-    # Who works on it
-    "n_jobs": 2,  # workers that the launcher starts; basic works on one trial after another, whatever is said here
-    "max_retries": 3,  # how often a trial is begun again whose process died
-    "heartbeat": 10.0,  # seconds between signs of life
-    "patience": 120.0,  # seconds without one, after which a process on another machine is taken for dead
-    "max_failure_rate": 1.0,  # share of failed trials above which no further one is begun
-    "force": False,  # go on although the study was begun with another space, objective, seeds or budget
-    "may_differ": list(indifferent("search")),  # keys in which processes on one search may disagree
+    # Its workers
+    "n_jobs": 2,  # workers that the launcher starts; the launcher basic always has one
+    "max_retries": 3,  # how often a trial is started again after its process died
+    "heartbeat": 10.0,  # seconds between two heartbeats
+    "patience": 120.0,  # seconds without a heartbeat after which a process on another machine counts as dead
+    "max_failure_rate": 1.0,  # share of failed trials above which no new trial is started
+    "force": False,  # go on although the search was begun with another space, objective, seeds or budget
+    "may_differ": list(indifferent("search")),  # keys that do not decide a result: processes may disagree in them
     # badger_sweeps only
-    "racing": {  # begin trials on `start` seeds, add seeds while they may be the best; null: all seeds at once
-        "start": None,  # 6 are the fewest on which a trial can be ended at this confidence
-        "confidence": 0.95,  # of 100 trials as good as the best at most 2.5 are ended: (1 - confidence)/2
+    "racing": {  # start trials on `start` seeds, add seeds while they may be the best; null: all seeds at once
+        "start": None,  # at this confidence no trial can be ended on fewer than 6
+        "confidence": 0.95,  # at most (1 - confidence)/2 = 2.5 % of trials as good as the best are ended
     },
-    "confirm": None,  # overrides, such as [seeds=[8,9,10]], with which the best trial and the first are run once more
-    "tracking": "${oc.select:tracking,null}",  # who is told of the sweep
+    "confirm": None,  # overrides such as [seeds=[8,9,10]], with which the first and the best configuration run again
+    "tracking": "${oc.select:tracking,null}",  # the tracker that the search is logged to
 }
 
 ARMS: dict[str, Any] = {
     "_target_": "hydra_plugins.badger_sweeper.arms.ArmsSweeper",
-    "arms": {},  # name of a run: its overrides, as {key: value}; every arm is run with what the command line says
+    "arms": {},  # name of an arm: its overrides, as {key: value}; those of the command line follow
     "max_batch_size": None,  # as of Hydra's basic sweeper
     "params": None,
 }
@@ -91,7 +91,7 @@ PRUNERS: dict[str, dict[str, Any]] = {
 
 
 def register() -> None:
-    """Tell Hydra of all of it."""
+    """Register the settings in Hydra's config store."""
     store, provider = ConfigStore.instance(), "badger_sweeper"
     store.store(group="hydra/sweeper", name="badger", node=SWEEPER, provider=provider)
     store.store(group="hydra/sweeper", name="arms", node=ARMS, provider=provider)

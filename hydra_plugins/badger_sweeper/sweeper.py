@@ -1,4 +1,4 @@
-"""The plugin. Hydra imports this file at every start, so that what it needs is imported when a sweep begins."""
+"""The sweeper plugin. Hydra imports this file at every start, so it imports its parts only when a search begins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BadgerSweeper(Sweeper):
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
-        """Search until the study has its total; gives this process's jobs, `n_jobs` to a batch, in order."""
+        """Search until all trials have ended; returns the jobs of this process in order, `n_jobs` to a batch."""
         from hydra_plugins.badger_sweeper._controller import Controller
 
         assert self.config is not None

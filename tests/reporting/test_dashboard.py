@@ -25,8 +25,8 @@ from optuna.trial import TrialState
 
 from badger_sweeps.commands import dashboard
 from badger_sweeps.reporting.reading.search_storage import UnreadableError
-from badger_sweeps.search.storage import Place
-from tests.reporting.studies import FAST, SLOW, complete, open_trial, study
+from badger_sweeps.search.storage import StorageAddress
+from tests.reporting.recorded_searches import FAST, SLOW, complete, open_trial, record_search
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -37,7 +37,7 @@ def command(*words: object) -> list[str]:
 
 @contextmanager
 def serving(*words: object, cwd: Path = CHECKOUT) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """The process, the address of the study, and what it printed."""
+    """The process, the address of the search, and what it printed."""
     path = os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
         command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, start_new_session=True,
@@ -74,29 +74,29 @@ def asked(address: str, method: str = "GET", body: object = None) -> tuple[int, 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     trials = [complete(SLOW, 0.1), complete(FAST, 0.2), open_trial(TrialState.RUNNING, 0.3)]
-    return study(tmp_path / "my study", trials)
+    return record_search(tmp_path / "my study", trials)
 
 
-def test_it_shows_the_study_on_this_machine_alone_and_ctrl_c_ends_it(folder: Path) -> None:
+def test_it_shows_the_search_on_this_machine_alone_and_ctrl_c_ends_it(folder: Path) -> None:
     with serving(folder, "--port", 0) as (process, address, line):
         assert line.startswith("my study: http://127.0.0.1:")
         status, page = asked(address)
         assert status == 200
         assert b"<html" in page.lower()
-        status, told = asked(f"{base(address)}/api/studies")
-        assert [own["study_name"] for own in json.loads(told)["study_summaries"]] == ["my study"]
+        status, answer = asked(f"{base(address)}/api/studies")
+        assert [own["study_name"] for own in json.loads(answer)["study_summaries"]] == ["my study"]
         number = address.rsplit("/", 1)[-1]
-        _, told = asked(f"{base(address)}/api/studies/{number}")
-        assert [own["state"] for own in json.loads(told)["trials"]] == ["Complete", "Complete", "Running"]
+        _, answer = asked(f"{base(address)}/api/studies/{number}")
+        assert [own["state"] for own in json.loads(answer)["trials"]] == ["Complete", "Complete", "Running"]
         listening = [own for own in psutil.Process(process.pid).net_connections() if own.status == psutil.CONN_LISTEN]
         assert {own.laddr.ip for own in listening} == {"127.0.0.1"}
         process.send_signal(signal.SIGINT)
-        _, complaints = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
         assert process.returncode == 0
-        assert complaints == ""
+        assert errors == ""
 
 
-def test_nothing_that_it_is_asked_changes_the_study(folder: Path) -> None:
+def test_nothing_that_it_is_asked_changes_the_search(folder: Path) -> None:
     with serving(folder, "--port", 0) as (_, address, _line):
         before = (folder / "study.journal").read_bytes()
         api = f"{base(address)}/api"
@@ -108,28 +108,28 @@ def test_nothing_that_it_is_asked_changes_the_study(folder: Path) -> None:
             ("POST", f"{api}/studies", {"study_name": "other", "directions": ["minimize"]}),
         ]
         for method, where, body in asks:
-            status, told = asked(where, method, body)
+            status, answer = asked(where, method, body)
             assert status == 405
-            assert b"looking only" in told
+            assert b"read only" in answer
         for where in (api + "/studies", f"{api}/studies/{number}", f"{api}/studies/{number}/param_importances"):
             assert asked(where)[0] == 200
         assert (folder / "study.journal").read_bytes() == before
         assert not (folder / "study.journal.lock").exists()  # by which Optuna's own processes would be held up
 
 
-def test_it_takes_the_newest_study_below_runs(tmp_path: Path) -> None:
-    newer = study(tmp_path / "runs" / "a", [complete(SLOW, 0.1)])
-    older = study(tmp_path / "runs" / "deep" / "b", [complete(SLOW, 0.1)])
+def test_it_takes_the_newest_search_below_runs(tmp_path: Path) -> None:
+    newer = record_search(tmp_path / "runs" / "a", [complete(SLOW, 0.1)])
+    older = record_search(tmp_path / "runs" / "deep" / "b", [complete(SLOW, 0.1)])
     os.utime(older / "study.journal", (1, 1))
     with serving("--port", 0, cwd=tmp_path) as (_, _, line):
         assert line.startswith(f"{newer.name}: ")
 
 
 def test_a_database_is_shown_by_its_address(tmp_path: Path) -> None:
-    folder = study(tmp_path / "s", [complete(SLOW, 0.1)], storage=f"sqlite:///{tmp_path / 'other.db'}")
+    folder = record_search(tmp_path / "s", [complete(SLOW, 0.1)], storage=f"sqlite:///{tmp_path / 'other.db'}")
     with serving(folder, "--port", 0) as (_, address, _line):
-        _, told = asked(f"{base(address)}/api/studies")
-        assert [own["study_name"] for own in json.loads(told)["study_summaries"]] == ["s"]
+        _, answer = asked(f"{base(address)}/api/studies")
+        assert [own["study_name"] for own in json.loads(answer)["study_summaries"]] == ["s"]
 
 
 def test_it_says_how_to_look_at_what_wandb_kept(folder: Path) -> None:
@@ -137,20 +137,20 @@ def test_it_says_how_to_look_at_what_wandb_kept(folder: Path) -> None:
         kept = run / "wandb" / "offline-run-1"
         kept.mkdir(parents=True)
         (kept / "run-1.wandb").write_bytes(b"")
-    words = dashboard.weights_and_biases(folder)
+    words = dashboard.wandb_commands(folder)
     assert len(words) == 2
     quoted = re.search(r"wandb leet '(.+)'$", words[0])  # a path with a space in it
     assert quoted is not None
     assert Path(quoted[1]).resolve() == folder / "wandb"
-    assert dashboard.weights_and_biases(folder / "1") == []
+    assert dashboard.wandb_commands(folder / "1") == []
 
 
 @pytest.mark.parametrize("words", [["nowhere"], [], ["file"]])
-def test_no_study_is_one_line(tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_search_is_one_line(tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(UnreadableError) as error:
-        dashboard.source_of(Path(words[0]) if words else None)
+        dashboard.location_of(Path(words[0]) if words else None)
     assert "\n" not in str(error.value)
     assert "found" in str(error.value)
 
@@ -158,7 +158,7 @@ def test_no_study_is_one_line(tmp_path: Path, words: list[str], monkeypatch: pyt
 def test_a_port_that_is_taken_is_left_only_if_it_was_not_asked_for(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage = Place.of(None, folder).open()
+    storage = StorageAddress.parse(None, folder).open()
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -221,7 +221,7 @@ def test_a_search_goes_on_beside_it(tmp_path: Path) -> None:
     assert set(answers) == {200, 405}
     trials = []
     for folder in (alone, beside):
-        loaded = optuna.load_study(study_name="one", storage=Place.of(None, folder).open())
+        loaded = optuna.load_study(study_name="one", storage=StorageAddress.parse(None, folder).open())
         trials.append([(own.number, own.state, own.params, own.value) for own in loaded.trials])
     assert trials[0] == trials[1]
     assert {state for _, state, _, _ in trials[1]} == {TrialState.COMPLETE}

@@ -10,23 +10,23 @@ import pytest
 from optuna.trial import TrialState
 
 from badger_sweeps.reporting.formatting import search_tables
-from badger_sweeps.reporting.formatting.confirmation import verdict
+from badger_sweeps.reporting.formatting.confirmation import confirmation_report
 from badger_sweeps.reporting.page.panels import search
-from badger_sweeps.reporting.reading.search import Sweep
-from tests.reporting.studies import SPACE, complete, failed, finished, pruned, study, swept
+from badger_sweeps.reporting.reading.search import RecordedSearch
+from tests.reporting.recorded_searches import SPACE, complete, failed, finished, pruned, read_search, record_search
 
 
-def many(folder: Path) -> Sweep:
+def many(folder: Path) -> RecordedSearch:
     rng = np.random.default_rng(0)
     trials = [complete([float(value)] * 2, 0.1) for value in rng.permutation(40) + 100]
     trials += [pruned(int(iterations), 0.2) for iterations in rng.integers(10, 290, 80)]
-    return swept(study(folder, [trials[place] for place in rng.permutation(len(trials))]))
+    return read_search(record_search(folder, [trials[place] for place in rng.permutation(len(trials))]))
 
 
 # The pictures.
 
 
-def picture(found: Sweep, name: str) -> search.Picture:
+def picture(found: RecordedSearch, name: str) -> search.Picture:
     return next(own for own in search.draw(found) if own.name == name)
 
 
@@ -38,7 +38,7 @@ def test_the_history_shows_complete_trials_and_the_best_so_far(tmp_path: Path) -
     found = many(tmp_path / "s")
     (figure,) = picture(found, "history").figures
     points, best = trace(figure, "trial"), trace(figure, "best so far")
-    known = {trial.number: trial.values[0] for trial in found.view.complete if trial.values}
+    known = {trial.number: trial.values[0] for trial in found.snapshot.complete if trial.values}
     assert dict(zip(points.x, points.y, strict=True)) == known
     so_far = np.minimum.accumulate([known.get(number, np.inf) for number in best.x])
     assert list(best.y) == list(so_far)
@@ -50,7 +50,7 @@ def test_parallel_coordinates_hold_every_complete_trial_and_bring_the_best_tenth
     kinds = rng.choice(list(SPACE["kind"].choices), 30)
     trials = [complete([float(value)], lr, str(kind)) for value, lr, kind in zip(
         rng.permutation(30) + 100, rng.uniform(0.01, 0.9, 30), kinds, strict=True)]  # fmt: skip
-    shown = picture(swept(study(tmp_path / "s", [*trials, pruned(10, 0.9)])), "parallel")
+    shown = picture(read_search(record_search(tmp_path / "s", [*trials, pruned(10, 0.9)])), "parallel")
     (figure,) = shown.figures
     assert len(figure.data) == 30
     assert [line.line.color == search.BEST for line in figure.data] == [False] * 27 + [True] * 3
@@ -59,7 +59,7 @@ def test_parallel_coordinates_hold_every_complete_trial_and_bring_the_best_tenth
     assert list(figure.layout.xaxis.ticktext) == ["iterations to escape", "kind", "lr"]
     assert "&lt;b&gt;tcnn&lt;/b&gt;" in {mark.text for mark in figure.layout.annotations}
     assert "Orange: the best tenth of 30" in shown.caption
-    alone = picture(swept(study(tmp_path / "t", trials[:1])), "parallel")
+    alone = picture(read_search(record_search(tmp_path / "t", trials[:1])), "parallel")
     assert alone.figures == []
 
 
@@ -67,7 +67,7 @@ def test_slices_show_every_complete_trial_under_its_value_and_mark_the_best(tmp_
     trials = [
         complete([100.0 + place], lr, kind) for place, (lr, kind) in enumerate([(0.1, "gru"), (0.5, "<b>tcnn</b>")])
     ]
-    (figure,) = picture(swept(study(tmp_path / "s", [*trials, pruned(10, 0.9)])), "slice").figures
+    (figure,) = picture(read_search(record_search(tmp_path / "s", [*trials, pruned(10, 0.9)])), "slice").figures
     shown = [(list(own.x), list(own.y)) for own in figure.data]
     assert ([0.1, 0.5], [100.0, 101.0]) in shown
     stars = [(own.x, own.y) for own in figure.data if own.marker.symbol == "star"]
@@ -87,9 +87,9 @@ def test_slices_show_every_complete_trial_under_its_value_and_mark_the_best(tmp_
 )
 def test_importance_that_cannot_be_computed_says_why(tmp_path: Path, values: list[float], reason: str) -> None:
     trials = [complete([float(value)], 0.01 * (place + 1)) for place, value in enumerate(values)]
-    told = picture(swept(study(tmp_path / "s", trials)), "importance")
-    assert told.figures == []
-    assert told.caption == f"Not computed: {reason}."
+    importance = picture(read_search(record_search(tmp_path / "s", trials)), "importance")
+    assert importance.figures == []
+    assert importance.caption == f"Not computed: {reason}."
 
 
 def test_importance_finds_the_parameter_that_matters_in_either_direction(tmp_path: Path) -> None:
@@ -99,10 +99,12 @@ def test_importance_finds_the_parameter_that_matters_in_either_direction(tmp_pat
     bars = []
     for direction, sign in (("minimize", 1), ("maximize", -1)):
         trials = [complete([sign * np.log(lr)], lr, kind) for lr, kind in zip(rates, kinds, strict=True)]
-        told = picture(swept(study(tmp_path / direction, trials, directions=[direction])), "importance")
-        (bar,) = told.figures[0].data
+        importance = picture(
+            read_search(record_search(tmp_path / direction, trials, directions=[direction])), "importance"
+        )
+        (bar,) = importance.figures[0].data
         bars.append(dict(zip(bar.y, bar.x, strict=True)))
-        assert "hint" not in told.caption
+        assert "hint" not in importance.caption
     assert bars[0]["lr"] > 0.9  # the value is a function of it alone
     assert bars[0] == pytest.approx(bars[1])
 
@@ -115,25 +117,25 @@ def dominated(own: tuple[float, ...], others: list[tuple[float, ...]]) -> bool:
 def test_the_front_is_drawn_and_told(tmp_path: Path, count: int) -> None:
     rng = np.random.default_rng(count)
     values = [tuple(float(value) for value in row) for row in rng.integers(0, 20, (25, count))]
-    told = {"state": "completed", "reason": "", "objectives": ["escape_iteration", "final_loss", "other"][:count]}
-    trials = [finished(TrialState.COMPLETE, told, 0.1, "gru", own) for own in values]
+    outcome = {"state": "completed", "reason": "", "objectives": ["escape_iteration", "final_loss", "other"][:count]}
+    trials = [finished(TrialState.COMPLETE, outcome, 0.1, "gru", own) for own in values]
     trials.append(failed("no", 0.2))
-    found = swept(study(tmp_path / "s", trials, directions=["minimize"] * count))
+    found = read_search(record_search(tmp_path / "s", trials, directions=["minimize"] * count))
     front = [number for number, own in enumerate(values) if not dominated(own, values)]
     assert sorted(found.front) == front
     (figure,) = picture(found, "front").figures
     on_front = trace(figure, "on the front")
     assert sorted(on_front.text) == sorted(f"trial {number}" for number in front)
     assert len(trace(figure, "trial").text) == len(values) - len(front)
-    assert ", ".join(map(str, sorted(found.front)[:3])) in verdict(found).sentences[0]
+    assert ", ".join(map(str, sorted(found.front)[:3])) in confirmation_report(found).sentences[0]
     assert {row.cells[0] for row in search_tables.table(found).rows if row.roles[-1:] == ["front"]} == set(
         map(str, front)
     )
 
 
 def test_more_than_three_objectives_are_told_in_the_table_alone(tmp_path: Path) -> None:
-    told = {"state": "completed", "reason": ""}
-    trials = [finished(TrialState.COMPLETE, told, 0.1, "gru", [1.0, 2.0, 3.0, value]) for value in (1.0, 2.0)]
-    found = swept(study(tmp_path / "s", trials, directions=["minimize"] * 4))
+    outcome = {"state": "completed", "reason": ""}
+    trials = [finished(TrialState.COMPLETE, outcome, 0.1, "gru", [1.0, 2.0, 3.0, value]) for value in (1.0, 2.0)]
+    found = read_search(record_search(tmp_path / "s", trials, directions=["minimize"] * 4))
     assert picture(found, "front").figures == []
     assert found.objectives == ("value 1", "value 2", "value 3", "value 4")

@@ -15,14 +15,14 @@ from rich.console import Console
 from badger_sweeps.commands import report
 from badger_sweeps.commands.main import main
 from badger_sweeps.reporting.formatting import search_tables
-from badger_sweeps.reporting.formatting.confirmation import verdict
+from badger_sweeps.reporting.formatting.confirmation import confirmation_report
 from badger_sweeps.reporting.inference.comparison import compared, row
 from badger_sweeps.reporting.page import page
 from badger_sweeps.reporting.reading.collection import gather
 from badger_sweeps.reporting.reading.search_storage import MULTIRUN
 from tests import warm
 from tests.browser import Show
-from tests.reporting.studies import SPACE, complete, failed, open_trial, pruned, study, swept
+from tests.reporting.recorded_searches import SPACE, complete, failed, open_trial, pruned, read_search, record_search
 
 # Reports.
 
@@ -40,18 +40,18 @@ def made(folder: Path) -> tuple[str, str]:
 
 
 def test_a_search_that_runs_has_a_report(tmp_path: Path) -> None:
-    trials = [open_trial(TrialState.RUNNING, 0.1), open_trial(TrialState.WAITING, 0.2, told="interrupted")]
-    text, shown = made(study(tmp_path / "s", trials, n_trials=9, confirm=["seeds=[9]"]))
+    trials = [open_trial(TrialState.RUNNING, 0.1), open_trial(TrialState.WAITING, 0.2, status="interrupted")]
+    text, shown = made(record_search(tmp_path / "s", trials, n_trials=9, confirm=["seeds=[9]"]))
     assert "0 of 9 trials have ended; 1 running, 1 interrupted; 7 not begun." in shown
     assert "No trial is complete yet." in text
     assert "There is no history before a trial is complete." in text
     assert 'id="results"' not in text
 
 
-def test_an_empty_study_has_a_report(
+def test_an_empty_search_has_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = study(tmp_path / "s", [], n_trials=9)
+    folder = record_search(tmp_path / "s", [], n_trials=9)
     monkeypatch.setattr(sys, "argv", ["badger-sweeps", "report", str(folder)])
     main()
     assert "0 of 9 trials have ended; 9 not begun." in capsys.readouterr().out
@@ -68,7 +68,7 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Path:
         complete([200.0 - place] * 8, 0.01 * (place + 1), SPACE["kind"].choices[place % 2]) for place in range(12)
     ]
     trials += [failed(EVIL, 0.3), pruned(10, 0.5, reason=EVIL)]
-    return study(tmp_path_factory.mktemp("evil") / "<i>s</i>".replace("/", "_"), trials, confirm=["seeds=[9]"])
+    return record_search(tmp_path_factory.mktemp("evil") / "<i>s</i>".replace("/", "_"), trials, confirm=["seeds=[9]"])
 
 
 @pytest.fixture(scope="module")
@@ -97,14 +97,14 @@ def test_a_real_search_is_told_on_the_page_and_on_the_terminal(real: Path, brows
     command = [sys.executable, "-m", "badger_sweeps", "report", str(real)]
     done = warm.run(command)
     assert done.returncode == 0, done.stderr
-    shown, found, opened = done.stdout, swept(real), browser(real)
+    shown, found, opened = done.stdout, read_search(real), browser(real)
     flat = " ".join(shown.split())
-    for sentence in [*verdict(found).sentences, *search_tables.how_many(found)]:
+    for sentence in [*confirmation_report(found).sentences, *search_tables.status_sentences(found)]:
         assert sentence in flat.replace("search: ", "")
         assert sentence in opened.locator("#search").inner_text()
     assert max(map(len, shown.splitlines()[:-1])) <= 80
     assert opened.locator("#trials tbody tr").count() == 5
-    best = found.view.best
+    best = found.snapshot.best
     assert best is not None
     first_row = opened.locator("#trials tbody tr").first
     assert first_row.locator("td").first.inner_text().split() == [str(best.number), "best"]
@@ -114,7 +114,7 @@ def test_a_real_search_is_told_on_the_page_and_on_the_terminal(real: Path, brows
 
 def test_a_real_search_is_confirmed_by_what_its_confirming_runs_did(real: Path) -> None:
     """The pair's values per seed are those of the runs' own summaries."""
-    found = swept(real)
+    found = read_search(real)
     runs = {run.folder: run for run in gather(real).runs}
     pair = found.pair
     assert pair is not None
@@ -125,20 +125,20 @@ def test_a_real_search_is_confirmed_by_what_its_confirming_runs_did(real: Path) 
         assert trial.details["per_seed"] == times
 
 
-def test_what_a_real_confirmation_was_given_is_read_from_its_study(real: Path, tmp_path: Path) -> None:
+def test_what_a_real_confirmation_was_given_is_read_from_its_search(real: Path, tmp_path: Path) -> None:
     """Also after a start whose configuration does not say it."""
     later = shutil.copytree(real, tmp_path / "later")
     config = OmegaConf.load(later / MULTIRUN)
     config.hydra.sweeper.confirm = None
     OmegaConf.save(config, later / MULTIRUN)
-    assert [swept(folder).fresh for folder in (real, later)] == [("seeds=[10,11,12,13,14,15]",)] * 2
+    assert [read_search(folder).fresh_overrides for folder in (real, later)] == [("seeds=[10,11,12,13,14,15]",)] * 2
 
 
 def test_of_a_search_only_some_runs_are_looked_at(real: Path) -> None:
     collection = gather(real)
     found = collection.search
     assert found is not None
-    best = found.view.best
+    best = found.snapshot.best
     assert best is not None
     labels = {run.label: run.folder.relative_to(real) for run in collection.runs}
     beside = next(label for label, folder in labels.items() if folder == Path("beside"))
@@ -151,8 +151,8 @@ def test_of_a_search_only_some_runs_are_looked_at(real: Path) -> None:
     }
     assert [run.label for run in collection.runs if run.searched] == ["first (trial 0)", f"best (trial {best.number})"]
     assert collection.left_out == ()
-    told = [difference.first for difference in compared(collection)]
-    assert not any("trial" in name for name in told)  # a difference by which the best was chosen is not tested
+    first_runs = [difference.first for difference in compared(collection)]
+    assert not any("trial" in name for name in first_runs)  # a difference by which the best was chosen is not tested
 
 
 def test_a_search_below_the_folder_shows_the_same_runs(real: Path) -> None:

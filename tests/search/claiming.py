@@ -1,4 +1,4 @@
-"""A study of a small space, and processes that claim its trials."""
+"""A search of a small space, and processes that claim its trials."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
+from badger_sweeps.search.leases import Claim
+from badger_sweeps.search.search import Search
+from badger_sweeps.search.settings import SearchSettings
 from badger_sweeps.search.space import Space
-from badger_sweeps.search.storage import Place
-from badger_sweeps.search.study import Claim, Settings, Study
-from badger_sweeps.search.trial_outcome import Outcome, State
+from badger_sweeps.search.storage import StorageAddress
+from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
 from tests.search.commands import in_child
 
 SPACE = Space(
     {"x": FloatDistribution(0, 1), "n": IntDistribution(1, 1000), "kind": CategoricalDistribution(["a", "b"])}
 )
 DEFINITION = {"what": "this"}
-DONE = Outcome(State.COMPLETED, (1.0,))
+DONE = TrialOutcome(TrialStatus.COMPLETED, (1.0,))
 NAME = "study"
 
 
@@ -42,25 +44,25 @@ def opened(
     first: Sequence[dict[str, Any]] = (),
     sampler: Callable[[int | None], BaseSampler] = random_sampler,
     **settings: Any,
-) -> Study:
-    """The study as one more process that works on it sees it."""
-    chosen = Settings(**{"n_trials": 8, "seed": 5, "heartbeat": 0.05, **settings})
-    study = Study(Place.of(address, folder), NAME, space, chosen, sampler, folder)
-    study.begin(DEFINITION, first)
-    return study
+) -> Search:
+    """The search, as one more process opens it."""
+    chosen = SearchSettings(**{"n_trials": 8, "seed": 5, "heartbeat": 0.05, **settings})
+    search = Search(StorageAddress.parse(address, folder), NAME, space, chosen, sampler, folder)
+    search.begin(DEFINITION, first)
+    return search
 
 
-def claimed(study: Study) -> Claim:
-    claim = study.claim()
+def claimed(search: Search) -> Claim:
+    claim = search.claim()
     assert claim is not None
     return claim
 
 
-def finish(study: Study) -> list[Claim]:
-    """Do all that is left."""
+def finish(search: Search) -> list[Claim]:
+    """Claim and complete all trials that are left."""
     claims = []
-    while (claim := study.claim()) is not None:
-        study.tell(claim, DONE)
+    while (claim := search.claim()) is not None:
+        search.tell(claim, DONE)
         claims.append(claim)
     return claims
 
@@ -74,7 +76,7 @@ def by_number(trials: list[FrozenTrial]) -> dict[int, dict[str, Any]]:
     return {trial.number: trial.params for trial in trials}
 
 
-def abandoned(study_of: Callable[[], Study]) -> None:
+def abandoned(study_of: Callable[[], Search]) -> None:
     """A process claims a trial and is killed."""
 
     def work() -> None:

@@ -20,7 +20,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from badger_sweeps.search.leases import Lease
-from badger_sweeps.search.storage import Place
+from badger_sweeps.search.storage import StorageAddress
 
 SEARCH = (
     "hydra/sweeper=badger",
@@ -123,35 +123,35 @@ def wait_until(met: Callable[[], Any], controller: Controller | None = None) -> 
 
 
 class Records:
-    """A study as its storage has it, read from outside.
+    """A search as it is stored, read from outside.
 
     Args:
-        place: where it is kept.
+        address: of its storage.
         name: its name there.
     """
 
-    def __init__(self, place: Place, name: str) -> None:
-        self._place, self._name = place, name
+    def __init__(self, address: StorageAddress, name: str) -> None:
+        self._address, self._name = address, name
         self._storage: BaseStorage | None = None
 
     @classmethod
     def of(cls, folder: Path, address: str | None = None, name: str | None = None) -> Records:
-        return cls(Place.of(address, folder), name or folder.name)
+        return cls(StorageAddress.parse(address, folder), name or folder.name)
 
     def trials(self) -> list[FrozenTrial]:
-        """All trials; none before the study is there."""
+        """All trials; none before the search exists."""
         if self._storage is None:
-            if self._place.file is not None and not self._place.file.exists():
+            if self._address.file is not None and not self._address.file.exists():
                 return []
-            self._storage = self._place.open()
+            self._storage = self._address.open()
         try:
             study_id = self._storage.get_study_id_from_name(self._name)
         except KeyError:
             return []
         return self._storage.get_all_trials(study_id)
 
-    def states(self) -> list[str]:
-        """How each trial stands, in words."""
+    def statuses(self) -> list[str]:
+        """The status of each trial, as text."""
         return [
             trial.user_attrs.get("outcome", {}).get("state", trial.state.name.lower())
             if trial.state != TrialState.RUNNING

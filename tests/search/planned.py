@@ -17,14 +17,15 @@ from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import Plan
-from badger_sweeps.search.pruning import Pruning, Standing
+from badger_sweeps.search.pruning import Pruning, TrainingProgress
 from badger_sweeps.search.racing import Race
+from badger_sweeps.search.search import Search
+from badger_sweeps.search.settings import SearchSettings
 from badger_sweeps.search.space import Space
-from badger_sweeps.search.storage import Place
-from badger_sweeps.search.study import Settings, Study
+from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.trial import Trial
-from badger_sweeps.search.trial_outcome import Outcome
-from badger_sweeps.search.work import run_trial
+from badger_sweeps.search.trial_outcome import TrialOutcome
+from badger_sweeps.search.trial_training import run_trial
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.tracking.disabled import Disabled
@@ -41,7 +42,7 @@ EXPERIMENT = Experiment(
     seeds=tuple(range(8)),
     device="cpu",
 )
-"""Within its budget most seeds leave chance."""
+"""Within its budget most seeds escape their first plateau."""
 
 
 def plan(folder: Path, objective: str = "escape_iteration", measures: Measures | None = None, **changes: Any) -> Plan:
@@ -52,46 +53,48 @@ def plan(folder: Path, objective: str = "escape_iteration", measures: Measures |
     return Plan(experiment, measures or unmeasured, folder, "test", (), {}, objective, Disabled())
 
 
-def study(folder: Path, n_trials: int = 10, **settings: Any) -> Study:
-    """A study in a journal, whose trials' parameter does not matter."""
+def make_search(folder: Path, n_trials: int = 10, **settings: Any) -> Search:
+    """A search in a journal, whose trials have a parameter without effect."""
     space = Space({"x": FloatDistribution(0, 1)})
-    own = Settings(n_trials=n_trials, **settings)
-    made = Study(Place.of(None, folder), "test", space, own, optuna.samplers.RandomSampler, folder)
+    own = SearchSettings(n_trials=n_trials, **settings)
+    made = Search(StorageAddress.parse(None, folder), "test", space, own, optuna.samplers.RandomSampler, folder)
     made.begin({}, [])
     return made
 
 
-def begin(of: Study, pruning: Pruning | None = None, race: Race | None = None) -> Trial:
-    """The study's next trial."""
+def begin(of: Search, pruning: Pruning | None = None, race: Race | None = None) -> Trial:
+    """Claim the search's next trial."""
     claim = of.claim()
     assert claim is not None
     return Trial(of, claim, pruning, race)
 
 
 def finish(trial: Trial, of: Plan) -> tuple[float, ...]:
-    """Run a trial and tell how it ended, as a worker does."""
+    """Run a trial and tell its outcome, as a worker does."""
     values = run_trial(of, trial)
-    trial.study.tell(trial.claim, Outcome(trial.state, values, trial.reason, trial.details))
+    trial.search.tell(trial.claim, TrialOutcome(trial.status, values, trial.reason, trial.details))
     return values
 
 
 class Recorder(Pruning):
-    """Keeps what it is shown, and stops where it is told to.
+    """Keeps the progress that it gets, and prunes at given iterations.
 
     Args:
         stop_at: iterations at which the trial is stopped.
-        die_at: how many verdicts to give before dying.
+        die_at: the number of pruning checks before it dies.
     """
 
     def __init__(self, stop_at: Sequence[int] = (), die_at: int | None = None) -> None:
-        self.shown: list[Standing] = []
+        self.shown: list[TrainingProgress] = []
         self._stop_at, self._die_at = stop_at, die_at
 
-    def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: Standing) -> str | None:
+    def reason_to_prune(
+        self, study: optuna.Study, storage: BaseStorage, trial_id: int, progress: TrainingProgress
+    ) -> str | None:
         if len(self.shown) == self._die_at:
             raise Died
-        self.shown.append(standing)
-        return "told to" if standing.iteration in self._stop_at else None
+        self.shown.append(progress)
+        return "told to" if progress.iteration in self._stop_at else None
 
 
 class Died(Exception):

@@ -110,7 +110,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def postgresql(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The address of a database of the test's own. The password that `Place.of` leaves behind is forgotten after it."""
+    """The address of the test's own database. PGPASSWORD, which `StorageAddress.parse` sets, is restored after it."""
     monkeypatch.setitem(os.environ, "PGPASSWORD", "")
     monkeypatch.delitem(os.environ, "PGPASSWORD")
     return server.new_database()

@@ -29,7 +29,7 @@ CONTROLLERS = 3
 
 
 class Chaos:
-    """Controllers on one study, and whoever kills them.
+    """Controllers on one search, and whoever kills them.
 
     The k-th kill is due when k trials have ended, so that kills are spread over the sweep however fast the machine is.
     Each falls where chance puts it: while its victim trains, as it goes from one trial to the next (which is when it
@@ -110,13 +110,13 @@ def endure(tmp_path: Path, address: str | None, trials: int, kills: int, iterati
     ended = sweep(peace, *search)
     assert ended.returncode == 0, ended.stderr
 
-    told = Records.of(folder, address).trials()
-    assert [trial.number for trial in told] == list(range(trials))
-    assert Records.of(folder, address).states() == ["completed"] * trials
-    assert len({tuple(sorted(trial.params.items())) for trial in told}) == trials
+    stored = Records.of(folder, address).trials()
+    assert [trial.number for trial in stored] == list(range(trials))
+    assert Records.of(folder, address).statuses() == ["completed"] * trials
+    assert len({tuple(sorted(trial.params.items())) for trial in stored}) == trials
     undisturbed = Records.of(peace).trials()
-    assert parameters(told) == parameters(undisturbed)
-    assert {trial.number: trial.values for trial in told} == {trial.number: trial.values for trial in undisturbed}
+    assert parameters(stored) == parameters(undisturbed)
+    assert {trial.number: trial.values for trial in stored} == {trial.number: trial.values for trial in undisturbed}
 
     folders = [folder / str(number) for number in range(trials)]
     assert sorted(path.name for path in folder.iterdir() if path.name.isdigit()) == sorted(own.name for own in folders)

@@ -1,4 +1,4 @@
-"""Every choice of sampler and pruner, and what a search can be told beside its space, by what it does."""
+"""Every choice of sampler and pruner, and the settings of a search beside its space, by their effects."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.pruners import BasePruner
 from optuna.trial import TrialState, create_trial
 
-from badger_sweeps.search.pruning import ByOptuna, CensoredBound, Standing
-from badger_sweeps.search.sampling import seed_of
+from badger_sweeps.search.pruning import CensoredBound, OptunaPruning, TrainingProgress
+from badger_sweeps.search.sampling import draw_seed
+from badger_sweeps.search.search import Search
 from badger_sweeps.search.space import Space
-from badger_sweeps.search.study import Study
-from badger_sweeps.search.trial_outcome import Outcome, State
-from hydra_plugins.badger_sweeper._search import plain
+from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
+from hydra_plugins.badger_sweeper._specification import plain_containers
 from hydra_plugins.badger_sweeper.config import PRUNERS, SAMPLERS, SWEEPER
 from tests.search.apps import Ended, sweep
-from tests.search.apps.searching import begin, search, told
+from tests.search.apps.searching import begin, outcome_of, specification
 from tests.search.commands import Records
 from tests.search.commands import sweep as sweep_badgers
 
@@ -45,11 +45,11 @@ def composed(hydra_restore_singletons: None) -> Iterator[Callable[..., DictConfi
 def test_every_sampler_is_a_choice_that_is_built_as_it_is_described(
     name: str, composed: Callable[..., DictConfig], tmp_path: Path
 ) -> None:
-    described = plain(composed(f"hydra/sweeper/sampler={name}").sampler)
+    described = plain_containers(composed(f"hydra/sweeper/sampler={name}").sampler)
     assert described.keys() - {"seed"} == SAMPLERS[name].keys() - {"seed"}
     if name != "grid":
         space = Space({"x": CategoricalDistribution([1, 2])})
-        built = search(tmp_path, space, {**described, "seed": 5}).build_sampler(None)
+        built = specification(tmp_path, space, {**described, "seed": 5}).build_sampler(None)
         assert type(built).__name__ == str(described["_target_"]).rsplit(".", 1)[1]
 
 
@@ -57,7 +57,7 @@ def test_every_sampler_is_a_choice_that_is_built_as_it_is_described(
 def test_every_pruner_is_a_choice_that_is_built_as_it_is_described(
     name: str, composed: Callable[..., DictConfig]
 ) -> None:
-    described = plain(composed(f"hydra/sweeper/pruner={name}").pruner)
+    described = plain_containers(composed(f"hydra/sweeper/pruner={name}").pruner)
     assert described == PRUNERS[name]
     built = instantiate(described, _convert_="all")
     assert isinstance(built, BasePruner | CensoredBound)
@@ -104,7 +104,7 @@ def test_a_sweep_of_ours_with_every_pruner_accounts_for_every_trial(name: str, t
     words = ["training.iterations=60", "hydra.sweeper.n_trials=8", f"hydra/sweeper/pruner={name}"]
     ended = sweep_badgers(tmp_path / "sweep", *words, "objective=escape_iteration")
     assert ended.returncode == 0, ended.stderr
-    states = Records.of(tmp_path / "sweep").states()
+    states = Records.of(tmp_path / "sweep").statuses()
     assert len(states) == 8
     assert set(states) <= {"completed", "pruned", "diverged"}
     assert name != "none" or "pruned" not in states
@@ -117,30 +117,36 @@ CURVES = np.random.default_rng(0).standard_normal((12, 20)).cumsum(axis=1)
 @pytest.mark.parametrize("name", [own for own in PRUNERS if own != "bound"])
 def test_optunas_pruners_stop_the_trials_that_they_stop_in_optuna(name: str, tmp_path: Path) -> None:
     described = {**PRUNERS[name], **({"patience": 2} if name == "patient" else {})}
-    study = begin(search(tmp_path, Space({"x": FloatDistribution(0, 1)}), n_trials=12))
+    search = begin(specification(tmp_path, Space({"x": FloatDistribution(0, 1)}), n_trials=12))
     pruner = instantiate(described, _convert_="all")
-    other = optuna.create_study(study_name=study.name, pruner=instantiate(described, _convert_="all"))
-    verdicts, expected = [], []
+    other = optuna.create_study(study_name=search.name, pruner=instantiate(described, _convert_="all"))
+    pruned, expected = [], []
     for curve in CURVES:
-        claim, trial = study.claim(), other.ask()
+        claim, trial = search.claim(), other.ask()
         assert claim is not None
-        verdict = stopped = None
+        reason = stopped = None
         for iteration, loss in enumerate(curve):
-            standing = Standing(iteration, float(loss), None)
-            verdict = ByOptuna(pruner).verdict(study.optuna, study.storage, claim.trial_id, standing)
+            progress = TrainingProgress(iteration, float(loss), None)
+            reason = OptunaPruning(pruner).reason_to_prune(
+                search.optuna_study, search.storage, claim.trial_id, progress
+            )
             trial.report(float(loss), iteration)
             stopped = iteration if trial.should_prune() else None
-            verdicts.append(verdict is not None)
+            pruned.append(reason is not None)
             expected.append(stopped is not None)
-            if verdict is not None or stopped is not None:
+            if reason is not None or stopped is not None:
                 break
-        outcome = Outcome(State.PRUNED) if verdict is not None else Outcome(State.COMPLETED, (float(curve[-1]),))
-        study.tell(claim, outcome)
+        outcome = (
+            TrialOutcome(TrialStatus.PRUNED)
+            if reason is not None
+            else TrialOutcome(TrialStatus.COMPLETED, (float(curve[-1]),))
+        )
+        search.tell(claim, outcome)
         if stopped is None:
             other.tell(trial, float(curve[-1]))
         else:
             other.tell(trial, state=TrialState.PRUNED)
-    assert verdicts == expected
+    assert pruned == expected
     assert any(expected) == (name != "none")
 
 
@@ -181,30 +187,30 @@ CONSTRAINED = {**SAMPLERS["tpe"], "n_startup_trials": 3}
 @pytest.mark.parametrize("constrained", [True, False])
 def test_a_sampler_is_told_of_constraints_as_optuna_would_tell_it(constrained: bool, tmp_path: Path) -> None:
     space = Space({"x": FloatDistribution(-5, 5), "y": FloatDistribution(-5, 5)})
-    described = search(tmp_path, space, CONSTRAINED, n_trials=12)
-    study = begin(described)
+    described = specification(tmp_path, space, CONSTRAINED, n_trials=12)
+    search = begin(described)
     differ = 0
     for number in range(12):
-        sampler = partial(described.build_sampler, seed_of(0, number, 0))
-        expected = [_next(study, sampler(), told_of) for told_of in (constrained, False)]
-        claim = study.claim()
+        sampler = partial(described.build_sampler, draw_seed(0, number, 0))
+        expected = [_next(search, sampler(), told_of) for told_of in (constrained, False)]
+        claim = search.claim()
         assert claim is not None
         assert claim.params == expected[0]
         differ += expected[0] != expected[-1]
-        outcome = told(claim, sphere)
+        outcome = outcome_of(claim, sphere)
         violated = {"x": claim.params["x"] - 1, "y": -claim.params["y"]} if constrained else {}
-        study.tell(claim, Outcome(outcome.state, outcome.values, constraints=violated))
-        assert study.trials()[-1].constraints == violated
+        search.tell(claim, TrialOutcome(outcome.status, outcome.values, constraints=violated))
+        assert search.trials()[-1].constraints == violated
     assert (differ > 0) == constrained  # so that the comparison above could have failed
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_constraint_without_a_number_counts_as_violated(value: float, tmp_path: Path) -> None:
-    study = begin(search(tmp_path, Space({"x": FloatDistribution(0, 1)})))
-    claim = study.claim()
+    search = begin(specification(tmp_path, Space({"x": FloatDistribution(0, 1)})))
+    claim = search.claim()
     assert claim is not None
-    study.tell(claim, Outcome(State.COMPLETED, (1.0,), constraints={"loss": value}))
-    [trial] = study.trials()
+    search.tell(claim, TrialOutcome(TrialStatus.COMPLETED, (1.0,), constraints={"loss": value}))
+    [trial] = search.trials()
     assert (trial.state, trial.constraints["loss"] > 0) == (TrialState.COMPLETE, True)
 
 
@@ -297,7 +303,7 @@ def test_a_list_in_the_configuration_is_a_point_to_begin_with(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("given", "complaint"),
+    ("given", "error"),
     [
         ("[{speed: 1}]", "`hydra.sweeper.warm_start` must name searched parameters; found 'speed'."),
         ("[{x: 7.0}]", "`hydra.sweeper.warm_start` must lie in the search space; found x=7.0."),
@@ -307,10 +313,10 @@ def test_a_list_in_the_configuration_is_a_point_to_begin_with(tmp_path: Path) ->
         ("{x: 1}", "`hydra.sweeper.warm_start` must be a list of mappings"),
     ],
 )
-def test_a_point_that_cannot_be_tried_is_refused(given: str, complaint: str, tmp_path: Path) -> None:
+def test_a_point_that_cannot_be_tried_is_refused(given: str, error: str, tmp_path: Path) -> None:
     ended: Ended = sweep("sphere", tmp_path / "sweep", f"hydra.sweeper.warm_start={given}", "hydra.sweeper.n_trials=2")
     assert ended.status != 0
-    assert complaint in ended.error
+    assert error in ended.error
     assert not list((tmp_path / "sweep").glob("[0-9]*"))
 
 
@@ -323,7 +329,7 @@ def test_a_sampler_that_counts_points_refuses_an_interval(sampler: str, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("word", "complaint"),
+    ("word", "error"),
     [
         ("hydra.sweeper.n_trials=0", "`hydra.sweeper.n_trials` must be a whole number of at least 1; found 0."),
         ("hydra.sweeper.n_trials=2.5", "`hydra.sweeper.n_trials` must be a whole number of at least 1; found 2.5."),
@@ -336,18 +342,18 @@ def test_a_sampler_that_counts_points_refuses_an_interval(sampler: str, tmp_path
         ),
     ],
 )
-def test_a_search_that_cannot_be_is_refused(word: str, complaint: str, tmp_path: Path) -> None:
+def test_a_search_that_cannot_be_is_refused(word: str, error: str, tmp_path: Path) -> None:
     words = ["hydra/sweeper/sampler=random", *(["~hydra.sweeper.sampler.seed"] if "_target_" in word else []), word]
     ended = sweep("sphere", tmp_path / "sweep", *words)
     assert ended.status != 0
-    assert complaint in ended.error
+    assert error in ended.error
     assert not (tmp_path / "sweep").exists()
 
 
-def _next(study: Study, sampler: optuna.samplers.BaseSampler, constrained: bool) -> dict[str, Any]:
-    """What Optuna would try next, whether or not it was told of the constraints."""
+def _next(search: Search, sampler: optuna.samplers.BaseSampler, constrained: bool) -> dict[str, Any]:
+    """The point that Optuna would try next, with or without the constraints."""
     other = optuna.create_study(sampler=sampler)
-    for trial in study.trials():
+    for trial in search.trials():
         constraints = trial.constraints if constrained else None
         again = create_trial(
             params=trial.params, distributions=trial.distributions, value=trial.value, constraints=constraints

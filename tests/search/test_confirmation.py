@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from badger_sweeps.search.storage import Place
+from badger_sweeps.search.storage import StorageAddress
 from tests import warm
 from tests.runs.commands import SMALL
 
@@ -20,12 +20,12 @@ def search(folder: Path, total: int, *overrides: str) -> subprocess.CompletedPro
     space = ["hydra/sweeper/sampler=grid", "optimizer.lr=choice(0.0001,0.002,0.02)", "hydra/sweeper/pruner=none"]
     rest = ["hydra.sweeper.confirm=['seeds=[7,8,9]']", "tracking=disabled", "measures=none", "training.iterations=200"]
     small = [own for own in SMALL if not own.startswith("optimizer.lr")]
-    told = [*command, *space, *rest, *small, f"hydra.sweeper.n_trials={total}", *overrides]
-    return warm.run(told)
+    arguments = [*command, *space, *rest, *small, f"hydra.sweeper.n_trials={total}", *overrides]
+    return warm.run(arguments)
 
 
 def confirmed(folder: Path) -> list[optuna.trial.FrozenTrial]:
-    storage = Place.of(None, folder).open()
+    storage = StorageAddress.parse(None, folder).open()
     return optuna.load_study(study_name=f"{folder.name} confirmation", storage=storage).trials
 
 
@@ -35,7 +35,7 @@ def test_a_new_best_is_confirmed_after_a_larger_total(tmp_path: Path) -> None:
     for total in (2, 2, 3):
         done = search(folder, total)
         assert done.returncode == 0, done.stderr
-    main = optuna.load_study(study_name="study", storage=Place.of(None, folder).open())
+    main = optuna.load_study(study_name="study", storage=StorageAddress.parse(None, folder).open())
     values = [trial.value for trial in main.trials]
     # The learning rates are tried in order, and the largest one is best by far: it escapes, the smallest never does.
     assert values[2] < values[1] <= values[0]

@@ -13,8 +13,8 @@ import pytest
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from badger_sweeps.search.leases import ATTRIBUTE, Lease
-from badger_sweeps.search.trial_outcome import State, state_of
+from badger_sweeps.search.leases import LEASE_ATTRIBUTE, Lease
+from badger_sweeps.search.trial_outcome import TrialStatus, status_of
 from tests.search.claiming import DONE, NAME, SPACE, abandoned, by_number, claimed, finish, opened, undisturbed
 from tests.search.commands import in_child
 
@@ -58,27 +58,27 @@ def test_a_process_may_be_killed_at_any_write_and_all_trials_come_out_as_if_it_h
     expected = undisturbed(tmp_path, first=first, n_trials=4)
 
     def life(folder: Path) -> None:
-        """Everything that a worker writes: begin, claim, beat, tell, and claim what waits or died."""
-        study = opened(folder, first=first, n_trials=4)
+        """Everything that a worker writes: begin, claim, heartbeat, outcome, and the re-queueing of trials."""
+        search = opened(folder, first=first, n_trials=4)
         for _ in range(2):
-            claim = claimed(study)
-            study.beat(claim, "1/2")
-            study.tell(claim, DONE)
-        study.put_back(claimed(study))
-        study.put_back(claimed(study), died=True)
-        study.tell(claimed(study), DONE)
+            claim = claimed(search)
+            search.beat(claim, "1/2")
+            search.tell(claim, DONE)
+        search.requeue(claimed(search))
+        search.requeue(claimed(search), died=True)
+        search.tell(claimed(search), DONE)
 
     write, died = 0, -signal.SIGKILL
     while died:
         folder = tmp_path / str(write)
         died = die_at(write, share, partial(life, folder))
         assert died in (0, -signal.SIGKILL)
-        study = opened(folder, first=first, n_trials=4)
-        finish(study)
-        trials = study.trials()
+        search = opened(folder, first=first, n_trials=4)
+        finish(search)
+        trials = search.trials()
         assert by_number(trials) == expected, f"killed at write {write}"
-        assert {state_of(trial) for trial in trials} == {State.COMPLETED}
-        assert study.finished
+        assert {status_of(trial) for trial in trials} == {TrialStatus.COMPLETED}
+        assert search.finished
         write += 1
     assert write > 25  # a life is some thirty writes long, and it was killed at each
 
@@ -93,11 +93,11 @@ def test_whoever_is_killed_while_it_puts_back_a_dead_processs_trial_does_not_cou
     while died:  # each finds what the one before it left half done
         died = die_at(write, 0.0, lambda: opened(tmp_path, max_retries=1).recover())
         write += 1
-    study = opened(tmp_path, max_retries=1)
-    study.recover()
-    assert [state_of(trial) for trial in study.trials()] == [State.INTERRUPTED]
-    study.tell(claimed(study), DONE)
-    lease = Lease.read(study.trials()[0].system_attrs)
+    search = opened(tmp_path, max_retries=1)
+    search.recover()
+    assert [status_of(trial) for trial in search.trials()] == [TrialStatus.INTERRUPTED]
+    search.tell(claimed(search), DONE)
+    lease = Lease.read(search.trials()[0].system_attrs)
     assert lease is not None
     assert lease.deaths == 1
 
@@ -105,25 +105,25 @@ def test_whoever_is_killed_while_it_puts_back_a_dead_processs_trial_does_not_cou
 def test_a_claimer_that_died_between_making_a_trial_and_leasing_it_leaves_its_number_to_the_next(
     address: str | None, tmp_path: Path
 ) -> None:
-    study = opened(tmp_path, address)
-    study.tell(claimed(study), DONE)
-    storage = study.storage
+    search = opened(tmp_path, address)
+    search.tell(claimed(search), DONE)
+    storage = search.storage
     storage.create_new_trial(storage.get_study_id_from_name(NAME))
-    bare = study.trials()[1]
+    bare = search.trials()[1]
     assert bare.state == TrialState.RUNNING
-    assert ATTRIBUTE not in bare.system_attrs
+    assert LEASE_ATTRIBUTE not in bare.system_attrs
     assert not bare.params
     claims = finish(opened(tmp_path, address))
     assert [claim.number for claim in claims] == list(range(1, 8))
-    assert by_number(study.trials()) == undisturbed(tmp_path)
+    assert by_number(search.trials()) == undisturbed(tmp_path)
 
 
 def test_a_claimer_that_died_between_two_parameters_leaves_the_one_it_had_drawn(tmp_path: Path) -> None:
     expected = undisturbed(tmp_path)
-    study = opened(tmp_path)
-    storage = study.storage
+    search = opened(tmp_path)
+    storage = search.storage
     trial_id = storage.create_new_trial(storage.get_study_id_from_name(NAME))
     storage.set_trial_param(trial_id, "x", expected[0]["x"], SPACE.distributions["x"])
-    claim = claimed(study)
+    claim = claimed(search)
     assert claim.number == 0
     assert dict(claim.params) == expected[0]

@@ -1,4 +1,4 @@
-"""What makes a study the same study, and that a rerun that asks for another one is refused and writes nothing."""
+"""Definitions of searches: a command whose definition differs is refused and writes nothing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from badger_sweeps.configuration import files
 from badger_sweeps.core.errors import UsageError
-from badger_sweeps.runs.provenance import NO_SAY
-from badger_sweeps.search.definition import definition, difference
+from badger_sweeps.core.keys import indifferent
+from badger_sweeps.search.definition import definition, first_difference
 from badger_sweeps.search.space import Space
-from hydra_plugins.badger_sweeper._grammar import typed
-from hydra_plugins.badger_sweeper._search import defined, described
+from hydra_plugins.badger_sweeper._grammar import parse_parameters
+from hydra_plugins.badger_sweeper._specification import search_definition, specify
 from hydra_plugins.badger_sweeper.config import SWEEPER
 from tests.search.apps import sweep as application
 from tests.search.commands import SEARCH, SMALL, Records, sweep
@@ -52,7 +52,7 @@ def made(
 def test_a_definition_is_the_same_after_storage_and_in_any_order(config: dict[str, Any]) -> None:
     first = definition(Space({"x": DISTRIBUTIONS[0]}), ["minimize"], config)
     turned = definition(Space({"x": DISTRIBUTIONS[0]}), ["minimize"], dict(reversed(list(config.items()))))
-    assert difference(json.loads(json.dumps(first)), turned, "study") is None
+    assert first_difference(json.loads(json.dumps(first)), turned, "study") is None
 
 
 @given(config=CONFIGS, key=st.text("xyz", min_size=1, max_size=3), value=VALUES, other=VALUES)
@@ -60,20 +60,20 @@ def test_the_key_that_differs_is_named_with_both_values(
     config: dict[str, Any], key: str, value: Any, other: Any
 ) -> None:
     first, second = ({**config, key: own} for own in (value, other))
-    refused = difference(made(**{}) | _plain(first), made(**{}) | _plain(second), "mine")
+    refused = first_difference(made(**{}) | _plain(first), made(**{}) | _plain(second), "mine")
     if _plain(first) == _plain(second):
         assert refused is None
         return
-    words = f"`{key}` must be {json.dumps(value)}, as when the study 'mine' was begun; found {json.dumps(other)} ("
+    words = f"`{key}` must be {json.dumps(value)}, as when the search 'mine' was begun; found {json.dumps(other)} ("
     assert str(refused).startswith(words)
     assert "hydra.sweeper.force=true" in str(refused)
     assert str(refused).isprintable() or not (repr(value) + repr(other)).isascii()
 
 
 @pytest.mark.parametrize("stored", DISTRIBUTIONS, ids=str)
-def test_any_other_distribution_is_another_study(stored: BaseDistribution) -> None:
+def test_any_other_distribution_is_another_search(stored: BaseDistribution) -> None:
     for wanted in DISTRIBUTIONS:
-        refused = difference(made({"x": stored}), made({"x": wanted}), "study")
+        refused = first_difference(made({"x": stored}), made({"x": wanted}), "study")
         assert (refused is None) == (stored is wanted)
         assert refused is None or str(refused).startswith("`hydra.sweeper.params.x` must be ")
 
@@ -81,8 +81,8 @@ def test_any_other_distribution_is_another_study(stored: BaseDistribution) -> No
 def test_a_difference_in_the_space_is_told_in_words() -> None:
     stored = made({"lr": FloatDistribution(0.1, 1, log=True)})
     wanted = made({"lr": FloatDistribution(0.1, 2)})
-    assert str(difference(stored, wanted, "mine")).startswith(
-        "`hydra.sweeper.params.lr` must be high=1.0, log=True, low=0.1, as when the study 'mine' was begun; "
+    assert str(first_difference(stored, wanted, "mine")).startswith(
+        "`hydra.sweeper.params.lr` must be high=1.0, log=True, low=0.1, as when the search 'mine' was begun; "
         "found high=2.0, low=0.1 ("
     )
 
@@ -103,11 +103,11 @@ def test_a_difference_in_the_space_is_told_in_words() -> None:
     ],
 )
 def test_what_was_added_or_taken_away_is_told(stored: dict[str, Any], wanted: dict[str, Any], words: str) -> None:
-    assert str(difference(stored, wanted, "study")).startswith(f"{words}, as when")
+    assert str(first_difference(stored, wanted, "study")).startswith(f"{words}, as when")
 
 
 def test_the_value_that_the_configuration_has_for_a_searched_key_does_not_matter() -> None:
-    assert difference(made({"lr": DISTRIBUTIONS[0]}, lr=1), made({"lr": DISTRIBUTIONS[0]}, lr=2), "study") is None
+    assert first_difference(made({"lr": DISTRIBUTIONS[0]}, lr=1), made({"lr": DISTRIBUTIONS[0]}, lr=2), "study") is None
 
 
 def test_a_condition_is_part_of_the_space() -> None:
@@ -116,7 +116,7 @@ def test_a_condition_is_part_of_the_space() -> None:
         definition(Space(distributions, {}, conditions), ["minimize"], {})
         for conditions in ({}, {"x": ("kind", ("a",))})
     )
-    assert str(difference(plain, conditional, "study")).startswith("`hydra.sweeper.when.x` must be absent")
+    assert str(first_difference(plain, conditional, "study")).startswith("`hydra.sweeper.when.x` must be absent")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -134,7 +134,7 @@ def test_it_does_not_matter_where_a_value_is_written(word: str, tmp_path: Path) 
     assert again.status == 0, again.error
     other = application("sphere", tmp_path / "mine", "hydra.sweeper.n_trials=2", *words, word.replace("1", "2"))
     assert other.status != 0
-    assert "`x` must be 1, as when the study 'sphere' was begun; found 2" in other.error
+    assert "`x` must be 1, as when the search 'sphere' was begun; found 2" in other.error
 
 
 CHANGES: dict[str, Callable[[list[str]], list[str]]] = {
@@ -147,7 +147,7 @@ CHANGES: dict[str, Callable[[list[str]], list[str]]] = {
 
 
 @pytest.mark.slow
-def test_a_rerun_that_asks_for_another_study_is_refused_and_writes_nothing_unless_forced(tmp_path: Path) -> None:
+def test_a_rerun_that_asks_for_another_search_is_refused_and_writes_nothing_unless_forced(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     words = ["training.iterations=20", "hydra.sweeper.n_trials=1"]
     begun = sweep(folder, *words)
@@ -158,7 +158,7 @@ def test_a_rerun_that_asks_for_another_study_is_refused_and_writes_nothing_unles
         assert refused.returncode == 2, refused.stdout + refused.stderr
         [line] = refused.stderr.splitlines()
         assert f"`{key}` must be " in line
-        assert "as when the study 'mine' was begun; found " in line
+        assert "as when the search 'mine' was begun; found " in line
         assert contents(folder) == before
     same = sweep(folder, *words)
     assert same.returncode == 0, same.stderr
@@ -166,7 +166,7 @@ def test_a_rerun_that_asks_for_another_study_is_refused_and_writes_nothing_unles
     assert forced.returncode == 0, forced.stderr
     first, second = Records.of(folder).trials()
     assert [first.user_attrs["outcome"]["seeds"], second.user_attrs["outcome"]["seeds"]] == [2, 3]
-    refused = sweep(folder, *words, "hydra.sweeper.n_trials=3")  # the study is the forced one now
+    refused = sweep(folder, *words, "hydra.sweeper.n_trials=3")  # the search is the forced one now
     assert refused.returncode == 2
     assert "`seeds` must be 3, as when" in refused.stderr
 
@@ -185,15 +185,15 @@ def started(folder: Path, *words: str) -> None:
     """What a start of a search with the application's own configuration asks of its study."""
     with initialize_config_dir(str(files.folder()), version_base="1.3"):
         config = compose(files.NAME, ["hydra/sweeper=badger", *words], return_hydra_config=True)
-    parameters = typed(config.hydra.sweeper, ["optimizer.lr=tag(log,interval(0.0005,0.01))"])
-    study = described(config, parameters, folder, "").study(config)
-    study.begin(defined(config, parameters), [])
+    parameters = parse_parameters(config.hydra.sweeper, ["optimizer.lr=tag(log,interval(0.0005,0.01))"])
+    search = specify(config, parameters, folder, "").open(config)
+    search.begin(search_definition(config, parameters), [])
 
 
 @pytest.mark.parametrize(
     ("then", "now"), [("reuse=true", "reuse=false"), ("scale=full", "scale=quick"), ("device=auto", "device=cpu")]
 )
-def test_two_starts_that_differ_in_what_changes_no_result_are_of_one_study(
+def test_two_starts_that_differ_in_what_changes_no_result_are_of_one_search(
     then: str, now: str, tmp_path: Path, hydra_restore_singletons: None
 ) -> None:
     started(tmp_path, then)
@@ -204,10 +204,10 @@ def test_two_starts_that_differ_in_what_changes_no_result_are_of_one_study(
 
 def test_whatever_has_no_say_in_a_history_may_differ() -> None:
     """But the objective, by which a search judges its trials."""
-    assert set(NO_SAY) - {"objective"} <= set(SWEEPER["may_differ"])
+    assert set(indifferent("history")) - {"objective"} <= set(SWEEPER["may_differ"])
 
 
-def test_a_key_that_may_differ_by_now_does_not_matter_in_a_study_that_was_begun_with_it(
+def test_a_key_that_may_differ_by_now_does_not_matter_in_a_search_that_was_begun_with_it(
     tmp_path: Path, hydra_restore_singletons: None
 ) -> None:
     started(tmp_path, "hydra.sweeper.may_differ=[]", "reuse=true")

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from badger_sweeps.core.errors import UsageError
-from hydra_plugins.badger_sweeper._grammar import Typed, typed
+from hydra_plugins.badger_sweeper._grammar import SearchParameters, parse_parameters
 from tests.search.apps import sweep
 
 AWKWARD = [
@@ -44,7 +44,7 @@ ELEMENTS = st.booleans() | NUMBERS | STRINGS | st.lists(st.none() | st.booleans(
 
 
 def searched(*words: str, **sweeper: Any) -> dict[str, BaseDistribution]:
-    return dict(typed(OmegaConf.create(sweeper), list(words)).space.distributions)
+    return dict(parse_parameters(OmegaConf.create(sweeper), list(words)).space.distributions)
 
 
 def meaning(override: str) -> Any:
@@ -54,7 +54,7 @@ def meaning(override: str) -> Any:
     return parsed.value()
 
 
-def meanings(found: Typed, name: str) -> list[Any]:
+def meanings(found: SearchParameters, name: str) -> list[Any]:
     """What the task is given for each choice of a parameter."""
     distribution = found.space.distributions[name]
     assert isinstance(distribution, CategoricalDistribution)
@@ -117,7 +117,7 @@ def test_optunas_words_say_the_same_under_both_keys(words: dict[str, Any], expec
 
 def test_the_command_line_wins_over_params() -> None:
     params = {"x": "choice(1,2)", "y": "interval(0,1)", "z": "choice(a,b)", "w": 3, "+new": "choice(1,2)"}
-    found = typed(OmegaConf.create({"params": params}), ["y=range(1,2)", "z=c", "v=4", "++new=choice(5,6)"])
+    found = parse_parameters(OmegaConf.create({"params": params}), ["y=range(1,2)", "z=c", "v=4", "++new=choice(5,6)"])
     assert found.space.distributions == {
         "x": CategoricalDistribution([1, 2]),
         "y": IntDistribution(1, 2),
@@ -129,19 +129,19 @@ def test_the_command_line_wins_over_params() -> None:
 
 
 def test_the_last_of_two_words_on_one_key_counts() -> None:
-    found = typed({}, ["x=choice(1,2)", "x=3", "y=3", "y=choice(1,2)"])
+    found = parse_parameters({}, ["x=choice(1,2)", "x=3", "y=3", "y=choice(1,2)"])
     assert (dict(found.fixed), list(found.space.distributions)) == ({"x": "3"}, ["y"])
 
 
 @pytest.mark.parametrize("key", ["+x", "++x", "group/sub", "group@package", "a.b.c"])
 def test_a_key_reaches_the_job_as_it_was_typed(key: str) -> None:
-    assert typed({}, [f"{key}=choice(1,2)"]).overrides({key: 1}) == [f"{key}=1"]
+    assert parse_parameters({}, [f"{key}=choice(1,2)"]).overrides({key: 1}) == [f"{key}=1"]
 
 
 @pytest.mark.parametrize("word", ["~x", "~x=1"])
 @pytest.mark.parametrize("declared", ["x", "+x"])
 def test_what_is_deleted_is_not_searched_and_is_deleted_in_every_job(word: str, declared: str) -> None:
-    found = typed(OmegaConf.create({"params": {declared: "choice(1,2)", "y": "choice(1,2)"}}), [word])
+    found = parse_parameters(OmegaConf.create({"params": {declared: "choice(1,2)", "y": "choice(1,2)"}}), [word])
     assert list(found.space.distributions) == ["y"]
     assert found.overrides({"y": 2}) == ["y=2", word]
 
@@ -165,21 +165,21 @@ def test_shuffling_a_range_leaves_out_its_end_as_hydra_does() -> None:
 @settings(deadline=None)
 @given(values=st.lists(NUMBERS | st.booleans(), min_size=1, max_size=4))
 def test_numbers_reach_the_task_exactly(values: list[Any]) -> None:
-    found = typed({}, [f"x=choice({','.join(map(quoted, values))})"])
+    found = parse_parameters({}, [f"x=choice({','.join(map(quoted, values))})"])
     assert [(type(own), own) for own in meanings(found, "x")] == [(type(own), own) for own in values]
 
 
 @settings(deadline=None, max_examples=50)
 @given(values=st.lists(ELEMENTS, min_size=1, max_size=4))
 def test_quoted_values_reach_the_task_as_they_are(values: list[Any]) -> None:
-    found = typed({}, [f"x=choice({','.join(map(quoted, values))})"])
+    found = parse_parameters({}, [f"x=choice({','.join(map(quoted, values))})"])
     assert [(type(own), own) for own in meanings(found, "x")] == [(type(own), own) for own in values]
 
 
 @pytest.mark.parametrize("key", ["params", "search_space"])
 def test_choices_in_optunas_words_reach_the_task_as_they_are(key: str) -> None:
     values = [*AWKWARD, "plain", 1, 2.5, True, None, [1, "c,d"], {"a": [1, "x"]}]
-    found = typed(OmegaConf.create({key: {"x": {"type": "categorical", "choices": values}}}), [])
+    found = parse_parameters(OmegaConf.create({key: {"x": {"type": "categorical", "choices": values}}}), [])
     assert meanings(found, "x") == values
 
 
@@ -192,14 +192,14 @@ def test_a_string_is_another_choice_than_the_number_it_looks_like() -> None:
 
 @pytest.mark.parametrize("value", ["a b", "plain", "é", "c,d", [1, 2], None, True, 2.5])
 def test_what_a_custom_search_space_suggests_reaches_the_task(value: Any) -> None:
-    [override] = typed({}, []).overrides({"x": value})
+    [override] = parse_parameters({}, []).overrides({"x": value})
     assert meaning(override) == value
 
 
 @pytest.mark.parametrize("value", ["a b", "[1,2]", "null", "3"])
 def test_what_a_custom_search_space_suggests_in_hydras_words_is_read_as_such(value: str) -> None:
     """As the stock sweeper does it, whose users write lists so."""
-    [override] = typed({}, []).overrides({"x": value})
+    [override] = parse_parameters({}, []).overrides({"x": value})
     assert override == f"x={value}"
 
 
@@ -236,7 +236,7 @@ def test_a_deleted_key_is_missing_from_the_task_and_an_added_one_is_there(tmp_pa
     ],
 )
 def test_a_condition_is_read_as_values_are(condition: str, other: str, value: Any, applies: bool) -> None:
-    found = typed(OmegaConf.create({"when": {"x": condition}}), [other, "x=choice(1,2)"])
+    found = parse_parameters(OmegaConf.create({"when": {"x": condition}}), [other, "x=choice(1,2)"])
     assert found.space.applies("x", {other.partition("=")[0]: value}) == applies
 
 
@@ -252,7 +252,7 @@ def test_a_condition_is_read_as_values_are(condition: str, other: str, value: An
     ],
 )
 def test_a_condition_holds_on_what_the_command_line_fixes(condition: str, fixed: str, applies: bool) -> None:
-    found = typed(OmegaConf.create({"when": {"x": condition}}), [fixed, "x=choice(1,2)"])
+    found = parse_parameters(OmegaConf.create({"when": {"x": condition}}), [fixed, "x=choice(1,2)"])
     assert found.space.applies("x", {}) == applies
 
 
@@ -294,7 +294,7 @@ def test_a_condition_holds_on_what_the_command_line_fixes(condition: str, fixed:
 )
 def test_what_cannot_be_searched_is_refused_by_its_key(words: list[str], sweeper: dict[str, Any], key: str) -> None:
     with pytest.raises(UsageError, match=f"^`{re.escape(key)}` must ") as refused:
-        typed(OmegaConf.create(sweeper), words)
+        parse_parameters(OmegaConf.create(sweeper), words)
     [line] = str(refused.value).splitlines()
     assert "; found" in line
     assert line.endswith(".")

@@ -29,7 +29,7 @@ def test_a_launcher_changes_nothing_but_who_works(launcher: str, basic: Path, tm
     assert ended.returncode == 0, ended.stderr
     assert "Traceback" not in ended.stderr
     records, alone = Records.of(folder), Records.of(basic)
-    assert records.states() == ["completed"] * TRIALS
+    assert records.statuses() == ["completed"] * TRIALS
     assert parameters(records.trials()) == parameters(alone.trials())
     assert [trial.values for trial in records.trials()] == [trial.values for trial in alone.trials()]
     assert sorted(path.name for path in folder.glob("[0-9]*")) == [str(number) for number in range(TRIALS)]

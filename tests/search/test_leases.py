@@ -1,4 +1,4 @@
-"""Whether a process that works on a trial still does."""
+"""Leases: whether the process that claimed a trial still works on it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from badger_sweeps.search.leases import ATTRIBUTE, Lease, Owner, Watch
+from badger_sweeps.search.leases import LEASE_ATTRIBUTE, Lease, LeaseMonitor, Owner
 
 FOLDER = Path("/study/3")
 
 
 def owner_of(process: subprocess.Popen[bytes]) -> Owner:
-    return replace(Owner.here(), pid=process.pid, started=psutil.Process(process.pid).create_time())
+    return replace(Owner.this_process(), pid=process.pid, started=psutil.Process(process.pid).create_time())
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def elsewhere(lease: Lease) -> Lease:
 
 
 def test_the_process_that_asks_is_alive() -> None:
-    assert Owner.here().alive is True
-    assert Owner.here().pid == os.getpid()
+    assert Owner.this_process().alive is True
+    assert Owner.this_process().pid == os.getpid()
 
 
 def test_another_living_process_is_alive_and_a_killed_one_is_not(sleeper: subprocess.Popen[bytes]) -> None:
@@ -72,28 +72,32 @@ def test_a_process_that_got_the_number_of_a_dead_one_is_not_taken_for_it(sleeper
 
 @pytest.mark.parametrize("change", [{"host": "elsewhere"}, {"space": "another boot"}])
 def test_of_another_machine_or_boot_or_container_nothing_can_be_seen(change: dict[str, str]) -> None:
-    assert replace(Owner.here(), **change).alive is None
+    assert replace(Owner.this_process(), **change).alive is None
 
 
 def test_two_processes_here_share_host_and_space() -> None:
-    ask = "from badger_sweeps.search.leases import Owner; print(Owner.here().host, Owner.here().space, sep='\\n')"
+    ask = (
+        "from badger_sweeps.search.leases import Owner; me = Owner.this_process(); print(me.host, me.space, sep='\\n')"
+    )
     said = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout
-    assert said.splitlines() == [Owner.here().host, Owner.here().space]
-    assert Owner.here().host == platform.node()
+    assert said.splitlines() == [Owner.this_process().host, Owner.this_process().space]
+    assert Owner.this_process().host == platform.node()
 
 
 def test_a_lease_is_stored_and_read_back() -> None:
-    lease = Lease.new(2, FOLDER).beaten("3/100")
-    assert Lease.read({ATTRIBUTE: lease.stored(), **dict([lease.beats])}) == lease
+    lease = Lease.new(2, FOLDER).after_heartbeat("3/100")
+    assert Lease.read({LEASE_ATTRIBUTE: lease.stored(), **dict([lease.heartbeat_attribute])}) == lease
     assert (lease.beat, lease.progress, lease.deaths, lease.folder) == (1, "3/100", 2, str(FOLDER))
     assert Lease.read({}) is None
 
 
-def test_beats_of_one_lease_are_not_those_of_another() -> None:
+def test_heartbeats_of_one_lease_are_not_those_of_another() -> None:
     """Neither of the trial's next holder, nor of nobody."""
-    lease, taken = Lease.new(0, FOLDER).beaten("3/100").beaten("4/100"), Lease.new(1, FOLDER)
+    lease, taken = Lease.new(0, FOLDER).after_heartbeat("3/100").after_heartbeat("4/100"), Lease.new(1, FOLDER)
     for other in (taken, lease.released(died=True)):
-        assert Lease.read({ATTRIBUTE: other.stored(), **dict([lease.beats])}) == replace(other, beat=0, progress="")
+        assert Lease.read({LEASE_ATTRIBUTE: other.stored(), **dict([lease.heartbeat_attribute])}) == replace(
+            other, beat=0, progress=""
+        )
 
 
 def test_every_lease_has_a_token_of_its_own() -> None:
@@ -116,58 +120,58 @@ class Clock:
 
 
 def test_nobody_works_on_a_trial_without_a_lease_or_with_a_released_one() -> None:
-    watch = Watch(patience=60.0)
-    assert watch.dead(None)
-    assert watch.dead(Lease.new(0, FOLDER).released(died=False))
+    monitor = LeaseMonitor(patience=60.0)
+    assert monitor.expired(None)
+    assert monitor.expired(Lease.new(0, FOLDER).released(died=False))
 
 
 def test_a_process_here_is_looked_up_whatever_its_beats(
     monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
 ) -> None:
-    clock, watch = Clock(monkeypatch), Watch(patience=60.0)
+    clock, monitor = Clock(monkeypatch), LeaseMonitor(patience=60.0)
     lease = replace(Lease.new(0, FOLDER), owner=owner_of(sleeper))
     for _ in range(3):
-        assert not watch.dead(lease)
+        assert not monitor.expired(lease)
         clock.now += 1000
     sleeper.kill()
     sleeper.wait()
-    assert watch.dead(lease.beaten("9/100"))
+    assert monitor.expired(lease.after_heartbeat("9/100"))
 
 
 def test_a_process_elsewhere_is_dead_once_no_beat_came_for_as_long_as_one_is_patient(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock, watch = Clock(monkeypatch), Watch(patience=60.0)
+    clock, monitor = Clock(monkeypatch), LeaseMonitor(patience=60.0)
     lease = elsewhere(Lease.new(0, FOLDER))
-    assert not watch.dead(lease)  # the first look: whatever came before it, nothing is known
+    assert not monitor.expired(lease)  # the first check: nothing is known of the time before
     clock.now += 59
-    assert not watch.dead(lease)
-    lease = lease.beaten("1/100")
+    assert not monitor.expired(lease)
+    lease = lease.after_heartbeat("1/100")
     clock.now += 59
-    assert not watch.dead(lease)
+    assert not monitor.expired(lease)
     clock.now += 59
-    assert not watch.dead(lease)
+    assert not monitor.expired(lease)
     clock.now += 2
-    assert watch.dead(lease)
-    assert not watch.dead(lease.beaten("2/100"))  # it was only slow
+    assert monitor.expired(lease)
+    assert not monitor.expired(lease.after_heartbeat("2/100"))  # it was only slow
 
 
-def test_looks_that_are_far_apart_do_not_make_a_process_dead_that_beats(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, watch = Clock(monkeypatch), Watch(patience=60.0)
+def test_checks_that_are_far_apart_do_not_make_a_process_dead_that_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, monitor = Clock(monkeypatch), LeaseMonitor(patience=60.0)
     lease = elsewhere(Lease.new(0, FOLDER))
     for _ in range(5):
-        assert not watch.dead(lease)
+        assert not monitor.expired(lease)
         clock.now += 10_000
-        lease = lease.beaten("")
+        lease = lease.after_heartbeat("")
 
 
-def test_each_lease_is_watched_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, watch = Clock(monkeypatch), Watch(patience=60.0)
+def test_each_lease_has_its_own_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, monitor = Clock(monkeypatch), LeaseMonitor(patience=60.0)
     first = elsewhere(Lease.new(0, FOLDER))
-    assert not watch.dead(first)
+    assert not monitor.expired(first)
     clock.now += 50
     again = elsewhere(Lease.new(1, FOLDER))  # the trial's next holder has a whole span of patience
-    assert not watch.dead(again)
+    assert not monitor.expired(again)
     clock.now += 20
-    assert watch.dead(first)
-    assert not watch.dead(again)
+    assert monitor.expired(first)
+    assert not monitor.expired(again)

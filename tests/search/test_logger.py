@@ -1,4 +1,4 @@
-"""What a tracker is told of a search: each trial once, at a step of its own, whatever the clocks say."""
+"""The search logger logs each trial once, at a step of its own, whatever the clocks say."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from badger_sweeps.search.logger import NAME, Teller, told_name
-from badger_sweeps.search.snapshot import StudyView, TrialView
-from badger_sweeps.search.trial_outcome import State
+from badger_sweeps.search.logger import NAME, SearchLogger, logged_name
+from badger_sweeps.search.snapshot import SearchSnapshot, TrialSnapshot
+from badger_sweeps.search.trial_outcome import TrialStatus
 from badger_sweeps.tracking.base import RunDescription, SearchDescription, SearchTracker, Tracker, Tracking
 
 NOON = datetime(2026, 11, 30, 12)
 
 
-def trial(number: int, minutes: float, value: float | None = None) -> TrialView:
+def trial(number: int, minutes: float, value: float | None = None) -> TrialSnapshot:
     """One that was complete, or pruned where it has no value, so many minutes after noon by its machine's clock."""
-    state, values = (State.PRUNED, None) if value is None else (State.COMPLETED, (value,))
+    state, values = (TrialStatus.PRUNED, None) if value is None else (TrialStatus.COMPLETED, (value,))
     ended = NOON + timedelta(minutes=minutes)
-    return TrialView(number, state, {}, values, (None, None), "", "", "", None, ended, {})
+    return TrialSnapshot(number, state, {}, values, (None, None), "", "", "", None, ended, {})
 
 
-def view(*trials: TrialView, direction: str = "minimize") -> StudyView:
-    return StudyView("mine", 20, (direction,), trials)
+def snapshot(*trials: TrialSnapshot, direction: str = "minimize") -> SearchSnapshot:
+    return SearchSnapshot("mine", 20, (direction,), trials)
 
 
 class Died(Exception):
     """What ends a process in the middle."""
 
 
-class Heard(Tracking):
-    """Keeps what it is told over all starts.
+class RecordingTracking(Tracking):
+    """Keeps the rows that are logged, over all starts.
 
     Attributes:
         rows: step, trial's number and best value of each row.
-        dies_at: the step at whose telling the process dies, once.
+        dies_at: the step at whose logging the process dies, once.
     """
 
     def __init__(self) -> None:
@@ -52,41 +52,44 @@ class Heard(Tracking):
         raise NotImplementedError
 
     def start_search(self, search: SearchDescription) -> SearchTracker:
-        return _Listener(self)
+        return _RecordingTracker(self)
 
 
-class _Listener(SearchTracker):
-    def __init__(self, heard: Heard) -> None:
-        self._heard = heard
+class _RecordingTracker(SearchTracker):
+    def __init__(self, recorded: RecordingTracking) -> None:
+        self._recorded = recorded
 
     def observe(self, step: int, row: Mapping[str, Any]) -> None:
-        if step == self._heard.dies_at:
-            self._heard.dies_at = None
+        if step == self._recorded.dies_at:
+            self._recorded.dies_at = None
             raise Died
-        self._heard.rows.append((step, row["trial"], row.get("best")))
+        self._recorded.rows.append((step, row["trial"], row.get("best")))
 
     def close(self, exit_status: int, summary: Mapping[str, Any]) -> None:
         pass
 
 
-def tell(heard: Heard, folder: Path, *views: StudyView, study: str = "study") -> None:
-    """One start of the command, which looks at the study so often."""
-    teller = Teller(heard, folder, "mine", study)
+def log(recorded: RecordingTracking, folder: Path, *snapshots: SearchSnapshot, search: str = "study") -> None:
+    """One start of the command, which takes these snapshots."""
+    logger = SearchLogger(recorded, folder, "mine", search)
     try:
-        for own in views:
-            teller.show(own)
+        for own in snapshots:
+            logger.log(own)
     finally:
-        teller.close(0)
+        logger.close(0)
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-def test_a_trial_that_ended_earlier_by_its_clock_is_told_later_and_once(restarts: bool, tmp_path: Path) -> None:
+def test_a_trial_that_ended_earlier_by_its_clock_is_logged_later_and_once(restarts: bool, tmp_path: Path) -> None:
     """Trial 2 comes from a machine whose clock is an hour behind, trial 3 from one that is an hour ahead."""
-    heard, trials = Heard(), [trial(0, 0, 5.0), trial(1, 10, 4.0), trial(2, -40, 6.0), trial(3, 90, 3.0), trial(4, 30)]
-    views = [view(*trials[:count]) for count in (2, 3, 3, 4, 5)]
-    for starts in [[own] for own in views] if restarts else [views]:
-        tell(heard, tmp_path, *starts)
-    assert heard.rows == [(0, 0, 5.0), (1, 1, 4.0), (2, 2, 4.0), (3, 3, 3.0), (4, 4, 3.0)]
+    recorded, trials = (
+        RecordingTracking(),
+        [trial(0, 0, 5.0), trial(1, 10, 4.0), trial(2, -40, 6.0), trial(3, 90, 3.0), trial(4, 30)],
+    )
+    snapshots = [snapshot(*trials[:count]) for count in (2, 3, 3, 4, 5)]
+    for starts in [[own] for own in snapshots] if restarts else [snapshots]:
+        log(recorded, tmp_path, *starts)
+    assert recorded.rows == [(0, 0, 5.0), (1, 1, 4.0), (2, 2, 4.0), (3, 3, 3.0), (4, 4, 3.0)]
 
 
 VALUES = st.none() | st.sampled_from([0.0, 1.0, 2.0, 3.0])
@@ -97,59 +100,61 @@ VALUES = st.none() | st.sampled_from([0.0, 1.0, 2.0, 3.0])
     st.sampled_from(["minimize", "maximize"]),
 )
 @settings(max_examples=50, deadline=None)
-def test_each_trial_has_one_step_and_the_best_of_those_told(
+def test_each_trial_has_one_step_and_the_best_of_those_logged(
     drawn: list[tuple[int, float | None, bool, bool]], direction: str
 ) -> None:
-    """Whatever the clocks, the looks (third) and the starts of the command (fourth) between the ends of trials."""
-    heard, looks = Heard(), []
+    """Whatever the clocks, the snapshots (third) and the starts of the command (fourth) between the ends of trials."""
+    recorded, snapshots = RecordingTracking(), []
     trials = [trial(number, own[0], own[1]) for number, own in enumerate(drawn)]
     with TemporaryDirectory() as folder:
         for count, (_, _, looked, ended) in enumerate(drawn, start=1):
-            looks += [view(*trials[:count], direction=direction)] if looked else []
+            snapshots += [snapshot(*trials[:count], direction=direction)] if looked else []
             if ended:
-                tell(heard, Path(folder), *looks)
-                looks = []
-        tell(heard, Path(folder), *looks, view(*trials, direction=direction))
-    assert [step for step, _, _ in heard.rows] == list(range(len(trials)))
-    assert sorted(number for _, number, _ in heard.rows) == list(range(len(trials)))
-    found = [drawn[number][1] for _, number, _ in heard.rows]
+                log(recorded, Path(folder), *snapshots)
+                snapshots = []
+        log(recorded, Path(folder), *snapshots, snapshot(*trials, direction=direction))
+    assert [step for step, _, _ in recorded.rows] == list(range(len(trials)))
+    assert sorted(number for _, number, _ in recorded.rows) == list(range(len(trials)))
+    found = [drawn[number][1] for _, number, _ in recorded.rows]
     extreme = min if direction == "minimize" else max
-    for step, (_, _, best) in enumerate(heard.rows):
+    for step, (_, _, best) in enumerate(recorded.rows):
         assert best == extreme((own for own in found[: step + 1] if own is not None), default=None)
 
 
-def test_a_process_that_dies_while_it_tells_costs_no_trial_and_no_step(tmp_path: Path) -> None:
-    """A trial ends before the next start, with an earlier time: those that were being told keep their steps."""
-    heard, trials = Heard(), [trial(0, 0, 5.0), trial(1, 10, 4.0), trial(2, 20, 3.0)]
-    heard.dies_at = 1
+def test_a_process_that_dies_while_it_logs_costs_no_trial_and_no_step(tmp_path: Path) -> None:
+    """A trial ends before the next start, with an earlier time: those that were being logged keep their steps."""
+    recorded, trials = RecordingTracking(), [trial(0, 0, 5.0), trial(1, 10, 4.0), trial(2, 20, 3.0)]
+    recorded.dies_at = 1
     with pytest.raises(Died):
-        tell(heard, tmp_path, view(*trials))
-    tell(heard, tmp_path, view(*trials, trial(3, -50, 2.0)))
-    assert heard.rows[0] == (0, 0, 5.0)
-    told = dict.fromkeys(heard.rows)  # the first row comes again, as it was
-    assert list(told) == [(0, 0, 5.0), (1, 1, 4.0), (2, 2, 3.0), (3, 3, 2.0)]
+        log(recorded, tmp_path, snapshot(*trials))
+    log(recorded, tmp_path, snapshot(*trials, trial(3, -50, 2.0)))
+    assert recorded.rows[0] == (0, 0, 5.0)
+    rows = dict.fromkeys(recorded.rows)  # the first row comes again, as it was
+    assert list(rows) == [(0, 0, 5.0), (1, 1, 4.0), (2, 2, 3.0), (3, 3, 2.0)]
 
 
-def test_a_folder_that_an_earlier_version_told_from_goes_on_at_its_step(tmp_path: Path) -> None:
-    """It had counted trials, in the order of the clocks."""
+def test_a_folder_that_an_earlier_version_logged_from_goes_on_at_its_step(tmp_path: Path) -> None:
+    """It counted trials, in the order of the clocks."""
     (tmp_path / NAME).write_text(json.dumps({"name": "mine", "told": 2}))
-    heard = Heard()
-    tell(heard, tmp_path, view(trial(0, 20, 5.0), trial(1, 10, 4.0), trial(2, 0, 6.0), trial(3, 30)))
-    assert heard.rows == [(2, 0, 4.0), (3, 3, 4.0)]
-    tell(heard, tmp_path, view(trial(0, 20, 5.0), trial(1, 10, 4.0), trial(2, 0, 6.0), trial(3, 30), trial(4, -9)))
-    assert heard.rows[2:] == [(4, 4, 4.0)]
+    recorded = RecordingTracking()
+    log(recorded, tmp_path, snapshot(trial(0, 20, 5.0), trial(1, 10, 4.0), trial(2, 0, 6.0), trial(3, 30)))
+    assert recorded.rows == [(2, 0, 4.0), (3, 3, 4.0)]
+    log(
+        recorded, tmp_path, snapshot(trial(0, 20, 5.0), trial(1, 10, 4.0), trial(2, 0, 6.0), trial(3, 30), trial(4, -9))
+    )
+    assert recorded.rows[2:] == [(4, 4, 4.0)]
 
 
-def test_trials_of_another_study_in_the_folder_are_told_from_the_start(tmp_path: Path) -> None:
-    heard = Heard()
-    tell(heard, tmp_path, view(trial(0, 0, 5.0), trial(1, 10, 4.0)), study="first")
-    tell(heard, tmp_path, view(trial(0, 0, 9.0)), study="second")
-    assert heard.rows == [(0, 0, 5.0), (1, 1, 4.0), (0, 0, 9.0)]
-    assert told_name(tmp_path) == "mine"
+def test_trials_of_another_search_in_the_folder_are_logged_from_the_start(tmp_path: Path) -> None:
+    recorded = RecordingTracking()
+    log(recorded, tmp_path, snapshot(trial(0, 0, 5.0), trial(1, 10, 4.0)), search="first")
+    log(recorded, tmp_path, snapshot(trial(0, 0, 9.0)), search="second")
+    assert recorded.rows == [(0, 0, 5.0), (1, 1, 4.0), (0, 0, 9.0)]
+    assert logged_name(tmp_path) == "mine"
 
 
 def test_nothing_is_written_while_nothing_has_ended(tmp_path: Path) -> None:
-    heard = Heard()
-    tell(heard, tmp_path, view(), view())
+    recorded = RecordingTracking()
+    log(recorded, tmp_path, snapshot(), snapshot())
     assert not (tmp_path / NAME).exists()
-    assert heard.rows == []
+    assert recorded.rows == []

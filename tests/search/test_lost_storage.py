@@ -30,21 +30,21 @@ def own_server() -> Iterator[Server]:
 def test_a_database_that_dies_costs_one_line_and_no_trial(
     own_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PGPASSWORD", "")  # so that what `Place.of` leaves there is forgotten
+    monkeypatch.setenv("PGPASSWORD", "")  # so that what `StorageAddress.parse` leaves there is forgotten
     folder, address = tmp_path / "search", own_server.new_database()
     words = command(folder, f"hydra.sweeper.storage={address}", *TRIALS)
     controller = Controller(words, tmp_path / "log")
     wait_until(lambda: iterations_done(folder / "0") > 100, controller)
     own_server.kill()
     assert controller.wait() == 2
-    complaint = controller.said.splitlines()[-1]
-    assert complaint.startswith("badger-sweeps: `hydra.sweeper.storage` must keep answering; found postgresql")
+    last_line = controller.said.splitlines()[-1]
+    assert last_line.startswith("badger-sweeps: `hydra.sweeper.storage` must keep answering; found postgresql")
     assert "Traceback" not in controller.said
     assert SECRET not in controller.said
     own_server.start()
     again = run(words)
     assert again.returncode == 0, again.stderr
-    assert Records.of(folder, address).states() == ["completed"] * 2
+    assert Records.of(folder, address).statuses() == ["completed"] * 2
     undisturbed = tmp_path / "undisturbed" / "search"
     assert sweep(undisturbed, *TRIALS).returncode == 0
     for number in range(2):

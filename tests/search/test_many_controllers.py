@@ -1,4 +1,4 @@
-"""Two machines on one study: two folders, one PostgreSQL."""
+"""Two machines on one search: two folders, one PostgreSQL."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def numbers(folder: Path) -> set[int]:
 
 def check(records: Records, trials: int, *folders: Path) -> None:
     """All accounted for, each finished in one folder, and with the parameters and bits that it would have had alone."""
-    told = records.trials()
-    assert [trial.number for trial in told] == list(range(trials))
-    assert records.states() == ["completed"] * trials
-    assert len({tuple(sorted(trial.params.items())) for trial in told}) == trials
+    stored = records.trials()
+    assert [trial.number for trial in stored] == list(range(trials))
+    assert records.statuses() == ["completed"] * trials
+    assert len({tuple(sorted(trial.params.items())) for trial in stored}) == trials
     finished = [number for folder in folders for number in numbers(folder)]
     assert sorted(finished) == list(range(trials))
     alone = folders[0].parent / "alone" / NAME
@@ -57,7 +57,7 @@ def check(records: Records, trials: int, *folders: Path) -> None:
         alone, f"hydra.sweeper.n_trials={trials}", f"training.iterations={iterations}", "training.checkpoint_every=50"
     )
     assert ended.returncode == 0, ended.stderr
-    assert parameters(told) == parameters(Records.of(alone).trials())
+    assert parameters(stored) == parameters(Records.of(alone).trials())
     for folder in folders:
         for number in numbers(folder):
             assert parts(folder / str(number)) == parts(alone / str(number)), (folder, number)

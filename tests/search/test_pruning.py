@@ -27,12 +27,12 @@ from pydantic import ValidationError
 
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.runs.checkpoint import read_checkpoint
-from badger_sweeps.search.pruning import ByBound, CensoredBound, Standing, pruning
-from badger_sweeps.search.trial_outcome import OUTCOME, Outcome, State
+from badger_sweeps.search.pruning import BoundPruning, CensoredBound, TrainingProgress, build_pruning
+from badger_sweeps.search.trial_outcome import OUTCOME, TrialOutcome, TrialStatus
 from benchmarks.replaying import TIMES, Search, pruned
 from tests.search.claiming import claimed, opened
 from tests.search.commands import Controller, Records, command, iterations_done, sweep, wait_until
-from tests.search.planned import begin, rows, study
+from tests.search.planned import begin, make_search, rows
 
 
 @st.composite
@@ -50,10 +50,10 @@ def searches(draw: st.DrawFn) -> Search:
     return Search("drawn", staircase, loss.astype(np.float32))
 
 
-def check_that_only_losers_were_stopped(search: Search, name: str, rule: CensoredBound, order: list[int]) -> None:
+def check_that_only_losers_were_stopped(recorded: Search, name: str, rule: CensoredBound, order: list[int]) -> None:
     """What each stopped trial would have come to lies above what it was measured by; the best trial was not stopped."""
-    values = search.per_seed(name).mean(axis=1)
-    replay = pruned(search, name, ByBound(rule), order)
+    values = recorded.per_seed(name).mean(axis=1)
+    replay = pruned(recorded, name, BoundPruning(rule), order)
     for place, trial in enumerate(order):
         complete = [values[own] for own in order[:place] if not replay.stopped[own]]
         if replay.stopped[trial]:
@@ -63,7 +63,7 @@ def check_that_only_losers_were_stopped(search: Search, name: str, rule: Censore
 
 
 @given(
-    search=searches(),
+    recorded=searches(),
     name=st.sampled_from(sorted(TIMES)),
     quantile=st.sampled_from([0.0, 0.25, 1.0]),
     min_trials=st.integers(1, 3),
@@ -71,22 +71,22 @@ def check_that_only_losers_were_stopped(search: Search, name: str, rule: Censore
 )
 @settings(max_examples=150, deadline=None)
 def test_the_bound_never_stops_a_trial_that_would_have_been_better(
-    search: Search, name: str, quantile: float, min_trials: int, data: st.DataObject
+    recorded: Search, name: str, quantile: float, min_trials: int, data: st.DataObject
 ) -> None:
-    order = data.draw(st.permutations(range(len(search.loss))))
+    order = data.draw(st.permutations(range(len(recorded.loss))))
     rule = CensoredBound(quantile=quantile, min_trials=min_trials)
-    check_that_only_losers_were_stopped(search, name, rule, order)
+    check_that_only_losers_were_stopped(recorded, name, rule, order)
 
 
 @pytest.mark.parametrize("name", sorted(TIMES))
 @pytest.mark.parametrize("dims", [2, 4])
 def test_it_stops_no_winner_among_recorded_trials(dims: int, name: str) -> None:
-    search = Search.recorded(dims)
+    recorded = Search.recorded(dims)
     for seed in range(4):
-        order = np.random.default_rng(seed).permutation(len(search.loss)).tolist()
+        order = np.random.default_rng(seed).permutation(len(recorded.loss)).tolist()
         rule = CensoredBound(quantile=0.25 * (seed % 2))
-        check_that_only_losers_were_stopped(search, name, rule, order)
-        assert pruned(search, name, ByBound(rule), order).stopped.mean() > 0.3  # and stops what it can
+        check_that_only_losers_were_stopped(recorded, name, rule, order)
+        assert pruned(recorded, name, BoundPruning(rule), order).stopped.mean() > 0.3  # and stops what it can
 
 
 def test_the_limit_is_a_quantile_of_the_complete_trials() -> None:
@@ -110,13 +110,13 @@ def test_a_rule_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None
         CensoredBound(**wrong)
 
 
-def verdict(in_study: optuna.Study, standing: Standing) -> str | None:
+def reason_to_prune(in_study: optuna.Study, progress: TrainingProgress) -> str | None:
     own = in_study.ask()
-    return ByBound(CensoredBound()).verdict(in_study, in_study._storage, own._trial_id, standing)
+    return BoundPruning(CensoredBound()).reason_to_prune(in_study, in_study._storage, own._trial_id, progress)
 
 
-LOST = Standing(100, 1.0, 100.0)
-"""In a study whose best trial counts 10."""
+LOST = TrainingProgress(100, 1.0, 100.0)
+"""In a search whose best trial counts 10."""
 
 
 def with_values(*values: float, directions: tuple[str, ...] = ("minimize",)) -> optuna.Study:
@@ -128,16 +128,16 @@ def with_values(*values: float, directions: tuple[str, ...] = ("minimize",)) -> 
 
 def test_a_trial_is_stopped_above_the_incumbent_and_not_at_it() -> None:
     best = with_values(10.0, 50.0)
-    reason = verdict(best, LOST)
+    reason = reason_to_prune(best, LOST)
     assert reason == "after 100 iterations its mean is at least 100, above 10"
-    assert verdict(best, Standing(100, 1.0, 10.0)) is None
-    assert verdict(best, Standing(100, 1.0, np.nextafter(10.0, 11))) is not None
+    assert reason_to_prune(best, TrainingProgress(100, 1.0, 10.0)) is None
+    assert reason_to_prune(best, TrainingProgress(100, 1.0, np.nextafter(10.0, 11))) is not None
 
 
 def test_what_has_no_bound_or_one_direction_less_is_not_stopped() -> None:
-    assert verdict(with_values(10.0), Standing(100, 1.0, None)) is None
-    assert verdict(with_values(10.0, directions=("maximize",)), LOST) is None
-    assert verdict(with_values(10.0, directions=("minimize", "minimize")), LOST) is None
+    assert reason_to_prune(with_values(10.0), TrainingProgress(100, 1.0, None)) is None
+    assert reason_to_prune(with_values(10.0, directions=("maximize",)), LOST) is None
+    assert reason_to_prune(with_values(10.0, directions=("minimize", "minimize")), LOST) is None
 
 
 def test_nobody_is_measured_by_a_trial_that_breaks_a_constraint() -> None:
@@ -145,11 +145,11 @@ def test_nobody_is_measured_by_a_trial_that_breaks_a_constraint() -> None:
     forbidden = own.ask()
     forbidden.set_constraint("diverged", 0.1)
     own.tell(forbidden, 10.0)
-    assert verdict(own, LOST) is None
+    assert reason_to_prune(own, LOST) is None
     allowed = own.ask()
     allowed.set_constraint("diverged", 0.0)
     own.tell(allowed, 90.0)
-    assert verdict(own, LOST) is not None
+    assert reason_to_prune(own, LOST) is not None
 
 
 def test_pruned_and_failed_trials_measure_nobody() -> None:
@@ -158,7 +158,7 @@ def test_pruned_and_failed_trials_measure_nobody() -> None:
     stopped.report(1.0, 1)
     own.tell(stopped, state=optuna.trial.TrialState.PRUNED)
     own.tell(own.ask(), state=optuna.trial.TrialState.FAIL)
-    assert verdict(own, LOST) is None
+    assert reason_to_prune(own, LOST) is None
 
 
 STEPS = range(10, 130, 10)
@@ -203,42 +203,44 @@ def test_optunas_pruners_decide_as_they_do_in_optuna(name: str, seed: int, tmp_p
     """One trial in five dies on the way and goes on from a point that it had passed, which changes nothing."""
     losses = curves(seed)
     expected = stops_in_optuna(PRUNERS[name](), losses)
-    own = study(tmp_path, n_trials=len(losses), max_retries=1)
+    own = make_search(tmp_path, n_trials=len(losses), max_retries=1)
     stops: dict[int, int] = {}
     for number in range(len(losses)):
-        trial = begin(own, pruning(PRUNERS[name]()))
+        trial = begin(own, build_pruning(PRUNERS[name]()))
         assert trial.claim.number == number
-        standings = [Standing(step, float(loss), None) for step, loss in zip(STEPS, losses[number], strict=True)]
+        all_progress = [
+            TrainingProgress(step, float(loss), None) for step, loss in zip(STEPS, losses[number], strict=True)
+        ]
         if number % 5 == 0 and expected.get(number, STEPS.stop) > STEPS[5]:
-            assert [trial.verdict(standing) for standing in standings[:6]] == [None] * 6
-            own.put_back(trial.claim, died=True)
-            trial = begin(own, pruning(PRUNERS[name]()))
+            assert [trial.reason_to_prune(progress) for progress in all_progress[:6]] == [None] * 6
+            own.requeue(trial.claim, died=True)
+            trial = begin(own, build_pruning(PRUNERS[name]()))
             assert trial.claim.number == number
-            standings = standings[3:]
+            all_progress = all_progress[3:]
         reason = None
-        for standing in standings:
-            reason = trial.verdict(standing)
+        for progress in all_progress:
+            reason = trial.reason_to_prune(progress)
             if reason is not None:
-                stops[number] = standing.iteration
+                stops[number] = progress.iteration
                 break
-        told = {"iterations": standing.iteration}
+        details = {"iterations": progress.iteration}
         if reason is None:
-            own.tell(trial.claim, Outcome(State.COMPLETED, (standing.loss,), details=told))
+            own.tell(trial.claim, TrialOutcome(TrialStatus.COMPLETED, (progress.loss,), details=details))
         else:
-            own.tell(trial.claim, Outcome(State.PRUNED, (standing.loss,), reason, told))
+            own.tell(trial.claim, TrialOutcome(TrialStatus.PRUNED, (progress.loss,), reason, details))
     assert stops == expected
     assert 0 < len(stops) < len(losses)
 
 
 def test_what_was_reported_of_a_trial_stays(tmp_path: Path) -> None:
     """A race begins anew with other seeds, whose losses do not take the place of those that others are measured by."""
-    own = study(tmp_path)
-    trial = begin(own, pruning(ThresholdPruner(upper=0.9)))
+    own = make_search(tmp_path)
+    trial = begin(own, build_pruning(ThresholdPruner(upper=0.9)))
     for step in (10, 20, 30):
-        assert trial.verdict(Standing(step, 0.5, None)) is None
-    assert trial.verdict(Standing(20, 0.99, None)) is None
+        assert trial.reason_to_prune(TrainingProgress(step, 0.5, None)) is None
+    assert trial.reason_to_prune(TrainingProgress(20, 0.99, None)) is None
     assert own.trials()[0].intermediate_values == {10: 0.5, 20: 0.5, 30: 0.5}
-    assert trial.verdict(Standing(40, 0.99, None)) == "ThresholdPruner at iteration 40, mean loss 0.99"
+    assert trial.reason_to_prune(TrainingProgress(40, 0.99, None)) == "ThresholdPruner at iteration 40, mean loss 0.99"
 
 
 class Onlooker(RandomSampler):
@@ -248,8 +250,8 @@ class Onlooker(RandomSampler):
         super().__init__(seed)
         self._seen = seen
 
-    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        pruned_ones = study.get_trials(states=(TrialState.PRUNED,))
+    def before_trial(self, search: optuna.Study, trial: FrozenTrial) -> None:
+        pruned_ones = search.get_trials(states=(TrialState.PRUNED,))
         self._seen.update({own.number: own.intermediate_values for own in pruned_ones})
 
 
@@ -257,21 +259,21 @@ def test_pruners_compare_losses_and_samplers_bounds_whoever_stopped_a_trial(tmp_
     """Of starts with different pruners. A bound is in iterations: among losses it would be a leap by three digits."""
     seen: dict[int, dict[int, float]] = {}
     own = opened(tmp_path, n_trials=9, sampler=lambda seed: Onlooker(seed, seen))
-    median, bound = pruning(MedianPruner(n_startup_trials=3, n_warmup_steps=150)), pruning(CensoredBound())
+    median, bound = build_pruning(MedianPruner(n_startup_trials=3, n_warmup_steps=150)), build_pruning(CensoredBound())
     for _ in range(4):
         trial = begin(own, median)
         for iteration in (100, 200, 300):
-            assert trial.verdict(Standing(iteration, 0.5, float(iteration))) is None
-        own.tell(trial.claim, Outcome(State.COMPLETED, (350.0,), details={"iterations": 900}))
+            assert trial.reason_to_prune(TrainingProgress(iteration, 0.5, float(iteration))) is None
+        own.tell(trial.claim, TrialOutcome(TrialStatus.COMPLETED, (350.0,), details={"iterations": 900}))
     for rule, loss, at in ((median, 0.9, 200), (bound, 0.2, 400), (median, 0.8, 200)):
         trial = begin(own, rule)
         for iteration in range(100, at + 1, 100):
-            reason = trial.verdict(Standing(iteration, loss, float(iteration)))
+            reason = trial.reason_to_prune(TrainingProgress(iteration, loss, float(iteration)))
             assert (reason is None) == (iteration < at)
-        own.tell(trial.claim, Outcome(State.PRUNED, (float(at),), str(reason), {"iterations": at}))
+        own.tell(trial.claim, TrialOutcome(TrialStatus.PRUNED, (float(at),), str(reason), {"iterations": at}))
     claimed(own)
-    told = [trial.intermediate_values for trial in own.trials()]
-    assert told[4:7] == [{100: 0.9, 200: 0.9}, {}, {100: 0.8, 200: 0.8}]
+    stored = [trial.intermediate_values for trial in own.trials()]
+    assert stored[4:7] == [{100: 0.9, 200: 0.9}, {}, {100: 0.8, 200: 0.8}]
     assert seen == {4: {200: 200.0}, 5: {400: 400.0}, 6: {200: 200.0}}
 
 

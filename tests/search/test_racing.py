@@ -32,12 +32,12 @@ from badger_sweeps.runs.graphs import NAME as GRAPHS
 from badger_sweeps.runs.graphs import read_connectivity
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import read_summary
-from badger_sweeps.search.pruning import Standing
+from badger_sweeps.search.pruning import TrainingProgress
 from badger_sweeps.search.racing import Race
-from badger_sweeps.search.trial_outcome import OUTCOME, Outcome, State, state_of
-from badger_sweeps.search.work import run_trial
+from badger_sweeps.search.trial_outcome import OUTCOME, TrialOutcome, TrialStatus, status_of
+from badger_sweeps.search.trial_training import run_trial
 from tests.search.commands import Controller, Records, command, iterations_done, sweep, wait_until
-from tests.search.planned import ITERATIONS, TRAINING, Recorder, begin, finish, plan, rows, study
+from tests.search.planned import ITERATIONS, TRAINING, Recorder, begin, finish, make_search, plan, rows
 
 times = st.lists(st.integers(0, 2000), min_size=2, max_size=12)
 
@@ -72,16 +72,16 @@ def test_each_look_that_can_end_a_trial_has_its_share_of_the_promise(
 ) -> None:
     race = Race(start=start, confidence=confidence)
     assert race.levels(seeds) == pytest.approx(levels)
-    assert sum(levels.values()) == pytest.approx(race.wrong if levels else 0)
+    assert sum(levels.values()) == pytest.approx(race.error_rate if levels else 0)
     for begun, level in race.levels(seeds).items():
-        assert race.lost(np.full(begun, 8.0), np.zeros(begun), level)  # worse on every seed
+        assert race.is_worse(np.full(begun, 8.0), np.zeros(begun), level)  # worse on every seed
 
 
 @given(st.integers(2, 9), st.floats(0.51, 0.999), st.integers(1, 100))
 def test_all_looks_together_have_no_more_than_was_promised(start: int, confidence: float, seeds: int) -> None:
     race = Race(start=start, confidence=confidence)
     levels = race.levels(seeds)
-    assert sum(levels.values()) <= race.wrong * (1 + 1e-12)
+    assert sum(levels.values()) <= race.error_rate * (1 + 1e-12)
     assert all(begun < seeds and 0.5**begun <= level for begun, level in levels.items())
 
 
@@ -94,7 +94,7 @@ def fraction(differences: NDArray[np.float64]) -> Fraction:
 @given(st.lists(st.integers(-9, 9), min_size=2, max_size=10), st.floats(0.001, 0.5))
 def test_a_trial_has_lost_where_few_flips_of_signs_make_it_worse(differences: list[int], level: float) -> None:
     values = np.array(differences, dtype=float)
-    assert Race().lost(values + 100, np.full(len(values), 100.0), level) == (fraction(values) <= level)
+    assert Race().is_worse(values + 100, np.full(len(values), 100.0), level) == (fraction(values) <= level)
 
 
 @pytest.mark.parametrize(
@@ -120,13 +120,13 @@ def test_of_all_signs_that_differences_may_have_few_end_a_trial_at_any_look(
 
     @cache
     def lost(differences: tuple[int, ...]) -> bool:
-        return race.lost(np.array(differences, dtype=float), np.zeros(len(differences)), levels[len(differences)])
+        return race.is_worse(np.array(differences, dtype=float), np.zeros(len(differences)), levels[len(differences)])
 
     ended = [
         any(lost(tuple(sign * size for sign, size in zip(own[:look], sizes, strict=False))) for look in levels)
         for own in product([1, -1], repeat=max(levels))
     ]
-    assert np.mean(ended) <= race.wrong
+    assert np.mean(ended) <= race.error_rate
 
 
 def drawn(name: str, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -150,9 +150,9 @@ def test_over_all_looks_few_are_ended_that_are_as_good_as_incumbents_that_change
     assert len(levels) == 2
     for _ in range(trials):
         own = drawn(name, rng)
-        ended += any(race.lost(own[:look], drawn(name, rng)[:look], level) for look, level in levels.items())
-    tolerance = 4 * np.sqrt(race.wrong * (1 - race.wrong) / trials)
-    assert ended / trials <= race.wrong + tolerance
+        ended += any(race.is_worse(own[:look], drawn(name, rng)[:look], level) for look, level in levels.items())
+    tolerance = 4 * np.sqrt(race.error_rate * (1 - race.error_rate) / trials)
+    assert ended / trials <= race.error_rate + tolerance
 
 
 LEVEL = Race().levels(8)[6]
@@ -160,28 +160,28 @@ LEVEL = Race().levels(8)[6]
 
 @given(times)
 def test_nobody_loses_to_an_equal_or_to_somebody_worse(own: list[int]) -> None:
-    assert not Race().lost(own, own, LEVEL)
-    assert not Race().lost(own, [time + 1 for time in own], LEVEL)
+    assert not Race().is_worse(own, own, LEVEL)
+    assert not Race().is_worse(own, [time + 1 for time in own], LEVEL)
 
 
 def test_on_few_seeds_even_the_same_difference_on_all_of_them_may_be_chance() -> None:
     """It is as likely as each of the 2^n - 1 other choices of signs: it would end an eighth on three."""
     own = np.array([40.0, 80, 160, 240, 320, 400])
-    assert not Race().lost(own[:3], own[:3] - 8, LEVEL)
-    assert not Race().lost(own[:5], own[:5] - 8, LEVEL)
-    assert Race().lost(own, own - 8, LEVEL)
-    assert not Race().lost(own, own - [8, 8, 8, 8, 8, 0], LEVEL)
+    assert not Race().is_worse(own[:3], own[:3] - 8, LEVEL)
+    assert not Race().is_worse(own[:5], own[:5] - 8, LEVEL)
+    assert Race().is_worse(own, own - 8, LEVEL)
+    assert not Race().is_worse(own, own - [8, 8, 8, 8, 8, 0], LEVEL)
 
 
 def test_a_hard_seed_is_hard_for_both() -> None:
     """Far apart from seed to seed, and always a little worse: unpaired nobody could tell."""
     other = np.array([100.0, 900, 2000, 400, 1500, 1200])
     own = other + np.array([20, 30, 25, 10, 35, 15])
-    assert Race().lost(own, other, LEVEL)
+    assert Race().is_worse(own, other, LEVEL)
     assert stats.ttest_ind(own, other).pvalue > 0.9
 
 
-# Raced trials. The first trial of a study has nobody to race against, and is trained on all its seeds.
+# Raced trials. The first trial of a search has nobody to race against, and is trained on all its seeds.
 
 SHORT = replace(TRAINING, iterations=30)
 WILD = {"optimizer": SGD(lr=0.4), "training": replace(SHORT, clip_norm=None)}
@@ -196,7 +196,7 @@ def finished(of: Plan) -> Plan:
 
 def race_through(of: Plan, folder: Path, start: int = 3) -> Plan:
     """The plan's run, trained as the first trial of a study."""
-    run_trial(of, begin(study(folder), race=Race(start=start)))
+    run_trial(of, begin(make_search(folder), race=Race(start=start)))
     return of
 
 
@@ -268,19 +268,19 @@ QUICK = Adam(lr=0.015)
 
 
 def test_a_trial_that_is_worse_on_the_first_seeds_is_out_and_says_why(tmp_path: Path) -> None:
-    own = study(tmp_path)
+    own = make_search(tmp_path)
     finish(begin(own, race=Race()), plan(tmp_path / "0", optimizer=QUICK))
     slow = plan(tmp_path / "1", optimizer=Adam(lr=1e-5))
     (value,) = finish(begin(own, race=Race()), slow)
-    told = own.trials()[1]
+    raced = own.trials()[1]
     rival = [own.trials()[0].user_attrs[OUTCOME]["per_seed"][str(seed)] for seed in range(6)]
     assert max(rival) < ITERATIONS
     assert value == ITERATIONS
-    assert state_of(told) == State.PRUNED
+    assert status_of(raced) == TrialStatus.PRUNED
     worse = f"worse than the incumbent by {ITERATIONS - np.mean(rival):.4g} on average"
     words = f"out of the race after 6 seeds: {worse}, p = 0.016"
-    assert told.user_attrs[OUTCOME] == {"state": "pruned", "reason": words, "iterations": ITERATIONS, "seeds": 6}
-    seen = own.scored.get_trials()[1].intermediate_values
+    assert raced.user_attrs[OUTCOME] == {"state": "pruned", "reason": words, "iterations": ITERATIONS, "seeds": 6}
+    seen = own.scored_study.get_trials()[1].intermediate_values
     assert seen == {ITERATIONS: ITERATIONS}  # the mean over the seeds that have begun, as of every pruned trial
     assert not (slow.folder / "summary.json").exists()
     assert [path.name for path in slow.folder.glob("stage-*")] == ["stage-0"]
@@ -288,50 +288,52 @@ def test_a_trial_that_is_worse_on_the_first_seeds_is_out_and_says_why(tmp_path: 
 
 def test_nobody_races_against_a_trial_that_breaks_a_constraint(tmp_path: Path) -> None:
     """It may not be chosen: a trial that is worse than it may still be the best."""
-    own = study(tmp_path)
+    own = make_search(tmp_path)
     forbidden = begin(own, race=Race())
     values = run_trial(plan(tmp_path / "0", optimizer=QUICK), forbidden)
-    told = Outcome(forbidden.state, values, details=forbidden.details, constraints={"diverged": 0.1})
-    own.tell(forbidden.claim, told)
+    outcome = TrialOutcome(forbidden.status, values, details=forbidden.details, constraints={"diverged": 0.1})
+    own.tell(forbidden.claim, outcome)
     worse = begin(own, race=Race())
     finish(worse, plan(tmp_path / "1"))
     parts = [[trial.details["per_seed"][str(seed)] for seed in range(6)] for trial in (worse, forbidden)]
-    assert Race().lost(*parts, LEVEL)  # or the test would show nothing
-    assert worse.state == State.COMPLETED
+    assert Race().is_worse(*parts, LEVEL)  # or the test would show nothing
+    assert worse.status == TrialStatus.COMPLETED
 
 
 def test_a_bound_counts_what_the_earlier_stages_have_cost(tmp_path: Path) -> None:
     """Seeds that have not begun cost nothing yet, so that the bound holds for the whole trial."""
     recorder = Recorder()
     planned = plan(tmp_path / "0", optimizer=Adam(lr=0.003))
-    run_trial(planned, begin(study(tmp_path), recorder, Race(start=4)))
+    run_trial(planned, begin(make_search(tmp_path), recorder, Race(start=4)))
     stage = len(recorder.shown) // 2
     parts = per_seed("escape_iteration", read_summary(planned.folder).outcomes, ITERATIONS)
     assert recorder.shown[stage - 1].bound <= parts[:4].sum() / 8
-    assert recorder.shown[stage].bound == parts[:4].sum() / 8 + 8 * 4 / 8  # the second stage's first verdict
+    assert recorder.shown[stage].bound == parts[:4].sum() / 8 + 8 * 4 / 8  # the second stage's first pruning check
     assert recorder.shown[-1].bound <= parts.mean()
 
 
 class StopsAfter(Recorder):
-    """Stops a trial at its verdict of this number."""
+    """Prunes a trial at its pruning check of this number."""
 
-    def __init__(self, verdicts: int) -> None:
+    def __init__(self, checks: int) -> None:
         super().__init__()
-        self._verdicts = verdicts
+        self._checks = checks
 
-    def verdict(self, study: optuna.Study, storage: BaseStorage, trial_id: int, standing: Standing) -> str | None:
-        super().verdict(study, storage, trial_id, standing)
-        return "told to" if len(self.shown) == self._verdicts else None
+    def reason_to_prune(
+        self, study: optuna.Study, storage: BaseStorage, trial_id: int, progress: TrainingProgress
+    ) -> str | None:
+        super().reason_to_prune(study, storage, trial_id, progress)
+        return "told to" if len(self.shown) == self._checks else None
 
 
 def test_what_samplers_see_of_a_stopped_trial_leaves_out_the_seeds_that_have_not_begun(tmp_path: Path) -> None:
     """Or it would look the better the fewer had, beside trials that lost a race. The bound counts them as nothing."""
     whole, recorder = plan(tmp_path / "whole"), Recorder()
-    run_trial(whole, begin(study(tmp_path / "a"), recorder, Race(start=2)))
+    run_trial(whole, begin(make_search(tmp_path / "a"), recorder, Race(start=2)))
     parts = per_seed("escape_iteration", read_summary(whole.folder).outcomes, ITERATIONS)
     place = next(place for place, (own, last) in enumerate(pairwise(recorder.shown)) if last.iteration < own.iteration)
-    stops = StopsAfter(place + 2)  # the second stage's first verdict
-    (value,) = finish(begin(study(tmp_path / "b"), stops, Race(start=2)), plan(tmp_path / "0"))
+    stops = StopsAfter(place + 2)  # the second stage's first pruning check
+    (value,) = finish(begin(make_search(tmp_path / "b"), stops, Race(start=2)), plan(tmp_path / "0"))
     assert stops.shown[-1].iteration == 8
     assert stops.shown[-1].bound == (parts[:2].sum() + 2 * 8) / 8
     assert value == (parts[:2].sum() + 2 * 8) / 4
@@ -339,12 +341,12 @@ def test_what_samplers_see_of_a_stopped_trial_leaves_out_the_seeds_that_have_not
 
 def test_a_race_about_a_loss_is_told_in_losses(tmp_path: Path) -> None:
     """As what a pruner stops is: plateaus are counted in iterations, and have no bound."""
-    own = study(tmp_path)
+    own = make_search(tmp_path)
     finish(begin(own, race=Race()), plan(tmp_path / "0", "plateau_iterations", optimizer=QUICK))
     lost = begin(own, race=Race())
     slow = plan(tmp_path / "1", "plateau_iterations", optimizer=Adam(lr=1e-5))
     (value,) = finish(lost, slow)
-    assert lost.state == State.PRUNED
+    assert lost.status == TrialStatus.PRUNED
     assert value == pytest.approx(rows(slow.folder / "stage-0").query(f"iteration >= {ITERATIONS - 50}")["loss"].mean())
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from badger_sweeps.core.errors import UsageError
-from badger_sweeps.search.space import Space, contains, finite
+from badger_sweeps.search.space import Space, contains, finite_values
 
 CHOICES = st.lists(st.sampled_from(["a", "b", "c", 1, 2, None]), min_size=1, max_size=4, unique=True)
 DISCRETE = (
@@ -46,7 +46,7 @@ SPACES = parts().map(lambda own: (own[0], {}, own[1]))  # not `Space` itself: it
 
 def by_brute_force(space: Space) -> list[dict[str, Any]]:
     """Every combination of values, less those that do not apply, without those that come twice."""
-    values = [finite(distribution) or [] for distribution in space.distributions.values()]
+    values = [finite_values(distribution) or [] for distribution in space.distributions.values()]
     found: list[dict[str, Any]] = []
     for combination in product(*values):
         point: dict[str, Any] = {}
@@ -95,7 +95,7 @@ def test_a_stepped_range_has_its_ends_and_every_step_between(low: int, count: in
     step = Decimal(hundredths) / 100
     exact = [Decimal(low) + number * step for number in range(count + 1)]
     distribution = FloatDistribution(low, float(exact[-1]), step=float(step))
-    values = finite(distribution)
+    values = finite_values(distribution)
     # A value is low + k * step in floating point: two roundings, each of half a unit in the last place of at most 500.
     assert values == pytest.approx([float(own) for own in exact], rel=0, abs=2 * 500 * 2**-53)
     assert all(contains(distribution, value) for value in values)
@@ -110,7 +110,7 @@ def test_a_stepped_range_has_its_ends_and_every_step_between(low: int, count: in
 def test_a_value_is_in_a_range_if_it_is_between_the_ends_and_on_a_step(
     distribution: FloatDistribution | IntDistribution, value: float
 ) -> None:
-    values = finite(distribution)
+    values = finite_values(distribution)
     if values is None:
         assert contains(distribution, value) == (0 <= value <= 1)
     elif isinstance(distribution, IntDistribution):

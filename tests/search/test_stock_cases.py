@@ -26,7 +26,7 @@ from hydra.test_utils.test_utils import TSweepRunner
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from hydra_plugins.badger_sweeper._grammar import typed
+from hydra_plugins.badger_sweeper._grammar import parse_parameters
 from hydra_plugins.badger_sweeper.sweeper import BadgerSweeper
 from tests.search.apps import sweep
 
@@ -64,7 +64,7 @@ def test_discovery() -> None:
     ],
 )
 def test_create_optuna_distribution_from_config(key: str, words: dict[str, Any], expected: BaseDistribution) -> None:
-    found = typed(OmegaConf.create({key: {"key": words}}), []).space.distributions["key"]
+    found = parse_parameters(OmegaConf.create({key: {"key": words}}), []).space.distributions["key"]
     assert same(found, expected)
 
 
@@ -84,7 +84,7 @@ def test_create_optuna_distribution_from_config(key: str, words: dict[str, Any],
     ],
 )
 def test_create_optuna_distribution_from_override(word: str, expected: BaseDistribution) -> None:
-    assert same(typed({}, [word]).space.distributions["key"], expected)
+    assert same(parse_parameters({}, [word]).space.distributions["key"], expected)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_create_optuna_distribution_from_override(word: str, expected: BaseDistr
 def test_create_params_from_overrides(
     words: list[str], searched: dict[str, BaseDistribution], fixed: dict[str, str], deleted: tuple[str, ...]
 ) -> None:
-    found = typed({}, words)
+    found = parse_parameters({}, words)
     assert (found.space.distributions, found.fixed, found.deleted) == (searched, fixed, deleted)
 
 
@@ -148,12 +148,12 @@ def test_optuna_example(with_commandline: bool, tmp_path: Path) -> None:
         *words,
     )
     found = results(tmp_path)
-    study = optuna.load_study(storage=storage, study_name="test-optuna-example")
-    best = study.best_trial
+    search = optuna.load_study(storage=storage, study_name="test-optuna-example")
+    best = search.best_trial
     assert found.best_params == best.params
     assert set(best.params) == ({"x"} if with_commandline else {"x", "y"})
     assert found.best_value == best.value
-    assert len(study.trials) == (3 if with_commandline else 20)
+    assert len(search.trials) == (3 if with_commandline else 20)
     assert "z" not in OmegaConf.load(tmp_path / "0" / ".hydra" / "config.yaml")
     # The stock test's bound: 95 of 100 seeds of TPE come below it.
     assert found.best_value <= 2.27
@@ -223,7 +223,7 @@ def test_warnings(search_space: dict[str, Any] | None, params: dict[str, Any] | 
     both = "Both hydra.sweeper.params and hydra.sweeper.search_space are configured"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        typed(OmegaConf.create({"search_space": search_space, "params": params}), [])
+        parse_parameters(OmegaConf.create({"search_space": search_space, "params": params}), [])
     assert [str(own.message).startswith(both) for own in caught] == [True] * warned
 
 

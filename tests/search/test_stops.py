@@ -52,7 +52,7 @@ def check_rest(folder: Path, undisturbed: Path, *overrides: str) -> None:
     ended = sweep(folder, *SEARCH, *overrides)
     assert ended.returncode == 0, ended.stderr
     records = Records.of(folder)
-    assert records.states() == ["completed"] * TRIALS
+    assert records.statuses() == ["completed"] * TRIALS
     assert parameters(records.trials()) == parameters(Records.of(undisturbed).trials())
     for number in range(TRIALS):
         assert parts(folder / str(number)) == parts(undisturbed / str(number))
@@ -82,7 +82,7 @@ def test_a_signal_stops_a_sweep_in_good_order(
     assert goes_on_with(controller.said) == Path(os.path.relpath(folder))
     assert controller.said.count("goes on") == 1
     records = Records.of(folder)
-    assert records.states() == ["completed", "interrupted"]
+    assert records.statuses() == ["completed", "interrupted"]
     assert records.deaths() == {0: 0, 1: 0}
     start = sessions(folder / "1")[0]
     assert start["iterations_done"] == iterations_done(folder / "1")  # the checkpoint is of the very last iteration
@@ -122,7 +122,7 @@ def test_a_signal_may_come_while_a_sweep_starts(undisturbed: Path, tmp_path: Pat
         time.sleep(delay)
         controller.signal(number)
         assert controller.wait() in (-number, 128 + number), controller.said
-        assert "running" not in Records.of(folder).states()
+        assert "running" not in Records.of(folder).statuses()
     check_rest(folder, undisturbed)
 
 
@@ -140,8 +140,8 @@ def test_a_signal_stops_workers_in_other_processes(
     workers = controller.children()
     controller.signal(number, group)
     assert controller.wait() == status, controller.said
-    assert "running" not in Records.of(folder).states()
-    assert "interrupted" in Records.of(folder).states()
+    assert "running" not in Records.of(folder).statuses()
+    assert "interrupted" in Records.of(folder).statuses()
     assert set(Records.of(folder).deaths().values()) == {0}
     wait_until(lambda: not any(worker.is_running() for worker in workers))
     check_rest(folder, undisturbed, joblib)
@@ -184,7 +184,7 @@ def test_a_signal_stops_any_task_function(number: int, status: int, tmp_path: Pa
     controller.signal(number)
     assert controller.wait() == status, controller.said
     assert goes_on_with(controller.said) == Path(os.path.relpath(folder))
-    assert Records.of(folder).states() == ["interrupted"]
+    assert Records.of(folder).statuses() == ["interrupted"]
     hold.unlink()
     ended = run(words, HERE=str(tmp_path))
     assert ended.returncode == 0, ended.stderr
@@ -212,7 +212,7 @@ def test_ctrl_c_in_a_terminal_leaves_all_workers_the_time_to_clean_up(tmp_path: 
     controller.signal(signal.SIGINT, group=True)  # reaches the workers twice: as it is, and passed on by the controller
     assert controller.wait() == 130, controller.said
     assert all((tmp_path / f"cleaned-{x}").exists() for x in (1, 2))
-    assert Records.of(folder).states() == ["interrupted"] * 2
+    assert Records.of(folder).statuses() == ["interrupted"] * 2
     assert set(Records.of(folder).deaths().values()) == {0}
 
 
@@ -244,7 +244,7 @@ def test_no_bad_trial_ends_a_sweep_and_each_is_told_apart(tmp_path: Path) -> Non
     assert [trial.params["kind"] for trial in trials] == list(kinds)
     failed = {"exception", "memory", "exit", "text"}
     expected = ["failed" if kind in failed else "diverged" if kind == "no_number" else "completed" for kind in kinds]
-    assert Records.of(folder).states() == expected
+    assert Records.of(folder).statuses() == expected
     reasons = {trial.params["kind"]: trial.user_attrs["outcome"]["reason"] for trial in trials}
     assert reasons["exception"] == "ValueError: so it happens"
     assert reasons["memory"] == "MemoryError"
@@ -262,7 +262,7 @@ def test_a_sweep_of_which_all_trials_fail_says_so_and_fails(tmp_path: Path) -> N
     ended = run(bad(tmp_path, "exception", "memory"))
     assert ended.returncode not in (0, 130, 143)
     assert "all 2 trials failed" in ended.stderr
-    assert Records.of(tmp_path / "study").states() == ["failed"] * 2
+    assert Records.of(tmp_path / "study").statuses() == ["failed"] * 2
     again = run(bad(tmp_path, "exception", "memory"))
     assert again.returncode == ended.returncode
     assert len(Records.of(tmp_path / "study").trials()) == 2
@@ -273,7 +273,7 @@ def test_a_trial_that_kills_its_process_is_given_up_after_so_many_starts(tmp_pat
     words = [*bad(tmp_path, "fine", "killed", "good"), "hydra.sweeper.max_retries=2"]
     assert [run(words).returncode for _ in range(4)] == [-signal.SIGKILL] * 3 + [0]
     records = Records.of(tmp_path / "study")
-    assert records.states() == ["completed", "failed", "completed"]
+    assert records.statuses() == ["completed", "failed", "completed"]
     assert records.trials()[1].user_attrs["outcome"]["reason"] == "its process died 3 times"
 
 
@@ -284,7 +284,7 @@ def test_a_trial_that_kills_its_worker_does_not_end_the_sweep(workers: int, tmp_
     ended = run(words)
     assert ended.returncode == 0, ended.stderr
     records = Records.of(tmp_path / "study")
-    states, failed = records.states(), records.trials()[1]
+    states, failed = records.statuses(), records.trials()[1]
     assert states[1] == "failed"
     assert failed.user_attrs["outcome"]["reason"] == "its process died 4 times"  # max_retries=3
     # joblib ends a killed worker's neighbours too, so that others may be begun more than once; none may be lost.
@@ -306,7 +306,7 @@ def test_a_trial_whose_seeds_all_diverge_is_told_as_diverged(tmp_path: Path) -> 
         "training.iterations=100",
     )
     assert ended.returncode == 0, ended.stderr
-    assert Records.of(folder).states() == ["diverged", "completed"]
+    assert Records.of(folder).statuses() == ["diverged", "completed"]
     first = Records.of(folder).trials()[0]
     assert first.user_attrs["outcome"]["diverged"] == 2
     assert first.values is not None
@@ -319,9 +319,9 @@ def test_a_trial_whose_folder_is_in_use_waits_until_it_is_free(tmp_path: Path) -
     search = ("hydra.sweeper.n_trials=2", "training.iterations=40")
     with FileLock(folder / "0" / LOCK):  # as by a worker that was thought dead and is not quite
         controller = Controller(command(folder, *search), tmp_path / "log")
-        wait_until(lambda: "interrupted" in Records.of(folder).states(), controller)
+        wait_until(lambda: "interrupted" in Records.of(folder).statuses(), controller)
         time.sleep(3)
         assert controller.running, controller.said
     assert controller.wait() == 0, controller.said
-    assert Records.of(folder).states() == ["completed"] * 2
+    assert Records.of(folder).statuses() == ["completed"] * 2
     assert set(Records.of(folder).deaths().values()) == {0}

@@ -1,4 +1,4 @@
-"""Where studies are kept: addresses, passwords, and journals whose writer died."""
+"""Storages of searches: addresses, passwords, and journals whose writer died."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from badger_sweeps.core.addresses import without_passwords
 from badger_sweeps.core.errors import UsageError
-from badger_sweeps.search.storage import BEGINNING, JOURNAL, Place, cut_torn_line
+from badger_sweeps.search.storage import BEGINNING, JOURNAL, StorageAddress, cut_torn_line
 from tests.search.commands import Records, command, run, sweep
 from tests.search.servers import SECRET, Server
 
@@ -30,9 +30,9 @@ def study_in(storage: BaseStorage) -> optuna.Study:
 
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """What a study of three trials leaves."""
+    """What a search of three trials leaves."""
     path = tmp_path_factory.mktemp("journal") / JOURNAL
-    study = study_in(Place(str(path)).open())
+    study = study_in(StorageAddress(str(path)).open())
     for value in range(3):
         trial = study.ask()
         trial.suggest_float("x", 0, 1)
@@ -49,12 +49,12 @@ def offsets(journal: bytes, lines: int) -> range:
 
 def usable(path: Path, whole: list[bytes]) -> None:
     """The journal has these lines, and takes and gives back what is added."""
-    storage = Place(str(path)).open()
+    storage = StorageAddress(str(path)).open()
     before = len(optuna.load_study(study_name=NAME, storage=storage).trials)
     assert path.read_bytes().splitlines(keepends=True) == whole
-    study = study_in(Place(str(path)).open())
+    study = study_in(StorageAddress(str(path)).open())
     study.tell(study.ask(), 7.0)
-    again = study_in(Place(str(path)).open()).trials
+    again = study_in(StorageAddress(str(path)).open()).trials
     assert len(again) == before + 1
     assert again[-1].value == 7
 
@@ -75,12 +75,12 @@ def test_what_another_process_tore_while_this_one_had_the_journal_open_is_cut_of
     line = journal.splitlines(keepends=True)[-1]
     for end in range(1, len(line)):
         path.write_bytes(journal)
-        study = study_in(Place(str(path)).open())
+        study = study_in(StorageAddress(str(path)).open())
         with path.open("ab") as file:
             file.write(line[:end])
         trial = study.ask()
         trial.set_user_attr("end", end)
-        assert study_in(Place(str(path)).open()).trials[-1].user_attrs == {"end": end}
+        assert study_in(StorageAddress(str(path)).open()).trials[-1].user_attrs == {"end": end}
         assert path.read_bytes().startswith(journal)
 
 
@@ -103,8 +103,8 @@ def test_all_after_the_last_newline_is_cut_off_and_nothing_before_it(
 def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="must be a study's file"):
-        Place.of(str(path), tmp_path).open()
+    with pytest.raises(UsageError, match="must be a search's file"):
+        StorageAddress.parse(str(path), tmp_path).open()
     assert path.read_bytes() == content
 
 
@@ -121,7 +121,7 @@ def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, 
     ],
 )
 def test_addresses_name_places(given: str | None, address: str) -> None:
-    assert Place.of(given, Path("/study")).address == address
+    assert StorageAddress.parse(given, Path("/study")).text == address
 
 
 def test_relative_paths_are_made_absolute_since_workers_may_run_elsewhere(
@@ -129,9 +129,9 @@ def test_relative_paths_are_made_absolute_since_workers_may_run_elsewhere(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert Place.of("x.journal", Path("/study")).address == f"{tmp_path}/x.journal"
-    assert Place.of("~/x.journal", Path("/study")).address == f"{tmp_path}/home/x.journal"
-    assert Place.of("sqlite:///x.db", Path("/study")).address == f"sqlite:///{tmp_path}/x.db"
+    assert StorageAddress.parse("x.journal", Path("/study")).text == f"{tmp_path}/x.journal"
+    assert StorageAddress.parse("~/x.journal", Path("/study")).text == f"{tmp_path}/home/x.journal"
+    assert StorageAddress.parse("sqlite:///x.db", Path("/study")).text == f"sqlite:///{tmp_path}/x.db"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_relative_paths_are_made_absolute_since_workers_may_run_elsewhere(
 )
 def test_other_addresses_are_refused_in_one_line_without_their_password(address: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"`hydra\.sweeper\.storage` must be the path of a journal file") as refused:
-        Place.of(address, tmp_path)
+        StorageAddress.parse(address, tmp_path)
     assert "hidden" not in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -154,7 +154,7 @@ def test_a_password_goes_to_the_client_and_not_into_the_address(password: str, u
         url = url.update_query_dict({"password": password})
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "PGPASSWORD", "another")
-        kept = make_url(Place.of(url.render_as_string(hide_password=False), Path("/study")).address)
+        kept = make_url(StorageAddress.parse(url.render_as_string(hide_password=False), Path("/study")).text)
         assert os.environ["PGPASSWORD"] == password
     assert kept.password is None
     assert not kept.query
@@ -189,34 +189,36 @@ def test_a_server_that_does_not_answer_is_told_in_one_line(postgresql: str, tmp_
         (absent, 'database "absent" does not exist'),
     ]:
         with pytest.raises(UsageError, match=r"`hydra\.sweeper\.storage` must be a database that answers") as refused:
-            Place.of(address, tmp_path).open()
+            StorageAddress.parse(address, tmp_path).open()
         assert reason in str(refused.value)
         assert SECRET not in str(refused.value)
         assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", ["journal", "sqlite", "postgresql"])
-def test_one_at_a_time_holds_a_study_and_a_killed_holder_lets_go(kind: str, tmp_path: Path, postgresql: str) -> None:
-    address = {"journal": None, "sqlite": f"sqlite:///{tmp_path}/study.db", "postgresql": postgresql}[kind]
-    place = Place.of(address, tmp_path)
+def test_one_process_at_a_time_holds_a_searchs_lock_and_a_killed_one_frees_it(
+    kind: str, tmp_path: Path, postgresql: str
+) -> None:
+    typed = {"journal": None, "sqlite": f"sqlite:///{tmp_path}/study.db", "postgresql": postgresql}[kind]
+    address = StorageAddress.parse(typed, tmp_path)
     hold = (
-        "import sys, time; from badger_sweeps.search.storage import Place; print('asks', flush=True)\n"
-        "with Place(sys.argv[1]).exclusive('a study'): print('held', flush=True); time.sleep(600)"
+        "import sys, time; from badger_sweeps.search.storage import StorageAddress; print('asks', flush=True)\n"
+        "with StorageAddress(sys.argv[1]).exclusive('a study'): print('held', flush=True); time.sleep(600)"
     )
-    first = subprocess.Popen([sys.executable, "-c", hold, place.address], stdout=subprocess.PIPE)
+    first = subprocess.Popen([sys.executable, "-c", hold, address.text], stdout=subprocess.PIPE)
     second = None
     try:
         assert first.stdout is not None
         assert [first.stdout.readline() for _ in range(2)] == [b"asks\n", b"held\n"]
-        second = subprocess.Popen([sys.executable, "-c", hold, place.address], stdout=subprocess.PIPE)
+        second = subprocess.Popen([sys.executable, "-c", hold, address.text], stdout=subprocess.PIPE)
         assert second.stdout is not None
         assert second.stdout.readline() == b"asks\n"
         os.set_blocking(second.stdout.fileno(), False)
         with pytest.raises(subprocess.TimeoutExpired):
             second.wait(timeout=2)
         assert not second.stdout.read()
-        if kind == "postgresql":  # there one database keeps many studies, which do not wait for one another
-            with place.exclusive("another study"):
+        if kind == "postgresql":  # one database has many searches, which do not wait for one another
+            with address.exclusive("another study"):
                 pass
         first.kill()
         first.wait()
@@ -248,7 +250,7 @@ def test_the_password_is_nowhere(launcher: str, tmp_path: Path, postgresql: str)
         tracking="wandb",
     )
     assert ended.returncode == 0, ended.stderr
-    assert Records.of(folder, postgresql).states() == ["completed"] * 2
+    assert Records.of(folder, postgresql).statuses() == ["completed"] * 2
     assert not (folder / JOURNAL).exists()
     assert list(folder.glob("*/wandb/offline-run-*/*.wandb"))
     assert list(folder.glob("*/provenance.json"))
@@ -295,5 +297,5 @@ def test_one_controller_can_use_sqlite(tmp_path: Path) -> None:
             "training.iterations=40",
         )
         assert ended.returncode == 0, ended.stderr
-        assert Records.of(folder, address).states() == ["completed"] * total
+        assert Records.of(folder, address).statuses() == ["completed"] * total
     assert not (folder / JOURNAL).exists()

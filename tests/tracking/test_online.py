@@ -20,7 +20,7 @@ import pytest
 import badger_sweeps
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.lock import exclusive
-from badger_sweeps.search.logger import telling
+from badger_sweeps.search.logger import exclusive_logging
 from tests.runs.commands import command, start, wait_for_iteration
 from tests.search import commands as sweeps
 from tests.tracking.servers import KEY, Server
@@ -169,7 +169,7 @@ def test_a_search_arrives_once_with_its_trials(server: Server, tmp_path: Path) -
                 losses = history.loc[history["seed"] == seed].set_index("iteration")["loss"]
                 assert [row["iteration"] for row in arrived.rows] == list(range(0, 30, 5))
                 assert [row["loss"] for row in arrived.rows] == pytest.approx(list(losses[::5]))
-    with telling(folder):
+    with exclusive_logging(folder):
         assert "search search: goes on, left for later\n" in sync(server, folder).stdout
 
 

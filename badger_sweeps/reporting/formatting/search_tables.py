@@ -1,90 +1,81 @@
-"""A search in words and in the cells of tables: the same on the terminal and in the report."""
+"""Formats a search as sentences and table cells, which the terminal and the report share."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from badger_sweeps.measures.estimates import Estimate
-from badger_sweeps.reporting.reading.search import Sweep, effort, parameters
-from badger_sweeps.search.snapshot import ENDED, TrialView
-from badger_sweeps.search.trial_outcome import State
+from badger_sweeps.measures.objectives import OBJECTIVES
+from badger_sweeps.reporting.reading.search import RecordedSearch, effort, parameter_names
+from badger_sweeps.search.snapshot import ENDED, TrialSnapshot
+from badger_sweeps.search.table import format_parameter
+from badger_sweeps.search.trial_outcome import TrialStatus
 
 ROWS = 100
-"""Trials in the report's table at most."""
+"""The largest number of trials in the report's table."""
 ROWS_ON_TERMINAL = 8
-REASONS = 10
-"""Different reasons of failures that are told at most."""
+MOST_LISTED = 10
+"""The largest number of reasons of failures, and of trial numbers in a sentence."""
 
 TABLE_NOTE = (
-    "Complete trials first, the best on top. Brackets: 95 % intervals over seeds. Numbers of trials are those of their "
-    "folders. A diverged trial counts what its seeds count that diverged: the whole budget."
+    "Complete trials first, the best on top. Brackets: 95 % intervals over seeds. The number of a trial is the name of "
+    "its folder. A seed that diverged counts the whole budget, and so does a trial of which all seeds diverged."
 )
-TITLES = {
-    "escape_iteration": "iterations to escape",
-    "plateau_iterations": "iterations on plateaus",
-    "solved_iteration": "iterations to solve",
-    "final_loss": "final loss",
-}
-"""What the axes and columns of an objective are called."""
 
 
 def title(objective: str) -> str:
-    """``iterations to escape``."""
-    return TITLES.get(objective, objective)
+    """The title of an objective, such as ``iterations to escape``; its name where it has none."""
+    return OBJECTIVES[objective].heading if objective in OBJECTIVES else objective
 
 
-def how_many(sweep: Sweep) -> list[str]:
-    """How trials stand, what failed and why, and what was trained and saved: sentences."""
-    view, counts = sweep.view, sweep.view.counts
-    total = max(view.total, len(view.trials))
-    ended = ", ".join(f"{counts[state]} {state}" for state in ENDED if counts[state])
-    open_ones = ", ".join(
-        f"{counts[state]} {state}" for state in (State.RUNNING, State.INTERRUPTED, State.WAITING) if counts[state]
+def status_sentences(search: RecordedSearch) -> list[str]:
+    """Sentences: the number of trials of each status, the iterations trained and saved, and the failures."""
+    snapshot, counts = search.snapshot, search.snapshot.counts
+    total = max(snapshot.total, len(snapshot.trials))
+    ended = ", ".join(f"{counts[status]} {status}" for status in ENDED if counts[status])
+    unfinished = ", ".join(
+        f"{counts[status]} {status}"
+        for status in (TrialStatus.RUNNING, TrialStatus.INTERRUPTED, TrialStatus.WAITING)
+        if counts[status]
     )
-    left = total - len(view.trials)
-    parts = [f"{len(view.ended)} of {total} trials have ended{': ' if ended else ''}{ended}"]
-    parts += [open_ones] if open_ones else []
+    left = total - len(snapshot.trials)
+    parts = [f"{len(snapshot.ended)} of {total} trials have ended{': ' if ended else ''}{ended}"]
+    parts += [unfinished] if unfinished else []
     parts += [f"{left} not begun"] if left else []
     sentences = [f"{'; '.join(parts)}."]
-    cost = effort(sweep)
+    cost = effort(search)
     if cost is not None and cost.trained:
         saved = f"; pruning saved {cost.saved:,.0f}, {cost.saved / (cost.trained + cost.saved):.0%} of the whole"
         sentences.append(f"Trained: {cost.trained:,.0f} iterations of all seeds{saved if cost.saved else ''}.")
-    return [*sentences, *_failures(sweep)]
+    return [*sentences, *_failures(search)]
 
 
-def _failures(sweep: Sweep) -> list[str]:
-    numbers: dict[tuple[State, str], list[int]] = defaultdict(list)
-    for trial in sweep.view.trials:
-        if trial.state == State.FAILED or (trial.state == State.DIVERGED and trial.values is None):
-            numbers[trial.state, trial.reason or "no reason is known"].append(trial.number)
-    sentences = [f"Trial {listed(own)} {state}: {reason}." for (state, reason), own in numbers.items()]
-    more = len(sentences) - REASONS
-    return sentences[:REASONS] + ([f"{more} more reasons are in the trials' folders."] if more > 0 else [])
+def _failures(search: RecordedSearch) -> list[str]:
+    numbers: dict[tuple[TrialStatus, str], list[int]] = defaultdict(list)
+    for trial in search.snapshot.trials:
+        if trial.status == TrialStatus.FAILED or (trial.status == TrialStatus.DIVERGED and trial.values is None):
+            numbers[trial.status, trial.reason or "no reason is known"].append(trial.number)
+    sentences = [f"Trial {format_numbers(failed)} {status}: {reason}." for (status, reason), failed in numbers.items()]
+    more = len(sentences) - MOST_LISTED
+    return sentences[:MOST_LISTED] + ([f"{more} more reasons are in the trials' folders."] if more > 0 else [])
 
 
-def listed(numbers: Sequence[int]) -> str:
-    """``3, 7, 12``."""
-    return ", ".join(map(str, numbers[:REASONS])) + (f" and {len(numbers) - REASONS} more" if numbers[REASONS:] else "")
-
-
-def estimate(of: Estimate) -> str:
-    """``94.5 [80, 110]``, or the value alone where there is no interval."""
-    if of.low is None or of.high is None:
-        return f"{of.value:.4g}"
-    return f"{of.value:.4g} [{of.low:.4g}, {of.high:.4g}]"
+def format_numbers(numbers: Sequence[int]) -> str:
+    """``3, 7, 12``; of many numbers the first `MOST_LISTED`, and how many more there are."""
+    first, more = ", ".join(map(str, numbers[:MOST_LISTED])), len(numbers) - MOST_LISTED
+    return first + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True)
 class TrialRow:
-    """A trial in the table.
+    """A trial as a row of the table.
 
     Attributes:
-        cells: one for each column.
-        roles: of best, first, front.
-        complete: whether it has a value.
+        cells: the text of each column.
+        roles: those of best, first and front that the trial has.
+        complete: whether the trial has a value.
     """
 
     cells: list[str]
@@ -94,14 +85,14 @@ class TrialRow:
 
 @dataclass(frozen=True)
 class TrialTable:
-    """The trials, best first.
+    """The table of a search's trials, best first.
 
     Attributes:
-        columns: names.
-        fixed: how many columns come before the parameters.
-        why: whether a column of words comes after them.
-        rows: one for each trial shown.
-        left_out: what is not shown, in a sentence; empty if nothing is.
+        columns: the titles of the columns.
+        fixed: the number of columns before the parameters.
+        why: whether a column of notes follows the parameters.
+        rows: one for each trial in the table.
+        left_out: a sentence about the trials that are left out; empty if none is.
     """
 
     columns: list[str]
@@ -111,29 +102,26 @@ class TrialTable:
     left_out: str
 
 
-def table(sweep: Sweep, most: int = ROWS) -> TrialTable:
-    """Complete trials, best first; then those still open, those that failed, and pruned ones, latest pruned first."""
-    trials = ordered(sweep)
-    names = parameters(sweep)
+def table(search: RecordedSearch, most: int = ROWS) -> TrialTable:
+    """Complete trials, best first; then unfinished ones, failed ones, and pruned ones, longest trained first."""
+    trials = ordered(search)
+    names = parameter_names(search)
     details = [trial.details for trial in trials]
-    escaped = any("escaped" in own for own in details)
-    iterations = any("iterations" in own for own in details)
+    escaped = any("escaped" in entries for entries in details)
+    iterations = any("iterations" in entries for entries in details)
     why = any(trial.reason or trial.progress for trial in trials)
-    columns = ["trial", "state", *map(title, sweep.objectives)]
+    columns = ["trial", "state", *map(title, search.objectives)]
     columns += [word for word, wanted in (("escaped", escaped), ("iterations", iterations)) if wanted]
     rows = []
     for trial in trials[:most]:
-        cells = [str(trial.number), str(trial.state), *_values(trial, len(sweep.objectives))]
-        cells += [
-            f"{trial.details['escaped']}/{trial.details['seeds']}" if "escaped" in trial.details else "-"
-        ] * escaped
+        cells = [str(trial.number), str(trial.status), *_values(trial, len(search.objectives))]
+        cells += [_escaped(trial)] * escaped
         cells += [str(trial.details.get("iterations", "-"))] * iterations
-        cells += [brief(trial.params[name]) if name in trial.params else "-" for name in names]
+        cells += [format_parameter(trial.params[name]) if name in trial.params else "-" for name in names]
         cells += [trial.reason or trial.progress] * why
-        rows.append(TrialRow(cells, _roles(trial, sweep), trial.values is not None))
+        rows.append(TrialRow(cells, _roles(trial, search), trial.values is not None))
     rest = trials[most:]
-    counts = ", ".join(f"{sum(own.state == state for own in rest)} {state}" for state in dict.fromkeys(
-        own.state for own in rest))  # fmt: skip
+    counts = ", ".join(f"{count} {status}" for status, count in Counter(trial.status for trial in rest).items())
     return TrialTable(
         columns=[*columns, *names, *(["note"] * why)],
         fixed=len(columns),
@@ -143,61 +131,60 @@ def table(sweep: Sweep, most: int = ROWS) -> TrialTable:
     )
 
 
-PLACE = {
-    State.COMPLETED: 0,
-    State.RUNNING: 1,
-    State.INTERRUPTED: 2,
-    State.WAITING: 3,
-    State.FAILED: 4,
-    State.DIVERGED: 5,
-    State.PRUNED: 6,
+STATUS_ORDER = {
+    TrialStatus.COMPLETED: 0,
+    TrialStatus.RUNNING: 1,
+    TrialStatus.INTERRUPTED: 2,
+    TrialStatus.WAITING: 3,
+    TrialStatus.FAILED: 4,
+    TrialStatus.DIVERGED: 5,
+    TrialStatus.PRUNED: 6,
 }
 
 
-def ordered(sweep: Sweep) -> list[TrialView]:
+def ordered(search: RecordedSearch) -> list[TrialSnapshot]:
     """All trials in the order of the table."""
-    sign = 1 if sweep.lower_is_better else -1
+    sign = 1 if search.lower_is_better else -1
 
-    def place(trial: TrialView) -> tuple[float | int, ...]:
+    def rank(trial: TrialSnapshot) -> tuple[float | int, ...]:
         if trial.values is not None:
-            broken = any(value > 0 for value in trial.details.get("constraints", {}).values())
-            ahead = bool(sweep.front) and trial.number not in sweep.front
-            return (0, broken, ahead, sign * trial.values[0], trial.number)
-        return (PLACE[trial.state], -int(trial.details.get("iterations", 0)), trial.number)
+            behind_front = bool(search.front) and trial.number not in search.front
+            return (0, trial.breaks_constraint, behind_front, sign * trial.values[0], trial.number)
+        return (STATUS_ORDER[trial.status], -int(trial.details.get("iterations", 0)), trial.number)
 
-    return sorted(sweep.view.trials, key=place)
+    return sorted(search.snapshot.trials, key=rank)
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """The last part of each dotted name, or all of it where that does not tell them apart."""
+    """The last part of each dotted name; the whole name where two names have the same last part."""
     last = [name.rsplit(".", 1)[-1] for name in names]
-    return [own if last.count(own) == 1 else name for own, name in zip(last, names, strict=True)]
+    return [end if last.count(end) == 1 else name for end, name in zip(last, names, strict=True)]
 
 
-def brief(value: object) -> str:
-    """A parameter's value."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _values(trial: TrialView, count: int) -> list[str]:
+def _values(trial: TrialSnapshot, count: int) -> list[str]:
     if trial.values is None:
         return ["-"] * count
     intervals = trial.details.get("intervals") or [[None, None]] * count
-    return [estimate(Estimate(value, *own)) for value, own in zip(trial.values, intervals, strict=True)]
+    return [f"{Estimate(value, *bounds):.4g}" for value, bounds in zip(trial.values, intervals, strict=True)]
 
 
-def _escaped(trial: TrialView) -> str:
+def _escaped(trial: TrialSnapshot) -> str:
     return f"{trial.details['escaped']}/{trial.details['seeds']}" if "escaped" in trial.details else "-"
 
 
-def _roles(trial: TrialView, sweep: Sweep) -> list[str]:
-    best = sweep.view.best
+def _roles(trial: TrialSnapshot, search: RecordedSearch) -> list[str]:
+    best = search.snapshot.best
     roles = ["best"] * (best is not None and trial.number == best.number)
-    return roles + ["first"] * (trial.number == 0) + ["front"] * (trial.number in sweep.front)
+    return roles + ["first"] * (trial.number == 0) + ["front"] * (trial.number in search.front)
 
 
-def shown(labels: Sequence[str], missing: Sequence[str]) -> str:
-    """Which runs a report looks at closely, of all those of a search."""
-    here = f"Of the search's runs only these are looked at: {', '.join(labels)}." if labels else ""
-    gone = f"No finished run lies in the folder of: {', '.join(missing)}." if missing else ""
-    return " ".join(filter(None, (here, gone))) or "There is no finished run to look at yet."
+def runs_note(labels: Sequence[str], missing: Sequence[str]) -> str:
+    """Sentences about which of a search's runs the report shows in detail.
+
+    Args:
+        labels: of the runs that it shows.
+        missing: labels of the runs that have not finished.
+    """
+    shown = f"Of the search's runs the report shows these in detail: {', '.join(labels)}." if labels else ""
+    unfinished = f"These have no finished run: {', '.join(missing)}." if missing else ""
+    return " ".join(filter(None, (shown, unfinished))) or "No run has finished yet."

@@ -34,7 +34,7 @@ from badger_sweeps.reporting.page.panels import (
 from badger_sweeps.reporting.plotting import plotly_backend
 from badger_sweeps.reporting.plotting.style import Spec, configuration_color, level_color, to_json
 from badger_sweeps.reporting.reading.collection import Collection, Run, differing_keys
-from badger_sweeps.reporting.reading.search import Sweep, runs_shown
+from badger_sweeps.reporting.reading.search import RecordedSearch, runs_in_report
 from badger_sweeps.reporting.studies.result import StudyResult
 
 NAME = "report.html"
@@ -187,22 +187,24 @@ def _search(collection: Collection, link: Link) -> dict[str, Any] | None:
     if sweep is None:
         return None
     shown = {run.folder: run.label for run in collection.runs}
-    missing = [label for folder, label in runs_shown(sweep).items() if folder not in shown]
+    missing = [label for folder, label in runs_in_report(sweep).items() if folder not in shown]
     table = search_tables.table(sweep)
     return {
-        "how_many": search_tables.how_many(sweep),
-        "verdict": confirmation.verdict(sweep),
+        "how_many": search_tables.status_sentences(sweep),
+        "verdict": confirmation.confirmation_report(sweep),
         "comparison_columns": confirmation.COMPARISON_COLUMNS,
         "comparison_note": confirmation.COMPARISON_NOTE,
         "table": table,
         "trials": [_trial(sweep, row, link) for row in table.rows],
         "table_note": search_tables.TABLE_NOTE,
         "pictures": search.draw(sweep),
-        "shown": search_tables.shown([shown[folder] for folder in runs_shown(sweep) if folder in shown], missing),
+        "shown": search_tables.runs_note(
+            [shown[folder] for folder in runs_in_report(sweep) if folder in shown], missing
+        ),
     }
 
 
-def _trial(sweep: Sweep, row: search_tables.TrialRow, link: Link) -> dict[str, Any]:
+def _trial(sweep: RecordedSearch, row: search_tables.TrialRow, link: Link) -> dict[str, Any]:
     folder = sweep.folder / row.cells[0]
     return {
         "row": row,

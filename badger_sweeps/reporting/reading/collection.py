@@ -15,8 +15,8 @@ from yaml import YAMLError
 from badger_sweeps.configuration.recorded import configuration, run_folders
 from badger_sweeps.core.columns import Columns
 from badger_sweeps.reporting.reading.measures import all_measured, read_measured_columns, read_measures
-from badger_sweeps.reporting.reading.search import Sweep, belongs, read, runs_shown
-from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, Source, UnreadableError, find
+from badger_sweeps.reporting.reading.search import RecordedSearch, belongs, read, runs_in_report
+from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation, UnreadableError, find
 from badger_sweeps.reporting.reading.unfinished import iterations_done, standing, summarize_so_far
 from badger_sweeps.runs.graphs import Links, read_links
 from badger_sweeps.runs.history import NAME as HISTORY
@@ -80,10 +80,10 @@ class Collection:
     folder: Path
     runs: tuple[Run, ...]
     left_out: tuple[tuple[str, str], ...]
-    searches: tuple[Sweep, ...] = ()
+    searches: tuple[RecordedSearch, ...] = ()
 
     @property
-    def search(self) -> Sweep | None:
+    def search(self) -> RecordedSearch | None:
         """The search that the folder holds."""
         return next((own for own in self.searches if own.folder == self.folder), None)
 
@@ -125,7 +125,7 @@ def gather(folder: Path, unfinished: bool = False) -> Collection:
     return Collection(folder, tuple(labelled), tuple(left_out), tuple(searches))
 
 
-def _searches(sources: Sequence[Source], folder: Path) -> tuple[list[Sweep], list[tuple[str, str]]]:
+def _searches(sources: Sequence[SearchLocation], folder: Path) -> tuple[list[RecordedSearch], list[tuple[str, str]]]:
     found, left_out = [], []
     for source in sources:
         try:
@@ -135,13 +135,13 @@ def _searches(sources: Sequence[Source], folder: Path) -> tuple[list[Sweep], lis
     return found, left_out
 
 
-def _shown(sources: Sequence[Source], searches: Sequence[Sweep], folder: Path) -> dict[Path, str]:
+def _shown(sources: Sequence[SearchLocation], searches: Sequence[RecordedSearch], folder: Path) -> dict[Path, str]:
     """The runs of searches that are looked at, with their labels."""
     shown: dict[Path, str] = {}
     known = {own.folder: own for own in searches}
     for source in sources:
         if source.folder in known:
-            own = runs_shown(known[source.folder])
+            own = runs_in_report(known[source.folder])
         else:  # what is best cannot be known, but what was confirmed is there to be seen
             runs = [source.folder / "0", *(source.folder / CONFIRMATION / number for number in "01")]
             own = {run: str(run.relative_to(source.folder)) for run in runs}

@@ -1,4 +1,4 @@
-"""Read a search's study, and compute what a report tells of it."""
+"""Reads recorded searches, and computes what a report shows of them."""
 
 from __future__ import annotations
 
@@ -13,147 +13,147 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from badger_sweeps.measures.estimates import Estimate, PairedDifference, mean, paired_difference
-from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, Source
-from badger_sweeps.search.confirmation import KEY, overrides_of
+from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation
+from badger_sweeps.search.confirmation import KEY, confirmation_overrides
 from badger_sweeps.search.racing import Race
-from badger_sweeps.search.snapshot import StudyView, TrialView
-from badger_sweeps.search.study import DEFINITION
-from badger_sweeps.search.trial_outcome import OUTCOME, State
+from badger_sweeps.search.search import DEFINITION
+from badger_sweeps.search.snapshot import SearchSnapshot, TrialSnapshot
+from badger_sweeps.search.trial_outcome import OUTCOME, TrialStatus
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """A search as it was at one moment.
+class RecordedSearch:
+    """A search as its files recorded it at one moment.
 
     Attributes:
-        folder: where it lies.
-        view: its trials.
-        study: the same for Optuna's functions, in memory.
-        front: numbers of the trials that none beats in all objectives.
-        confirmation: the trials on fresh seeds; None before there are any.
-        fresh: the overrides that these were given.
-        objectives: what is searched for, one for each direction.
-        budget: iterations of a trial; None in applications that have no such thing.
-        race: how trials add seeds; None if they train all at once.
+        folder: the search's folder.
+        snapshot: its trials.
+        optuna_study: its trials in memory, for Optuna's functions.
+        front: numbers of the trials on the Pareto front; empty with a single objective.
+        confirmation: the trials of the confirmation, on fresh seeds; None before it has begun.
+        fresh_overrides: the overrides of the confirmation's trials.
+        objectives: the names of the objectives, one for each direction.
+        budget: iterations of a trial; None in applications without iterations.
+        race: how trials add seeds; None if they train all seeds at once.
     """
 
     folder: Path
-    view: StudyView
-    study: optuna.Study
+    snapshot: SearchSnapshot
+    optuna_study: optuna.Study
     front: tuple[int, ...]
-    confirmation: StudyView | None
-    fresh: tuple[str, ...]
+    confirmation: SearchSnapshot | None
+    fresh_overrides: tuple[str, ...]
     objectives: tuple[str, ...]
     budget: int | None
     race: Race | None
 
     @property
-    def first(self) -> TrialView | None:
-        """The trial that others are compared with."""
-        return self.view.trials[0] if self.view.trials else None
+    def first(self) -> TrialSnapshot | None:
+        """The first trial, with which the others are compared."""
+        return self.snapshot.trials[0] if self.snapshot.trials else None
 
     @property
     def lower_is_better(self) -> bool:
-        """In the first objective."""
-        return self.view.directions[0] == "minimize"
+        """Whether lower values of the first objective are better."""
+        return self.snapshot.directions[0] == "minimize"
 
     @property
-    def same(self) -> bool:
-        """Whether the best configuration is the first trial's."""
-        first, best = self.first, self.view.best
+    def best_is_first(self) -> bool:
+        """Whether the best trial has the first trial's parameters."""
+        first, best = self.first, self.snapshot.best
         return first is not None and best is not None and first.params == best.params
 
     @property
     def pair(self) -> Pair | None:
-        """The best configuration and the first trial's on fresh seeds; None unless both were to be run."""
+        """The confirmed pair of trials; None if the confirmation does not have both."""
         trials = self.confirmation.trials if self.confirmation is not None else ()
-        best = self.view.best
+        best = self.snapshot.best
         if len(trials) < 2 or best is None:
             return None
         fresh = next((trial for trial in trials[1:] if trial.params == best.params), trials[-1])
-        searched = next((trial for trial in self.view.complete if trial.params == fresh.params), None)
+        searched = next((trial for trial in self.snapshot.complete if trial.params == fresh.params), None)
         return None if searched is None else Pair(trials[0], fresh, searched)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What was confirmed.
+    """The first trial's configuration and the best one on fresh seeds.
 
     Attributes:
-        first: the first trial's configuration on fresh seeds.
-        best: the best one's.
-        searched: the search's trial with the configuration of `best`: not the best one any more where trials were added
-            to the search since.
+        first: the confirmation's trial with the first trial's parameters.
+        best: the confirmation's trial with the best trial's parameters.
+        searched: the search's trial with the parameters of `best`. It is no longer the best trial if the search has
+            found a better one since.
     """
 
-    first: TrialView
-    best: TrialView
-    searched: TrialView
+    first: TrialSnapshot
+    best: TrialSnapshot
+    searched: TrialSnapshot
 
 
-def read(source: Source) -> Sweep:
+def read(location: SearchLocation) -> RecordedSearch:
     """Read a search.
 
     Raises:
-        UnreadableError: its study is not there or does not answer.
+        UnreadableError: its storage does not exist or does not answer.
     """
-    storage, name = source.open()
+    storage, name = location.open()
     stored = optuna.load_study(study_name=name, storage=storage)
     directions = [direction.name.lower() for direction in stored.directions]
     trials = stored.get_trials(deepcopy=False)
-    copy = optuna.create_study(directions=stored.directions)  # a running search is the same for all that reads it here
+    copy = optuna.create_study(directions=stored.directions)  # it stays as it is while the search goes on
     copy.add_trials(trials)
-    total = source.get("hydra.sweeper.n_trials")
-    confirmation, fresh = _confirmation(storage, name, source)
-    many, start = len(directions) > 1, _whole(source.get("hydra.sweeper.racing.start"))
-    return Sweep(
-        folder=source.folder,
-        view=StudyView.of(name, total if isinstance(total, int) else len(trials), directions, trials),
-        study=copy,
-        front=tuple(trial.number for trial in copy.best_trials) if many else (),
+    total = location.get("hydra.sweeper.n_trials")
+    confirmation, fresh_overrides = _confirmation(storage, name, location)
+    several, start = len(directions) > 1, _whole(location.get("hydra.sweeper.racing.start"))
+    return RecordedSearch(
+        folder=location.folder,
+        snapshot=SearchSnapshot.of(name, total if isinstance(total, int) else len(trials), directions, trials),
+        optuna_study=copy,
+        front=tuple(trial.number for trial in copy.best_trials) if several else (),
         confirmation=confirmation,
-        fresh=fresh,
-        objectives=_objectives(source.get("objective"), trials, len(directions)),
-        budget=_whole(source.get("training.iterations")),
+        fresh_overrides=fresh_overrides,
+        objectives=_objectives(location.get("objective"), trials, len(directions)),
+        budget=_whole(location.get("training.iterations")),
         race=None if start is None else Race(start=start),
     )
 
 
 @dataclass(frozen=True)
 class Effort:
-    """What a search has cost: iterations of all of a trial's seeds, of trials that completed, diverged or were pruned.
+    """The cost of a search, in iterations of all of a trial's seeds; failed and unfinished trials do not count.
 
     Attributes:
-        trained: that were done.
-        saved: that were not, since their trials were pruned.
+        trained: iterations that were done.
+        saved: iterations that pruned trials did not do.
     """
 
     trained: float
     saved: float
 
 
-def effort(sweep: Sweep) -> Effort | None:
-    """None in applications whose trials do not tell of iterations."""
-    told = [trial for trial in sweep.view.ended if "iterations" in trial.details]
-    if not told or sweep.budget is None:
+def effort(search: RecordedSearch) -> Effort | None:
+    """The cost of a search; None in applications whose outcomes have no iterations."""
+    counted = [trial for trial in search.snapshot.ended if "iterations" in trial.details]
+    if not counted or search.budget is None:
         return None
-    seeds = max(trial.details.get("seeds", 1) for trial in told)
+    seeds = max(trial.details.get("seeds", 1) for trial in counted)
     trained = saved = 0.0
-    for trial in told:
-        budget = _whole(trial.params.get("training.iterations")) or sweep.budget
-        done = _iterations(trial, seeds, budget, sweep.race)
+    for trial in counted:
+        budget = _whole(trial.params.get("training.iterations")) or search.budget
+        done = _iterations(trial, seeds, budget, search.race)
         trained += done
-        saved += budget - done if trial.state == State.PRUNED else 0
+        saved += budget - done if trial.status == TrialStatus.PRUNED else 0
     return Effort(trained, saved)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The first trial's configuration and the best one's on seeds that both were trained on.
+    """The comparison of the first and the best configuration on the seeds that both were trained on.
 
     Attributes:
-        first: the mean of the first.
-        best: the mean of the best.
+        first: mean of the first over these seeds.
+        best: mean of the best over these seeds.
         difference: best - first, paired by seed.
     """
 
@@ -162,46 +162,46 @@ class Comparison:
     difference: PairedDifference
 
 
-def compare(first: TrialView, best: TrialView, seen: Collection[str] = ()) -> Comparison | None:
+def compare_trials(first: TrialSnapshot, best: TrialSnapshot, excluded: Collection[str] = ()) -> Comparison | None:
     """Compare two trials seed by seed; None if they share no seed, or are not complete.
 
     Args:
-        first: one.
-        best: the other.
-        seen: seeds to leave out.
+        first: the first trial, or its configuration on fresh seeds.
+        best: the best trial, or its configuration on fresh seeds.
+        excluded: seeds to leave out.
     """
     by_seed = [trial.details.get("per_seed", {}) for trial in (first, best)]
-    shared = [seed for seed in by_seed[0] if seed in by_seed[1] and seed not in seen]
+    shared = [seed for seed in by_seed[0] if seed in by_seed[1] and seed not in excluded]
     if not shared:
         return None
-    own, other = ([values[seed] for seed in shared] for values in by_seed)
-    return Comparison(mean(own), mean(other), paired_difference(own, other))
+    of_first, of_best = ([values[seed] for seed in shared] for values in by_seed)
+    return Comparison(mean(of_first), mean(of_best), paired_difference(of_first, of_best))
 
 
-def seen_seeds(sweep: Sweep) -> set[str]:
-    """The seeds that the search was made on."""
-    return {seed for trial in sweep.view.complete for seed in trial.details.get("per_seed", {})}
+def searched_seeds(search: RecordedSearch) -> set[str]:
+    """The seeds on which the search trained its complete trials."""
+    return {seed for trial in search.snapshot.complete for seed in trial.details.get("per_seed", {})}
 
 
-def runs_shown(sweep: Sweep) -> dict[Path, str]:
-    """The folders of the runs that are worth a closer look, with what they are called."""
+def runs_in_report(search: RecordedSearch) -> dict[Path, str]:
+    """The folders of the runs that a report shows in detail, with their labels."""
     shown: dict[Path, str] = {}
-    first, best = sweep.first, sweep.view.best
+    first, best = search.first, search.snapshot.best
     if first is None:
         return shown
-    alone = best is not None and best.number == first.number
-    shown[sweep.folder / str(first.number)] = f"first{' and best' if alone else ''} (trial {first.number})"
-    if best is not None and not alone:
-        shown[sweep.folder / str(best.number)] = f"best (trial {best.number})"
-    for position, direction in enumerate(sweep.view.directions if sweep.front else ()):
-        front = [trial for trial in sweep.view.complete if trial.number in sweep.front]
+    is_best = best is not None and best.number == first.number
+    shown[search.folder / str(first.number)] = f"first{' and best' if is_best else ''} (trial {first.number})"
+    if best is not None and not is_best:
+        shown[search.folder / str(best.number)] = f"best (trial {best.number})"
+    for position, direction in enumerate(search.snapshot.directions if search.front else ()):
+        front = [trial for trial in search.snapshot.complete if trial.number in search.front]
         extreme, word = (min, "least") if direction == "minimize" else (max, "most")
-        most = extreme(front, key=lambda own, at=position: own.values[at] if own.values else 0.0)  # type: ignore[misc]
-        path = sweep.folder / str(most.number)
-        shown.setdefault(path, f"{word} {sweep.objectives[position]} (trial {most.number})")
-    if sweep.confirmation is not None and sweep.confirmation.trials:
-        folder, pair = sweep.folder / CONFIRMATION, sweep.pair
-        shown[folder / "0"] = f"first{' and best' if alone and pair is None else ''} on fresh seeds"
+        most = extreme(front, key=lambda trial, at=position: trial.values[at] if trial.values else 0.0)  # type: ignore[misc]
+        path = search.folder / str(most.number)
+        shown.setdefault(path, f"{word} {search.objectives[position]} (trial {most.number})")
+    if search.confirmation is not None and search.confirmation.trials:
+        folder, pair = search.folder / CONFIRMATION, search.pair
+        shown[folder / "0"] = f"first{' and best' if is_best and pair is None else ''} on fresh seeds"
         if pair is not None:
             name = (
                 "best" if best is not None and pair.searched.number == best.number else f"trial {pair.searched.number}"
@@ -211,16 +211,16 @@ def runs_shown(sweep: Sweep) -> dict[Path, str]:
 
 
 def belongs(run: Path, folder: Path) -> bool:
-    """Whether a run is a trial of the search in `folder`, or of its confirmation."""
+    """Whether a run is a trial of the search in `folder` or of its confirmation."""
     return run.name.isdigit() and run.parent in (folder, folder / CONFIRMATION)
 
 
-def _iterations(trial: TrialView, seeds: int, budget: int, race: Race | None) -> float:
-    """Iterations done, each of all seeds: of a trial that was pruned in a race, some seeds have done none."""
+def _iterations(trial: TrialSnapshot, seeds: int, budget: int, race: Race | None) -> float:
+    """Iterations of all seeds that a trial has done; some seeds of a trial that was pruned in a race have done none."""
     last, begun = trial.details["iterations"], trial.details.get("seeds", seeds)
-    if race is None or trial.state != State.PRUNED:
+    if race is None or trial.status != TrialStatus.PRUNED:
         return float(last)
-    before = 0  # seeds of earlier stages, which have done all
+    before = 0  # seeds of earlier stages, which have done the whole budget
     for stage in race.stages(range(seeds)):
         if before + len(stage) >= begun:
             break
@@ -228,25 +228,27 @@ def _iterations(trial: TrialView, seeds: int, budget: int, race: Race | None) ->
     return float(before * budget + (begun - before) * last) / seeds
 
 
-def _confirmation(storage: BaseStorage, name: str, source: Source) -> tuple[StudyView | None, tuple[str, ...]]:
-    wanted = tuple(str(own) for own in source.get(KEY) or ())
+def _confirmation(
+    storage: BaseStorage, name: str, location: SearchLocation
+) -> tuple[SearchSnapshot | None, tuple[str, ...]]:
+    configured = tuple(str(override) for override in location.get(KEY) or ())
     name = f"{name} {CONFIRMATION}"
     if name not in {study.study_name for study in storage.get_all_studies()}:
-        return None, wanted
+        return None, configured
     study = optuna.load_study(study_name=name, storage=storage)
     trials = study.get_trials(deepcopy=False)
-    given = overrides_of(study.user_attrs.get(DEFINITION, {}))
+    stored = confirmation_overrides(study.user_attrs.get(DEFINITION, {}))
     directions = [direction.name.lower() for direction in study.directions]
-    return StudyView.of(name, len(trials), directions, trials), wanted if given is None else given
+    return SearchSnapshot.of(name, len(trials), directions, trials), configured if stored is None else stored
 
 
 def _objectives(configured: Any, trials: list[FrozenTrial], count: int) -> tuple[str, ...]:
-    told = [trial.user_attrs.get(OUTCOME, {}).get("objectives") for trial in trials]
-    known = next(filter(None, told), None)
-    if known is None:
-        known = list(configured) if OmegaConf.is_list(configured) else [configured]
-    if len(known) == count and all(isinstance(name, str) for name in known):
-        return tuple(known)
+    stored = [trial.user_attrs.get(OUTCOME, {}).get("objectives") for trial in trials]
+    names = next(filter(None, stored), None)
+    if names is None:
+        names = list(configured) if OmegaConf.is_list(configured) else [configured]
+    if len(names) == count and all(isinstance(name, str) for name in names):
+        return tuple(names)
     return ("value",) if count == 1 else tuple(f"value {number}" for number in range(1, count + 1))
 
 
@@ -254,7 +256,7 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def parameters(sweep: Sweep) -> list[str]:
-    """The names of all parameters, in the order in which trials got them."""
-    names: Mapping[str, None] = dict.fromkeys(name for trial in sweep.view.trials for name in trial.params)
+def parameter_names(search: RecordedSearch) -> list[str]:
+    """The names of all parameters, in the order of their first use in a trial."""
+    names: Mapping[str, None] = dict.fromkeys(name for trial in search.snapshot.trials for name in trial.params)
     return list(names)

@@ -1,4 +1,4 @@
-"""Find the studies of searches in folders."""
+"""Finds recorded searches in folders, and opens their storages."""
 
 from __future__ import annotations
 
@@ -15,82 +15,85 @@ from yaml import YAMLError
 from badger_sweeps.configuration import files
 from badger_sweeps.core.addresses import without_passwords
 from badger_sweeps.core.errors import UsageError
-from badger_sweeps.search.storage import JOURNAL, Place
+from badger_sweeps.search.storage import JOURNAL, StorageAddress
 
 MULTIRUN = "multirun.yaml"
-"""What a search leaves in its folder: its configuration."""
+"""The file with a search's configuration, in its folder."""
 CONFIRMATION = "confirmation"
-"""The folder, and the end of the name, of the study that confirms another one."""
-assert files.NAME  # importing it registered the resolvers that configurations use
+"""The folder of a search's confirmation, and the end of its name."""
+assert files.NAME  # its import registers the resolvers of the configurations
 
 
 class UnreadableError(UsageError):
-    """A study that is not there or does not answer; the message is one line."""
+    """A search whose storage does not exist or does not answer; the message is one line."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where a study is, found without opening it.
+class SearchLocation:
+    """Where a search is stored, as far as it can be known without opening the storage.
 
     Attributes:
-        folder: the search's.
-        config: of the search; empty where there is none.
+        folder: the search's folder.
+        config: the search's configuration; empty where there is none.
     """
 
     folder: Path
     config: DictConfig
 
     @classmethod
-    def of(cls, folder: Path) -> Source | None:
-        """The study that a folder holds; None if it holds none."""
+    def of(cls, folder: Path) -> SearchLocation | None:
+        """The location of the search in a folder; None if the folder has none."""
         config = _config(folder / MULTIRUN)
-        ours = str(_select(config, "hydra.sweeper._target_")).endswith(".BadgerSweeper")
-        if not ours and not (folder / JOURNAL).exists():
+        of_search = str(_select(config, "hydra.sweeper._target_")).endswith(".BadgerSweeper")
+        if not of_search and not (folder / JOURNAL).exists():
             return None
-        return cls(folder, config if ours else DictConfig({}))
+        return cls(folder, config if of_search else DictConfig({}))
 
     @property
-    def place(self) -> Place:
-        """The storage."""
-        return Place.of(self.get("hydra.sweeper.storage"), self.folder)
+    def address(self) -> StorageAddress:
+        """The address of the storage."""
+        return StorageAddress.parse(self.get("hydra.sweeper.storage"), self.folder)
 
     @property
     def names(self) -> list[str]:
-        """What the study may be called: as it was told, or as its folder is or was."""
+        """The possible names of the search: the configured one, and the names of its folder, then and now."""
         folder = self.get("hydra.sweep.dir")
-        told = self.get("hydra.sweeper.study_name")
-        return [str(name) for name in (told, folder and Path(folder).name, self.folder.resolve().name) if name]
+        configured = self.get("hydra.sweeper.study_name")
+        return [str(name) for name in (configured, folder and Path(folder).name, self.folder.resolve().name) if name]
 
     def get(self, key: str) -> Any:
-        """A value of the configuration; None if it is not there, or cannot be known any more."""
+        """A value of the configuration; None if it is absent or cannot be resolved."""
         return _select(self.config, key)
 
     def open(self) -> tuple[BaseStorage, str]:
-        """The storage, and the study's name in it.
+        """Open the storage.
+
+        Returns:
+            The storage, and the search's name in it.
 
         Raises:
-            UnreadableError: it is not there.
+            UnreadableError: the storage does not exist or does not answer, or does not have the search.
         """
         try:
-            place = self.place
-            if place.file is not None and not place.file.exists():  # opening it would make it
-                raise UnreadableError(f"its study must be in {place.address}; found nothing there")
-            storage = place.open()
+            address = self.address
+            if address.file is not None and not address.file.exists():  # opening would create it
+                raise UnreadableError(f"the search must be in {address.text}; found nothing there")
+            storage = address.open()
             known = [study.study_name for study in storage.get_all_studies()]
         except (UsageError, SQLAlchemyError, OSError) as error:
             raise UnreadableError(without_passwords(str(error)).splitlines()[0]) from None
         found = [name for name in self.names if name in known]
-        if not found and place.file == (self.folder / JOURNAL).absolute():  # a journal of its own, moved elsewhere
+        if not found and address.file == (self.folder / JOURNAL).absolute():  # the folder was moved with its journal
             found = [name for name in known if not name.endswith(f" {CONFIRMATION}")]
         if not found:
-            raise UnreadableError(f"its study must be in {place.address}; found none called {self.names[0]!r}")
+            raise UnreadableError(f"the search must be in {address.text}; found none called {self.names[0]!r}")
         return storage, found[0]
 
 
-def find(folder: Path) -> list[Source]:
-    """The searches in a folder and below it."""
+def find(folder: Path) -> list[SearchLocation]:
+    """The locations of the searches in a folder and below it."""
     folders = {path.parent for name in (JOURNAL, MULTIRUN) for path in folder.rglob(name)}
-    return [source for source in map(Source.of, sorted(folders)) if source is not None]
+    return [location for location in map(SearchLocation.of, sorted(folders)) if location is not None]
 
 
 def _config(path: Path) -> DictConfig:
@@ -104,5 +107,5 @@ def _config(path: Path) -> DictConfig:
 def _select(config: DictConfig, key: str) -> Any:
     try:
         return OmegaConf.select(config, key)
-    except OmegaConfBaseException:  # an interpolation that nothing here resolves
+    except OmegaConfBaseException:  # an interpolation that cannot be resolved here
         return None

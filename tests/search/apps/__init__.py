@@ -22,7 +22,7 @@ class Ended:
 
 
 def sweep(application: str, folder: Path, *words: str) -> Ended:
-    """Sweep an application as ``python APPLICATION.py -m WORDS`` does.
+    """RecordedSearch an application as ``python APPLICATION.py -m WORDS`` does.
 
     Its process is forked from this one, which has imported what takes seconds to import.
     """

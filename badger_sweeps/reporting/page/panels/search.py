@@ -1,4 +1,4 @@
-"""How a search went: Optuna's pictures of it, in the look of the others."""
+"""The panels of a search: Optuna's plots in the style of the other panels."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from optuna.trial import FrozenTrial, TrialState
 
 from badger_sweeps.reporting.formatting.search_tables import short_names, title
 from badger_sweeps.reporting.plotting.style import apply_to, plain
-from badger_sweeps.reporting.reading.search import Sweep, parameters
+from badger_sweeps.reporting.reading.search import RecordedSearch, parameter_names
 
 POINT = "#4a6f8f"
 BEST = "#e06c00"
 GREY = "#b9bec4"
 PANELS = 4
-"""Slices in a row."""
+"""The number of slices in a row."""
 DECADES = 2.5
-"""Of a logarithmic axis, up to which it has marks at 2 and 5."""
-FEWEST = 8
-"""Complete trials below which importance is not computed."""
+"""The longest logarithmic axis, in decades, that has marks at 2 and 5."""
+FEWEST_TRIALS = 8
+"""The smallest number of complete trials for which importance is computed."""
 TENTH = 10
 ENOUGH = 50
 """Complete trials of which the best tenth are the five that Optuna's documentation asks for."""
@@ -33,13 +33,13 @@ ENOUGH = 50
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, or a sentence in its place.
+    """A panel: its figures, or a sentence on why there are none.
 
     Attributes:
         name: history, front, importance, slice or parallel.
-        heading: what it is.
+        heading: the panel's heading.
         figures: one below the other.
-        caption: what is seen, or why nothing is.
+        caption: what the figures show, or why there are none.
     """
 
     name: str
@@ -48,59 +48,64 @@ class Picture:
     caption: str
 
 
-def draw(sweep: Sweep) -> list[Picture]:
+def draw(search: RecordedSearch) -> list[Picture]:
     """History or Pareto front, importance of parameters, slices, parallel coordinates."""
-    many = len(sweep.objectives) > 1
+    several = len(search.objectives) > 1
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what the captions say
-        return [_front(sweep) if many else _history(sweep), _importance(sweep), _slices(sweep), _parallel(sweep)]
+        warnings.simplefilter("ignore")  # of conditions that the captions state
+        return [
+            _front(search) if several else _history(search),
+            _importance(search),
+            _slices(search),
+            _parallel(search),
+        ]
 
 
-def _complete(sweep: Sweep) -> list[FrozenTrial]:
-    trials = sweep.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+def _complete(search: RecordedSearch) -> list[FrozenTrial]:
+    trials = search.optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return [trial for trial in trials if all(map(isfinite, trial.values))]
 
 
-def _left_out(sweep: Sweep) -> str:
-    left = len(sweep.view.trials) - len(_complete(sweep))
-    return f" {left} trials without a value (pruned, failed or not at their end) are not drawn." if left else ""
+def _left_out(search: RecordedSearch) -> str:
+    left = len(search.snapshot.trials) - len(_complete(search))
+    return f" {left} trials without a value (pruned, failed or unfinished) are not drawn." if left else ""
 
 
-def _history(sweep: Sweep) -> Picture:
+def _history(search: RecordedSearch) -> Picture:
     heading = "History"
-    if not _complete(sweep):
+    if not _complete(search):
         return Picture("history", heading, [], "There is no history before a trial is complete.")
-    name = title(sweep.objectives[0])
-    figure = optuna.visualization.plot_optimization_history(sweep.study, target_name=name)
+    name = title(search.objectives[0])
+    figure = optuna.visualization.plot_optimization_history(search.optuna_study, target_name=name)
     points, best, broken = figure.data
     figure.data = (best, points, broken)  # the line below the points
     points.update(name="trial", marker={"color": POINT, "size": 8}, cliponaxis=False)
     points.update(hovertemplate="trial %{x}: %{y:.4g}<extra></extra>")
     best.update(name="best so far", line={"color": BEST, "width": 2.5, "shape": "hv"}, hoverinfo="skip")
     broken.update(name="breaks a constraint", marker={"color": GREY, "size": 8}, showlegend=bool(broken.x))
-    first = sweep.first
+    first = search.first
     if first is not None and first.values is not None:
         figure.add_hline(y=first.values[0], line={"width": 1, "dash": "dot", "color": "#555"}, layer="below")
     _finish(figure, 360)
     figure.update_xaxes(title="trial", rangemode="tozero")
     figure.update_yaxes(title=name)
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
-    better = "lower" if sweep.lower_is_better else "higher"
+    better = "lower" if search.lower_is_better else "higher"
     caption = f"Points: complete trials, {better} is better. Orange: the best so far. Dotted: the first trial."
-    return Picture("history", heading, [figure], f"{caption}{_left_out(sweep)}")
+    return Picture("history", heading, [figure], f"{caption}{_left_out(search)}")
 
 
-def _front(sweep: Sweep) -> Picture:
-    heading, count = "Pareto front", len(sweep.objectives)
-    if not _complete(sweep):
+def _front(search: RecordedSearch) -> Picture:
+    heading, count = "Pareto front", len(search.objectives)
+    if not _complete(search):
         return Picture("front", heading, [], "There is no front before a trial is complete.")
     if count > 3:
         return Picture("front", heading, [], f"{count} objectives cannot be drawn at once; the table marks the front.")
-    names = [title(name) for name in sweep.objectives]
-    figure = optuna.visualization.plot_pareto_front(sweep.study, target_names=names)
+    names = [title(name) for name in search.objectives]
+    figure = optuna.visualization.plot_pareto_front(search.optuna_study, target_names=names)
     for trace in figure.data:
         numbers = _numbers(trace.text or ())
-        on_front = bool(numbers) and numbers[0] in sweep.front
+        on_front = bool(numbers) and numbers[0] in search.front
         broken = str(trace.name).startswith("Infeasible")
         size = (10 if on_front else 7) / (count - 1)
         color = BEST if on_front else GREY if broken else POINT
@@ -114,38 +119,38 @@ def _front(sweep: Sweep) -> Picture:
     _finish(figure, 420 if count == 2 else 600)
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
     better = ", ".join(
-        f"{'lower' if own == 'minimize' else 'higher'} {name}"
-        for own, name in zip(sweep.view.directions, names, strict=True)
+        f"{'lower' if direction == 'minimize' else 'higher'} {name}"
+        for direction, name in zip(search.snapshot.directions, names, strict=True)
     )
     caption = f"Orange: trials that no other beats in all objectives. Better is: {better}."
-    return Picture("front", heading, [figure], f"{caption}{_left_out(sweep)}")
+    return Picture("front", heading, [figure], f"{caption}{_left_out(search)}")
 
 
 def _numbers(texts: Iterable[str]) -> list[int]:
-    """The trials' numbers, with which the hover texts of Optuna's front begin."""
-    found = (re.search(r'"number": (\d+)', text) for text in texts)
-    return [int(match[1]) for match in found if match is not None]
+    """The trials' numbers, from the hover texts of Optuna's Pareto front."""
+    matches = (re.search(r'"number": (\d+)', text) for text in texts)
+    return [int(match[1]) for match in matches if match is not None]
 
 
-def _importance(sweep: Sweep) -> Picture:
+def _importance(search: RecordedSearch) -> Picture:
     heading = "Importance of parameters"
-    complete, names = _complete(sweep), parameters(sweep)
+    complete, names = _complete(search), parameter_names(search)
     missing = ""
     if len(names) < 2:
         missing = f"there is {'one parameter' if names else 'no parameter'} only"
-    elif len(complete) < FEWEST:
-        missing = f"it needs at least {FEWEST} complete trials; found {len(complete)}"
+    elif len(complete) < FEWEST_TRIALS:
+        missing = f"it needs at least {FEWEST_TRIALS} complete trials; found {len(complete)}"
     figures = []
-    for position, (name, direction) in enumerate(zip(sweep.objectives, sweep.view.directions, strict=True)):
+    for position, (name, direction) in enumerate(zip(search.objectives, search.snapshot.directions, strict=True)):
         values = {trial.values[position] for trial in complete}
         if missing or len(values) == 1:
             missing = missing or "all complete trials have the same value"
             continue
-        figure = _bars(sweep, position, direction)
+        figure = _bars(search, position, direction)
         if figure is None:
             missing = "the best trials do not differ from the others in any parameter"
             continue
-        if len(sweep.objectives) > 1:
+        if len(search.objectives) > 1:
             figure.update_layout(title={"text": title(name), "font": {"size": 13}}, margin={"t": 45})
         figures.append(figure)
     if not figures:
@@ -158,14 +163,14 @@ def _importance(sweep: Sweep) -> Picture:
     return Picture("importance", heading, figures, f"{caption}{hint if len(complete) < ENOUGH else ''}.")
 
 
-def _bars(sweep: Sweep, position: int, direction: str) -> go.Figure | None:
-    """The bars of one objective; None if all are alike."""
-    sign = 1 if direction == "minimize" else -1  # importance is that of getting low
+def _bars(search: RecordedSearch, position: int, direction: str) -> go.Figure | None:
+    """The bars of one objective; None if all are equal."""
+    sign = 1 if direction == "minimize" else -1  # Optuna takes the lowest values for the best
 
     def target(trial: FrozenTrial) -> float:
         return sign * float(trial.values[position])
 
-    figure = optuna.visualization.plot_param_importances(sweep.study, target=target)
+    figure = optuna.visualization.plot_param_importances(search.optuna_study, target=target)
     (bars,) = figure.data
     if len(set(bars.x)) < 2:
         return None
@@ -176,79 +181,81 @@ def _bars(sweep: Sweep, position: int, direction: str) -> go.Figure | None:
     return figure
 
 
-def _slices(sweep: Sweep) -> Picture:
+def _slices(search: RecordedSearch) -> Picture:
     heading = "Slices"
-    complete = _complete(sweep)
+    complete = _complete(search)
     tried = {name for trial in complete for name in trial.params}
-    names = [name for name in parameters(sweep) if name in tried]
+    names = [name for name in parameter_names(search) if name in tried]
     if not names:
         return Picture("slice", heading, [], "There are no slices before a trial is complete.")
     figures = []
-    for position, name in enumerate(sweep.objectives):
+    for position, name in enumerate(search.objectives):
         for begin in range(0, len(names), PANELS):
             row = names[begin : begin + PANELS]
             share = len(row) / min(PANELS, len(names))
-            figures.append(_row_of_slices(sweep, position, title(name), row, share))
+            figures.append(_row_of_slices(search, position, title(name), row, share))
     caption = "The objective against one parameter at a time. Darker: later trials."
-    best = "" if len(sweep.objectives) > 1 else " Orange: the best."
+    best = "" if len(search.objectives) > 1 else " Orange: the best."
     best += " Grey: trials that break a constraint." if any(trial.constraints for trial in complete) else ""
     crowd = " Searches crowd where they found good values, so that a slope is not the effect of one parameter alone."
-    return Picture("slice", heading, figures, f"{caption}{best}{_left_out(sweep)}{crowd}")
+    return Picture("slice", heading, figures, f"{caption}{best}{_left_out(search)}{crowd}")
 
 
-def _row_of_slices(sweep: Sweep, position: int, name: str, params: list[str], share: float) -> go.Figure:
-    """Slices side by side, in this share of the width."""
+def _row_of_slices(search: RecordedSearch, position: int, name: str, params: list[str], share: float) -> go.Figure:
+    """Slices side by side, on this share of the page's width."""
 
     def target(trial: FrozenTrial) -> float:
         return float(trial.values[position])
 
-    figure = optuna.visualization.plot_slice(sweep.study, params=params, target=target, target_name=name)
-    best = sweep.view.best
+    figure = optuna.visualization.plot_slice(search.optuna_study, params=params, target=target, target_name=name)
+    best = search.snapshot.best
     for trace in list(figure.data):
         if str(trace.name).startswith("Infeasible"):
             trace.update(hovertemplate="%{x}: %{y:.4g}<extra></extra>")
             continue
         numbers = list(trace.marker.color)
         trace.update(customdata=numbers, hovertemplate="trial %{customdata}<br>%{x}: %{y:.4g}<extra></extra>")
-        trace.marker.update(size=8, showscale=False, line={"width": 0.8, "color": POINT}, cmin=0, cmax=_last(sweep))
+        trace.marker.update(size=8, showscale=False, line={"width": 0.8, "color": POINT}, cmin=0, cmax=_last(search))
         if best is not None and best.number in numbers:
-            at = numbers.index(best.number)
+            place = numbers.index(best.number)
             figure.add_scatter(
-                x=[trace.x[at]], y=[trace.y[at]], xaxis=trace.xaxis, yaxis=trace.yaxis, mode="markers",
+                x=[trace.x[place]], y=[trace.y[place]], xaxis=trace.xaxis, yaxis=trace.yaxis, mode="markers",
                 marker={"color": BEST, "size": 13, "symbol": "star"}, showlegend=False,
                 hovertemplate=f"trial {best.number}, the best<br>%{{x}}: %{{y:.4g}}<extra></extra>",
             )  # fmt: skip
     _finish(figure, 300)
     figure.update_layout(width=None)
-    bounds = {name: own for trial in _complete(sweep) for name, own in trial.distributions.items()}
-    for axis in figure.select_xaxes():  # in an order of Optuna's
+    distributions = {
+        name: distribution for trial in _complete(search) for name, distribution in trial.distributions.items()
+    }
+    for axis in figure.select_xaxes():  # Optuna chooses their order
         axis.update(domain=[share * end for end in axis.domain or (0, 1)])
-        _as_searched(axis, bounds[axis.title.text])
+        _show_range(axis, distributions[axis.title.text])
     return figure
 
 
-def _parallel(sweep: Sweep) -> Picture:
-    heading, complete = "Parallel coordinates", _complete(sweep)
+def _parallel(search: RecordedSearch) -> Picture:
+    heading, complete = "Parallel coordinates", _complete(search)
     shared = set.intersection(*(set(trial.params) for trial in complete)) if complete else set()
     if len(complete) < 2 or len(shared) < 2:
-        return Picture("parallel", heading, [], "They take two parameters and two complete trials.")
-    figures = [_lines(sweep, position, sorted(shared)) for position in range(len(sweep.objectives))]
+        return Picture("parallel", heading, [], "They need at least two parameters and two complete trials.")
+    figures = [_lines(search, position, sorted(shared)) for position in range(len(search.objectives))]
     share = f"the best tenth of {len(complete)}" if len(complete) > TENTH else "the best one"
     caption = f"A line for each complete trial. Orange: {share} by the objective on the left."
-    return Picture("parallel", heading, figures, f"{caption}{_left_out(sweep)}")
+    return Picture("parallel", heading, figures, f"{caption}{_left_out(search)}")
 
 
-def _lines(sweep: Sweep, position: int, params: list[str]) -> go.Figure:
+def _lines(search: RecordedSearch, position: int, params: list[str]) -> go.Figure:
     """Trials as lines across one objective and these parameters."""
 
     def target(trial: FrozenTrial) -> float:
         return float(trial.values[position])
 
-    name = title(sweep.objectives[position])
-    figure = optuna.visualization.plot_parallel_coordinate(sweep.study, params, target=target, target_name=name)
+    name = title(search.objectives[position])
+    figure = optuna.visualization.plot_parallel_coordinate(search.optuna_study, params, target=target, target_name=name)
     lines = [trace for trace in figure.data if trace.mode == "lines"]
-    sign = 1 if sweep.view.directions[position] == "minimize" else -1
-    lines.sort(key=lambda trace: -sign * trace.y[0])  # the best last, on top
+    sign = 1 if search.snapshot.directions[position] == "minimize" else -1
+    lines.sort(key=lambda trace: -sign * trace.y[0])  # the best are drawn last, above the others
     for place, trace in enumerate(reversed(lines)):
         best = place < max(1, len(lines) // TENTH)
         trace.update(
@@ -263,21 +270,21 @@ def _lines(sweep: Sweep, position: int, params: list[str]) -> go.Figure:
     return figure
 
 
-def _as_searched(axis: go.layout.XAxis, bounds: BaseDistribution) -> None:
-    """Show all of a parameter's range, or its choices as they are called."""
-    if isinstance(bounds, CategoricalDistribution):
+def _show_range(axis: go.layout.XAxis, distribution: BaseDistribution) -> None:
+    """Show the whole range of a parameter, or the names of its choices."""
+    if isinstance(distribution, CategoricalDistribution):
         labels = [str(label).strip("'") for label in axis.categoryarray or ()]
         axis.update(tickmode="array", tickvals=list(range(len(labels))), ticktext=labels)
         return
-    assert isinstance(bounds, FloatDistribution | IntDistribution)
-    low, high = (log10(end) if bounds.log else end for end in (bounds.low, bounds.high))
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    low, high = (log10(end) if distribution.log else end for end in (distribution.low, distribution.high))
     axis.update(range=[low - 0.06 * (high - low), high + 0.06 * (high - low)], tickangle=0)
-    if bounds.log:
+    if distribution.log:
         axis.update(dtick="D2" if high - low < DECADES else 1)
 
 
-def _last(sweep: Sweep) -> int:
-    return max(1, len(sweep.view.trials) - 1)
+def _last(search: RecordedSearch) -> int:
+    return max(1, len(search.snapshot.trials) - 1)
 
 
 def _finish(figure: go.Figure, height: int) -> None:

@@ -11,13 +11,13 @@ import yaml
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from badger_sweeps.reporting.reading.search import Sweep, read
-from badger_sweeps.reporting.reading.search_storage import Source
-from badger_sweeps.search.confirmation import confirming
+from badger_sweeps.reporting.reading.search import RecordedSearch, read
+from badger_sweeps.reporting.reading.search_storage import SearchLocation
+from badger_sweeps.search.confirmation import confirmation_definition
 from badger_sweeps.search.definition import definition
+from badger_sweeps.search.search import DEFINITION
 from badger_sweeps.search.space import Space
-from badger_sweeps.search.storage import Place
-from badger_sweeps.search.study import DEFINITION
+from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.trial_outcome import OUTCOME
 
 SPACE = {"lr": FloatDistribution(0.001, 1.0, log=True), "kind": CategoricalDistribution(["gru", "<b>tcnn</b>"])}
@@ -29,7 +29,7 @@ FAST = [value - 100 - 5 * place for place, value in enumerate(SLOW)]
 
 def complete(values: Sequence[float], lr: float, kind: str = "gru", first_seed: int = 0, **details: Any) -> FrozenTrial:
     """A trial whose seeds count these values, each seed one."""
-    told = {
+    outcome = {
         "state": "completed",
         "reason": "",
         "iterations": BUDGET,
@@ -40,36 +40,36 @@ def complete(values: Sequence[float], lr: float, kind: str = "gru", first_seed: 
         "intervals": [[None, None]],
         "per_seed": {str(first_seed + place): float(value) for place, value in enumerate(values)},
     }
-    return finished(TrialState.COMPLETE, {**told, **details}, lr, kind, [sum(values) / len(values)])
+    return finished(TrialState.COMPLETE, {**outcome, **details}, lr, kind, [sum(values) / len(values)])
 
 
 def pruned(iterations: int, lr: float, seeds: int = 8, reason: str = "its mean is at least 200") -> FrozenTrial:
-    told = {"state": "pruned", "reason": reason, "iterations": iterations, "seeds": seeds}
-    return finished(TrialState.PRUNED, told, lr, "gru", None)
+    outcome = {"state": "pruned", "reason": reason, "iterations": iterations, "seeds": seeds}
+    return finished(TrialState.PRUNED, outcome, lr, "gru", None)
 
 
 def failed(reason: str, lr: float, state: str = "failed") -> FrozenTrial:
     return finished(TrialState.FAIL, {"state": state, "reason": reason}, lr, "gru", None)
 
 
-def open_trial(state: TrialState, lr: float, told: str = "") -> FrozenTrial:
+def open_trial(state: TrialState, lr: float, status: str = "") -> FrozenTrial:
     """One that waits or runs."""
-    return finished(state, {"state": told, "reason": ""} if told else {}, lr, "gru", None)
+    return finished(state, {"state": status, "reason": ""} if status else {}, lr, "gru", None)
 
 
 def finished(
-    state: TrialState, told: Mapping[str, Any], lr: float, kind: str, values: Sequence[float] | None
+    state: TrialState, outcome: Mapping[str, Any], lr: float, kind: str, values: Sequence[float] | None
 ) -> FrozenTrial:
     return create_trial(
         state=state,
         values=None if values is None else [float(value) for value in values],
         params={"lr": lr, "kind": kind},
         distributions=SPACE,
-        user_attrs={OUTCOME: dict(told)} if told else {},
+        user_attrs={OUTCOME: dict(outcome)} if outcome else {},
     )
 
 
-def study(
+def record_search(
     folder: Path,
     trials: Sequence[FrozenTrial],
     confirmation: Sequence[FrozenTrial] | None = None,
@@ -87,14 +87,14 @@ def study(
         objective: as it is configured.
         sweeper: keys of `hydra.sweeper`.
     """
-    storage = Place.of(sweeper.get("storage"), folder).open()
+    storage = StorageAddress.parse(sweeper.get("storage"), folder).open()
     made = optuna.create_study(study_name=folder.name, storage=storage, directions=list(directions))
     own = {"objective": objective, "training.iterations": BUDGET}
     made.set_user_attr(DEFINITION, definition(Space(SPACE), list(directions), own))
     made.add_trials(trials)
     if confirmation is not None:
         again = optuna.create_study(study_name=f"{folder.name} confirmation", storage=storage, directions=directions)
-        again.set_user_attr(DEFINITION, dict(confirming(["seeds=[100]"])))
+        again.set_user_attr(DEFINITION, dict(confirmation_definition(["seeds=[100]"])))
         again.add_trials(confirmation)
     target = {"_target_": "hydra_plugins.badger_sweeper.sweeper.BadgerSweeper", "n_trials": len(trials), **sweeper}
     config = {
@@ -108,8 +108,8 @@ def study(
     return folder
 
 
-def swept(folder: Path) -> Sweep:
+def read_search(folder: Path) -> RecordedSearch:
     """What is read of it."""
-    source = Source.of(folder)
+    source = SearchLocation.of(folder)
     assert source is not None
     return read(source)

@@ -1,4 +1,4 @@
-"""One study in many hands: every claim is accounted for, whatever becomes of the claimer."""
+"""A search that many processes share: no trial is lost, whatever happens to the process that claimed it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.search import storage
-from badger_sweeps.search.leases import ATTRIBUTE, Lease
-from badger_sweeps.search.polling import look
+from badger_sweeps.search.leases import LEASE_ATTRIBUTE, Claim, Lease, LeaseLost
 from badger_sweeps.search.results import write_results
-from badger_sweeps.search.sampling import key
+from badger_sweeps.search.sampling import point_key
+from badger_sweeps.search.search import Search
+from badger_sweeps.search.settings import SearchSettings
 from badger_sweeps.search.space import Space
-from badger_sweeps.search.storage import Place
-from badger_sweeps.search.study import Claim, LeaseLost, Settings, Study
-from badger_sweeps.search.trial_outcome import Outcome, State, state_of
+from badger_sweeps.search.storage import StorageAddress
+from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus, status_of
 from tests.search.claiming import (
     DEFINITION,
     DONE,
@@ -45,88 +45,88 @@ from tests.search.commands import at_once, ended, forked
 
 def test_a_dead_workers_trial_goes_back_with_its_number_and_parameters(address: str | None, tmp_path: Path) -> None:
     abandoned(lambda: opened(tmp_path, address))
-    study = opened(tmp_path, address)
-    before = study.trials()[0]
-    assert state_of(before) == State.RUNNING
-    again = claimed(study)
+    search = opened(tmp_path, address)
+    before = search.trials()[0]
+    assert status_of(before) == TrialStatus.RUNNING
+    again = claimed(search)
     assert (again.number, dict(again.params)) == (0, before.params)
-    lease = Lease.read(study.trials()[0].system_attrs)
+    lease = Lease.read(search.trials()[0].system_attrs)
     assert lease is not None
     assert lease.deaths == 1
-    study.tell(again, DONE)
-    assert len(finish(study)) == 7
-    assert by_number(study.trials()) == undisturbed(tmp_path)
-    assert study.finished
+    search.tell(again, DONE)
+    assert len(finish(search)) == 7
+    assert by_number(search.trials()) == undisturbed(tmp_path)
+    assert search.finished
 
 
-def test_recover_puts_back_what_nobody_claims(tmp_path: Path) -> None:
+def test_recover_re_queues_trials_that_nobody_claims(tmp_path: Path) -> None:
     abandoned(lambda: opened(tmp_path))
-    study = opened(tmp_path)
-    study.recover()
-    assert [state_of(trial) for trial in study.trials()] == [State.INTERRUPTED]
-    study.recover()
-    lease = Lease.read(study.trials()[0].system_attrs)
+    search = opened(tmp_path)
+    search.recover()
+    assert [status_of(trial) for trial in search.trials()] == [TrialStatus.INTERRUPTED]
+    search.recover()
+    lease = Lease.read(search.trials()[0].system_attrs)
     assert lease is not None
     assert lease.deaths == 1  # one process has died, however often it is looked for
 
 
 def test_a_living_process_keeps_its_trial(tmp_path: Path) -> None:
-    study, other = opened(tmp_path), opened(tmp_path)
-    mine = claimed(study)
+    search, other = opened(tmp_path), opened(tmp_path)
+    mine = claimed(search)
     assert claimed(other).number == 1
     other.recover()
-    study.beat(mine, "1/2")
-    study.tell(mine, DONE)
+    search.beat(mine, "1/2")
+    search.tell(mine, DONE)
 
 
 def test_a_trial_whose_process_dies_too_often_has_failed_and_is_not_tried_again(tmp_path: Path) -> None:
     for _ in range(3):
         abandoned(lambda: opened(tmp_path, n_trials=2, max_retries=2))
-    study = opened(tmp_path, n_trials=2, max_retries=2)
-    claims = finish(study)
+    search = opened(tmp_path, n_trials=2, max_retries=2)
+    claims = finish(search)
     assert [claim.number for claim in claims] == [1]
-    failed = study.trials()[0]
-    assert state_of(failed) == State.FAILED
+    failed = search.trials()[0]
+    assert status_of(failed) == TrialStatus.FAILED
     assert failed.user_attrs["outcome"]["reason"] == "its process died 3 times"
-    assert study.finished
+    assert search.finished
 
 
-def test_a_trial_that_was_stopped_in_good_order_is_put_back_and_costs_no_retry(tmp_path: Path) -> None:
-    study = opened(tmp_path, max_retries=0)
+def test_a_trial_that_was_stopped_in_good_order_is_re_queued_and_costs_no_retry(tmp_path: Path) -> None:
+    search = opened(tmp_path, max_retries=0)
     for _ in range(3):
-        claim = claimed(study)
+        claim = claimed(search)
         assert claim.number == 0
-        study.put_back(claim)
-        assert state_of(study.trials()[0]) == State.INTERRUPTED
-    study.tell(claimed(study), DONE)
-    assert state_of(study.trials()[0]) == State.COMPLETED
+        search.requeue(claim)
+        assert status_of(search.trials()[0]) == TrialStatus.INTERRUPTED
+    search.tell(claimed(search), DONE)
+    assert status_of(search.trials()[0]) == TrialStatus.COMPLETED
 
 
-def test_whoever_lost_a_lease_changes_nothing_any_more(tmp_path: Path) -> None:
+def test_a_process_that_lost_a_lease_changes_nothing_any_more(tmp_path: Path) -> None:
     first, second = opened(tmp_path), opened(tmp_path)
     lost = claimed(first)
-    second.put_back(lost)
+    second.requeue(lost)
     taken = claimed(second)
     assert taken.number == lost.number
     for attempt in (
         lambda: first.beat(lost, "99/100"),
-        lambda: first.tell(lost, Outcome(State.FAILED, reason="not mine")),
+        lambda: first.tell(lost, TrialOutcome(TrialStatus.FAILED, reason="not mine")),
     ):
         with pytest.raises(LeaseLost):
             attempt()
-    first.put_back(lost)
-    assert state_of(second.trials()[0]) == State.RUNNING
+    first.requeue(lost)
+    assert status_of(second.trials()[0]) == TrialStatus.RUNNING
     second.tell(taken, DONE)
     with pytest.raises(LeaseLost):
-        first.tell(lost, Outcome(State.COMPLETED, (0.0,)))
+        first.tell(lost, TrialOutcome(TrialStatus.COMPLETED, (0.0,)))
     assert second.trials()[0].values == [1.0]
 
 
 def test_a_beat_is_seen_by_others(tmp_path: Path) -> None:
-    study, other = opened(tmp_path), opened(tmp_path)
-    claim = claimed(study)
+    search, other = opened(tmp_path), opened(tmp_path)
+    claim = claimed(search)
     for count in (1, 2, 3):
-        study.beat(claim, f"{count}/3")
+        search.beat(claim, f"{count}/3")
         lease = Lease.read(other.trials()[0].system_attrs)
         assert lease is not None
         assert (lease.beat, lease.progress) == (count, f"{count}/3")
@@ -156,26 +156,26 @@ def test_a_process_elsewhere_that_beats_keeps_its_trial_and_loses_it_when_it_fal
 
 
 def test_a_trial_whose_files_are_here_is_claimed_before_one_whose_files_are_elsewhere(tmp_path: Path) -> None:
-    study = opened(tmp_path / "here")
-    for claim in [claimed(study) for _ in range(4)]:
-        study.put_back(claim)
+    search = opened(tmp_path / "here")
+    for claim in [claimed(search) for _ in range(4)]:
+        search.requeue(claim)
     for number in (1, 3):
         (tmp_path / "here" / str(number)).mkdir()
-    assert [claimed(study).number for _ in range(5)] == [1, 3, 0, 2, 4]
+    assert [claimed(search).number for _ in range(5)] == [1, 3, 0, 2, 4]
 
 
 def test_two_folders_go_on_with_the_trials_that_each_began(tmp_path: Path) -> None:
     address = str(tmp_path / "shared.journal")
     here, there = opened(tmp_path / "a", address), opened(tmp_path / "b", address)
-    for study in (here, there, here, there):
-        claim = claimed(study)
+    for search in (here, there, here, there):
+        claim = claimed(search)
         claim.folder.mkdir(parents=True)
-    mine = {study: sorted(int(path.name) for path in study.folder.glob("[0-9]*")) for study in (here, there)}
+    mine = {search: sorted(int(path.name) for path in search.folder.glob("[0-9]*")) for search in (here, there)}
     assert mine == {here: [0, 2], there: [1, 3]}
-    for study in (here, there):  # as after a reboot of both
-        for trial in study.trials():
+    for search in (here, there):  # as after a reboot of both
+        for trial in search.trials():
             if trial.state == TrialState.RUNNING:
-                study._requeue(trial, lambda: None, died=False)
+                search._requeue_trial(trial, lambda: None, died=False)
     assert [claimed(there).number, claimed(here).number, claimed(there).number, claimed(here).number] == [1, 0, 3, 2]
 
 
@@ -193,89 +193,89 @@ def test_the_total_may_be_raised_and_what_is_done_stays(tmp_path: Path) -> None:
 
 
 def test_nothing_can_be_claimed_while_others_work_on_all_that_is_left(tmp_path: Path) -> None:
-    study, other = opened(tmp_path, n_trials=2), opened(tmp_path, n_trials=2)
-    first, second = claimed(study), claimed(study)
+    search, other = opened(tmp_path, n_trials=2), opened(tmp_path, n_trials=2)
+    first, second = claimed(search), claimed(search)
     assert other.claim() is None
     assert not other.claimable
     assert not other.finished
-    study.tell(first, DONE)
+    search.tell(first, DONE)
     assert not other.claimable
-    study.put_back(second)
+    search.requeue(second)
     assert other.claimable
     other.tell(claimed(other), DONE)
     assert other.finished
     assert not other.claimable
 
 
-def test_a_study_that_fails_too_often_begins_no_further_trials_but_ends_those_it_has(tmp_path: Path) -> None:
-    study = opened(tmp_path, max_failure_rate=0.5)
-    first, second, third = (claimed(study) for _ in range(3))
-    study.tell(first, Outcome(State.FAILED, reason="so it is"))
-    assert study.claim() is None
-    assert not study.finished
-    study.tell(second, DONE)
-    study.put_back(third)
-    assert claimed(study).number == third.number
+def test_a_search_that_fails_too_often_begins_no_further_trials_but_ends_those_it_has(tmp_path: Path) -> None:
+    search = opened(tmp_path, max_failure_rate=0.5)
+    first, second, third = (claimed(search) for _ in range(3))
+    search.tell(first, TrialOutcome(TrialStatus.FAILED, reason="so it is"))
+    assert search.claim() is None
+    assert not search.finished
+    search.tell(second, DONE)
+    search.requeue(third)
+    assert claimed(search).number == third.number
 
 
 @pytest.mark.parametrize("sampler", [random_sampler, tpe])
 def test_a_trials_parameters_do_not_depend_on_who_draws_them_or_on_starts(
     sampler: Callable[[int | None], BaseSampler], tmp_path: Path
 ) -> None:
-    def value(claim: Claim) -> Outcome:
-        return Outcome(State.COMPLETED, (float(claim.params["x"]),))
+    def value(claim: Claim) -> TrialOutcome:
+        return TrialOutcome(TrialStatus.COMPLETED, (float(claim.params["x"]),))
 
     alone = opened(tmp_path / "alone", sampler=sampler)
     while (claim := alone.claim()) is not None:
         alone.tell(claim, value(claim))
     for _ in range(8):  # each by another process, which knows only what is stored
-        study = opened(tmp_path / "many", sampler=sampler)
-        claim = claimed(study)
-        study.put_back(claim)
-        study = opened(tmp_path / "many", sampler=sampler)
-        claim = claimed(study)
-        study.tell(claim, value(claim))
-    assert by_number(study.trials()) == by_number(alone.trials())
+        search = opened(tmp_path / "many", sampler=sampler)
+        claim = claimed(search)
+        search.requeue(claim)
+        search = opened(tmp_path / "many", sampler=sampler)
+        claim = claimed(search)
+        search.tell(claim, value(claim))
+    assert by_number(search.trials()) == by_number(alone.trials())
 
 
 def test_the_points_to_be_tried_first_are_the_first_trials(tmp_path: Path) -> None:
     points = [{"x": 0.25, "n": 7, "kind": "b"}, {"x": 0.5, "n": 1, "kind": "a"}]
-    study = opened(tmp_path, first=points)
-    assert len(study.trials()) == 2
-    assert [state_of(trial) for trial in study.trials()] == [State.WAITING] * 2
-    study = opened(tmp_path, first=points)  # another start does not add them again
-    claims = finish(study)
+    search = opened(tmp_path, first=points)
+    assert len(search.trials()) == 2
+    assert [status_of(trial) for trial in search.trials()] == [TrialStatus.WAITING] * 2
+    search = opened(tmp_path, first=points)  # another start does not add them again
+    claims = finish(search)
     assert [dict(claim.params) for claim in claims[:2]] == points
     assert [claim.number for claim in claims] == list(range(8))
 
 
-def test_a_study_that_is_another_one_is_refused_unless_forced(tmp_path: Path) -> None:
-    study = opened(tmp_path)
-    with pytest.raises(UsageError, match='`what` must be "this", as when the study \'study\' was begun; found "that"'):
-        study.begin({"what": "that"}, [])
-    study.begin({"what": "that"}, [], force=True)
+def test_a_search_that_is_another_one_is_refused_unless_forced(tmp_path: Path) -> None:
+    search = opened(tmp_path)
+    with pytest.raises(UsageError, match='`what` must be "this", as when the search \'study\' was begun; found "that"'):
+        search.begin({"what": "that"}, [])
+    search.begin({"what": "that"}, [], force=True)
     with pytest.raises(UsageError, match="`what` must be"):
-        study.begin(DEFINITION, [])
+        search.begin(DEFINITION, [])
 
 
 def test_all_points_of_a_small_space_are_tried_once_and_then_it_is_done(tmp_path: Path) -> None:
     space = Space({"n": IntDistribution(1, 3), "kind": CategoricalDistribution(["a", "b"])})
-    study = opened(tmp_path, space=space, n_trials=100)
-    claims = finish(study)
+    search = opened(tmp_path, space=space, n_trials=100)
+    claims = finish(search)
     assert Counter((claim.params["n"], claim.params["kind"]) for claim in claims) == {
         (n, kind): 1 for n in (1, 2, 3) for kind in "ab"
     }
-    assert study.finished
+    assert search.finished
 
 
 # Four processes at once
 
 
 def work_until_done(folder: Path, address: str | None, total: int) -> None:
-    study = opened(folder, address, n_trials=total)
-    while (claim := study.claim()) is not None:
-        study.beat(claim, "half")
-        study.tell(claim, replace(DONE, details={"by": os.getpid()}))
+    search = opened(folder, address, n_trials=total)
+    while (claim := search.claim()) is not None:
+        search.beat(claim, "half")
+        search.tell(claim, replace(DONE, details={"by": os.getpid()}))
 
 
 @pytest.mark.parametrize("total", [24])
@@ -285,19 +285,19 @@ def test_four_processes_that_claim_at_once_make_exactly_the_total_and_no_point_t
     at_once(4, lambda: work_until_done(tmp_path, address, total))
     trials = opened(tmp_path, address, n_trials=total).trials()
     assert [trial.number for trial in trials] == list(range(total))
-    assert {state_of(trial) for trial in trials} == {State.COMPLETED}
-    assert len({key(trial.params) for trial in trials}) == total
+    assert {status_of(trial) for trial in trials} == {TrialStatus.COMPLETED}
+    assert len({point_key(trial.params) for trial in trials}) == total
     assert by_number(trials) == undisturbed(tmp_path, n_trials=total)
 
 
 def test_controllers_that_share_a_folder_may_write_their_results_at_once(tmp_path: Path) -> None:
-    study = opened(tmp_path, n_trials=2)
-    finish(study)
-    view = look(study)
+    search = opened(tmp_path, n_trials=2)
+    finish(search)
+    snapshot = search.snapshot()
 
     def write() -> None:
         for _ in range(50):
-            write_results(view, [], tmp_path)
+            write_results(snapshot, [], tmp_path)
 
     at_once(4, write)
     assert yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())["best_value"] == 1
@@ -311,16 +311,16 @@ def test_a_trial_that_gets_its_parameters_late_counts_among_those_taken(
     now = 0.0
     monkeypatch.setattr("badger_sweeps.search.leases.time.monotonic", lambda: now)
     space = Space({"n": IntDistribution(1, 7)})
-    study = opened(tmp_path, space=space, n_trials=6, seed=seed, patience=30.0)
-    trial_id = study.storage.create_new_trial(study.storage.get_study_id_from_name(NAME))
+    search = opened(tmp_path, space=space, n_trials=6, seed=seed, patience=30.0)
+    trial_id = search.storage.create_new_trial(search.storage.get_study_id_from_name(NAME))
     lease = Lease.new(0, tmp_path)  # its claimer, on another machine, died before it had drawn anything
     lease = replace(lease, owner=replace(lease.owner, host="elsewhere"))
-    study.storage.set_trial_system_attr(trial_id, ATTRIBUTE, lease.stored())
+    search.storage.set_trial_system_attr(trial_id, LEASE_ATTRIBUTE, lease.stored())
     for _ in range(4):
-        study.tell(claimed(study), DONE)
+        search.tell(claimed(search), DONE)
     now += 31
-    assert [claim.number for claim in finish(study)] == [0, 5]
-    assert len({trial.params["n"] for trial in study.trials()}) == 6
+    assert [claim.number for claim in finish(search)] == [0, 5]
+    assert len({trial.params["n"] for trial in search.trials()}) == 6
 
 
 @pytest.mark.parametrize("sampler", [random_sampler, tpe])
@@ -332,26 +332,28 @@ def test_parameters_of_an_extended_space_differ_from_trial_to_trial_and_not_from
 
     found = []
     for start in ("first", "second"):
-        chosen = Settings(n_trials=6, seed=5)
-        place = Place.of(None, tmp_path / start)
-        study = Study(place, NAME, SPACE, chosen, lambda seed: sampler(0 if seed is None else seed), tmp_path, extend)
-        study.begin(DEFINITION, [])
-        found.append([claim.params["y"] for claim in finish(study)])
+        chosen = SearchSettings(n_trials=6, seed=5)
+        address = StorageAddress.parse(None, tmp_path / start)
+        search = Search(
+            address, NAME, SPACE, chosen, lambda seed: sampler(0 if seed is None else seed), tmp_path, extend
+        )
+        search.begin(DEFINITION, [])
+        found.append([claim.params["y"] for claim in finish(search)])
     assert len(set(found[0])) == 6
     assert found[0] == found[1]
 
 
-def test_optuna_can_load_the_study_and_sees_the_states_it_knows(tmp_path: Path) -> None:
-    study = opened(tmp_path, n_trials=5)
+def test_optuna_can_load_the_search_and_sees_the_states_it_knows(tmp_path: Path) -> None:
+    search = opened(tmp_path, n_trials=5)
     for outcome in (
         DONE,
-        Outcome(State.PRUNED, (0.5,), "too slow", {"iterations": 10}),
-        Outcome(State.FAILED, reason="broken"),
-        Outcome(State.DIVERGED, (3.0,), "all seeds"),
-        Outcome(State.DIVERGED, None, "its value is NaN"),
+        TrialOutcome(TrialStatus.PRUNED, (0.5,), "too slow", {"iterations": 10}),
+        TrialOutcome(TrialStatus.FAILED, reason="broken"),
+        TrialOutcome(TrialStatus.DIVERGED, (3.0,), "all seeds"),
+        TrialOutcome(TrialStatus.DIVERGED, None, "its value is NaN"),
     ):
-        study.tell(claimed(study), outcome)
-    seen = optuna.load_study(study_name=NAME, storage=study.storage).trials
+        search.tell(claimed(search), outcome)
+    seen = optuna.load_study(study_name=NAME, storage=search.storage).trials
     assert [trial.state for trial in seen] == [
         TrialState.COMPLETE,
         TrialState.PRUNED,
@@ -359,40 +361,40 @@ def test_optuna_can_load_the_study_and_sees_the_states_it_knows(tmp_path: Path) 
         TrialState.COMPLETE,
         TrialState.FAIL,
     ]
-    assert [state_of(trial) for trial in seen] == [
-        State.COMPLETED,
-        State.PRUNED,
-        State.FAILED,
-        State.DIVERGED,
-        State.DIVERGED,
+    assert [status_of(trial) for trial in seen] == [
+        TrialStatus.COMPLETED,
+        TrialStatus.PRUNED,
+        TrialStatus.FAILED,
+        TrialStatus.DIVERGED,
+        TrialStatus.DIVERGED,
     ]
-    assert study.finished
+    assert search.finished
 
 
 def test_of_trials_that_die_often_a_machine_begins_one_at_a_time(tmp_path: Path) -> None:
     """Or one that kills its process would take the other along, where a launcher ends all workers when one dies."""
-    study = opened(tmp_path, n_trials=3, max_retries=3)
+    search = opened(tmp_path, n_trials=3, max_retries=3)
     for _ in range(2):
-        both = [claimed(study), claimed(study)]
+        both = [claimed(search), claimed(search)]
         for claim in both:
-            study.put_back(claim, died=True)
-    first = claimed(study)
+            search.requeue(claim, died=True)
+    first = claimed(search)
     assert first.number == 0
-    new = claimed(study)
+    new = claimed(search)
     assert new.number == 2
-    assert study.claim() is None
-    assert not study.claimable
-    assert not study.finished
-    study.tell(new, DONE)
-    study.tell(first, DONE)
-    assert claimed(study).number == 1
+    assert search.claim() is None
+    assert not search.claimable
+    assert not search.finished
+    search.tell(new, DONE)
+    search.tell(first, DONE)
+    assert claimed(search).number == 1
 
 
 def test_a_claimer_that_is_frozen_does_not_hold_up_the_others_and_claims_nothing_when_it_thaws(
     postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stopped process, or a machine that sleeps, in the middle of a claim."""
-    study = opened(tmp_path, postgresql, n_trials=2)
+    search = opened(tmp_path, postgresql, n_trials=2)
 
     def freeze() -> None:
         own = opened(tmp_path, postgresql, n_trials=3)
@@ -404,15 +406,15 @@ def test_a_claimer_that_is_frozen_does_not_hold_up_the_others_and_claims_nothing
             return found
 
         monkeypatch.setattr(own, "trials", trials)
-        monkeypatch.setattr(storage, "FROZEN", 1)  # of the claim alone: all else may take its time
-        with pytest.raises(storage.NO_ANSWER):
+        monkeypatch.setattr(storage, "IDLE_TIMEOUT", 1)  # of the claim alone: all else may take its time
+        with pytest.raises(storage.STORAGE_ERRORS):
             own.claim()
 
     child = forked(freeze)
     os.waitpid(child, os.WUNTRACED)
-    assert [claim.number for claim in finish(study)] == [0, 1]
+    assert [claim.number for claim in finish(search)] == [0, 1]
     os.kill(child, signal.SIGCONT)
     os.waitpid(child, os.WUNTRACED)  # the trials are read twice in a claim
     os.kill(child, signal.SIGCONT)
     assert ended(child) == 0
-    assert len(study.trials()) == 2
+    assert len(search.trials()) == 2

@@ -1,4 +1,4 @@
-"""What is computed of a search, from studies made by hand: its cost, its table, and where it is found."""
+"""What is computed of a search, from searches made by hand: its cost, its table, and where it is found."""
 
 from __future__ import annotations
 
@@ -16,14 +16,25 @@ from optuna.trial import TrialState
 
 from badger_sweeps.reporting.formatting import search_tables
 from badger_sweeps.reporting.reading.collection import gather
-from badger_sweeps.reporting.reading.search import Sweep, effort
+from badger_sweeps.reporting.reading.search import RecordedSearch, effort
 from badger_sweeps.reporting.reading.search_storage import UnreadableError, find
 from badger_sweeps.search.racing import Race
-from badger_sweeps.search.snapshot import StudyView, TrialView
-from badger_sweeps.search.storage import Place
-from badger_sweeps.search.trial_outcome import State
+from badger_sweeps.search.snapshot import SearchSnapshot, TrialSnapshot
+from badger_sweeps.search.storage import StorageAddress
+from badger_sweeps.search.trial_outcome import TrialStatus
 from tests import warm
-from tests.reporting.studies import BUDGET, FAST, SLOW, complete, failed, finished, open_trial, pruned, study, swept
+from tests.reporting.recorded_searches import (
+    BUDGET,
+    FAST,
+    SLOW,
+    complete,
+    failed,
+    finished,
+    open_trial,
+    pruned,
+    read_search,
+    record_search,
+)
 
 # What a search has cost.
 
@@ -31,7 +42,7 @@ from tests.reporting.studies import BUDGET, FAST, SLOW, complete, failed, finish
 def test_pruning_saves_what_pruned_trials_did_not_train(tmp_path: Path) -> None:
     diverged = complete([BUDGET] * 8, 0.3, state="diverged", iterations=50, diverged=8)
     trials = [complete(SLOW, 0.1), pruned(100, 0.2), diverged, pruned(250, 0.4), failed("no", 0.5)]
-    cost = effort(swept(study(tmp_path / "s", [*trials, open_trial(TrialState.RUNNING, 0.6)])))
+    cost = effort(read_search(record_search(tmp_path / "s", [*trials, open_trial(TrialState.RUNNING, 0.6)])))
     assert cost is not None
     assert cost.trained == 300 + 100 + 50 + 250  # a failed trial does not tell how far it came
     assert cost.saved == 200 + 50  # what a diverged trial leaves away is no merit of pruning
@@ -47,7 +58,7 @@ def test_pruning_saves_what_pruned_trials_did_not_train(tmp_path: Path) -> None:
 )
 def test_a_race_counts_the_seeds_that_had_begun(tmp_path: Path, begun: int, iterations: int, done: int) -> None:
     trials = [complete(SLOW, 0.1), pruned(iterations, 0.2, seeds=begun)]
-    found = swept(study(tmp_path / "s", trials, racing={"start": 3, "confidence": 0.95}))
+    found = read_search(record_search(tmp_path / "s", trials, racing={"start": 3, "confidence": 0.95}))
     assert found.race == Race(start=3)
     cost = effort(found)
     assert cost is not None
@@ -59,37 +70,37 @@ def test_a_searched_budget_is_the_trials_own(tmp_path: Path) -> None:
     short = pruned(40, 0.2)
     short.params["training.iterations"] = 50
     short.distributions["training.iterations"] = optuna.distributions.IntDistribution(50, 300)
-    cost = effort(swept(study(tmp_path / "s", [complete(SLOW, 0.1), short])))
+    cost = effort(read_search(record_search(tmp_path / "s", [complete(SLOW, 0.1), short])))
     assert cost is not None
     assert (cost.trained, cost.saved) == (340, 10)
 
 
 def test_applications_without_iterations_have_no_such_cost(tmp_path: Path) -> None:
     plain = finished(TrialState.COMPLETE, {"state": "completed", "reason": ""}, 0.1, "gru", [2.0])
-    assert effort(swept(study(tmp_path / "s", [plain]))) is None
+    assert effort(read_search(record_search(tmp_path / "s", [plain]))) is None
 
 
 # The table of trials.
 
 
-def many(folder: Path) -> Sweep:
+def many(folder: Path) -> RecordedSearch:
     rng = np.random.default_rng(0)
     trials = [complete([float(value)] * 2, 0.1) for value in rng.permutation(40) + 100]
     trials += [pruned(int(iterations), 0.2) for iterations in rng.integers(10, 290, 80)]
     trials += [failed("ValueError: no", 0.3)] * 3 + [failed("its value is NaN", 0.3, state="diverged")]
-    trials += [open_trial(TrialState.RUNNING, 0.4), open_trial(TrialState.WAITING, 0.5, told="interrupted")]
-    return swept(study(folder, [trials[place] for place in rng.permutation(len(trials))], n_trials=130))
+    trials += [open_trial(TrialState.RUNNING, 0.4), open_trial(TrialState.WAITING, 0.5, status="interrupted")]
+    return read_search(record_search(folder, [trials[place] for place in rng.permutation(len(trials))], n_trials=130))
 
 
 def test_counts_tell_every_trial_once(tmp_path: Path) -> None:
-    first, cost, *failures = search_tables.how_many(many(tmp_path / "s"))
+    first, cost, *failures = search_tables.status_sentences(many(tmp_path / "s"))
     assert first == (
         "124 of 130 trials have ended: 40 completed, 1 diverged, 80 pruned, 3 failed; 1 running, 1 interrupted; "
         "4 not begun."
     )
     assert cost.startswith("Trained: ")
-    told = sorted(re.sub(r"[\d, ]+(?=failed|diverged)", " ", sentence) for sentence in failures)
-    assert told == ["Trial diverged: its value is NaN.", "Trial failed: ValueError: no."]
+    reasons = sorted(re.sub(r"[\d, ]+(?=failed|diverged)", " ", sentence) for sentence in failures)
+    assert reasons == ["Trial diverged: its value is NaN.", "Trial failed: ValueError: no."]
 
 
 def test_the_table_begins_with_the_best_and_says_what_it_leaves_out(tmp_path: Path) -> None:
@@ -107,17 +118,29 @@ def test_the_table_begins_with_the_best_and_says_what_it_leaves_out(tmp_path: Pa
     assert {len(row.cells) for row in table.rows} == {len(table.columns)}
 
 
-@given(st.lists(st.tuples(st.sampled_from(list(State)), st.floats(-1e6, 1e6)), max_size=30), st.booleans())
-def test_the_order_is_one_of_all_trials_and_values_come_first(drawn: list[tuple[State, float]], lower: bool) -> None:
+@given(st.lists(st.tuples(st.sampled_from(list(TrialStatus)), st.floats(-1e6, 1e6)), max_size=30), st.booleans())
+def test_the_order_is_one_of_all_trials_and_values_come_first(
+    drawn: list[tuple[TrialStatus, float]], lower: bool
+) -> None:
     trials = tuple(
-        TrialView(
-            number, state, {}, (value,) if state == State.COMPLETED else None, (None, None), "", "", "", None, None, {}
+        TrialSnapshot(
+            number,
+            state,
+            {},
+            (value,) if state == TrialStatus.COMPLETED else None,
+            (None, None),
+            "",
+            "",
+            "",
+            None,
+            None,
+            {},
         )
         for number, (state, value) in enumerate(drawn)
     )
     direction = "minimize" if lower else "maximize"
-    told = StudyView("s", 30, (direction,), trials)
-    found = Sweep(Path(), told, optuna.create_study(), (), None, (), ("value",), None, None)
+    snapshot = SearchSnapshot("s", 30, (direction,), trials)
+    found = RecordedSearch(Path(), snapshot, optuna.create_study(), (), None, (), ("value",), None, None)
     ordered = search_tables.ordered(found)
     assert sorted(trial.number for trial in ordered) == list(range(len(drawn)))
     values = [trial.values[0] for trial in ordered if trial.values]
@@ -129,44 +152,44 @@ def test_names_are_short_where_that_tells_them_apart() -> None:
     assert search_tables.short_names(["a.lr", "b.size", "c.size"]) == ["lr", "b.size", "c.size"]
 
 
-# Where studies are found.
+# Where searches are found.
 
 
-def test_a_study_is_found_by_its_journal_alone_and_under_another_folders_name(tmp_path: Path) -> None:
-    folder = study(tmp_path / "old", [complete(SLOW, 0.1)])
+def test_a_search_is_found_by_its_journal_alone_and_under_another_folders_name(tmp_path: Path) -> None:
+    folder = record_search(tmp_path / "old", [complete(SLOW, 0.1)])
     moved = folder.rename(tmp_path / "new")
-    assert swept(moved).view.name == "old"
+    assert read_search(moved).snapshot.name == "old"
     (moved / "multirun.yaml").unlink()
-    assert swept(moved).view.name == "old"
+    assert read_search(moved).snapshot.name == "old"
     assert [source.folder for source in find(tmp_path)] == [moved]
 
 
-def test_a_study_in_another_storage_is_found_by_its_address(tmp_path: Path) -> None:
+def test_a_search_in_another_storage_is_found_by_its_address(tmp_path: Path) -> None:
     address = str(tmp_path / "elsewhere.db")
-    folder = study(tmp_path / "s", [complete(SLOW, 0.1)], storage=f"sqlite:///{address}")
-    assert swept(folder).view.name == "s"
+    folder = record_search(tmp_path / "s", [complete(SLOW, 0.1)], storage=f"sqlite:///{address}")
+    assert read_search(folder).snapshot.name == "s"
     Path(address).unlink()
     with pytest.raises(UnreadableError, match=r"must be in sqlite:.*found nothing there"):
-        swept(folder)
+        read_search(folder)
     assert not Path(address).exists()  # looking makes nothing
 
 
-def test_of_several_studies_in_one_storage_the_folders_own_is_read(tmp_path: Path) -> None:
+def test_of_several_searches_in_one_storage_the_folders_own_is_read(tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path / 'shared.db'}"
-    first = study(tmp_path / "first", [complete(SLOW, 0.1)], storage=address)
-    second = study(tmp_path / "second", [complete(SLOW, 0.1), complete(FAST, 0.2)], storage=address)
-    assert [len(swept(folder).view.trials) for folder in (first, second)] == [1, 2]
+    first = record_search(tmp_path / "first", [complete(SLOW, 0.1)], storage=address)
+    second = record_search(tmp_path / "second", [complete(SLOW, 0.1), complete(FAST, 0.2)], storage=address)
+    assert [len(read_search(folder).snapshot.trials) for folder in (first, second)] == [1, 2]
     moved = second.rename(tmp_path / "moved")
-    assert len(swept(moved).view.trials) == 2  # as its configuration says
-    named = study(tmp_path / "named", [complete(SLOW, 0.1)], storage=address, study_name="second")
-    assert len(swept(named).view.trials) == 2
+    assert len(read_search(moved).snapshot.trials) == 2  # as its configuration says
+    named = record_search(tmp_path / "named", [complete(SLOW, 0.1)], storage=address, study_name="second")
+    assert len(read_search(named).snapshot.trials) == 2
 
 
-def test_a_study_that_cannot_be_read_costs_the_report_that_alone(tmp_path: Path) -> None:
-    good = study(tmp_path / "good", [complete(SLOW, 0.1)])
-    study(tmp_path / "gone", [complete(SLOW, 0.1)])
+def test_a_search_that_cannot_be_read_costs_the_report_that_alone(tmp_path: Path) -> None:
+    good = record_search(tmp_path / "good", [complete(SLOW, 0.1)])
+    record_search(tmp_path / "gone", [complete(SLOW, 0.1)])
     (tmp_path / "gone" / "study.journal").unlink()
-    study(tmp_path / "torn", [complete(SLOW, 0.1)])
+    record_search(tmp_path / "torn", [complete(SLOW, 0.1)])
     (tmp_path / "torn" / "study.journal").write_bytes(b"no journal\n")
     plain = tmp_path / "plain"
     plain.mkdir()
@@ -181,21 +204,21 @@ def test_a_study_that_cannot_be_read_costs_the_report_that_alone(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_study_on_a_server_is_read_without_its_password_in_any_file(
+def test_a_search_on_a_server_is_read_without_its_password_in_any_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     from tests.search.servers import PASSWORD, SECRET, Server
 
     server = Server(tmp_path_factory.mktemp("server"))
     try:
-        address = Place.of(server.new_database(), tmp_path).address
+        address = StorageAddress.parse(server.new_database(), tmp_path).address
         monkeypatch.setenv("PGPASSWORD", PASSWORD)
-        folder = study(tmp_path / "s", [complete(SLOW, 0.1), complete(FAST, 0.2)], storage=address)
+        folder = record_search(tmp_path / "s", [complete(SLOW, 0.1), complete(FAST, 0.2)], storage=address)
         assert SECRET not in (folder / "multirun.yaml").read_text()
-        assert swept(folder).view.counts[State.COMPLETED] == 2
+        assert read_search(folder).snapshot.counts[TrialStatus.COMPLETED] == 2
         monkeypatch.delenv("PGPASSWORD")
         with pytest.raises(UnreadableError) as error:
-            swept(folder)
+            read_search(folder)
         assert SECRET not in str(error.value)
         assert "\n" not in str(error.value)
     finally:

@@ -1,4 +1,4 @@
-"""What a search is: what ``hydra.sweeper`` and the command line say, checked, in a form that can be sent to workers."""
+"""The specification of a search: ``hydra.sweeper`` and the command line, checked, in a form to send to workers."""
 
 from __future__ import annotations
 
@@ -16,63 +16,64 @@ from pydantic import ValidationError
 
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.settings import explain
-from badger_sweeps.search.definition import Definition, definition, without
+from badger_sweeps.search.definition import Definition, definition, without_keys
 from badger_sweeps.search.racing import Race
-from badger_sweeps.search.space import finite
-from badger_sweeps.search.storage import Place
-from badger_sweeps.search.study import Settings, Study
-from hydra_plugins.badger_sweeper._grammar import Typed
+from badger_sweeps.search.search import Search
+from badger_sweeps.search.settings import SearchSettings
+from badger_sweeps.search.space import finite_values
+from badger_sweeps.search.storage import StorageAddress
+from hydra_plugins.badger_sweeper._grammar import SearchParameters
 
 ONE_SEED = ("QMCSampler",)
-"""Samplers whose draws are one sequence, which another seed for each draw would tear apart."""
+"""Samplers whose draws form one sequence: all draws need the same seed."""
 
 
 @dataclass(frozen=True)
-class Search:
-    """All that a worker must know, in a form that can be sent to it.
+class SearchSpecification:
+    """Everything that a worker needs to work on a search, in a form that can be pickled.
 
     Attributes:
-        place: where the study is kept.
-        name: its name there.
+        address: address of the search's storage.
+        name: name of the search there.
         folder: where trials leave their files.
-        parameters: what is searched, and what is fixed.
-        settings: how.
-        sampler: configuration of what draws new points.
-        pruner: configuration of what stops trials early.
+        parameters: the searched and the fixed parameters.
+        settings: how the search runs.
+        sampler: configuration of the sampler.
+        pruner: configuration of the pruner; None for none.
         race: configuration of seed racing; None trains all seeds at once.
-        constraints: the most that each quantity may be.
+        constraints: the maximum of each constrained quantity.
         extend: dotted name of `hydra.sweeper.custom_search_space`.
-        further: overrides that every trial is given beside its parameters.
-        controller: who started the workers.
+        overrides: given to every trial after its parameters.
+        controller: id of the controller that starts the workers.
     """
 
-    place: Place
+    address: StorageAddress
     name: str
     folder: Path
-    parameters: Typed
-    settings: Settings
+    parameters: SearchParameters
+    settings: SearchSettings
     sampler: Mapping[str, Any]
     pruner: Mapping[str, Any] | None
     race: Mapping[str, Any] | None
     constraints: Mapping[str, float]
     extend: str | None
-    further: Sequence[str] = ()
+    overrides: Sequence[str] = ()
     controller: str = ""
 
-    def study(self, config: DictConfig) -> Study:
-        """The study, opened."""
+    def open(self, config: DictConfig) -> Search:
+        """Open the search; `config` is given to its `custom_search_space`."""
         extend = partial(get_method(self.extend), config) if self.extend else None
         space = self.parameters.space
-        return Study(self.place, self.name, space, self.settings, self.build_sampler, self.folder, extend)
+        return Search(self.address, self.name, space, self.settings, self.build_sampler, self.folder, extend)
 
     def build_sampler(self, seed: int | None) -> BaseSampler:
-        """The sampler, with this seed; None leaves it the configured one."""
+        """The sampler with this seed; None leaves it the configured seed."""
         if self.settings.grid:
-            return RandomSampler(seed)  # draws only what an extended space adds
+            return RandomSampler(seed)  # grid search needs it only for the parameters of `extend`
         given = dict(self.sampler)
         if seed is not None and "seed" in given and str(given["_target_"]).rsplit(".", 1)[-1] not in ONE_SEED:
             given["seed"] = seed
-        elif seed is not None and "seed" in given:  # what the sequence leaves out is drawn anew for each trial
+        elif seed is not None and "seed" in given:  # for parameters outside the sequence
             given.setdefault("independent_sampler", RandomSampler(seed))
         built = instantiate(given, _convert_="all")
         if not isinstance(built, BaseSampler):
@@ -80,22 +81,29 @@ class Search:
         return built
 
 
-def described(config: DictConfig, parameters: Typed, folder: Path, controller: str) -> Search:
-    """The search that a multirun's configuration describes.
+def specify(config: DictConfig, parameters: SearchParameters, folder: Path, controller: str) -> SearchSpecification:
+    """The specification of the search in a multirun's configuration.
+
+    Args:
+        config: of the multirun.
+        parameters: of the search.
+        folder: where trials leave their files.
+        controller: id of the controller that starts the workers.
 
     Raises:
-        UsageError: a setting makes no sense.
+        UsageError: a setting is not valid.
     """
     given = config.hydra.sweeper
     _check_numbers(given)
     directions = _directions(given.direction)
-    sampler, pruner = plain(given.sampler), plain(given.get("pruner"))
+    sampler, pruner = plain_containers(given.sampler), plain_containers(given.get("pruner"))
     kind = str(sampler.get("_target_", "")).rsplit(".", 1)[-1]
     grid = kind == "GridSampler"
-    uncounted = [name for name, own in parameters.space.distributions.items() if finite(own) is None]
-    if kind in ("GridSampler", "BruteForceSampler") and uncounted:
-        raise UsageError(f"`{uncounted[0]}` must be choice(...) or range(...) for {kind}; found an interval.")
-    settings = Settings(
+    distributions = parameters.space.distributions.items()
+    infinite = [name for name, distribution in distributions if finite_values(distribution) is None]
+    if kind in ("GridSampler", "BruteForceSampler") and infinite:
+        raise UsageError(f"`{infinite[0]}` must be choice(...) or range(...) for {kind}; found an interval.")
+    settings = SearchSettings(
         n_trials=given.n_trials,
         directions=directions,
         seed=sampler.get("seed", 0) if not grid else 0,
@@ -106,36 +114,39 @@ def described(config: DictConfig, parameters: Typed, folder: Path, controller: s
         max_failure_rate=float(given.max_failure_rate),
         may_differ=tuple(str(key) for key in given.may_differ),
     )
-    search = Search(
-        place=Place.of(given.storage, folder),
+    specification = SearchSpecification(
+        address=StorageAddress.parse(given.storage, folder),
         name=str(given.study_name or folder.name),
         folder=folder,
         parameters=parameters,
         settings=settings,
         sampler=sampler,
-        pruner=pruner if len(directions) == 1 else None,  # Optuna does not stop trials of several objectives
-        race=_race(plain(given.racing), directions, plain(config.get("seeds"))),
-        constraints={str(name): float(most) for name, most in (plain(given.constraints) or {}).items()},
+        pruner=pruner if len(directions) == 1 else None,  # Optuna prunes no trials of several objectives
+        race=_race(plain_containers(given.racing), directions, plain_containers(config.get("seeds"))),
+        constraints={
+            str(name): float(maximum) for name, maximum in (plain_containers(given.constraints) or {}).items()
+        },
         extend=given.custom_search_space,
         controller=controller,
     )
-    search.build_sampler(0)
-    if search.pruner:
-        instantiate(dict(search.pruner), _convert_="all")
-    return search
+    specification.build_sampler(0)
+    if specification.pruner:
+        instantiate(dict(specification.pruner), _convert_="all")
+    return specification
 
 
-def defined(config: DictConfig, parameters: Typed) -> Definition:
-    """All that decides what the search's trials compute and how they are judged (`sweeps.definition`)."""
+def search_definition(config: DictConfig, parameters: SearchParameters) -> Definition:
+    """The definition of the search in a multirun's configuration (`badger_sweeps.search.definition`)."""
     sweeper, overrides = config.hydra.sweeper, config.hydra.overrides.task
     job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     flat = dict(_flat(OmegaConf.to_container(job)))
-    here = {str(own).partition("=")[0] for own in overrides}  # and so in `flat`
-    declared = [f"{name}={text}" for name, text in parameters.fixed.items() if name not in here]
-    fixed = {own.get_key_element(): own.value() for own in OverridesParser.create().parse_overrides(declared)}
-    given = {**flat, **fixed, "hydra.sweeper.constraints": plain(sweeper.constraints)}
-    kept = without(given, [str(key) for key in sweeper.may_differ])
-    return definition(parameters.space, list(_directions(sweeper.direction)), kept)
+    overridden = {str(override).partition("=")[0] for override in overrides}  # `flat` has their values already
+    declared = [f"{name}={text}" for name, text in parameters.fixed.items() if name not in overridden]
+    parsed = OverridesParser.create().parse_overrides(declared)
+    fixed = {override.get_key_element(): override.value() for override in parsed}
+    given = {**flat, **fixed, "hydra.sweeper.constraints": plain_containers(sweeper.constraints)}
+    deciding = without_keys(given, [str(key) for key in sweeper.may_differ])
+    return definition(parameters.space, list(_directions(sweeper.direction)), deciding)
 
 
 def _race(given: Any, directions: tuple[str, ...], seeds: Any) -> Mapping[str, Any] | None:
@@ -149,21 +160,22 @@ def _race(given: Any, directions: tuple[str, ...], seeds: Any) -> Mapping[str, A
         raise UsageError(explain(error, "hydra.sweeper.racing")) from error
     count = len(seeds) if isinstance(seeds, list) else seeds
     if isinstance(count, int) and not race.levels(count):
-        rule = f"must be able to end a trial before its last seed (p is 1/2^n on n seeds, and may be {race.wrong:.2g})"
+        limit = f"p is 1/2^n on n seeds, and may be {race.error_rate:.2g}"
+        rule = f"must be able to end a trial before its last seed ({limit})"
         raise UsageError(f"`hydra.sweeper.racing` {rule}; found start={race.start} and {count} seeds.")
     if directions != ("minimize",):
         raise UsageError("`hydra.sweeper.racing` must be null in a search of several objectives; found a race.")
     return given
 
 
-def plain(node: Any) -> Any:
+def plain_containers(node: Any) -> Any:
     """A configuration node as plain containers; None stays None."""
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
 def _check_numbers(given: DictConfig) -> None:
-    least = {"n_trials": 1, "n_jobs": 1, "max_retries": 0, "heartbeat": 0.0, "patience": 0.0, "max_failure_rate": 0.0}
-    for key, bound in least.items():
+    minimum = {"n_trials": 1, "n_jobs": 1, "max_retries": 0, "heartbeat": 0.0, "patience": 0.0, "max_failure_rate": 0.0}
+    for key, bound in minimum.items():
         value, whole = given[key], isinstance(bound, int)
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < bound:
             rule = f"must be a {'whole ' if whole else ''}number of at least {bound}"
@@ -172,7 +184,7 @@ def _check_numbers(given: DictConfig) -> None:
 
 def _directions(given: Any) -> tuple[str, ...]:
     listed = tuple(given) if OmegaConf.is_list(given) else (given,)
-    names = tuple(str(getattr(own, "name", own)) for own in listed)
+    names = tuple(str(getattr(direction, "name", direction)) for direction in listed)
     if not names or not set(names) <= {"minimize", "maximize"}:
         found = list(names) if len(names) > 1 else given
         raise UsageError(f"`hydra.sweeper.direction` must be minimize or maximize, or a list of them; found {found!r}.")
@@ -182,4 +194,4 @@ def _directions(given: Any) -> tuple[str, ...]:
 def _flat(node: Any, prefix: str = "") -> list[tuple[str, Any]]:
     if not isinstance(node, dict):
         return [(prefix, node)]
-    return [own for key, child in node.items() for own in _flat(child, f"{prefix}.{key}".strip("."))]
+    return [leaf for key, child in node.items() for leaf in _flat(child, f"{prefix}.{key}".strip("."))]

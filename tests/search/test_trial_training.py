@@ -1,4 +1,4 @@
-"""A trial as the study sees it: what pruners are shown, what is told at the end, what a stopped trial leaves."""
+"""Training a trial: what pruners get, which outcome it ends with, and which files a pruned trial leaves."""
 
 from __future__ import annotations
 
@@ -11,34 +11,43 @@ import optuna
 import pandas as pd
 import pytest
 
-from badger_sweeps.measures.bounds import TimeBound
 from badger_sweeps.measures.estimates import paired_difference
-from badger_sweeps.measures.objectives import objective, per_seed
+from badger_sweeps.measures.objectives import OBJECTIVES, objective, per_seed
 from badger_sweeps.optimizers.sgd import SGD
 from badger_sweeps.runs.checkpoint import read_checkpoint
 from badger_sweeps.runs.provenance import exit_status
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import read_summary
-from badger_sweeps.search.pruning import Standing
+from badger_sweeps.search.leases import LeaseLost
+from badger_sweeps.search.pruning import TrainingProgress
 from badger_sweeps.search.racing import Race
-from badger_sweeps.search.storage import Place
-from badger_sweeps.search.study import LeaseLost
-from badger_sweeps.search.trial_outcome import OUTCOME, State
-from badger_sweeps.search.work import OBJECTIVES, VERDICTS, run_trial
-from benchmarks.bench_sweeper import SPACE, tpe, value
+from badger_sweeps.search.storage import StorageAddress
+from badger_sweeps.search.trial_outcome import OUTCOME, TrialStatus
+from badger_sweeps.search.trial_training import OBJECTIVES, PRUNING_CHECKS, run_trial
+from benchmarks.bench_sweeper import SPACE, quadratic_search, tpe, value
 from benchmarks.bench_sweeper import ours as one_trial
-from benchmarks.bench_sweeper import study as searching
-from tests.search.planned import EXPERIMENT, ITERATIONS, TRAINING, Died, Recorder, begin, finish, plan, rows, study
+from tests.search.planned import (
+    EXPERIMENT,
+    ITERATIONS,
+    TRAINING,
+    Died,
+    Recorder,
+    begin,
+    finish,
+    make_search,
+    plan,
+    rows,
+)
 
 WILD = {"optimizer": SGD(lr=0.4), "training": replace(TRAINING, clip_norm=None)}
 """With this some seeds diverge, not all at once."""
 
 
-def standings(of: Plan) -> list[Standing]:
+def expected_progress(of: Plan) -> list[TrainingProgress]:
     """What a pruner should be shown of a finished trial, from its history: anew at every moment, from the start."""
     history, block, seeds = rows(of.folder), of.staircase.block, of.experiment.seeds
     budget = of.experiment.training.iterations
-    every = max(block, budget // VERDICTS)
+    every = max(block, budget // PRUNING_CHECKS)
     last = history["iteration"].max() + 1
     found = []
     for iteration in range(every, min(last, budget - 1) + 1, every):
@@ -46,14 +55,15 @@ def standings(of: Plan) -> list[Standing]:
         finite = lately["diverged"] == 0
         chance = len(seeds) * block - finite.sum()  # each missing value counts 1
         loss = (lately["loss"][finite].astype(float).sum() + chance) / (len(seeds) * block)
-        bound = TimeBound(of.objective, seeds, of.staircase, budget)
+        bound = OBJECTIVES[of.objective].bound(seeds, of.staircase, budget)
+        assert bound is not None
         for _, now in history[history["iteration"] < iteration].groupby("iteration"):
             bound.observe(now["seed"].tolist(), now["loss"].to_numpy(), now["diverged"].to_numpy())
-        found.append(Standing(iteration, loss, bound.value))
+        found.append(TrainingProgress(iteration, loss, bound.value))
     return found
 
 
-def same(shown: list[Standing], expected: list[Standing]) -> None:
+def same(shown: list[TrainingProgress], expected: list[TrainingProgress]) -> None:
     """Bounds are sums of whole numbers, so exact; losses of up to eight float32 values are summed in another order."""
     assert [own.iteration for own in shown] == [own.iteration for own in expected]
     assert [own.bound for own in shown] == [own.bound for own in expected]
@@ -62,10 +72,10 @@ def same(shown: list[Standing], expected: list[Standing]) -> None:
 
 def test_a_complete_trial_tells_each_seeds_part_and_all_that_constraints_may_be_put_on(tmp_path: Path) -> None:
     planned = replace(plan(tmp_path / "0"), further=("final_loss",))
-    trial = begin(study(tmp_path))
+    trial = begin(make_search(tmp_path))
     values = run_trial(planned, trial)
     outcomes = read_summary(planned.folder).outcomes
-    assert trial.state == State.COMPLETED
+    assert trial.status == TrialStatus.COMPLETED
     for own, name in zip(values, ("escape_iteration", "final_loss"), strict=True):
         assert own == objective(name, outcomes, ITERATIONS).value
     parts = per_seed("escape_iteration", outcomes, ITERATIONS)
@@ -78,36 +88,36 @@ def test_a_complete_trial_tells_each_seeds_part_and_all_that_constraints_may_be_
 @pytest.mark.parametrize("name", ["escape_iteration", "solved_iteration"])
 def test_a_pruner_is_shown_what_the_history_tells(name: str, tmp_path: Path) -> None:
     planned, recorder = plan(tmp_path / "0", name), Recorder()
-    run_trial(planned, begin(study(tmp_path), recorder))
-    same(recorder.shown, standings(planned))
+    run_trial(planned, begin(make_search(tmp_path), recorder))
+    same(recorder.shown, expected_progress(planned))
     assert recorder.shown[-1].iteration < ITERATIONS
 
 
 def test_a_seed_that_diverged_is_shown_at_chance_and_costs_the_budget(tmp_path: Path) -> None:
     planned, recorder = plan(tmp_path / "0", **WILD), Recorder()
-    trial = begin(study(tmp_path), recorder)
+    trial = begin(make_search(tmp_path), recorder)
     run_trial(planned, trial)
     assert 0 < trial.quantities["diverged"] < 1
-    same(recorder.shown, standings(planned))
+    same(recorder.shown, expected_progress(planned))
     diverged = trial.quantities["diverged"]
     assert recorder.shown[-1].bound >= diverged * ITERATIONS
 
 
 def test_a_trial_all_of_whose_seeds_diverge_is_told_apart(tmp_path: Path) -> None:
     wild = {**WILD, "optimizer": SGD(lr=100.0)}
-    trial = begin(study(tmp_path))
+    trial = begin(make_search(tmp_path))
     assert run_trial(plan(tmp_path / "0", **wild), trial) == (ITERATIONS,)
-    assert trial.state == State.DIVERGED
+    assert trial.status == TrialStatus.DIVERGED
 
 
 @pytest.mark.parametrize("race", [None, Race(start=3)])
 def test_after_a_death_a_pruner_is_shown_what_it_would_have_been_shown(race: Race | None, tmp_path: Path) -> None:
     """The checkpoint is older than the death. In a race some stages are over, and are not trained again."""
-    undisturbed, at_all = Recorder(), study(tmp_path / "undisturbed")
+    undisturbed, at_all = Recorder(), make_search(tmp_path / "undisturbed")
     run_trial(plan(tmp_path / "undisturbed" / "0"), begin(at_all, undisturbed, race))
     whole, folder = undisturbed.shown, tmp_path / "disturbed"
     died_after = len(whole) - 3
-    own, dying, again = study(folder), Recorder(die_at=died_after), Recorder()
+    own, dying, again = make_search(folder), Recorder(die_at=died_after), Recorder()
     with pytest.raises(Died):
         run_trial(plan(folder / "0"), begin(own, dying, race))
     assert dying.shown == whole[:died_after]
@@ -119,12 +129,12 @@ def test_after_a_death_a_pruner_is_shown_what_it_would_have_been_shown(race: Rac
 
 def test_a_stopped_trial_leaves_the_first_rows_and_a_checkpoint_and_no_summary(tmp_path: Path) -> None:
     whole = plan(tmp_path / "whole")
-    run_trial(whole, begin(study(tmp_path)))
-    stop_at = standings(whole)[4].iteration
-    planned, trial = plan(tmp_path / "1"), begin(study(tmp_path), Recorder(stop_at=[stop_at]))
+    run_trial(whole, begin(make_search(tmp_path)))
+    stop_at = expected_progress(whole)[4].iteration
+    planned, trial = plan(tmp_path / "1"), begin(make_search(tmp_path), Recorder(stop_at=[stop_at]))
     (value,) = finish(trial, planned)
-    assert value == standings(whole)[4].bound
-    assert (trial.state, trial.reason) == (State.PRUNED, "told to")
+    assert value == expected_progress(whole)[4].bound
+    assert (trial.status, trial.reason) == (TrialStatus.PRUNED, "told to")
     history = rows(whole.folder)
     pd.testing.assert_frame_equal(
         rows(planned.folder), history[history["iteration"] < stop_at].reset_index(drop=True), check_exact=True
@@ -133,25 +143,25 @@ def test_a_stopped_trial_leaves_the_first_rows_and_a_checkpoint_and_no_summary(t
     assert state["iteration"] == stop_at
     assert not (planned.folder / "summary.json").exists()
     assert exit_status(planned.folder) == 0  # it was meant to end there
-    kept = trial.study.trials()[trial.claim.number]
+    kept = trial.search.trials()[trial.claim.number]
     assert kept.user_attrs[OUTCOME] == {"state": "pruned", "reason": "told to", "iterations": stop_at, "seeds": 8}
     assert kept.intermediate_values == {}  # the pruner has reported nothing
-    seen = trial.study.scored.get_trials()[trial.claim.number]
+    seen = trial.search.scored_study.get_trials()[trial.claim.number]
     assert seen.intermediate_values == {stop_at: value}  # what samplers compare pruned trials by
 
 
 def test_a_stopped_trial_without_a_bound_is_told_with_its_loss(tmp_path: Path) -> None:
     planned = plan(tmp_path / "0", "final_loss")
     recorder = Recorder(stop_at=[72])
-    (value,) = finish(begin(study(tmp_path), recorder), planned)
+    (value,) = finish(begin(make_search(tmp_path), recorder), planned)
     assert [own.bound for own in recorder.shown] == [None] * len(recorder.shown)
     assert value == recorder.shown[-1].loss
 
 
 def test_a_stopped_trial_may_be_trained_to_its_end_later(tmp_path: Path) -> None:
     """As a plain run, and it comes to the same."""
-    run_trial(plan(tmp_path / "0"), begin(study(tmp_path), Recorder(stop_at=[56])))
-    run_trial(plan(tmp_path / "1"), begin(study(tmp_path)))
+    run_trial(plan(tmp_path / "0"), begin(make_search(tmp_path), Recorder(stop_at=[56])))
+    run_trial(plan(tmp_path / "1"), begin(make_search(tmp_path)))
     from rich.console import Console
 
     run(plan(tmp_path / "0"), Console(quiet=True))
@@ -161,8 +171,8 @@ def test_a_stopped_trial_may_be_trained_to_its_end_later(tmp_path: Path) -> None
 
 
 def test_a_trial_that_another_process_has_taken_over_stops_at_once(tmp_path: Path) -> None:
-    trial = begin(study(tmp_path))
-    trial.lost.set()
+    trial = begin(make_search(tmp_path))
+    trial.lease_lost.set()
     with pytest.raises(LeaseLost):
         run_trial(plan(tmp_path / "0"), trial)
     assert len(rows(tmp_path / "0")) <= len(EXPERIMENT.seeds)
@@ -178,7 +188,9 @@ def test_a_search_finds_a_known_optimum_within_what_plain_optuna_needs(tmp_path:
     budget, below = 50, 0.3  # a ball of 4 dimensions and choice b: pi^2/2 * 0.3^2 / 2^4 / 3 = 1/108 of the space
     needed = []
     for seed in range(12):
-        own = searching(Place.of(None, tmp_path / str(seed)), tmp_path / str(seed), budget, tpe, seed)
+        own = quadratic_search(
+            StorageAddress.parse(None, tmp_path / str(seed)), tmp_path / str(seed), budget, tpe, seed
+        )
         for _ in range(budget):
             one_trial(own)
         plain = optuna.create_study(sampler=tpe(seed))
@@ -186,7 +198,7 @@ def test_a_search_finds_a_known_optimum_within_what_plain_optuna_needs(tmp_path:
             lambda trial: value({name: trial._suggest(name, own) for name, own in SPACE.distributions.items()}),
             n_trials=budget,
         )
-        values = np.array([[trial.value for trial in of.trials] for of in (own.optuna, plain)])
+        values = np.array([[trial.value for trial in of.trials] for of in (own.optuna_study, plain)])
         assert len({repr(sorted(trial.params.items())) for trial in own.trials()}) == budget  # no point twice
         needed.append([int((row < below).argmax()) + 1 if (row < below).any() else budget for row in values])
     ours, theirs = np.array(needed).T
