@@ -23,7 +23,7 @@ from badger_sweeps.search.pruning import TrainingProgress
 from badger_sweeps.search.racing import Race
 from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.trial_outcome import OUTCOME, TrialStatus
-from badger_sweeps.search.trial_training import OBJECTIVES, PRUNING_CHECKS, run_trial
+from badger_sweeps.search.trial_training import PRUNING_CHECKS, run_trial
 from benchmarks.bench_sweeper import SPACE, quadratic_search, tpe, value
 from benchmarks.bench_sweeper import ours as one_trial
 from tests.search.planned import (

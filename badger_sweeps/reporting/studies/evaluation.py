@@ -56,7 +56,7 @@ def evaluate(folder: Path, collection: Collection) -> StudyResult:
         findings, chart = judged(module.findings(info)), module.draw(info)
     except MissingError as error:
         raise UsageError(f"`{folder}` must have everything measured that {name} needs; found: {error}.") from None
-    quick, changed = config.scale == "quick", _changed(config)
+    quick, changed = config.scale == "quick", overrides_of_another_study(_typed(config))
     standard = quick or not changed
     runs = [run for run in collection.runs if not run.searched] or list(collection.runs)
     shared = {run.folder.name: origin for run in runs if (origin := _origin(run.folder))}
@@ -102,10 +102,14 @@ def _arms(folder: Path, collection: Collection, config: DictConfig) -> Any:
     return arms
 
 
-def _changed(config: DictConfig) -> list[str]:
-    """What the command line changed of the study: overrides of keys that make it another one."""
-    overrides = [str(own) for own in OmegaConf.select(config, "hydra.overrides.task") or ()]
+def overrides_of_another_study(overrides: Sequence[str]) -> list[str]:
+    """The overrides that make another study of a standard one."""
     return [override for override in overrides if decides(override.lstrip("+~").partition("=")[0]).study]
+
+
+def _typed(config: DictConfig) -> list[str]:
+    """The overrides of the command line."""
+    return [str(override) for override in OmegaConf.select(config, "hydra.overrides.task") or ()]
 
 
 def _not_standard(changed: Sequence[str]) -> str:
