@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from badger_sweeps.reporting.inference import evidence
 from badger_sweeps.reporting.inference.evidence import (
     NOT_REPRODUCED,
     REPRODUCED,
@@ -23,6 +22,7 @@ from badger_sweeps.reporting.inference.evidence import (
     verdict,
     within,
 )
+from badger_sweeps.reporting.inference.multiple_testing import SIGNIFICANCE
 
 EIGHT = np.array([1.0, 2, 3, 4, 5, 6, 7, 8])
 
@@ -110,7 +110,7 @@ def test_no_count_of_seeds_speaks_for_a_few_and_against_them(chance: float) -> N
         found = [few("x", [True] * count + [False] * (seeds - count), chance) for count in range(seeds + 1)]
         p_values = [(own.p_for, own.p_against) for own in found if own.p_for is not None and own.p_against is not None]
         assert len(p_values) == seeds + 1
-        assert not any(p_for < evidence.LEVEL and p_against < evidence.LEVEL for p_for, p_against in p_values)
+        assert not any(p_for < SIGNIFICANCE and p_against < SIGNIFICANCE for p_for, p_against in p_values)
         verdicts = [own.holds for (own,) in (judged([each]) for each in found)]
         order = {True: 0, None: 1, False: 2}
         assert [order[own] for own in verdicts] == sorted(order[own] for own in verdicts)
@@ -172,4 +172,4 @@ def test_false_alarms_are_as_rare_as_they_should_be() -> None:
     """Of 400 claims about nothing, 5 % may be decided either way: at most 32 by chance but for 1 in 1000 (binomial)."""
     rng = np.random.default_rng(0)
     decided = sum(judged([above("x", rng.standard_normal(8), 0.0, "")])[0].holds is not None for _ in range(400))
-    assert decided <= stats.binom.ppf(0.999, 400, evidence.LEVEL)
+    assert decided <= stats.binom.ppf(0.999, 400, SIGNIFICANCE)

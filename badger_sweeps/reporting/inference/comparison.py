@@ -13,6 +13,7 @@ from badger_sweeps.measures.estimates import Estimate, PairedDifference, mean, p
 from badger_sweeps.measures.objectives import Objective, per_seed
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.measures.survival import kaplan_meier
+from badger_sweeps.reporting.inference.multiple_testing import holm
 from badger_sweeps.reporting.reading.collection import Collection, Run
 
 
@@ -150,13 +151,3 @@ def _seen(outcome: SeedOutcome, run: Run, budget: int) -> SeedOutcome:
     times = (outcome.escape_iteration, outcome.solved_iteration)
     escape, solved = (time if time is not None and time <= last else None for time in times)
     return replace(outcome, escape_iteration=escape, solved_iteration=solved)
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down adjustment; None stays None and does not count as a comparison."""
-    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
-    adjusted: list[float | None] = [None] * len(p_values)
-    steps = np.maximum.accumulate([min(1.0, p * (len(known) - rank)) for rank, (p, _) in enumerate(known)] or [0.0])
-    for (_, place), step in zip(known, steps, strict=False):
-        adjusted[place] = float(step)
-    return adjusted
