@@ -85,7 +85,7 @@ def judged(runs: Path) -> str:
 def test_a_study_ends_with_its_verdict_and_its_figure(judged: str, runs: Path) -> None:
     words = " ".join(judged.split())
     assert "The claim: The task could be solved without communication at all" in words
-    assert "networks trained with links lose when these are cut" in words
+    assert "message ablation increases the loss of networks trained with messages" in words
     assert "Verdict: " in words
     assert (runs / "communication" / FIGURE).read_bytes().startswith(b"\x89PNG")
 
@@ -206,7 +206,7 @@ def test_the_same_study_on_other_seeds_stands_below_it(judged: str, runs: Path, 
     standard, _, confirmed = text.partition("**On seeds 8 to 13: cannot be decided, because")
     assert "6 seeds (0 to 5)" in standard
     assert "1 of 22 studies were run" in standard
-    assert confirmed.count("| networks trained with links lose when these are cut |") == 1
+    assert confirmed.count("| message ablation increases the loss of networks trained with messages |") == 1
 
 
 def renumber(study: Path, by: int) -> None:

@@ -1,4 +1,4 @@
-"""Configurations side by side: the numbers of the result table, and the paired differences between its rows."""
+"""Comparison of configurations: the numbers of the result table, and the paired differences between its rows."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Row:
     """One configuration.
 
     Attributes:
-        label: its run.
+        label: of the run.
         seeds: how many members.
-        escaped: how many left chance within the budget; diverged members count as not escaped.
-        escaped_share: the same as a share, with its Wilson interval.
+        escaped: how many escaped their first plateau within the budget; diverged members count as not escaped.
+        escaped_share: `escaped` as a share of the seeds, with its Wilson interval.
         median_escape: Kaplan-Meier median of the escape iteration; None unless more than half escaped.
         mean_escape: restricted mean of the escape iteration, with its interval.
-        budget: the iterations it is restricted to.
+        budget: the number of iterations that the mean is restricted to.
         solved: how many reached level 0.
-        plateau_iterations: mean iterations on plateaus above level 0, with its interval.
-        final_loss: mean of the members that did not diverge, with its interval; None if all did.
-        diverged: how many did.
-        measurable: whether the budget was long enough for an escape to be seen; if not, the times mean nothing.
+        plateau_iterations: mean time on plateaus above level 0, in iterations, with its interval.
+        final_loss: mean over the members that did not diverge, with its interval; None if all diverged.
+        diverged: how many diverged.
+        measurable: whether the budget was long enough for an escape to be detected; if not, the times mean nothing.
     """
 
     label: str
@@ -51,7 +51,7 @@ class Row:
 
 
 def row(run: Run) -> Row:
-    """The table's row of a run."""
+    """The row of a run in the result table."""
     outcomes, budget = run.summary.outcomes, run.summary.budget
     times = [outcome.escape_iteration for outcome in outcomes]
     escaped = sum(time is not None for time in times)
@@ -73,21 +73,21 @@ def row(run: Run) -> Row:
 
 
 QUANTITIES: tuple[Objective, ...] = ("escape_iteration", "plateau_iterations", "solved_iteration")
-"""What configurations are compared in, in iterations."""
-OF_THE_WHOLE = ("plateau_iterations", "final_loss")
-"""What cannot be told of a part of a run: plateaus were found in the whole of it."""
+"""The quantities in which configurations are compared, in iterations."""
+WHOLE_RUN_QUANTITIES = ("plateau_iterations", "final_loss")
+"""Quantities that are known for a whole run only, since plateaus are detected in all of it."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How many iterations (or how much loss) more another configuration takes than the first, on the seeds of both.
+    """The difference between two configurations in one quantity, second minus first, on the seeds that both have.
 
     Attributes:
-        quantity: what is compared (`objectives.per_seed`).
-        first: the configuration that is compared with.
-        second: the other one.
-        budget: the smaller of the two budgets; what was reached later counts as the budget.
-        paired: mean of second - first, its interval, and the sign-flip test's p-value.
+        quantity: the quantity compared (`objectives.per_seed`), in iterations or units of the loss.
+        first: the reference configuration.
+        second: the other configuration.
+        budget: the smaller of the two budgets; later times count as this budget.
+        paired: mean of second - first, its interval, and the p-value of the sign-flip test.
         holm_p_value: the p-value adjusted for all comparisons made (Holm); None where there is no p-value.
     """
 
@@ -100,10 +100,10 @@ class Difference:
 
 
 def differences(runs: Sequence[Run], quantities: Sequence[Objective] = QUANTITIES) -> list[Difference]:
-    """Compare every run with the first, in every quantity.
+    """The differences between every other run and the first, in every quantity.
 
-    Runs too short to see an escape in, and runs that share no seed with it, are left out; so are times that no seed
-    of either reached, and, under another budget, what is of the whole run.
+    Left out are runs too short for an escape to be detected, runs that share no seed with the first, times that no seed
+    of either run reached, and `WHOLE_RUN_QUANTITIES` of runs with different budgets.
     """
     found = []
     runs = [run for run in runs if run.summary.measurable]
@@ -111,9 +111,9 @@ def differences(runs: Sequence[Run], quantities: Sequence[Objective] = QUANTITIE
         budgets = {runs[0].summary.budget, second.summary.budget}
         for quantity in quantities:
             _, pair = paired_values(quantity, runs[0], second, min(budgets))
-            whole = quantity in OF_THE_WHOLE
+            whole = quantity in WHOLE_RUN_QUANTITIES
             if not whole and all((values == min(budgets)).all() for values in pair):
-                continue  # nobody got there
+                continue  # no seed reached it
             if len(pair[0]) and (not whole or len(budgets) == 1):
                 found.append((quantity, runs[0].label, second.label, min(budgets), paired_difference(*pair)))
     adjusted = holm([comparison[-1].p_value for comparison in found])
@@ -121,30 +121,33 @@ def differences(runs: Sequence[Run], quantities: Sequence[Objective] = QUANTITIE
 
 
 def compared(collection: Collection) -> list[Difference]:
-    """Of runs that no search has chosen by the seeds they are compared on.
+    """The differences between the runs of a collection that are not trials of a search.
 
-    What a search was for is compared in its own section, where it is the one comparison made and not one of several.
+    A search has chosen its trials by the seeds on which they would be compared. The objective of a search is left out:
+    the search's own section compares it, where it is the only comparison made and not one of several.
     """
-    told = collection.search.objectives[0] if collection.search is not None else None
+    objective = collection.search.objectives[0] if collection.search is not None else None
     found = differences([run for run in collection.runs if not run.searched])
-    return [difference for difference in found if difference.quantity != told]
+    return [difference for difference in found if difference.quantity != objective]
 
 
 def paired_values(
     quantity: Objective, first: Run, second: Run, budget: int
 ) -> tuple[tuple[int, ...], list[NDArray[np.float64]]]:
-    """The seeds that both runs have, and the values of both on them (`objectives.per_seed`).
+    """The seeds that both runs have, and the values of both runs on them (`objectives.per_seed`).
 
-    Of a run that went on for longer than `budget` there is what would have been seen of it by then: an escape is none
-    before its blocks are over.
+    A run with a larger budget is cut at `budget`: an escape counts if all blocks that define it end by then.
     """
-    outcomes = [{own.seed: _seen(own, run, budget) for own in run.summary.outcomes} for run in (first, second)]
+    outcomes = [
+        {outcome.seed: _within_budget(outcome, run, budget) for outcome in run.summary.outcomes}
+        for run in (first, second)
+    ]
     shared = tuple(seed for seed in outcomes[0] if seed in outcomes[1])
-    return shared, [per_seed(quantity, [own[seed] for seed in shared], budget) for own in outcomes]
+    return shared, [per_seed(quantity, [by_seed[seed] for seed in shared], budget) for by_seed in outcomes]
 
 
-def _seen(outcome: SeedOutcome, run: Run, budget: int) -> SeedOutcome:
-    """What is known of a seed after so many iterations, of all that its run did."""
+def _within_budget(outcome: SeedOutcome, run: Run, budget: int) -> SeedOutcome:
+    """The outcome of a seed as it was known after `budget` iterations."""
     if run.summary.budget <= budget:
         return outcome
     last = budget - CONSECUTIVE * run.summary.staircase.block

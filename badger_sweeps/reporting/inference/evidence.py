@@ -165,7 +165,10 @@ def judged(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
-    """Spearman's, of the places where both are known: NaN for fewer than three, 0 where either is always the same."""
+    """Spearman's rank correlation over the entries at which both are finite.
+
+    NaN for fewer than three such entries, 0 where either variable is constant.
+    """
     x, y = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     known = np.isfinite(x) & np.isfinite(y)
     if known.sum() < 3:

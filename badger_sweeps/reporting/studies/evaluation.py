@@ -1,4 +1,4 @@
-"""The evaluation of a standard study: from the runs in its folder to the verdict on its claim."""
+"""Evaluation of a standard study: the verdict on its claim, from the runs in its folder."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from badger_sweeps.runs.provenance import NAME as PROVENANCE
 from badger_sweeps.runs.provenance import computing_version
 
 MAY_DIFFER = ("study", "scale", "reuse", "tracking", "engine", "device", "seeds")
-"""Keys that the command line may set without making another study of it."""
+"""Keys that the command line may change without changing the study."""
 
 
 def study_of(folder: Path) -> tuple[str, DictConfig] | None:
-    """The name and the configuration of the study whose runs a folder holds; None if it holds none."""
+    """The name and the configuration of the standard study whose runs are in a folder; None if there is none."""
     path = folder / MULTIRUN
     if not path.exists():
         return None
@@ -37,16 +37,16 @@ def study_of(folder: Path) -> tuple[str, DictConfig] | None:
 
 
 def measure(collection: Collection, required: Sequence[RequiredMeasures], progress: Progress) -> bool:
-    """Measure what is missing; gives whether anything was."""
+    """Take the required measures that are missing; returns whether any was."""
     taken = [measure_missing(run, required, progress) for run in collection.runs]
     return any(taken)
 
 
 def evaluate(folder: Path, collection: Collection) -> StudyResult:
-    """Judge the claim by what the runs left.
+    """The result of a study, from its finished runs.
 
     Raises:
-        UsageError: there is no study, an arm is not finished, or what is needed was not measured.
+        UsageError: there is no study, an arm is not finished, or a required measure was not taken.
     """
     found = study_of(folder)
     module = claim_of(found[0]) if found else None
@@ -77,14 +77,14 @@ def evaluate(folder: Path, collection: Collection) -> StudyResult:
 
 
 def reached(module: Claim, findings: Sequence[Finding], quick: bool) -> Verdict:
-    """The verdict on judged findings, with what the study adds to it; the quick scale decides nothing."""
+    """The verdict on judged findings, with the remark of the study; the quick scale decides nothing."""
     remark = getattr(module, "remark", None)
     found = verdict(findings, quick)
     return found if quick or remark is None else replace(found, remark=remark(findings))
 
 
 def _arms(folder: Path, collection: Collection, config: DictConfig) -> Any:
-    """The arms by name, in the study's order; of a search the search."""
+    """The arms by name, in the order of the study's configuration; for a study by search, the search."""
     names = OmegaConf.select(config, "hydra.sweeper.arms")
     if names is None:
         if collection.search is None:
@@ -105,9 +105,13 @@ def _arms(folder: Path, collection: Collection, config: DictConfig) -> Any:
 
 
 def _changed(config: DictConfig) -> list[str]:
-    """What the command line changed of the study: overrides of keys that make it another one."""
-    overrides = [str(own) for own in OmegaConf.select(config, "hydra.overrides.task") or ()]
-    return [own for own in overrides if own.lstrip("+~").partition("=")[0].partition(".")[0] not in MAY_DIFFER]
+    """The command line's overrides of keys that change the study."""
+    overrides = [str(override) for override in OmegaConf.select(config, "hydra.overrides.task") or ()]
+    return [
+        override
+        for override in overrides
+        if override.lstrip("+~").partition("=")[0].partition(".")[0] not in MAY_DIFFER
+    ]
 
 
 def _not_standard(changed: Sequence[str]) -> str:
