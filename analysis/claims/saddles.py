@@ -19,7 +19,7 @@ CLAIM = "Plateaus are saddles, and the more dimensions there are, the more saddl
 def _iterations(run: Run) -> list[float]:
     """The middle of the first stretch in which most seeds are on a plateau above level 0, and the end of training."""
     every = np.arange(run.summary.budget, dtype=float)
-    count = np.sum([on_plateau(own, every) for own in run.summary.outcomes], axis=0)
+    count = np.sum([on_plateau(outcome, every) for outcome in run.summary.outcomes], axis=0)
     most_of_all = np.flatnonzero(count == count.max())
     stretch = np.split(most_of_all, np.flatnonzero(np.diff(most_of_all) > 1) + 1)[0]
     return [float(np.median(stretch)), float(run.summary.budget)]

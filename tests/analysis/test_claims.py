@@ -183,14 +183,14 @@ def test_times_are_exchanged_within_seeds_alone() -> None:
 
 
 def test_only_plateaus_that_are_long_enough_and_not_the_solution_are_taken() -> None:
-    own = arm("badger", staircase(one_by_one(600, 300, 2, 0), 2000))
-    assert hurst._stretches(own.outcomes[0], 1, 2000) == [
+    badger = arm("badger", staircase(one_by_one(600, 300, 2, 0), 2000))
+    assert hurst._stretches(badger.outcomes[0], 1, 2000) == [
         (plateau.start, plateau.end)
-        for plateau in own.outcomes[0].plateaus
+        for plateau in badger.outcomes[0].plateaus
         if plateau.staircase_level > 0 and plateau.duration > 512
     ]
-    assert len(hurst._stretches(own.outcomes[0], 1, 2000)) == 1
-    assert hurst._stretches(own.outcomes[0], 4, 500) == []  # every fourth value: too few
+    assert len(hurst._stretches(badger.outcomes[0], 1, 2000)) == 1
+    assert hurst._stretches(badger.outcomes[0], 4, 500) == []  # every fourth value: too few
 
 
 def test_one_lines_color_is_that_of_its_arm() -> None:
@@ -207,8 +207,8 @@ def test_captions_state_the_sizes_of_the_runs_they_show() -> None:
     for name, words in (("topology", "7 experts and 32 edges"), ("saddles", "7 experts with 5 hidden units")):
         _, made = CASES[name][0]
         arms = made()
-        for own in arms.values():
-            own.run.config.update({"topology.experts": 7, "architecture.hidden": 5})
+        for changed in arms.values():
+            changed.run.config.update({"topology.experts": 7, "architecture.hidden": 5})
         module = claim_of(name)
         assert module is not None
         assert words in module.draw(module.compute(arms)).caption
@@ -227,7 +227,7 @@ def test_the_toys_shaded_bands_are_where_one_dimension_is_unlearned(kind: Learni
         found = set()
         for band in bands:
             assert isinstance(band, Area)
-            x, low, high = (np.asarray(own) for own in (band.x, band.low, band.high))
+            x, low, high = (np.asarray(edge) for edge in (band.x, band.low, band.high))
             if x[0] <= first <= x[-1] and np.interp(first, x, low) <= second <= np.interp(first, x, high):
                 found.add(band.color)
         assert found == wanted
@@ -250,11 +250,11 @@ def test_training_has_converged_after_the_last_block_that_is_not_below_the_bound
     times = np.array([[100, 200, 300], [100, 200, np.inf]])
     losses = np.tile(staircase(times, noise=0.0), (4, 1, 1))
     losses[0, 900, 0] = 1.0  # once more above it
-    own = arm("few", losses)
-    block = own.run.summary.staircase.block
-    late, never, early = guessing_game._converged(own)[:3]
+    few = arm("few", losses)
+    block = few.run.summary.staircase.block
+    late, never, early = guessing_game._converged(few)[:3]
     assert late == 900 // block * block + block
-    assert never == own.budget
+    assert never == few.budget
     assert early == -(-300 // block) * block
 
 
@@ -262,7 +262,7 @@ def test_more_negative_eigenvalues_of_more_weights_are_not_a_larger_share() -> N
     module = claim_of("saddles")
     assert module is not None
     found = judged(module.findings(module.compute(planted.saddles(True, 500, step=3))))
-    share, number = (own for own in found if not own.part)
+    share, number = (finding for finding in found if not finding.part)
     assert (share.statement.startswith("the share"), share.holds) == (True, False)
     assert (number.statement.startswith("the number"), number.holds) == (True, True)
 

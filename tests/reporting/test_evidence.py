@@ -108,12 +108,14 @@ def test_no_count_of_seeds_speaks_for_a_few_and_against_them(chance: float) -> N
     """Of whichever number of seeds; and more of them that show it never speak more for it."""
     for seeds in range(6, 65):
         found = [few("x", [True] * count + [False] * (seeds - count), chance) for count in range(seeds + 1)]
-        p_values = [(own.p_for, own.p_against) for own in found if own.p_for is not None and own.p_against is not None]
+        p_values = [
+            (each.p_for, each.p_against) for each in found if each.p_for is not None and each.p_against is not None
+        ]
         assert len(p_values) == seeds + 1
         assert not any(p_for < SIGNIFICANCE and p_against < SIGNIFICANCE for p_for, p_against in p_values)
-        verdicts = [own.holds for (own,) in (judged([each]) for each in found)]
+        verdicts = [judged([each])[0].holds for each in found]
         order = {True: 0, None: 1, False: 2}
-        assert [order[own] for own in verdicts] == sorted(order[own] for own in verdicts)
+        assert [order[holds] for holds in verdicts] == sorted(order[holds] for holds in verdicts)
 
 
 def test_rank_correlations_are_of_what_is_known() -> None:
@@ -134,11 +136,11 @@ def test_opposites_are_adjusted_for_the_number_of_parts_and_what_holds_is_not() 
     against = [Finding(str(p), None, "", 8, p_for=1.0, p_against=p) for p in (0.03, 0.02, 0.04)]
     held = Finding("h", None, "", 8, p_for=0.04, p_against=1.0)
     found = judged([*against, held, unknown("u", "was not measured")])
-    assert [own.p_value for own in found[:3]] == pytest.approx([0.09, 0.08, 0.09])  # of four that were tested
-    assert [own.holds for own in found] == [None, None, None, True, None]
-    beside = judged([held.secondary(), held.secondary()])
-    assert [own.holds for own in beside] == [None, None]
-    assert beside[0].p_value == pytest.approx(0.08)
+    assert [finding.p_value for finding in found[:3]] == pytest.approx([0.09, 0.08, 0.09])  # of four that were tested
+    assert [finding.holds for finding in found] == [None, None, None, True, None]
+    secondary = judged([held.secondary(), held.secondary()])
+    assert [finding.holds for finding in secondary] == [None, None]
+    assert secondary[0].p_value == pytest.approx(0.08)
 
 
 HOLDS = Finding("a", None, "", 8, p_for=0.001, p_against=1.0)

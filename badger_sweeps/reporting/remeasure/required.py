@@ -38,7 +38,7 @@ class RequiredMeasures:
 
 
 def measure_missing(run: Run, required: Sequence[RequiredMeasures], progress: Progress) -> bool:
-    """Measure what an arm lacks of it, and write it into the run's folder; gives whether anything was."""
+    """Take the required measures that a run lacks, and write them into its folder; returns whether any was taken."""
     taken = False
     for one in required:
         if one.arms and run.folder.name not in one.arms:
@@ -77,9 +77,9 @@ def _chosen(run: Run, one: RequiredMeasures) -> dict[int, Path]:
 
 
 def _is_there(run: Run, wanted: Mapping[str, str], iterations: Iterable[int]) -> bool:
-    """Whether all of it was measured at these moments, with these settings and this code (`measure.sources`).
+    """Whether all columns were measured at these iterations, with these settings and this code (`measure.sources`).
 
-    What was measured and gave NaN counts: measuring it again would give NaN again.
+    A measurement that gave NaN counts, since measuring again would give NaN again.
     """
     known, at = measured_with(run.folder), measured_at(run.folder)
     return all(
