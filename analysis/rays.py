@@ -1,4 +1,4 @@
-"""Ray interference in two dimensions: how reinforcement and supervised learning move, and runs on top of them."""
+"""Ray interference in two dimensions: the flows of reinforcement and supervised learning, with runs drawn over them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from badger_sweeps.reporting.reading.collection import Run
 from badger_sweeps.runs.history import columns_by_seed
 
 POINTS = 201
-"""Of the flow, on either axis; streams are drawn from every fifth."""
+"""Grid points of the flow along each axis; streamlines are drawn from every fifth."""
 STARTS = (0.02, 0.05, 0.1, 0.2, 0.4)
-"""J_1 and J_2 of the trajectories' starts."""
+"""Values of J_1 and of J_2 at which trajectories start."""
 KINDS: dict[Learning, str] = {"rl": "reinforcement learning", "supervised": "supervised learning"}
 DIMS = 2
 
 
 class Rays(NamedTuple):
-    """What the figure shows of one kind of learning."""
+    """Flow and trajectories of one kind of learning."""
 
     title: str
     field: Field
@@ -40,7 +40,7 @@ class Path(NamedTuple):
 
 
 def compute() -> list[Rays]:
-    """Flow and trajectories of both kinds of learning."""
+    """The flow and the trajectories of both kinds of learning."""
     starts = [(first, second) for first in STARTS for second in STARTS]
     return [
         Rays(title, field(POINTS, learning), [trajectory(start, learning, points=120) for start in starts])
@@ -49,7 +49,7 @@ def compute() -> list[Rays]:
 
 
 def paths(runs: tuple[Run, ...]) -> list[Path]:
-    """Every seed of the runs that have two dimensions."""
+    """The paths of all seeds of the runs with two dimensions."""
     found = []
     for run in runs:
         if run.config.get("task.dims") != DIMS:
@@ -61,22 +61,22 @@ def paths(runs: tuple[Run, ...]) -> list[Path]:
 
 
 def draw(rays: list[Rays], overlay: list[Path]) -> go.Figure:
-    """Streams, the regions in which the winner takes all (shaded), trajectories from a grid, and runs (thick)."""
-    figure = make_subplots(1, len(rays), subplot_titles=[one.title for one in rays], horizontal_spacing=0.08)
-    for column, one in enumerate(rays, start=1):
+    """The figure: streamlines, winner-takes-all regions (shaded), trajectories from a grid, and runs (thick)."""
+    figure = make_subplots(1, len(rays), subplot_titles=[kind.title for kind in rays], horizontal_spacing=0.08)
+    for column, kind in enumerate(rays, start=1):
         place = {"row": 1, "col": column}
-        j, flow = one.field.j, one.field
+        j, flow = kind.field.j, kind.field
         figure.add_heatmap(
             x=j, y=j, z=np.where(flow.suppressed > 0, 1.0, np.nan), colorscale=[[0, "#f3d9b1"], [1, "#f3d9b1"]],
             showscale=False, hoverinfo="skip", opacity=0.8, **place,
         )  # fmt: skip
-        inside = slice(1, -1, 5)  # in the corners nothing moves, which streamlines cannot be drawn of
+        inside = slice(1, -1, 5)  # in the corners the velocity is 0, where Plotly cannot draw streamlines
         speeds = (flow.velocity_1[inside, inside], flow.velocity_2[inside, inside])
         stream = ff.create_streamline(j[inside], j[inside], *speeds, density=0.9, arrow_scale=0.025)
         for trace in stream.data:
             trace.update(line={"color": "#9aa5b1", "width": 0.8}, hoverinfo="skip", showlegend=False)
             figure.add_trace(trace, **place)
-        for number, toy in enumerate(one.trajectories):
+        for number, toy in enumerate(kind.trajectories):
             figure.add_scatter(
                 x=toy.j[:, 0], y=toy.j[:, 1], mode="lines", line={"color": "#222", "width": 1.2},
                 name="trajectory of the toy system", legendgroup="toy", showlegend=column == 1 and number == 0,

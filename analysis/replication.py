@@ -1,6 +1,6 @@
-"""The document `docs/replication.md` and its figures, from what the standard studies left.
+"""The report `docs/replication.md` and its figures, from the runs of the standard studies.
 
-A study that is not below RUNS keeps what the document says of it: to run all of them takes hours.
+The report keeps its section of a study that has no runs below RUNS, since running all studies takes hours.
 """
 
 from __future__ import annotations
@@ -29,84 +29,90 @@ from .claims import BY_IMPORTANCE
 
 OPENING = (
     "# The document's claims, examined\n\n"
-    "Written by `make replication` from what the standard studies left; not to be edited. The claims are those of "
-    "Petr Šimánek, *Trainability of Badger*, GoodAI, 20 May 2020. What it leaves open is reconstructed and named in "
-    "the docstrings; a claim that is not reproduced may hold under settings that the document does not tell.\n\n"
-    "Read the verdicts as exploratory: definitions of most studies were settled after first results on the same seeds, "
-    "at this or the quick scale, had been seen. What is told of other seeds confirms or does not: they were run after "
-    "that, with `make study-NAME seeds='[8,9,10,11,12,13,14,15]'`. Behind the seeds stands a hash of the code that "
-    "decides the numbers, as in the runs' `provenance.json`; studies are not all run anew whenever it changes.\n\n"
+    "`make replication` writes this file from the runs of the standard studies; do not edit it. The claims are those "
+    "of Petr Šimánek, *Trainability of Badger*, GoodAI, 20 May 2020, called the document here. Settings that the "
+    "document leaves open are reconstructed, and the docstrings name them; a claim that is not reproduced may hold "
+    "under settings that the document does not state.\n\n"
+    "The verdicts are exploratory: most studies were defined in their final form after first results on the same "
+    "seeds, at the full or the quick scale, had been seen. Results on other seeds are confirmatory: these seeds were "
+    "run afterwards, with `make study-NAME seeds='[8,9,10,11,12,13,14,15]'`. The code given after the seeds is a hash "
+    "of the code that computes the numbers, as in the runs' `provenance.json`; a change of it does not mean that all "
+    "studies were run again.\n\n"
 )
 NOT_RUN = "Not run yet: "
 
 
-class Examined(NamedTuple):
-    """A study on the standard seeds, and the same on others."""
+class Results(NamedTuple):
+    """The results of one study: on the standard seeds, and on other seeds."""
 
-    study: StudyResult
+    standard: StudyResult
     others: Sequence[StudyResult]
 
 
-class Kept(NamedTuple):
-    """What a document says of a study that is not run anew."""
+class EarlierText(NamedTuple):
+    """The text about one study in an earlier version of the report: its row in the table, and its section."""
 
     row: str
     section: Sequence[str]
 
     @property
     def kind(self) -> str:
-        """Of its verdict."""
+        """The kind of the verdict."""
         verdict = self.row.split(" | ")[2]
         return next(kind for kind in (NOT_REPRODUCED, REPRODUCED, UNDECIDED) if verdict.startswith(kind))
 
 
-def write(runs: Path, document: Path, console: Console) -> None:
-    """Judge every study that has finished, and write the document with a figure for each; it keeps what it has of
-    others.
+def write(runs: Path, report: Path, console: Console) -> None:
+    """Write the report, with a figure for each finished study; it keeps its earlier text about all other studies.
+
+    Args:
+        runs: the folder with the runs of the studies.
+        report: the file, and without its suffix the folder of the figures.
+        console: prints the verdicts, and which folders are left out and why.
 
     Raises:
         UsageError: there is no finished study.
     """
-    examined = [found for name in BY_IMPORTANCE if (found := _examined(runs, name, console)) is not None]
-    if not examined:
+    results = [found for name in BY_IMPORTANCE if (found := _results(runs, name, console)) is not None]
+    if not results:
         raise UsageError(f"`{runs}` must have a finished standard study below it; found none.")
-    pictures = document.with_suffix("")
-    pictures.mkdir(parents=True, exist_ok=True)
-    for study, _ in examined:
-        matplotlib_backend.write(study.chart, pictures / f"{study.name}.png")
-    fresh = {study.name for study, _ in examined}
-    kept = {name: own for name, own in _kept(document).items() if name not in fresh}
-    told = {entry.name: entry for entry in entries()}
-    twins = _same_runs([study for study, _ in examined])
-    with replacing(document) as file:
-        file.write(_text(examined, kept, told, pictures.name, twins).encode())
+    figures = report.with_suffix("")
+    figures.mkdir(parents=True, exist_ok=True)
+    for study, _ in results:
+        matplotlib_backend.write(study.chart, figures / f"{study.name}.png")
+    evaluated = {study.name for study, _ in results}
+    earlier = {name: text for name, text in _earlier_texts(report).items() if name not in evaluated}
+    by_name = {entry.name: entry for entry in entries()}
+    identical = _identical_runs([study for study, _ in results])
+    with replacing(report) as file:
+        file.write(_text(results, earlier, by_name, figures.name, identical).encode())
 
 
-def _kept(document: Path) -> dict[str, Kept]:
-    """The studies that a document tells of, by name."""
-    if not document.exists():
+def _earlier_texts(report: Path) -> dict[str, EarlierText]:
+    """The texts about the studies in an existing report, by name of the study."""
+    if not report.exists():
         return {}
-    opening, *sections = document.read_text().split("\n## ")
+    opening, *sections = report.read_text().split("\n## ")
     rows = {line.split("]")[0].removeprefix("| ["): line for line in opening.splitlines() if line.startswith("| [")}
     found = {}
     for section in sections:
         name = section.split(maxsplit=1)[0]
         if name in rows and NOT_RUN not in section:
-            found[name] = Kept(rows[name], [*f"## {section}".rstrip("\n").split("\n"), ""])
+            found[name] = EarlierText(rows[name], [*f"## {section}".rstrip("\n").split("\n"), ""])
     return found
 
 
-def _examined(runs: Path, name: str, console: Console) -> Examined | None:
-    """On the standard seeds: at the full scale where it is finished, else at the quick one, else None.
+def _results(runs: Path, name: str, console: Console) -> Results | None:
+    """The results of a study: at the full scale if it is finished, else at the quick scale, else None.
 
-    Other seeds count at the full scale alone: the quick one decides nothing.
+    On other seeds only the full scale is evaluated, since the quick scale decides nothing.
     """
     standard = (_evaluated(folder, name, console) for folder in (runs / name, runs / f"{name}_quick"))
     study = next((found for found in standard if found is not None), None)
     if study is None:
         return None
     others = (_evaluated(folder, name, console) for folder in sorted(runs.glob(f"{name}_seeds_*")))
-    return Examined(study, [found for found in others if found is not None])
+    return Results(study, [found for found in others if found is not None])
 
 
 def _evaluated(folder: Path, name: str, console: Console) -> StudyResult | None:
@@ -122,56 +128,58 @@ def _evaluated(folder: Path, name: str, console: Console) -> StudyResult | None:
     return study
 
 
-def _same_runs(studies: Sequence[StudyResult]) -> dict[tuple[str, str], list[str]]:
-    """For each study and run the runs of other studies that are the same one: of one configuration and code."""
+def _identical_runs(studies: Sequence[StudyResult]) -> dict[tuple[str, str], list[str]]:
+    """The identical runs of other studies, of equal configuration and code, by study and run."""
     runs: dict[str, list[tuple[str, str]]] = {}
     for study in studies:
         for run in sorted(path.parent for path in study.folder.glob(f"*/{PROVENANCE}")):
             if known := json.loads((run / PROVENANCE).read_text()).get(COMPUTED_FROM):
                 runs.setdefault(json.dumps(known, sort_keys=True), []).append((study.name, run.name))
     return {
-        own: [f"{name}/{run}" for name, run in alike if (name, run) != own] for alike in runs.values() for own in alike
+        run: [f"{name}/{other}" for name, other in identical if (name, other) != run]
+        for identical in runs.values()
+        for run in identical
     }
 
 
 def _text(
-    examined: Sequence[Examined],
-    kept: Mapping[str, Kept],
+    results: Sequence[Results],
+    earlier: Mapping[str, EarlierText],
     entries: dict[str, Entry],
-    pictures: str,
-    twins: Mapping[tuple[str, str], list[str]],
+    figures: str,
+    identical: Mapping[tuple[str, str], list[str]],
 ) -> str:
-    by_name = {found.study.name: found for found in examined}
+    by_name = {found.standard.name: found for found in results}
     lines = [OPENING + FINDING_NOTE, "", "| study | claim | verdict | on other seeds |", "|---|---|---|---|"]
     for name in BY_IMPORTANCE:
-        if name in kept:
-            lines.append(kept[name].row)
+        if name in earlier:
+            lines.append(earlier[name].row)
             continue
-        own = claim_of(name)
-        claim = own.CLAIM if own is not None else ""
+        module = claim_of(name)
+        claim = module.CLAIM if module is not None else ""
         found = by_name.get(name)
-        verdict = _short(found.study) if found else "not run"
-        others = "; ".join(f"{own.verdict.kind} ({_listed(own.seeds)})" for own in found.others) if found else ""
+        verdict = _short(found.standard) if found else "not run"
+        others = "; ".join(f"{other.verdict.kind} ({_listed(other.seeds)})" for other in found.others) if found else ""
         lines.append(f"| [{name}](#{name}) | {_cell(claim)} | {verdict} | {others or '-'} |")
-    kinds = [found.study.verdict.kind for found in examined] + [own.kind for own in kept.values()]
+    kinds = [found.standard.verdict.kind for found in results] + [text.kind for text in earlier.values()]
     summary = ", ".join(f"{kinds.count(kind)} {kind}" for kind in (REPRODUCED, NOT_REPRODUCED, UNDECIDED))
     lines += ["", f"{len(kinds)} of {len(BY_IMPORTANCE)} studies were run: {summary}.", ""]
     for name in BY_IMPORTANCE:
         if name in by_name:
-            lines += _section(by_name[name], entries[name], pictures, twins)
+            lines += _section(by_name[name], entries[name], figures, identical)
         else:
-            lines += kept[name].section if name in kept else _not_run(entries[name])
+            lines += earlier[name].section if name in earlier else _not_run(entries[name])
     return "\n".join(lines) + "\n"
 
 
 def _section(
-    examined: Examined, entry: Entry, pictures: str, twins: Mapping[tuple[str, str], Sequence[str]]
+    results: Results, entry: Entry, figures: str, identical: Mapping[tuple[str, str], Sequence[str]]
 ) -> list[str]:
-    study, others = examined
+    study, others = results
     quick = " (quick only)" if study.quick else ""
-    shared = [(run, own) for (name, run), own in twins.items() if name == study.name and own]
+    shared = [(run, same) for (name, run), same in identical.items() if name == study.name and same]
     notes = [f"{len(study.seeds)} seeds ({_listed(study.seeds)}), code {', '.join(study.code)}."]
-    notes += [f"`{run}` is the same run as {', '.join(f'`{own}`' for own in runs)}." for run, runs in shared]
+    notes += [f"`{run}` is the same run as {', '.join(f'`{other}`' for other in runs)}." for run, runs in shared]
     return [
         f"## {study.name}{quick}",
         "",
@@ -181,7 +189,7 @@ def _section(
         "",
         f"**Verdict: {study.verdict}.**",
         "",
-        f"![{study.name}]({pictures}/{study.name}.png)",
+        f"![{study.name}]({figures}/{study.name}.png)",
         "",
         study.chart.caption,
         "",
@@ -221,5 +229,5 @@ def _cell(text: str) -> str:
 
 
 def _listed(seeds: Sequence[int]) -> str:
-    whole = len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1))
-    return f"{seeds[0]} to {seeds[-1]}" if whole else ", ".join(map(str, seeds))
+    consecutive = len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1))
+    return f"{seeds[0]} to {seeds[-1]}" if consecutive else ", ".join(map(str, seeds))

@@ -1,4 +1,4 @@
-"""One file for each claim of the document: what is measured, what follows from it, and its figure."""
+"""The document's claims, a module for each: the claim, the required measures, the findings and the figure."""
 
 BY_IMPORTANCE = (
     "guessing_game", "exponential_update", "weighted_readout", "mutual_information", "binding_outer", "binding_inner",
@@ -6,4 +6,4 @@ BY_IMPORTANCE = (
     "communication", "adding_experts", "topology", "ray_interference", "conflicting_gradients", "saddles", "lyapunov",
     "transient_chaos", "dmd", "shorten_plateaus",
 )  # fmt: skip
-"""The studies of the document's claims, by their weight in it."""
+"""The studies of the document's claims, ordered by the importance of the claim in the document."""

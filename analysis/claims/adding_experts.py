@@ -1,4 +1,4 @@
-"""The document: adding experts is redundancy-dominated, and beyond some number it does not help any more."""
+"""The document: experts are redundant, and beyond some number of experts more of them do not help."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ CLAIM = (
     "The problem is redundancy-dominated: each new expert brings less and less new information, and there is a number "
     "of experts beyond which more do not improve the solution but slow its convergence."
 )
-REQUIRED_MEASURES = (RequiredMeasures(("adding_experts",), moments=2),)
+REQUIRED_MEASURES = (RequiredMeasures(("adding_experts",), snapshots=2),)
 MARGIN = 0.1
-"""Of the mean with 16 experts: a smaller gain than this is none."""
+"""The smallest gain that counts, as a share of the mean final loss with 16 experts."""
 PAIRED = "iterations, paired by seed"
+"""The unit of differences between arms."""
 
 
 class AddingExperts(NamedTuple):
-    """By number of experts.
+    """Measures of the trained networks by arm, that is, by number of experts; arrays have a row for each seed.
 
     Attributes:
         arms: by name.
-        experts: how many.
-        shared: psi(L), information that an expert shares with L others, of the trained networks, in bits; by arm.
-        task: what 1, 2, ... experts tell of the targets, in bits; by arm.
-        concavity: of psi, above 0 for redundancy; by arm, NaN for two experts.
-        task_concavity: of the task information, the same; by arm.
-        o_information: above 0 for redundancy; by arm.
-        solved: iterations until the task was solved; by arm.
-        final: final loss; by arm.
+        experts: number of experts.
+        shared: psi(L), the information that an expert shares with L others, in bits.
+        task: the information of 1, 2, ... experts about the targets, in bits.
+        concavity: of psi, above 0 for redundancy; NaN for two experts.
+        task_concavity: of the information about the targets, above 0 for redundancy.
+        o_information: in bits, above 0 for redundancy.
+        solved: iterations until the task was solved (the budget where it was not).
+        final: final loss.
     """
 
     arms: Arms
@@ -50,27 +51,27 @@ class AddingExperts(NamedTuple):
 
 
 def compute(arms: Arms) -> AddingExperts:
-    """What trained experts share, and what more of them bring."""
-    own = list(arms.values())
+    """Shared information, times and losses of all arms."""
+    in_order = list(arms.values())
 
     def last(column: str) -> list[Numbers]:
-        return [arm.last(column) if arm.has(column) else np.full(len(arm.seeds), np.nan) for arm in own]
+        return [arm.last(column) if arm.has(column) else np.full(len(arm.seeds), np.nan) for arm in in_order]
 
     return AddingExperts(
         arms=arms,
-        experts=[int(arm.run.config["topology.experts"]) for arm in own],
+        experts=[int(arm.run.config["topology.experts"]) for arm in in_order],
         shared=last("experts/shared"),
         task=last("experts/task"),
         concavity=last("experts/shared_concavity"),
         task_concavity=last("experts/task_concavity"),
         o_information=last("binding/o_information"),
-        solved=[arm.times("solved_iteration") for arm in own],
-        final=[arm.times("final_loss") for arm in own],
+        solved=[arm.times("solved_iteration") for arm in in_order],
+        final=[arm.times("final_loss") for arm in in_order],
     )
 
 
 def findings(info: AddingExperts) -> list[Finding]:
-    """The claim's parts."""
+    """The parts of the claim; secondary, redundancy by two further measures."""
     reference, double, fewest = (info.experts.index(count) for count in (16, 32, 2))
     solved, budget = info.solved, max(arm.budget for arm in info.arms.values())
     margin = MARGIN * float(info.final[reference].mean())
@@ -79,24 +80,34 @@ def findings(info: AddingExperts) -> list[Finding]:
         above("beyond some number they slow it: 32 are slower than 16", solved[double] - solved[reference], 0, PAIRED),
     ]
     if np.mean(np.concatenate([solved[reference], solved[double]]) >= budget) > 0.5:
-        speed = [unknown("more experts help at first, and slow it later", "needs seeds that solve the task")]
+        speed = [
+            unknown(
+                "more experts help at first, and slow it later",
+                "needs more seeds that solve the task within the budget",
+            )
+        ]
     return [
-        above("what experts tell of the targets is concave in their number", info.task_concavity[reference], 0, "bits"),
+        above(
+            "the information of experts about the targets is concave in their number", info.task_concavity[reference],
+            0, "bits",
+        ),
         *speed,
         above(
             "nor do 32 experts end with a lower loss than 16", info.final[double] - info.final[reference], -margin,
-            "final loss, paired by seed; the bound is a tenth less than 16 have",
+            "final loss, paired by seed; the bound is a tenth of the mean with 16",
         ),
-        above("what an expert shares with L others is concave in L", info.concavity[reference], 0, "bits").secondary(),
+        above(
+            "the information that an expert shares with L others is concave in L", info.concavity[reference], 0, "bits"
+        ).secondary(),
         above("redundancy dominates by O-information, too", info.o_information[reference], 0, "bits").secondary(),
     ]  # fmt: skip
 
 
 def draw(info: AddingExperts) -> Chart:
-    """psi, task information, O-information, times and losses by number of experts."""
+    """The figure: psi, information about the targets, O-information, times and losses by number of experts."""
     names = [str(count) for count in info.experts]
-    shared = Panel("What an expert shares with L others", "L", "psi(L), bits")
-    task = Panel("What L experts tell of the targets", "L", "bits")
+    shared = Panel("Information shared with L other experts", "L", "psi(L), bits")
+    task = Panel("Information of L experts about the targets", "L", "bits")
     for place, count in enumerate(info.experts):
         for panel, values in ((shared, info.shared[place]), (task, info.task[place])):
             if values.ndim < 2 or not np.isfinite(values).any():
@@ -110,6 +121,7 @@ def draw(info: AddingExperts) -> Chart:
     balance.marks += groups(info.o_information, names)
     return Chart(
         [shared, task, balance, time, final, losses.panel(list(info.arms.values()))],
-        "Outputs of the trained experts on 1000 fixed games; medians and ranges over seeds. psi concave: redundancy.",
+        "Outputs of the trained experts on 1000 fixed games; medians and ranges over seeds. psi is concave for "
+        "redundant experts.",
         columns=3,
     )

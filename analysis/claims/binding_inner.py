@@ -14,20 +14,20 @@ from badger_sweeps.reporting.remeasure.required import RequiredMeasures
 from ..shared import binding, losses
 
 CLAIM = "During the rollout of the inner loop binding information grows as well."
-REQUIRED_MEASURES = (RequiredMeasures(("inner_binding", "inner_loop"), moments=6),)
+REQUIRED_MEASURES = (RequiredMeasures(("inner_binding", "inner_loop"), snapshots=6),)
 RAW, GIVEN = "binding/inner", "binding/inner_given_target"
 
 
 class BindingInner(NamedTuple):
-    """After training, along the inner loop.
+    """Binding information along the inner loop after training, by arm.
 
     Attributes:
-        curves: by arm: raw, in bits.
-        curves_given: given the targets.
-        loss: by arm.
-        order: Spearman's rank correlation of binding information and inner step, by arm.
-        order_given: given the targets.
-        late_given: its change over the rollout's second half, given the targets, by arm.
+        curves: over inner steps, in bits; a row for each seed.
+        curves_given: the same, given the targets.
+        loss: over inner steps (chance = 1); a row for each seed.
+        order: Spearman's rank correlation of binding information and inner step, of each seed.
+        order_given: the same, given the targets.
+        late_given: change from the middle inner step to the last one, given the targets, in bits, of each seed.
     """
 
     curves: dict[str, Curve]
@@ -39,17 +39,17 @@ class BindingInner(NamedTuple):
 
 
 def compute(arms: Arms) -> BindingInner:
-    """What the trained networks do."""
+    """Curves of the trained networks, and their trends."""
     curves, given, loss = (
         {name: _along(arm.last(column)) for name, arm in arms.items()} for column in (RAW, GIVEN, "inner/loss")
     )
-    order, order_given = ({name: _order(own) for name, own in each.items()} for each in (curves, given))
-    late = {name: own.y[:, -1] - own.y[:, own.y.shape[1] // 2] for name, own in given.items()}
+    order, order_given = ({name: _order(curve) for name, curve in by_arm.items()} for by_arm in (curves, given))
+    late = {name: curve.y[:, -1] - curve.y[:, curve.y.shape[1] // 2] for name, curve in given.items()}
     return BindingInner(curves, given, loss, order, order_given, late)
 
 
 def findings(info: BindingInner) -> list[Finding]:
-    """That it grows, raw and given the targets; beside them the arm without links."""
+    """The parts of the claim, raw and given the targets; secondary, the arm without messages."""
     order = "Spearman's rank correlation with the inner step, after training"
     late = "bits, the last inner step minus the middle one, after training"
     return [
@@ -58,14 +58,14 @@ def findings(info: BindingInner) -> list[Finding]:
         above(
             "given the targets it grows in the rollout's second half", info.late_given["linked"], 0, late
         ).secondary(),
-        above("without any links it grows as well", info.order["unlinked"], 0, order).secondary(),
-        above("without any links it grows given the targets", info.order_given["unlinked"], 0, order).secondary(),
+        above("without messages it grows as well", info.order["unlinked"], 0, order).secondary(),
+        above("without messages it grows given the targets", info.order_given["unlinked"], 0, order).secondary(),
     ]
 
 
 def draw(info: BindingInner) -> Chart:
-    """Along the inner loop, after training."""
-    error = binding.along({losses.in_words(name): own for name, own in info.loss.items()}, "Loss along the inner loop")
+    """The figure: binding information and loss along the inner loop after training."""
+    error = binding.along({losses.label(name): curve for name, curve in info.loss.items()}, "Loss along the inner loop")
     error.y = "loss (chance = 1)"
     return Chart(
         [
@@ -73,9 +73,9 @@ def draw(info: BindingInner) -> Chart:
             binding.along(info.curves_given, "Given the targets"),
             error,
         ],
-        "Trained networks, 1000 fixed games: after every inner step, every seed and the median. Before experts have "
-        "heard anything it is 0, so that it cannot but grow from the first step; hence rank correlations. The loss "
-        "rises before it falls.",
+        "Trained networks on 1000 fixed games, after every inner step: every seed, and the median. Binding information "
+        "is 0 before experts have received any input, so that it must grow at first; hence the rank "
+        "correlations. The loss rises before it falls.",
         columns=3,
     )
 

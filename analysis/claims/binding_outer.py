@@ -14,19 +14,19 @@ CLAIM = (
     "Binding information of the experts' outputs grows during training (16 experts, 4 links, 4 numbers), which shows "
     "that their organisation grows."
 )
-REQUIRED_MEASURES = ()  # what it looks at is measured while runs train
+REQUIRED_MEASURES = ()  # all it needs is measured during training
 RAW, GIVEN = "binding/outer", "binding/outer_given_target"
 
 
 class BindingOuter(NamedTuple):
-    """Growth from before training to its end, in bits, of each seed.
+    """Growth of binding information from before training to its end, in bits, of each seed.
 
     Attributes:
-        arms: linked and unlinked.
-        raw: with links.
-        given: with links, given the targets.
-        control: raw, without links.
-        control_given: without links, given the targets.
+        arms: `linked`, and the control `unlinked` without messages.
+        raw: of `linked`.
+        given: of `linked`, given the targets.
+        control: of `unlinked`.
+        control_given: of `unlinked`, given the targets.
     """
 
     arms: Arms
@@ -37,7 +37,7 @@ class BindingOuter(NamedTuple):
 
 
 def compute(arms: Arms) -> BindingOuter:
-    """How much it grows."""
+    """The growth in both arms."""
     linked, unlinked = arms["linked"], arms["unlinked"]
     return BindingOuter(
         arms, _grown(linked, RAW), _grown(linked, GIVEN), _grown(unlinked, RAW), _grown(unlinked, GIVEN)
@@ -45,19 +45,21 @@ def compute(arms: Arms) -> BindingOuter:
 
 
 def findings(info: BindingOuter) -> list[Finding]:
-    """That it grows, and that this is not just the common target; beside them the arm without links."""
+    """The parts of the claim: growth, raw and given the targets; secondary, the arm without messages."""
     bits = "bits, the end of training minus its beginning"
     return [
         above("binding information grows", info.raw, 0, bits),
-        above("it grows given the targets: more than experts that know the target have anyway", info.given, 0, bits),
-        above("without any links it grows as well", info.control, 0, bits).secondary(),
-        above("without any links it grows given the targets", info.control_given, 0, bits).secondary(),
-        above("with links it grows more than without", info.raw - info.control, 0, "bits, paired by seed").secondary(),
+        above("it grows given the targets, beyond what a common target causes", info.given, 0, bits),
+        above("without messages it grows as well", info.control, 0, bits).secondary(),
+        above("without messages it grows given the targets", info.control_given, 0, bits).secondary(),
+        above(
+            "with messages it grows more than without", info.raw - info.control, 0, "bits, paired by seed"
+        ).secondary(),
     ]
 
 
 def draw(info: BindingOuter) -> Chart:
-    """Binding information above the loss, as in the document, with both controls."""
+    """The figure: binding information and loss, as in the document, with both controls."""
     return Chart(
         [
             binding.panel(info.arms, RAW, "Binding information of the outputs"),
@@ -65,8 +67,8 @@ def draw(info: BindingOuter) -> Chart:
             losses.panel(list(info.arms.values())),
         ],
         "Gaussian copula, corrected for bias, 1000 fixed games, after the last inner step. Experts that know the "
-        "target have binding information without any communication: hence the arm without links, and what is left "
-        "once the targets are taken out.",
+        "target have binding information without any communication. The controls for that are the arm without "
+        "messages, and binding information given the targets.",
         columns=3,
     )
 

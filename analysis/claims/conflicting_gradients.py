@@ -14,24 +14,24 @@ from badger_sweeps.reporting.reading.arms import Arm, Arms, Curve, Numbers, on_p
 from ..shared import losses
 
 CLAIM = "On plateaus the gradients of the single dimensions conflict and almost cancel each other."
-REQUIRED_MEASURES = ()  # what it looks at is measured while runs train
+REQUIRED_MEASURES = ()  # all it needs is measured during training
 SMALL = 0.5
-"""Of the length between plateaus: what is taken for a small gradient."""
+"""Below this share of its norm between plateaus a gradient counts as small."""
 NEARLY = 0.25
-"""The mean gradient's length over the mean length of the single ones below which they nearly cancel."""
+"""Gradients nearly cancel if the norm of their mean is below this share of their mean norm."""
 
 
 class ConflictingGradients(NamedTuple):
-    """What the figure shows.
+    """Gradients of the single dimensions, on plateaus and between them; arrays have a value for each seed.
 
     Attributes:
-        arm: it.
-        cosine: mean over pairs of dimensions, over training.
-        cancellation: length of the mean gradient over the mean length, over training.
-        on: means of both within plateaus above level 0, of each seed.
-        off: the same between them, before the task is solved.
-        by_level: mean cancellation on plateaus of each level; NaN for a seed that does not rest there.
-        norms: median length of the whole gradient in training on plateaus over that between them.
+        arm: the arm.
+        cosine: mean cosine of pairs of dimensions, over training.
+        cancellation: norm of the mean gradient over the mean norm, over training.
+        on: means of `cosine` and `cancellation` on plateaus above level 0.
+        off: their means between plateaus, before the task is solved.
+        by_level: mean `cancellation` on plateaus of each level; NaN for a seed without a plateau at that level.
+        norms: median norm of the whole gradient in training, on plateaus over between them.
     """
 
     arm: Arm
@@ -44,7 +44,7 @@ class ConflictingGradients(NamedTuple):
 
 
 def compute(arms: Arms) -> ConflictingGradients:
-    """On plateaus and off them."""
+    """Means on plateaus and between them."""
     arm = arms["badger"]
     curves = cosine, cancellation = arm.curve("gradient/cosine_mean"), arm.curve("gradient/cancellation")
     on, off = ([_over(arm, curve, within, np.mean) for curve in curves] for within in (True, False))
@@ -63,37 +63,37 @@ def compute(arms: Arms) -> ConflictingGradients:
 
 
 def findings(info: ConflictingGradients) -> list[Finding]:
-    """The claim's parts; beside them plateaus against what lies between."""
+    """The parts of the claim; secondary, plateaus compared with the iterations between them."""
     return [
         below("on plateaus the dimensions' gradients conflict", info.on[0], 0, "mean cosine of pairs of dimensions"),
         below(
             "on plateaus they nearly cancel", info.on[1], NEARLY,
-            f"length of the mean gradient over the mean length (1: all alike, {info.arm.dims**-0.5:.2g}: orthogonal)",
+            f"norm of the mean gradient over the mean norm (1: all alike, {info.arm.dims**-0.5:.2g}: orthogonal)",
         ),
         below(
             "on plateaus they cancel more than between them", info.on[1] - info.off[1], 0, "difference, paired by seed"
         ).secondary(),
         below(
-            "on plateaus the whole gradient is small: less than half as long as between them", info.norms, SMALL,
-            "median length in training on plateaus over that between them",
+            "on plateaus the norm of the whole gradient is less than half of that between them", info.norms, SMALL,
+            "median norm in training, on plateaus over between them",
         ).secondary(),
     ]  # fmt: skip
 
 
 def draw(info: ConflictingGradients) -> Chart:
-    """Both over training, on and off plateaus, and the loss."""
+    """The figure: cosine and cancellation over training and on plateaus, and the loss."""
     orthogonal = info.arm.dims**-0.5
     cosine = Panel("Cosine of the dimensions' gradients", "iteration", "mean over pairs", [Level(0, "conflict below")])
     cosine.marks += seeds(info.cosine, 0, "")
-    lengths = Panel("Length of the mean over the mean length", "iteration", "ratio", [Level(orthogonal, "orthogonal")])
-    lengths.marks += seeds(info.cancellation, 0, "")
+    cancellation = Panel("Norm of the mean over the mean norm", "iteration", "ratio", [Level(orthogonal, "orthogonal")])
+    cancellation.marks += seeds(info.cancellation, 0, "")
     names, levels = ["on plateaus", "between them"], [f"{level:.2g}" for level in info.by_level]
     return Chart(
         [
-            losses.panel([info.arm]), cosine, lengths,
+            losses.panel([info.arm]), cosine, cancellation,
             Panel("Cosine", "", "mean of pairs", [Level(0.0), *groups([info.on[0], info.off[0]], names)], ticks=names),
             Panel(
-                "Length of the mean over the mean length", "", "ratio",
+                "Norm of the mean over the mean norm", "", "ratio",
                 [Level(orthogonal, "orthogonal"), *groups([info.on[1], info.off[1]], names)], ticks=names,
             ),
             Panel(
@@ -110,7 +110,10 @@ def draw(info: ConflictingGradients) -> Chart:
 def _over(
     arm: Arm, curve: Curve, within: bool, average: Callable[[Numbers], np.floating[Any]], level: float | None = None
 ) -> Numbers:
-    """A seed's average on plateaus (above level 0, or at one level), or off them; NaN where it was not measured."""
+    """The average of each seed on plateaus (above level 0, or at `level`), or between them.
+
+    NaN for a seed in which nothing was measured there.
+    """
     found = []
     for row, outcome in zip(curve.y, arm.outcomes, strict=True):
         on = on_plateau(outcome, curve.x, level)

@@ -1,4 +1,4 @@
-"""The document: Badgers solve frequencies in a random order, and cannot guess 41 samples where they guess 11."""
+"""The document: Micro-Badger solves frequencies in a random order, and converges with 11 samples but not with 41."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ CLAIM = (
     "Micro-Badger does not follow the F-principle: some frequencies are solved earlier than others, but the order is "
     "rather random; with 41 samples it cannot be made to converge, with 11 it can."
 )
-REQUIRED_MEASURES = ()  # what it looks at is measured while runs train
+REQUIRED_MEASURES = ()  # all it needs is measured during training
 CONVERGED = 0.25
-"""A final loss below this counts as converged: three quarters of what there is to learn."""
+"""A final loss below this counts as converged: three quarters of the loss at chance are learned."""
 
 SHOWN = (0, 1)
-"""Rows of the seeds whose frequencies are drawn."""
+"""The seeds whose frequencies are drawn, by position."""
 APART = 0.1
-"""Spread of the times at which frequencies are solved, over their median, above which they are solved apart."""
+"""Spread over median of the times at which frequencies are solved, above which they are solved at different times."""
 
 
 class FrequencyBadger(NamedTuple):
-    """All four arms.
+    """Orders of frequencies, and final losses.
 
     Attributes:
-        arms: by name.
-        orders: with 11 samples: common and independent phases.
-        final: final loss by arm; infinite for a seed that diverged.
+        arms: by name, all four.
+        orders: of the arms with 11 samples: common phase, independent phases.
+        final: final loss of each seed, by arm; infinite for a seed that diverged.
     """
 
     arms: Arms
@@ -43,17 +43,17 @@ class FrequencyBadger(NamedTuple):
 
 
 def compute(arms: Arms) -> FrequencyBadger:
-    """Orders with 11 samples, and how far all arms came."""
+    """Orders with 11 samples, and final losses of all arms."""
     common, independent = (frequency_order.compute(arms[f"eleven_{phases}"]) for phases in ("common", "independent"))
     final = {
-        name: np.array([np.inf if own.final_loss is None else own.final_loss for own in arm.outcomes])
+        name: np.array([np.inf if outcome.final_loss is None else outcome.final_loss for outcome in arm.outcomes])
         for name, arm in arms.items()
     }
     return FrequencyBadger(arms, (common, independent), final)
 
 
 def findings(info: FrequencyBadger) -> list[Finding]:
-    """The claim's parts with the document's common phase; beside them independent phases."""
+    """The parts of the claim with the document's common phase; secondary, independent phases."""
     common, independent = info.orders
 
     def converged(name: str, wanted: bool) -> list[bool]:
@@ -70,15 +70,18 @@ def findings(info: FrequencyBadger) -> list[Finding]:
 
 
 def _order(order: Order, phases: str) -> list[Finding]:
-    """That frequencies are solved apart, not from low to high or back, and not in one order that seeds share."""
+    """The findings that frequencies are solved at different times, and not from low to high or from high to low.
+
+    Secondary: that seeds share no order.
+    """
     apart = np.where(order.simultaneity > APART, order.spearman, np.nan)
     known = order.times[order.simultaneity > APART]
-    shared = unknown(f"seeds share no order ({phases})", "needs two seeds that solve frequencies apart")
+    shared = unknown(f"seeds share no order ({phases})", "needs two seeds that solve frequencies at different times")
     if len(known) > 1 and known.shape[1] > 2:
         test = scipy.stats.friedmanchisquare(*known.T)
         concordance = float(test.statistic) / (len(known) * (known.shape[1] - 1))
-        words = "Kendall's W of the seeds' orders (1: the same in all)"
-        shared = ordered(f"seeds share no order ({phases})", concordance, float(test.pvalue), len(known), words,
+        unit = "Kendall's W of the seeds' orders (1: the same in all)"
+        shared = ordered(f"seeds share no order ({phases})", concordance, float(test.pvalue), len(known), unit,
                          "Friedman", sign=-1)  # fmt: skip
     return [
         above(
@@ -86,15 +89,15 @@ def _order(order: Order, phases: str) -> list[Finding]:
             "spread of the times over their median",
         ),
         within(
-            f"where they are, it is not from low to high or from high to low ({phases})", apart, -NO_ORDER, NO_ORDER,
-            "Spearman's rank correlation of frequency and time",
+            f"where some are, the order is not from low to high or from high to low ({phases})", apart, -NO_ORDER,
+            NO_ORDER, "Spearman's rank correlation of frequency and time",
         ),
         shared.secondary(),
     ]  # fmt: skip
 
 
 def draw(info: FrequencyBadger) -> Chart:
-    """Frequencies over training in two single seeds with 11 samples, and the losses of all arms."""
+    """The figure: frequencies over training in two seeds with 11 samples, times, and the losses of all arms."""
     common, independent = info.orders
     return Chart(
         [
@@ -104,7 +107,7 @@ def draw(info: FrequencyBadger) -> Chart:
             losses.panel(list(info.arms.values())),
         ],
         "Coherent ratio of each frequency on 1000 fixed games, with 11 samples: the first two seeds of either arm, as "
-        "the document shows two runs. Right: when all seeds solved them, and the loss with 11 and 41 samples. With a "
-        "common phase all targets lie in a plane, with independent phases they do not.",
+        "the document shows two runs. Right: the times at which all seeds solved the frequencies, and the loss with "
+        "11 and 41 samples. With a common phase all targets lie in a plane, with independent phases they do not.",
         columns=3,
     )

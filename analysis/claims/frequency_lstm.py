@@ -17,11 +17,11 @@ CLAIM = (
     "An LSTM meta-learner (40 inner steps, hidden size 64) shows no convergence in the inner loop, and lower "
     "frequencies are not solved faster, but usually with a slightly smaller error."
 )
-REQUIRED_MEASURES = (RequiredMeasures(("inner_loop",), moments=11),)
+REQUIRED_MEASURES = (RequiredMeasures(("inner_loop",), snapshots=11),)
 
 
 class FrequencyLSTM(NamedTuple):
-    """Both arms of phases, and the inner loop with the common phase."""
+    """The orders of frequencies in both arms, and the inner loop with the common phase."""
 
     common: Order
     independent: Order
@@ -29,18 +29,18 @@ class FrequencyLSTM(NamedTuple):
 
 
 def compute(arms: Arms) -> FrequencyLSTM:
-    """Orders and the inner loop."""
+    """The orders in both arms, and the inner loop."""
     common, independent = (frequency_order.compute(arms[name]) for name in ("common", "independent"))
     return FrequencyLSTM(common, independent, inner_convergence.compute(arms["common"]))
 
 
 def findings(info: FrequencyLSTM) -> list[Finding]:
-    """The claim's parts."""
-    still = inner_convergence.STILL
+    """The parts of the claim with the common phase; secondary, independent phases."""
     return [
         frequency_order.not_low_first(info.common),
         above(
-            "the inner loop does not converge: guesses still move at its last step", info.inner.last_change, still,
+            "the inner loop does not converge: guesses still change at its last step", info.inner.last_change,
+            inner_convergence.STILL,
             "change of the guess at the last inner step, in units of the targets, of seeds that learned",
         ),
         above(
@@ -52,5 +52,5 @@ def findings(info: FrequencyLSTM) -> list[Finding]:
 
 
 def draw(info: FrequencyLSTM) -> Chart:
-    """Frequencies over training, and the inner loop of the trained networks."""
+    """The figure: frequencies over training, and the inner loop of the trained networks."""
     return inner_convergence.chart([info.common, info.independent], info.inner)

@@ -1,4 +1,4 @@
-"""The document: with an error told in 12 bins the inner loop converges, and even frequencies come closer to 1."""
+"""The document: with the error quantised in 12 bins the inner loop converges, and even frequencies come closer to 1."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ CLAIM = (
     "With its error quantised in 12 bins (100 inner steps) the LSTM meta-learner's inner loop converges, over more of "
     "its steps the lower the loss; the F-principle does not apply, and even frequencies usually come closer to 1."
 )
-REQUIRED_MEASURES = (RequiredMeasures(("inner_loop",), moments=11),)
+REQUIRED_MEASURES = (RequiredMeasures(("inner_loop",), snapshots=11),)
 
 
 class FrequencyQuantized(NamedTuple):
-    """Both arms of phases, and with the common one the inner loop.
+    """The orders of frequencies in both arms, and the inner loop with the common phase.
 
     Attributes:
         common: the order with the common phase.
         independent: the order with independent phases.
-        inner: the inner loop.
-        still_and_loss: Spearman's correlation of the number of steps that stand still with the loss, over training.
-        odd_minus_even: distance of the amplitude ratio from 1, odd minus even frequencies, after training.
+        inner: the inner loop with the common phase.
+        still_and_loss: Spearman's rank correlation of the number of inner steps at which the guess is constant with the
+            loss, over snapshots, of each seed.
+        odd_minus_even: distance of the amplitude ratio from 1, odd minus even frequencies, after training, of each
+            seed.
     """
 
     common: Order
@@ -41,10 +43,10 @@ class FrequencyQuantized(NamedTuple):
 
 
 def compute(arms: Arms) -> FrequencyQuantized:
-    """Orders, the inner loop, and even against odd frequencies."""
+    """The orders in both arms, the inner loop, and the difference of odd and even frequencies."""
     inner = inner_convergence.compute(arms["common"])
     pairs = zip(inner.still_steps, inner.losses, strict=True)
-    distance = np.stack([np.where(inner.learned, np.abs(own.y[:, -1] - 1), np.nan) for own in inner.amplitude])
+    distance = np.stack([np.where(inner.learned, np.abs(curve.y[:, -1] - 1), np.nan) for curve in inner.amplitude])
     return FrequencyQuantized(
         frequency_order.compute(arms["common"]),
         frequency_order.compute(arms["independent"]),
@@ -55,14 +57,14 @@ def compute(arms: Arms) -> FrequencyQuantized:
 
 
 def findings(info: FrequencyQuantized) -> list[Finding]:
-    """The claim's parts."""
+    """The parts of the claim with the common phase; secondary, independent phases."""
     return [
         below(
             "the inner loop converges", info.inner.last_change, inner_convergence.STILL,
             "change of the guess at the last inner step, in units of the targets",
         ),
         below(
-            "it stands still over more steps the lower the loss", info.still_and_loss, 0,
+            "the guess is constant over more inner steps the lower the loss", info.still_and_loss, 0,
             "Spearman's rank correlation over training",
         ),
         frequency_order.not_low_first(info.common),
@@ -75,5 +77,5 @@ def findings(info: FrequencyQuantized) -> list[Finding]:
 
 
 def draw(info: FrequencyQuantized) -> Chart:
-    """Frequencies over training, and the inner loop of the trained networks."""
+    """The figure: frequencies over training, and the inner loop of the trained networks."""
     return inner_convergence.chart([info.common, info.independent], info.inner)

@@ -12,29 +12,29 @@ from ..shared import frequency_order
 from ..shared.frequency_order import Order
 
 CLAIM = "Supervised, the F-principle holds: lower frequencies are solved first (LSTM of 64, 41 samples)."
-REQUIRED_MEASURES = ()  # what it looks at is measured while runs train
+REQUIRED_MEASURES = ()  # all it needs is measured during training
 
 
 class FrequencySupervised(NamedTuple):
-    """Both arms of phases."""
+    """The orders of frequencies in both arms."""
 
     common: Order
     independent: Order
 
 
 def compute(arms: Arms) -> FrequencySupervised:
-    """The order in both arms."""
+    """The orders in both arms."""
     return FrequencySupervised(frequency_order.compute(arms["common"]), frequency_order.compute(arms["independent"]))
 
 
 def findings(info: FrequencySupervised) -> list[Finding]:
-    """The claim with the document's common phase; beside it independent phases."""
-    beside = [finding.secondary() for finding in frequency_order.low_first(info.independent)]
-    return [*frequency_order.low_first(info.common), *beside]
+    """The claim with the document's common phase; secondary, independent phases."""
+    independent = frequency_order.low_first(info.independent)
+    return [*frequency_order.low_first(info.common), *(finding.secondary() for finding in independent)]
 
 
 def draw(info: FrequencySupervised) -> Chart:
-    """Frequencies over training."""
+    """The figure: frequencies over training, and times."""
     return Chart(
         frequency_order.panels(info),
         "Medians over seeds of the coherent ratio of each frequency on 1000 fixed games; a frequency is solved when it "

@@ -17,33 +17,34 @@ from badger_sweeps.reporting.reading.arms import Arm, Arms, Numbers
 from ..shared import losses
 
 CLAIM = "On plateaus the Hurst exponents of the loss are very close to 0.5: it changes at random, without memory."
-REQUIRED_MEASURES = ()  # what it looks at is measured while runs train
+REQUIRED_MEASURES = ()  # all it needs is measured during training
 CLOSE = 0.1
-"""What "very close" is taken to mean: about 1.5 standard deviations (.06) of one estimate on 512 values of white
-noise."""
-
-
+"""The meaning of "very close": about 1.5 standard deviations (.06) of one estimate on 512 values of white noise."""
 SHUFFLES = 5
+"""Random orders of the values, whose exponents are averaged."""
 
 
 class Exponents(NamedTuple):
-    """Means over each seed's plateaus of at least 513 iterations above level 0; NaN for a seed that has none."""
+    """Hurst exponents of one series: means over each seed's plateaus of at least 513 iterations above level 0.
+
+    NaN for a seed that has no such plateau.
+    """
 
     label: str
     levels: Numbers
     """DFA of the values."""
     increments: Numbers
-    """DFA of their changes: 0.5 for a walk, about 0 for independent values."""
+    """DFA of the increments: 0.5 for a random walk, about 0 for independent values."""
     rescaled: Numbers
     """R/S of the values."""
     shuffled: Numbers
-    """DFA of the values in random order, mean over `SHUFFLES`; NaN where it was not asked for."""
+    """DFA of the values in random order, mean over `SHUFFLES`; NaN where it was not computed."""
     plateaus: int
-    """How many there were."""
+    """Number of plateaus in all seeds."""
 
 
 class HurstOnPlateaus(NamedTuple):
-    """Of every arm, and of the loss on fixed games where it was measured at every iteration."""
+    """Hurst exponents of the training loss of every arm, and of the loss on fixed games (`evaluation`)."""
 
     exponents: dict[str, Exponents]
     arms: Arms
@@ -51,9 +52,9 @@ class HurstOnPlateaus(NamedTuple):
 
 
 def compute(arms: Arms) -> HurstOnPlateaus:
-    """Exponents of all plateaus that are long enough."""
+    """The exponents on all plateaus that are long enough."""
     found = {
-        name: _exponents(arm, arm.every_iteration("loss"), losses.in_words(name), 1, SHUFFLES * (name == "badger"))
+        name: _exponents(arm, arm.every_iteration("loss"), losses.label(name), 1, SHUFFLES * (name == "badger"))
         for name, arm in arms.items()
     }
     fixed = arms["fixed_games"].curve("evaluation/loss")
@@ -63,40 +64,42 @@ def compute(arms: Arms) -> HurstOnPlateaus:
 
 
 def findings(info: HurstOnPlateaus) -> list[Finding]:
-    """The claim, of the training loss; beside it the loss without the noise of batches, which may walk."""
+    """The claim for the training loss; secondary, other series, exponents and the loss without the noise of batches."""
     low, high = 0.5 - CLOSE, 0.5 + CLOSE
-    own, fixed, many = (info.exponents[name] for name in ("badger", "evaluation", "many"))
+    training, fixed, many = (info.exponents[name] for name in ("badger", "evaluation", "many"))
     return [
-        within("the training loss has no memory on plateaus", own.levels, low, high, _unit(own)),
+        within("the training loss has no memory on plateaus", training.levels, low, high, _unit(training)),
         above(
-            "the training loss has more memory than the same values in random order", own.levels - own.shuffled, 0,
-            "DFA of levels, difference",
+            "the training loss has more memory than the same values in random order",
+            training.levels - training.shuffled, 0, "DFA of levels, difference",
         ).secondary(),
         within("the loss on fixed games has no memory", fixed.levels, low, high, _unit(fixed)).secondary(),
         within("the training loss with many numbers has none", many.levels, low, high, _unit(many)).secondary(),
-        within("the loss on fixed games walks at random", fixed.increments, low, high, "DFA of increments").secondary(),
-        within("the training loss has none by R/S either", own.rescaled, low, high, "R/S of levels").secondary(),
+        within(
+            "the loss on fixed games is a random walk", fixed.increments, low, high, "DFA of increments"
+        ).secondary(),
+        within("the training loss has none by R/S either", training.rescaled, low, high, "R/S of levels").secondary(),
     ]  # fmt: skip
 
 
 def draw(info: HurstOnPlateaus) -> Chart:
-    """Exponents by series, and where the plateaus are."""
-    names = [own.label for own in info.exponents.values()]
+    """The figure: the loss, and the exponents of every series."""
+    names = [series.label for series in info.exponents.values()]
     panels = []
     for title, values in (
-        ("Levels (DFA)", [own.levels for own in info.exponents.values()]),
-        ("Increments (DFA)", [own.increments for own in info.exponents.values()]),
+        ("Levels (DFA)", [series.levels for series in info.exponents.values()]),
+        ("Increments (DFA)", [series.increments for series in info.exponents.values()]),
     ):
         marks = [Level(0.5, "no memory"), Level(1.5, "random walk")] if "Levels" in title else [
-            Level(0.5, "of a walk"), Level(0.05, "of white noise")
+            Level(0.5, "random walk"), Level(0.05, "white noise")
         ]  # fmt: skip
         panels.append(Panel(title, "", "Hurst exponent", [*marks, *groups(values, names)], ticks=names))
     return Chart(
         [losses.panel([info.arms["badger"], info.arms["fixed_games"]]), *panels],
-        f"A dot for each seed: the mean over its plateaus above level 0 of at least {LEAST + 1} iterations, which the "
-        f"plateau at chance does not last; the learning rate is {info.learning_rate:g}, so that others do. The "
-        "training loss is that of a new batch at every iteration; the loss on fixed games has none of its noise. "
-        + "; ".join(f"{own.label}: {own.plateaus} plateaus" for own in info.exponents.values())
+        f"A dot for each seed: the mean over its plateaus above level 0 of at least {LEAST + 1} iterations. The first "
+        f"plateau is shorter; the learning rate is {info.learning_rate:g}, so that later ones are long enough. The "
+        "training loss is that of a new batch at every iteration; the loss on fixed games has no noise of batches. "
+        + "; ".join(f"{series.label}: {series.plateaus} plateaus" for series in info.exponents.values())
         + ".",
         columns=3,
     )
@@ -113,9 +116,15 @@ def _exponents(arm: Arm, series: Numbers, label: str, every: int, shuffles: int 
 
 
 def _stretches(outcome: SeedOutcome, every: int, length: int) -> list[tuple[int, int]]:
-    """The plateaus above level 0 that are long enough, in places of a series of every so-many-th iteration."""
-    places = [(-(-plateau.start // every), plateau.end // every) for plateau in outcome.unsolved_plateaus]
-    return [(start, min(end, length)) for start, end in places if min(end, length) - start > LEAST]
+    """Start and end of the plateaus above level 0 that are long enough, as indices of a series.
+
+    Args:
+        outcome: of the seed.
+        every: iterations from one value of the series to the next.
+        length: of the series.
+    """
+    indices = [(-(-plateau.start // every), plateau.end // every) for plateau in outcome.unsolved_plateaus]
+    return [(start, min(end, length)) for start, end in indices if min(end, length) - start > LEAST]
 
 
 def _of_seed(
@@ -126,20 +135,20 @@ def _of_seed(
     levels = on_stretches(series, stretches)
     steps = on_stretches(increments(series[None])[0], [(start, end - 1) for start, end in stretches])
     generator = torch.Generator().manual_seed(0)
-    mixed = [_in_random_order(series, stretches, generator) for _ in range(shuffles)]
-    random = [float(on_stretches(own, stretches).dfa.mean()) for own in mixed]
-    shuffled = float(np.mean(random)) if random else np.nan
+    reordered = [_in_random_order(series, stretches, generator) for _ in range(shuffles)]
+    exponents = [float(on_stretches(values, stretches).dfa.mean()) for values in reordered]
+    shuffled = float(np.mean(exponents)) if exponents else np.nan
     return float(levels.dfa.mean()), float(steps.dfa.mean()), float(levels.rs.mean()), shuffled
 
 
 def _in_random_order(
     series: torch.Tensor, stretches: Sequence[tuple[int, int]], generator: torch.Generator
 ) -> torch.Tensor:
-    mixed = series.clone()
+    shuffled = series.clone()
     for start, end in stretches:
-        mixed[start:end] = series[start:end][torch.randperm(end - start, generator=generator)]
-    return mixed
+        shuffled[start:end] = series[start:end][torch.randperm(end - start, generator=generator)]
+    return shuffled
 
 
-def _unit(own: Exponents) -> str:
-    return f"DFA of levels on {own.plateaus} plateaus"
+def _unit(exponents: Exponents) -> str:
+    return f"DFA of levels on {exponents.plateaus} plateaus"

@@ -1,7 +1,8 @@
-"""The document: an L1 loss makes the LSTM meta-learner behave otherwise, but not converge faster or lower.
+"""The document: an L1 loss makes the LSTM meta-learner behave differently, but not converge faster or lower.
 
-The document's one word, loss, is two choices: what training minimises and what the learner is told. It changed both at
-once; the four arms are all combinations of the two, so that the difference can be told apart.
+The loss of the document is two choices: the outer objective, which training minimises, and the feedback that the
+learner receives. The document changed both at once. The four arms are all combinations of the two, so that their
+effects can be separated.
 """
 
 from __future__ import annotations
@@ -22,25 +23,25 @@ CLAIM = (
     "Training the LSTM meta-learner on the L1 norm instead of the mean squared error shows different behaviour, but "
     "not faster overall convergence or a lower error."
 )
-REQUIRED_MEASURES = ()  # what it looks at is measured while runs train
+REQUIRED_MEASURES = ()  # all it needs is measured during training
 MARGIN = 0.1
-"""Of the mean with squares: a smaller gain than this is none."""
-BOTH, NEITHER, MINIMISED, TOLD = "l1", "mse", "minimised_l1", "told_l1"
-"""The arms: absolute errors for both, for none, for what is minimised alone, for what is told alone."""
-MORE_BY_MINIMISED = "more of that difference comes with what is minimised than with what the learner is told"
-MORE_BY_TOLD = "more of that difference comes with what the learner is told than with what is minimised"
+"""The smallest gain that counts, as a share of the mean with squared errors."""
+BOTH, NEITHER, OBJECTIVE, FEEDBACK = "l1", "mse", "minimised_l1", "told_l1"
+"""The arms: absolute errors in both choices, in neither, in the outer objective alone, in the feedback alone."""
+MORE_BY_OBJECTIVE = "the outer objective causes more of that difference than the feedback"
+MORE_BY_FEEDBACK = "the feedback causes more of that difference than the outer objective"
 
 
 class L1Loss(NamedTuple):
-    """By arm, all judged alike: by the errors on the fixed games, not each by its own loss.
+    """Times and errors of each seed, by arm, all on the same fixed games and with the same errors.
 
     Attributes:
-        arms: all four.
+        arms: by name, all four.
         escape: iterations until the squared error has fallen by a quarter of a level (the budget where it does not).
-        solved: iterations until it is below a quarter of a level (the budget where it does not get there).
+        solved: iterations until the squared error is below a quarter of a level (the budget where it never is).
         squares: final normalised squared error.
         absolute: final normalised absolute error.
-        learned: of the seeds of `mse`, how many solved the task.
+        learned: how many seeds of `mse` solved the task.
     """
 
     arms: Arms
@@ -66,92 +67,101 @@ def compute(arms: Arms) -> L1Loss:
 
 
 def findings(info: L1Loss) -> list[Finding]:
-    """The claim's parts: that something differs, and that nothing of it is a gain. Beside them, what makes it differ.
+    """The parts of the claim: a difference, and no gain; secondary, which of the two choices causes the difference.
 
-    The effect of each choice is its mean over both settings of the other one; the two add up, seed by seed, to the
-    difference between absolute errors and squares for both.
+    The effect of a choice is its mean over both settings of the other choice. The two effects of a seed add up to the
+    difference between the arms with absolute errors in both choices and in neither.
     """
     if info.learned < FEWEST_PAIRS:
-        why = f"needs seeds that solve the task with squares, and there are {info.learned}"
-        return [unknown("l1 behaves otherwise without being better", why)]
-    later = info.escape[BOTH] - info.escape[NEITHER]
-    direction = above if later.mean() >= 0 else below
-    minimised, told = effects(info.escape)
-    unit = "iterations until chance is left (at most the budget), l1 minus mse, mean over both settings of the other"
-    more = minimised - told
-    larger = MORE_BY_MINIMISED if (more.mean() >= 0) == (later.mean() >= 0) else MORE_BY_TOLD
+        why = f"needs {FEWEST_PAIRS} seeds that solve the task with squared errors; found {info.learned}"
+        return [unknown("l1 behaves differently without being better", why)]
+    difference = info.escape[BOTH] - info.escape[NEITHER]
+    direction = above if difference.mean() >= 0 else below
+    objective, feedback = effects(info.escape)
+    unit = "iterations until the escape (at most the budget), l1 minus mse, mean over both settings of the other choice"
+    more = objective - feedback
+    larger = MORE_BY_OBJECTIVE if (more.mean() >= 0) == (difference.mean() >= 0) else MORE_BY_FEEDBACK
     return [
-        direction("chance is left at another time", later, 0, "iterations, l1 minus mse, paired by seed"),
+        direction(
+            "seeds escape the first plateau at a different time",
+            difference,
+            0,
+            "iterations, l1 minus mse, paired by seed",
+        ),
         _no_gain("l1 does not solve the task faster", info.solved, "iterations"),
         _no_gain("l1 does not end with a lower squared error", info.squares, "squared error"),
         _no_gain("l1 does not end with a lower absolute error", info.absolute, "absolute error"),
-        direction("what is minimised makes a difference of that direction", minimised, 0, unit).secondary(),
-        direction("what the learner is told makes a difference of that direction", told, 0, unit).secondary(),
+        direction("the outer objective causes a difference of that direction", objective, 0, unit).secondary(),
+        direction("the feedback causes a difference of that direction", feedback, 0, unit).secondary(),
         (above if more.mean() >= 0 else below)(
-            larger, more, 0, "iterations, effect of what is minimised minus effect of what is told, paired by seed"
+            larger, more, 0, "iterations, effect of the outer objective minus effect of the feedback, paired by seed"
         ).secondary(),
     ]
 
 
 def effects(values: dict[str, Numbers]) -> tuple[Numbers, Numbers]:
-    """The main effects of what is minimised and of what is told, l1 minus mse, of each seed; their sum is the
-    difference between the arms that have both and neither."""
-    both, neither, minimised, told = (values[name] for name in (BOTH, NEITHER, MINIMISED, TOLD))
-    return (minimised - neither + both - told) / 2, (told - neither + both - minimised) / 2
+    """The main effects of the outer objective and of the feedback, l1 minus mse, of each seed.
+
+    Their sum is the difference between the arms with absolute errors in both choices and in neither.
+    """
+    both, neither, objective, feedback = (values[name] for name in (BOTH, NEITHER, OBJECTIVE, FEEDBACK))
+    return (objective - neither + both - feedback) / 2, (feedback - neither + both - objective) / 2
 
 
 def remark(judged: Sequence[Finding]) -> str:
-    """Which of the two choices makes the difference, for the verdict; nothing where there is none to be explained."""
+    """The remark on the verdict: which of the two choices causes the difference; empty if no difference was shown."""
     if not judged[0].holds or len(judged) < 7:
         return ""
-    minimised, told, more = judged[4:]
-    words = {True: "makes a difference", False: "makes one of the other direction", None: "makes none that is shown"}
-    each = f"what is minimised {words[minimised.holds]}, what the learner is told {words[told.holds]}"
+    objective, feedback, more = judged[4:]
+    effect = {True: "has an effect", False: "has an effect of the other direction", None: "has no effect that is shown"}
+    each = f"the outer objective {effect[objective.holds]}, the feedback {effect[feedback.holds]}"
     if not more.holds:
-        return f"which of the two does more of it is open ({each})"
-    does = "what is minimised" if more.statement == MORE_BY_MINIMISED else "what the learner is told"
-    return f"it is {does} that does more of it ({each})"
+        return f"which of the two causes more of the difference is open ({each})"
+    cause = "the outer objective" if more.statement == MORE_BY_OBJECTIVE else "the feedback"
+    return f"{cause} causes more of the difference ({each})"
 
 
 def draw(info: L1Loss) -> Chart:
-    """Both losses, as in the document, and both errors of all arms."""
+    """The figure: both losses, as in the document, and both errors and the times of all arms."""
     names = list(info.arms)
-    both = [binding.panel(info.arms, column, title) for column, title in (
+    errors = [binding.panel(info.arms, column, title) for column, title in (
         ("guess/mse", "Squared error"), ("guess/l1", "Absolute error")
     )]  # fmt: skip
-    for panel in both:
+    for panel in errors:
         panel.y = "normalised (chance = 1)"
-    ticks = [name.replace("_", " ") for name in names]
+    ticks = [losses.label(name) for name in names]
     return Chart(
         [
             losses.panel([info.arms[BOTH]], "L1 loss", show_levels=False, first=names.index(BOTH)),
             losses.panel([info.arms[NEITHER]], "Squared loss", first=names.index(NEITHER)),
-            Panel("Leaving chance", "", "iterations", groups(list(info.escape.values()), names), ticks=ticks),
-            *both,
+            Panel(
+                "Escaping the first plateau", "", "iterations", groups(list(info.escape.values()), names), ticks=ticks
+            ),
+            *errors,
             Panel("Solving the task", "", "iterations", groups(list(info.solved.values()), names), ticks=ticks),
         ],
-        "LSTM meta-learner (one layer of 64), with 10 inner steps: with 20 or 40 it does not leave chance within this "
-        "budget. Absolute errors take the place of squares in what is minimised, in what the learner is told, in both "
-        "(l1) or in neither (mse). Top: both and neither, each by the loss that it is trained on. Bottom: all by "
-        "either error, on the same fixed games. Times are of the squared error on these games, for all arms; a seed "
-        "that does not get there counts the budget.",
+        "LSTM meta-learner (one layer of 64), with 10 inner steps: with 20 or 40 it does not escape its first plateau "
+        "within this budget. Absolute errors replace squared errors in the outer objective (minimised l1), in the "
+        "feedback (told l1), in both (l1) or in neither (mse). Top: both and neither, each with the loss that it is "
+        "trained on. Bottom: both errors of all arms, on the same fixed games. Times are those of the squared error "
+        "on these games; a seed that does not get there counts as the budget.",
         columns=3,
     )
 
 
 def _no_gain(statement: str, values: dict[str, Numbers], unit: str) -> Finding:
-    """Not lower than with squares by more than the margin."""
+    """The finding that absolute errors in both choices do not lower a quantity by more than the margin."""
     margin = MARGIN * float(np.nanmean(values[NEITHER]))
     return above(
         statement,
         values[BOTH] - values[NEITHER],
         -margin,
-        f"{unit}, l1 minus mse; the bound is a tenth less than mse has",
+        f"{unit}, l1 minus mse; the bound is a tenth of the mean of mse",
     )
 
 
 def _first_below(arm: Arm, level: float) -> Numbers:
-    """The first of three measurements in a row of the squared error below a level; the budget where there are none."""
+    """The first of three consecutive measurements of the squared error below a level; the budget if there is none."""
     curve = arm.curve("guess/mse")
     low = np.nan_to_num(curve.y, nan=np.inf) < level
     three = low[:, :-2] & low[:, 1:-1] & low[:, 2:]

@@ -22,31 +22,33 @@ CLAIM = (
     "asymptotically stable."
 )
 WINDOW = 512
+"""The last iterations, whose losses are the series."""
 SURROGATES = 39
-"""With the same spectrum."""
+"""Surrogates with the spectrum of the loss; drawn when the exponents are measured."""
 ADJUSTED = 19
-"""With the same distribution as well; drawn when the figure is computed."""
+"""Surrogates with the spectrum and the distribution of the loss; drawn when the claim is evaluated."""
 SAME = 0.1
-"""Of the exponent of white noise: less than that apart is the same."""
-TWIN_ITERATIONS = 400
+"""Differences below this share of the exponent of white noise count as 0."""
+REPLICA_ITERATIONS = 400
+"""Iterations over which perturbed replicas are trained."""
 SETTINGS = (f"measures.loss_chaos.window={WINDOW}", f"measures.loss_chaos.surrogates={SURROGATES}")
 REQUIRED_MEASURES = (
-    RequiredMeasures(("loss_chaos",), moments=1, settings=SETTINGS),
-    RequiredMeasures(twins=TWIN_ITERATIONS, moments=1),
+    RequiredMeasures(("loss_chaos",), snapshots=1, settings=SETTINGS),
+    RequiredMeasures(replica_iterations=REPLICA_ITERATIONS, snapshots=1),
 )
 
 
 class Lyapunov(NamedTuple):
-    """Nats per iteration, of each seed.
+    """Largest Lyapunov exponents in nats per iteration, of each seed; NaN for a seed that had not converged.
 
     Attributes:
-        arm: it.
-        loss: Rosenstein's exponent of the last losses.
-        phases: mean over surrogates with the same spectrum.
-        adjusted: mean over surrogates with the same spectrum and distribution.
-        largest: the largest of these.
-        noise: of as many values of Gaussian white noise, one series for each seed.
-        twins: rate at which twin runs part that start next to each other.
+        arm: the arm.
+        loss: Rosenstein's exponent of the losses in the window.
+        phases: the same, mean over surrogates with the same spectrum.
+        adjusted: the same, mean over surrogates with the same spectrum and distribution.
+        largest: the same, the largest of these surrogates.
+        noise: the same of Gaussian white noise, one series of the same length for each seed.
+        replicas: rate at which perturbed replicas diverge from the run.
         converged: whether each seed had solved the task before the window.
     """
 
@@ -56,12 +58,12 @@ class Lyapunov(NamedTuple):
     adjusted: Numbers
     largest: Numbers
     noise: Numbers
-    twins: Numbers
+    replicas: Numbers
     converged: tuple[bool, ...]
 
 
 def compute(arms: Arms) -> Lyapunov:
-    """The document's number beside what it must be compared with."""
+    """The exponent of the loss, and those that it is compared with."""
     arm = arms["few"]
     window = min(WINDOW, arm.budget)
     generator = torch.Generator().manual_seed(0)
@@ -73,15 +75,18 @@ def compute(arms: Arms) -> Lyapunov:
     series = torch.from_numpy(arm.every_iteration("loss")[:, start:].astype(np.float32))
     draws = amplitude_adjusted(series, ADJUSTED, torch.Generator().manual_seed(1))
     adjusted = np.stack([rosenstein(draw).numpy() for draw in draws])
-    loss, phases, mean, largest, twins = (np.where(converged, values, np.nan) for values in (
+    loss, phases, mean, largest, replicas = (np.where(converged, values, np.nan) for values in (
         arm.last("lyapunov/loss"), arm.last("lyapunov/loss_surrogate_mean"), adjusted.mean(axis=0),
         adjusted.max(axis=0), arm.last(PERTURBED_REPLICAS),
     ))  # fmt: skip
-    return Lyapunov(arm, loss, phases, mean, largest, np.asarray(noise.numpy()), twins, converged)
+    return Lyapunov(arm, loss, phases, mean, largest, np.asarray(noise.numpy()), replicas, converged)
 
 
 def findings(info: Lyapunov) -> list[Finding]:
-    """The number; that it is more than that of noise; and that twins part."""
+    """The parts of the claim: a positive exponent, larger than that of noise, and replicas that diverge.
+
+    Secondary: the exponents of other surrogates and of white noise.
+    """
     nats, difference = "nats per iteration", "nats per iteration, difference"
     known = np.isfinite(info.loss)
     beyond = int((info.loss[known] > info.largest[known]).sum())
@@ -91,7 +96,7 @@ def findings(info: Lyapunov) -> list[Finding]:
             "it exceeds that of surrogates with the loss's own spectrum and distribution", info.loss - info.adjusted, 0,
             f"{difference} (above all {ADJUSTED} surrogates: {beyond} of {known.sum()} seeds)",
         ),
-        above("runs that start next to each other part", info.twins, 0, f"{nats}, twins in weight space"),
+        above("perturbed replicas diverge from the run", info.replicas, 0, f"{nats}, in weight space"),
         above(
             "it exceeds that of surrogates with the same spectrum", info.loss - info.phases, 0, difference
         ).secondary(),
@@ -103,21 +108,22 @@ def findings(info: Lyapunov) -> list[Finding]:
 
 
 def draw(info: Lyapunov) -> Chart:
-    """The loss, and the exponent beside what noise gives."""
+    """The figure: the loss, its exponent with those of surrogates and noise, and the divergence of replicas."""
     names = ["loss", "surrogates", "white noise"]
     exponents = Panel(
         "Rosenstein's exponent of the converged loss", "", "nats per iteration", [Level(0.0)], ticks=names
     )
     exponents.marks += groups([info.loss, info.adjusted, info.noise], names)
-    twins = Panel("Twin runs", "", "rate at which they part, nats per iteration", [Level(0.0)], ticks=["twins"])
-    twins.marks += groups([info.twins], ["twins"], [3])
+    names = ["perturbed replicas"]
+    replicas = Panel("Perturbed replicas", "", "divergence rate, nats per iteration", [Level(0.0)], ticks=names)
+    replicas.marks += groups([info.replicas], names, [3])
     loss = losses.panel([info.arm], "Loss with 3 numbers")
     loss.marks.append(Level(info.arm.budget - min(WINDOW, info.arm.budget), "window", upright=True))
     return Chart(
-        [loss, exponents, twins],
-        "nolds' estimator on the last losses (embedding 2, trajectories of 6) of seeds that had converged before. It "
-        "is positive on white noise: only what lies beyond surrogates of the same spectrum and distribution (means "
-        f"over {ADJUSTED}) speaks for chaos. "
-        f"Twins: the same games, weights that differ by 1e-5 of their length, over {TWIN_ITERATIONS} iterations.",
+        [loss, exponents, replicas],
+        "nolds' estimator on the last losses (embedding 2, trajectories of 6) of seeds that had converged before. The "
+        "exponent of white noise is positive: only a larger exponent than that of surrogates with the same spectrum "
+        f"and distribution (means over {ADJUSTED}) is evidence of chaos. Perturbed replicas: the same games, and "
+        f"weights that differ by 1e-5 of their norm, over {REPLICA_ITERATIONS} iterations.",
         columns=3,
     )

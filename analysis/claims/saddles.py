@@ -16,33 +16,33 @@ from badger_sweeps.reporting.remeasure.required import RequiredMeasures
 CLAIM = "Plateaus are saddles, and the more dimensions there are, the more saddles there are."
 
 
-def _moments(run: Run) -> list[float]:
-    """The middle of the first stretch in which most seeds rest above level 0, and the end of training."""
+def _iterations(run: Run) -> list[float]:
+    """The middle of the first stretch in which most seeds are on a plateau above level 0, and the end of training."""
     every = np.arange(run.summary.budget, dtype=float)
-    count = np.sum([on_plateau(own, every) for own in run.summary.outcomes], axis=0)
+    count = np.sum([on_plateau(outcome, every) for outcome in run.summary.outcomes], axis=0)
     most_of_all = np.flatnonzero(count == count.max())
     stretch = np.split(most_of_all, np.flatnonzero(np.diff(most_of_all) > 1) + 1)[0]
     return [float(np.median(stretch)), float(run.summary.budget)]
 
 
-# These networks have at most 366 weights: asked for more than half of the spectrum, the measure takes all of it, and
-# the index is exact.
-REQUIRED_MEASURES = (RequiredMeasures(("saddles",), at=_moments, settings=("measures.saddles.eigenvalues=200",)),)
+# These networks have at most 366 weights. The measure computes the whole spectrum where more than half of it is
+# requested, so that the index is exact.
+REQUIRED_MEASURES = (RequiredMeasures(("saddles",), at=_iterations, settings=("measures.saddles.eigenvalues=200",)),)
 
 
 class Saddles(NamedTuple):
-    """By number of dimensions, of each seed.
+    """Hessians and plateaus by number of dimensions; arrays have a value for each seed.
 
     Attributes:
-        dims: which.
-        indices: share of negative eigenvalues on a plateau; NaN for a seed that does not rest at the moment measured. A
+        dims: the numbers of dimensions.
+        indices: share of negative eigenvalues on a plateau; NaN for a seed that is on none at the snapshot measured. A
             share, since networks for more dimensions have more weights.
-        weights: how many these are.
-        steepness: smallest eigenvalue over the largest, there.
-        later: the same at the end of training, of seeds that have solved the task by then.
-        plateaus: how many above level 0 a seed rests on, at least: training may end before the task is solved.
-        network: its size, in words.
-        levels: mean loss of the plateaus at the moment measured.
+        weights: number of weights.
+        steepness: smallest eigenvalue over the largest one, at the same snapshot.
+        later: the same at the end of training; NaN for a seed that has not solved the task by then.
+        plateaus: number of plateaus above level 0; a lower bound, since training may end before the task is solved.
+        network: size of the networks, as text.
+        levels: mean loss of the plateaus at the snapshot measured.
     """
 
     dims: list[int]
@@ -56,9 +56,9 @@ class Saddles(NamedTuple):
 
 
 def compute(arms: Arms) -> Saddles:
-    """Indices on plateaus, and how many plateaus there are."""
+    """Indices and steepness on plateaus, and the numbers of plateaus."""
     found = [_of(arm) for arm in arms.values()]
-    indices, steepness, later = (list(own) for own in zip(*found, strict=True))
+    indices, steepness, later = (list(by_dims) for by_dims in zip(*found, strict=True))
     config = next(iter(arms.values())).run.config
     weights = [int(np.nanmax(arm.last("hessian/weights"))) for arm in arms.values()]
     return Saddles(
@@ -74,43 +74,47 @@ def compute(arms: Arms) -> Saddles:
 
 
 def findings(info: Saddles) -> list[Finding]:
-    """The claim's parts: of each seed over all numbers of dimensions, and the trend of plateaus over these.
+    """The parts of the claim: saddles at all numbers of dimensions, and the trend of the number of plateaus over these.
 
-    Beside them trends of the index: more dimensions rest at other losses, on which an index may depend as well.
+    Secondary: trends of the index. Plateaus of more dimensions have other losses, on which an index may also depend.
     """
     known = np.stack(info.indices)
-    saddle = [bool((own[np.isfinite(own)] > 0).all()) if np.isfinite(own).any() else None for own in known.T]
+    saddle = [
+        bool((indices[np.isfinite(indices)] > 0).all()) if np.isfinite(indices).any() else None for indices in known.T
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of seeds without a value
         steeper = np.nanmean(np.stack(info.steepness) - np.stack(info.later), axis=0)
     return [
         most("on plateaus the Hessian has negative eigenvalues", saddle),
         below(
-            "more so than where the task is solved", steeper, 0,
-            "smallest over largest eigenvalue, on the plateau minus at the end, mean over dimensions",
+            "relative to the largest one, the smallest is lower there than where the task is solved", steeper, 0,
+            "smallest over largest eigenvalue, on the plateau minus at the end, mean over numbers of dimensions",
         ),
-        _trend("training rests on more plateaus the more dimensions there are", info.dims, info.plateaus),
-        _trend("the share of negative eigenvalues grows with them, too", info.dims, info.indices).secondary(),
+        _trend("training has more plateaus the more dimensions there are", info.dims, info.plateaus),
         _trend(
-            "the number of negative eigenvalues grows, as does the number of weights", info.dims,
+            "the share of negative eigenvalues grows with the number of dimensions", info.dims, info.indices
+        ).secondary(),
+        _trend(
+            "the number of negative eigenvalues grows with the number of dimensions, like that of weights", info.dims,
             [share * count for share, count in zip(info.indices, info.weights, strict=True)],
         ).secondary(),
     ]  # fmt: skip
 
 
 def _trend(statement: str, dims: list[int], values: list[Numbers]) -> Finding:
-    """Of each seed over the numbers of dimensions, as the same seeds were trained on all of them."""
+    """The finding that values grow with the number of dimensions in a seed, as all were trained on the same seeds."""
     return above(
-        statement, [rank_correlation(dims, own) for own in np.stack(values).T], 0,
+        statement, [rank_correlation(dims, of_seed) for of_seed in np.stack(values).T], 0,
         "Spearman's rank correlation with the number of dimensions, of each seed",
     )  # fmt: skip
 
 
 def draw(info: Saddles) -> Chart:
-    """Index, how steep the way out is, and plateaus, by dimension."""
+    """The figure: index, steepness and number of plateaus by number of dimensions."""
     names = [str(dims) for dims in info.dims]
     columns = (info.indices, info.steepness, info.plateaus)
-    index, steepest, plateaus = (groups(own, names, [0] * len(names)) for own in columns)
+    index, steepest, plateaus = (groups(values, names, [0] * len(names)) for values in columns)
     return Chart(
         [
             Panel("Index on a plateau", "dimensions", "share of negative eigenvalues", index, ticks=names),
@@ -118,16 +122,17 @@ def draw(info: Saddles) -> Chart:
             Panel("Plateaus above level 0", "dimensions", "per seed", plateaus, ticks=names),
         ],
         "Hessian of the outer loss on 64 fixed games with respect to all weights, in float64, at the first "
-        "snapshot at which most seeds rest above level 0; only those are shown. They rest at different losses, "
-        "which the index may depend on: on average at "
+        "snapshot at which most seeds are on a plateau above level 0; only these seeds are shown. The plateaus have "
+        "different losses, on which the index may depend; their means are "
         + ", ".join(f"{level:.2f} (D = {dims})" for dims, level in zip(info.dims, info.levels, strict=True))
-        + f". Plateaus: at least so many, since training may end before the task is solved. Networks: {info.network}.",
+        + f". Numbers of plateaus are lower bounds, since training may end before the task is solved. Networks: "
+        f"{info.network}.",
         columns=3,
     )  # fmt: skip
 
 
 def _of(arm: Arm) -> tuple[Numbers, Numbers, Numbers]:
-    """Index and steepness where a seed rests at the moment measured, and steepness where it has solved the task."""
+    """Index and steepness of seeds on a plateau at the snapshot measured, and steepness of seeds with a solution."""
     nothing = np.full(len(arm.seeds), np.nan)
     if not arm.has("hessian/index"):
         return nothing, nothing, nothing
@@ -141,7 +146,7 @@ def _of(arm: Arm) -> tuple[Numbers, Numbers, Numbers]:
 
 
 def _level(arm: Arm) -> float:
-    """Mean loss of the plateaus on which seeds rest at the moment measured; NaN where none does or it was not."""
+    """Mean loss of the plateaus at the snapshot measured; NaN where there is no plateau or no measurement."""
     if not arm.has("hessian/index"):
         return float("nan")
     when = arm.curve("hessian/index").x[0]
@@ -151,5 +156,5 @@ def _level(arm: Arm) -> float:
 
 
 def _plateaus(arm: Arm) -> Numbers:
-    """Above level 0."""
+    """The number of plateaus above level 0, of each seed."""
     return np.array([len(outcome.unsolved_plateaus) for outcome in arm.outcomes], dtype=float)

@@ -1,4 +1,4 @@
-"""The document's question: which settings shorten the plateaus? What the search found, on fresh seeds."""
+"""The question of the document which settings shorten the plateaus: the best trial of a search, on fresh seeds."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from badger_sweeps.reporting.reading.search import RecordedSearch
 from badger_sweeps.search.snapshot import TrialSnapshot
 
 CLAIM = "Settings can be found that shorten the plateaus of the document's Micro-Badger."
-REQUIRED_MEASURES = ()  # what it looks at is measured while runs train
+REQUIRED_MEASURES = ()  # all it needs is measured during training
 
 
 class ShortenPlateaus(NamedTuple):
-    """What the figure shows.
+    """The trials of the search, and its confirmation.
 
     Attributes:
-        objective: what is searched for.
-        values: objective of each complete trial, and its number.
-        best: the best so far.
-        first: the first trial's configuration on fresh seeds, seed by seed.
-        found: the best one's, on the same seeds.
-        words: the best trial's settings.
+        objective: name of the search's objective.
+        numbers: of the complete trials.
+        values: objective of each complete trial.
+        best: the best value up to each complete trial.
+        first: objective of the first trial's settings on fresh seeds, of each seed.
+        found: objective of the best trial's settings on the same seeds.
+        settings: the best trial's settings, as text.
     """
 
     objective: str
@@ -35,7 +36,7 @@ class ShortenPlateaus(NamedTuple):
     best: Numbers
     first: Numbers
     found: Numbers
-    words: str
+    settings: str
 
 
 def compute(search: RecordedSearch) -> ShortenPlateaus:
@@ -48,7 +49,7 @@ def compute(search: RecordedSearch) -> ShortenPlateaus:
     first, found = ({}, {}) if pair is None else (_per_seed(pair.first), _per_seed(pair.best))
     shared = sorted(first.keys() & found.keys(), key=int)
     best = search.snapshot.best if pair is None else pair.best
-    words = "" if best is None else ", ".join(f"{name} {_short(value)}" for name, value in best.params.items())
+    settings = "" if best is None else ", ".join(f"{name} {_short(value)}" for name, value in best.params.items())
     return ShortenPlateaus(
         objective=title(search.objectives[0]),
         numbers=np.array([float(trial.number) for trial in complete]),
@@ -56,33 +57,33 @@ def compute(search: RecordedSearch) -> ShortenPlateaus:
         best=np.minimum.accumulate(values) if len(values) else values,
         first=np.array([first[seed] for seed in shared]),
         found=np.array([found[seed] for seed in shared]),
-        words=words,
+        settings=settings,
     )
 
 
 def findings(info: ShortenPlateaus) -> list[Finding]:
-    """On seeds that the search had not seen."""
+    """The claim, tested on seeds that the search did not use."""
     if not len(info.first):
-        return [unknown("other settings than the document's solve the task sooner", "had none that was better")]
+        return [unknown("other settings than the document's solve the task sooner", "were not found by the search")]
     means = f"(means {info.first.mean():.0f} and {info.found.mean():.0f})"
     return [
         below(
-            f"the best settings found ({info.words}) solve the task sooner than the document's, on fresh seeds",
+            f"the best settings found ({info.settings}) solve the task sooner than the document's, on fresh seeds",
             info.found - info.first, 0, f"{info.objective}, difference paired by seed {means}",
         )
     ]  # fmt: skip
 
 
 def draw(info: ShortenPlateaus) -> Chart:
-    """The search's course, and both configurations on fresh seeds."""
-    course = Panel("The search", "trial", info.objective)
-    course.marks += [Dots(info.numbers, info.values, 0, "trials that were completed", size=5.0, opacity=0.6)]
-    course.marks += [Line(info.numbers, info.best, 1, "best so far")]
+    """The figure: the trials of the search, and both configurations on fresh seeds."""
+    trials = Panel("The search", "trial", info.objective)
+    trials.marks += [Dots(info.numbers, info.values, 0, "complete trials", size=5.0, opacity=0.6)]
+    trials.marks += [Line(info.numbers, info.best, 1, "best so far")]
     names = ["the document's settings", "best found"]
     return Chart(
-        [course, Panel("On fresh seeds", "", info.objective, groups([info.first, info.found], names), ticks=names)],
-        "Left: trials on the search's own seeds; those that could not become the best any more were stopped. Right: "
-        f"both configurations on seeds that the search had not used. Best: {info.words}.",
+        [trials, Panel("On fresh seeds", "", info.objective, groups([info.first, info.found], names), ticks=names)],
+        "Left: complete trials on the seeds of the search; trials that could no longer become the best were stopped. "
+        f"Right: both configurations on seeds that the search did not use. Best: {info.settings}.",
     )
 
 

@@ -17,21 +17,21 @@ CLAIM = (
     "Strongly connected graphs are to be preferred, and the eigenvalues of the graph's Laplacian play an important "
     "role in the speed of convergence."
 )
-REQUIRED_MEASURES = ()  # what it looks at is measured while runs train
+REQUIRED_MEASURES = ()  # all it needs is measured during training
 SAME = 0.1
-"""Of the mean time: less than that apart is equally fast."""
+"""Differences below this share of the mean time count as equally fast."""
 
 
 class Topology(NamedTuple):
-    """All graphs have the same number of links.
+    """Times and graphs of each seed; all graphs have the same number of edges.
 
     Attributes:
         arms: by name.
         solved: iterations until the task was solved (the budget where it was not), by arm.
-        rate: consensus rate of every seed's graph, the smallest real part of the Laplacian's spectrum without one 0.
-        strong: whether it is strongly connected.
-        edges: how many links each graph has.
-        experts: how many experts.
+        rate: consensus rate of the graph, the smallest real part of the Laplacian's eigenvalues except one 0, by arm.
+        strong: whether the graph is strongly connected, by arm.
+        edges: number of edges of each graph.
+        experts: number of experts.
     """
 
     arms: Arms
@@ -48,18 +48,18 @@ def compute(arms: Arms) -> Topology:
     return Topology(
         arms=arms,
         solved={name: arm.times("solved_iteration") for name, arm in arms.items()},
-        rate={name: np.array([graph.consensus_rate or 0.0 for graph in own]) for name, own in graphs.items()},
-        strong={name: np.array([graph.strongly_connected for graph in own]) for name, own in graphs.items()},
-        edges=np.array([graph.edges for own in graphs.values() for graph in own]),
+        rate={name: np.array([graph.consensus_rate or 0.0 for graph in of_arm]) for name, of_arm in graphs.items()},
+        strong={name: np.array([graph.strongly_connected for graph in of_arm]) for name, of_arm in graphs.items()},
+        edges=np.array([graph.edges for of_arm in graphs.values() for graph in of_arm]),
         experts=int(arms["random"].run.config["topology.experts"]),
     )
 
 
 def findings(info: Topology) -> list[Finding]:
-    """The claim's parts, among graphs of one number of links."""
+    """The parts of the claim, among graphs with the same number of edges; secondary, the ring."""
     strong, random = info.solved["strongly_connected"], info.solved["random"]
     weak = ~info.strong["random"].astype(bool)
-    rate, time = (np.concatenate([own[name] for name in info.arms]) for own in (info.rate, info.solved))
+    rate, time = (np.concatenate([by_arm[name] for name in info.arms]) for by_arm in (info.rate, info.solved))
     coefficient, p_value = _within_seeds(rate, time, len(info.arms))
     return [
         below(
@@ -67,12 +67,12 @@ def findings(info: Topology) -> list[Finding]:
             "iterations, paired by seed",
         ),
         ordered(
-            "the faster a graph agrees, the sooner the task is solved", coefficient, p_value, len(rate),
+            "the task is solved sooner on graphs with a higher consensus rate", coefficient, p_value, len(rate),
             "Spearman's rank correlation of consensus rate and time", "permutations within seeds", sign=-1,
         ),
         above(
-            "the ring, which agrees slowly, is slower than strongly connected graphs", info.solved["ring"] - strong, 0,
-            "iterations, paired by seed",
+            "the ring, with a low consensus rate, is slower than strongly connected graphs",
+            info.solved["ring"] - strong, 0, "iterations, paired by seed",
         ).secondary(),
         within(
             "the ring and strongly connected graphs are equally fast, to a tenth", info.solved["ring"] - strong,
@@ -82,26 +82,26 @@ def findings(info: Topology) -> list[Finding]:
 
 
 def draw(info: Topology) -> Chart:
-    """Times by family, and time against consensus rate."""
-    names = [losses.in_words(name) for name in info.arms]
-    cloud = Panel("Consensus rate and time", "consensus rate of the graph", "iterations to solve the task")
+    """The figure: losses and times by arm, and times over consensus rates."""
+    names = [losses.label(name) for name in info.arms]
+    by_rate = Panel("Consensus rate and time", "consensus rate of the graph", "iterations to solve the task")
     for place, name in enumerate(info.arms):
-        cloud.marks.append(Dots(info.rate[name], info.solved[name], place, losses.in_words(name), opacity=0.8))
+        by_rate.marks.append(Dots(info.rate[name], info.solved[name], place, losses.label(name), opacity=0.8))
     edges = f"{int(info.edges.min())}" + (f" to {int(info.edges.max())}" if np.ptp(info.edges) else "")
     return Chart(
         [
             losses.panel(list(info.arms.values())),
             Panel("Solving the task", "", "iterations", groups(list(info.solved.values()), names), ticks=names),
-            cloud,
+            by_rate,
         ],
-        f"{info.experts} experts and {edges} links in every graph, so that only their place differs. A graph whose "
-        "consensus rate is 0 does not agree: some expert's messages do not reach all others, nor does anybody's.",
+        f"{info.experts} experts and {edges} edges in every graph, so that only their arrangement differs. On a graph "
+        "with a consensus rate of 0 there is no expert whose messages reach all others.",
         columns=3,
     )
 
 
 def _within_seeds(rate: Numbers, time: Numbers, arms: int) -> tuple[float, float]:
-    """Spearman's correlation over all graphs, and its p when times are exchanged between the graphs of a seed."""
+    """Spearman's rank correlation over all graphs, and its p-value by permutations of times within seeds."""
     if not np.ptp(rate) or not np.ptp(time):
         return np.nan, np.nan
     ranks, times = scipy.stats.rankdata(rate), scipy.stats.rankdata(time).reshape(arms, -1)

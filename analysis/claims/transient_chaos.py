@@ -1,4 +1,4 @@
-"""The document: transiently chaotic networks are very hard to make converge."""
+"""The document: transiently chaotic networks hardly converge."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ..shared import losses
 CLAIM = (
     "Transiently chaotic networks (TCNN), meant to leave saddles, proved very difficult to make converge in the end."
 )
-REQUIRED_MEASURES = (RequiredMeasures(("inner_chaos",), moments=6),)
+REQUIRED_MEASURES = (RequiredMeasures(("inner_chaos",), snapshots=6),)
 
 
 class TransientChaos(NamedTuple):
-    """By arm.
+    """Losses, times and Lyapunov exponents of each seed, by arm.
 
     Attributes:
-        arms: gated cells, annealed chaos, the same cell without self-feedback, and with a constant one.
+        arms: `gated`, and the chaotic cell with `annealed`, `constant` and no self-feedback (`no_feedback`).
         final: final loss (1 where a seed diverged).
-        solved: iterations until the task was solved.
-        exponent: largest Lyapunov exponent of the inner loop over training, nats per inner step.
+        solved: iterations until the task was solved (the budget where it was not).
+        exponent: largest Lyapunov exponent of the inner loop over training, in nats per inner step.
     """
 
     arms: Arms
@@ -36,9 +36,9 @@ class TransientChaos(NamedTuple):
 
 
 def compute(arms: Arms) -> TransientChaos:
-    """How far each arm came, and whether it was chaotic."""
+    """Losses, times and exponents of all arms."""
     final = {
-        name: np.array([1.0 if own.final_loss is None else own.final_loss for own in arm.outcomes])
+        name: np.array([1.0 if outcome.final_loss is None else outcome.final_loss for outcome in arm.outcomes])
         for name, arm in arms.items()
     }
     return TransientChaos(
@@ -50,7 +50,7 @@ def compute(arms: Arms) -> TransientChaos:
 
 
 def findings(info: TransientChaos) -> list[Finding]:
-    """The claim's parts; beside them, whether chaos is to blame."""
+    """The parts of the claim; secondary, whether chaos is the cause."""
     loss, nats = "final loss, paired by seed", "nats per inner step"
     annealed = info.exponent["annealed"].y
     unsolved = [outcome.solved_iteration is None for outcome in info.arms["annealed"].outcomes]
@@ -62,33 +62,33 @@ def findings(info: TransientChaos) -> list[Finding]:
         ),
         above("it ends with a higher loss than gated experts", info.final["annealed"] - info.final["gated"], 0, loss),
         above(
-            "its chaos is to blame: the same cell without self-feedback ends with a lower loss",
+            "chaos is the cause: the same cell without self-feedback ends with a lower loss",
             info.final["annealed"] - info.final["no_feedback"], 0, loss,
         ).secondary(),
         above("the inner loop is chaotic before training", annealed[:, 0], 0, nats).secondary(),
-        below("and no longer at its end", annealed[:, -1], 0, nats).secondary(),
+        below("the inner loop is not chaotic at the end of training", annealed[:, -1], 0, nats).secondary(),
         above(
-            "chaos that stays ends with a higher loss than chaos that goes",
+            "permanent chaos ends with a higher loss than annealed chaos",
             info.final["constant"] - info.final["annealed"], 0, loss,
         ).secondary(),
     ]  # fmt: skip
 
 
 def draw(info: TransientChaos) -> Chart:
-    """Loss, final loss, and the exponent of the inner loop."""
-    names = [losses.in_words(name) for name in info.arms]
+    """The figure: loss, final loss, and the exponent of the inner loop."""
+    names = [losses.label(name) for name in info.arms]
     chaos = Panel(
         "Chaos of the inner loop", "iteration", "largest exponent, nats per step", [Level(0.0, "chaotic above")]
     )
     for place, (name, curve) in enumerate(info.exponent.items()):
-        chaos.marks += seeds(curve, place, losses.in_words(name))
+        chaos.marks += seeds(curve, place, losses.label(name))
     return Chart(
         [
             losses.panel(list(info.arms.values())),
             Panel("Final loss", "", "loss (chance = 1)", groups(list(info.final.values()), names), ticks=names),
             chaos,
         ],
-        "Annealed: self-feedback z decays over training, chaotic at first. No feedback: z = 0. Constant: z = 17 "
-        "throughout.",
+        "Annealed: the self-feedback z decays over training, so that the inner loop is chaotic at first. No feedback: "
+        "z = 0. Constant: z = 17.",
         columns=3,
     )

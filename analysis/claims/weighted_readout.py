@@ -1,4 +1,4 @@
-"""The document: different output weights of each expert remove the first plateau."""
+"""The document: an output weight for each expert removes the first plateau."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..shared import first_plateau
 from ..shared.first_plateau import FirstPlateau
 
 CLAIM = "Giving each expert an output weight of its own effectively removes the first plateau."
-REQUIRED_MEASURES = ()  # what it looks at is measured while runs train
+REQUIRED_MEASURES = ()  # all it needs is measured during training
 
 
 class WeightedReadout(NamedTuple):
-    """All arms."""
+    """The first plateau of each arm."""
 
     mean: FirstPlateau
     positive: FirstPlateau
@@ -27,27 +27,30 @@ class WeightedReadout(NamedTuple):
 
 
 def compute(arms: Arms) -> WeightedReadout:
-    """When each arm leaves chance."""
+    """The first plateau of each arm."""
     return WeightedReadout(*(first_plateau.compute(arms[name]) for name in WeightedReadout._fields))
 
 
 def findings(info: WeightedReadout) -> list[Finding]:
-    """The claim's parts, of experts that start alike, since it is about their symmetry; beside them noisy starts."""
+    """The parts of the claim, of experts with alike initial states, since it is about their symmetry.
+
+    Secondary: weights of either sign, and noisy initial states.
+    """
     alike = first_plateau.findings(info.mean_alike, info.positive_alike, "a weight for each expert")
     others = (
         (info.mean_alike, info.signed_alike, "a weight of either sign"),
         (info.mean, info.positive, "a weight for each expert, with noisy starts,"),
         (info.mean, info.signed, "a weight of either sign, with noisy starts,"),
     )
-    return [*alike, *(own.secondary() for other in others for own in first_plateau.findings(*other))]
+    return [*alike, *(finding.secondary() for other in others for finding in first_plateau.findings(*other))]
 
 
 def draw(info: WeightedReadout) -> Chart:
-    """Loss and times."""
+    """The figure: losses and times."""
     return Chart(
         first_plateau.panels(info),
-        "Left: block means of the loss, dotted the levels. Right: a dot for each seed, a diamond for their mean with "
-        "its 95 % interval. Alike: hidden states start with noise of 0.01 instead of 1. The document does not say how "
-        "the weights start: positive, U[0, 2/E], or signed, U[-1/√E, 1/√E].",
+        "Left: block means of the loss; the dotted lines are the levels. Right: a dot for each seed, and a diamond for "
+        "their mean with its 95 % interval. Alike: initial states have noise of 0.01 instead of 1. The document does "
+        "not state the initial weights: positive, U[0, 2/E], or signed, U[-1/√E, 1/√E].",
         columns=3,
     )

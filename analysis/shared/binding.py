@@ -1,4 +1,4 @@
-"""What the studies of binding information and of communication share: arms with links and without."""
+"""Panels of a measure in several arms, over training and over inner steps."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from . import losses
 
 
 def panel(arms: Arms, column: str, title: str) -> Panel:
-    """A measure over training in both arms, every seed and the median."""
+    """The panel of a measure over training in all arms: every seed, and the median."""
     made = Panel(title, "iteration", "bits")
     for place, (name, arm) in enumerate(arms.items()):
-        made.marks += seeds(arm.curve(column), place, losses.in_words(name))
+        made.marks += seeds(arm.curve(column), place, losses.label(name))
     return made
 
 
 def along(curves: dict[str, Curve], title: str) -> Panel:
-    """The same over inner steps."""
+    """The panel of curves over inner steps: every seed, and the median."""
     made = Panel(title, "inner step", "bits")
     for place, (name, curve) in enumerate(curves.items()):
         made.marks += seeds(curve, place, name)

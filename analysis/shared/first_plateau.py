@@ -1,4 +1,4 @@
-"""Whether a change removes the plateau at chance: what two of the studies ask."""
+"""Whether a change removes the first plateau, that at chance."""
 
 from __future__ import annotations
 
@@ -14,59 +14,66 @@ from badger_sweeps.reporting.reading.arms import Arm, Numbers
 from . import losses
 
 LEAST = 10
-"""Blocks at chance that make a plateau: fewer are not found to be one (`measures.plateaus`)."""
+"""The least number of blocks at chance that is a plateau; shorter ones are not detected (`measures.plateaus`)."""
 
 
 class FirstPlateau(NamedTuple):
-    """One arm's.
+    """The first plateau of one arm.
 
     Attributes:
-        arm: it.
-        escape: iterations until each seed left chance (the budget where it did not).
-        rested: of each seed, whether it was at chance for at least `LEAST` blocks; one that diverged was.
-        solved: iterations until each seed had solved the task.
+        arm: the arm.
+        escape: iterations until each seed escaped its first plateau (the budget where it did not).
+        on_plateau: whether each seed was at chance for at least `LEAST` blocks; a diverged seed counts as one that was.
+        solved: iterations until each seed had solved the task (the budget where it did not).
     """
 
     arm: Arm
     escape: Numbers
-    rested: tuple[bool, ...]
+    on_plateau: tuple[bool, ...]
     solved: Numbers
 
 
 def compute(arm: Arm) -> FirstPlateau:
-    """Of one arm."""
+    """The first plateau of an arm."""
     least = LEAST * arm.run.summary.staircase.block
-    rested = tuple(outcome.escape_iteration is None or outcome.escape_iteration >= least for outcome in arm.outcomes)
-    return FirstPlateau(arm, arm.times("escape_iteration"), rested, arm.times("solved_iteration"))
+    on_plateau = tuple(
+        outcome.escape_iteration is None or outcome.escape_iteration >= least for outcome in arm.outcomes
+    )
+    return FirstPlateau(arm, arm.times("escape_iteration"), on_plateau, arm.times("solved_iteration"))
 
 
 def findings(before: FirstPlateau, after: FirstPlateau, change: str) -> list[Finding]:
-    """That chance is left sooner, and that no plateau is found there any more although there was one before."""
+    """The findings that a change shortens the first plateau, and that it removes it where there was one before."""
     medians = f"medians {np.median(before.escape):.0f} and {np.median(after.escape):.0f}"
     never = sum(outcome.escape_iteration is None for outcome in after.arm.outcomes)
-    stayed = f"; {never} of {len(after.escape)} seeds with it never do, and count the budget" if never else ""
+    censored = f"; {never} of {len(after.escape)} seeds with it never escape and count as the budget" if never else ""
     sooner = below(
-        f"{change} leaves chance sooner", after.escape - before.escape, 0,
-        f"iterations, mean difference paired by seed ({medians}{stayed})",
+        f"with {change} a seed escapes its first plateau sooner", after.escape - before.escape, 0,
+        f"iterations, mean difference paired by seed ({medians}{censored})",
     )  # fmt: skip
-    statement = f"with {change} there is no plateau at chance: it is left within {LEAST} blocks"
-    if 2 * sum(before.rested) <= len(before.rested):
-        why = f"has nothing to remove: without it {sum(before.rested)} of {len(before.rested)} seeds take longer"
+    statement = f"with {change} there is no plateau at chance: seeds escape within {LEAST} blocks"
+    if 2 * sum(before.on_plateau) <= len(before.on_plateau):
+        why = (
+            f"has nothing to remove: without it {sum(before.on_plateau)} of {len(before.on_plateau)} seeds take longer"
+        )
         gone = unknown(statement, why)
     else:
-        count = f"of seeds (without it {sum(before.rested)} of {len(before.rested)} take longer)"
-        gone = most(statement, [not rested for rested in after.rested], count)
+        count = f"of seeds (without it {sum(before.on_plateau)} of {len(before.on_plateau)} take longer)"
+        gone = most(statement, [not on_plateau for on_plateau in after.on_plateau], count)
     return [sooner, gone]
 
 
 def panels(arms: Sequence[FirstPlateau]) -> list[Panel]:
-    """The first iterations on a logarithmic axis, and the times."""
-    names = [losses.in_words(own.arm.name) for own in arms]
+    """The panels of the loss over a logarithmic axis, of the escape times, and of the times to solve the task."""
+    names = [losses.label(plateau.arm.name) for plateau in arms]
     return [
-        losses.panel([own.arm for own in arms], "Loss: every seed and the median", x_log=True),
-        Panel("Leaving chance", "", "iterations", groups([own.escape for own in arms], names), ticks=names),
+        losses.panel([plateau.arm for plateau in arms], "Loss: every seed and the median", x_log=True),
         Panel(
-            "Solving the task", "", "iterations", groups([own.solved for own in arms], names), ticks=names,
-            y_range=(0, 1.05 * float(np.max([own.solved.max() for own in arms]))),
+            "Escaping the first plateau", "", "iterations", groups([plateau.escape for plateau in arms], names),
+            ticks=names,
+        ),
+        Panel(
+            "Solving the task", "", "iterations", groups([plateau.solved for plateau in arms], names), ticks=names,
+            y_range=(0, 1.05 * float(np.max([plateau.solved.max() for plateau in arms]))),
         ),
     ]  # fmt: skip

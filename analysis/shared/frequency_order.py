@@ -1,4 +1,4 @@
-"""In which order frequencies are solved: what the four studies of the F-principle share."""
+"""The order in which the seeds of an arm solve the frequencies, and whether it follows the F-principle."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from badger_sweeps.reporting.reading.frequencies import solved
 from . import losses
 
 NO_ORDER = 0.5
-"""Rank correlations within this of 0 count as no order."""
+"""Rank correlations of at most this absolute value count as no order."""
 
 
 class Order(NamedTuple):
-    """One arm's.
+    """The order in which the seeds of one arm solve the frequencies.
 
     Attributes:
-        arm: it.
-        coherent: by frequency: its coherent ratio over training.
-        times: iterations until each was solved, seed by frequency; the budget where it was not.
-        spearman: of frequency and time: 1 low first, -1 high first; 0 for a seed that solved all at once, NaN for one
-            that solved none.
-        simultaneity: spread of the times over their median, 0: all at once; NaN where half were not solved.
+        arm: the arm.
+        coherent: coherent ratio over training, by frequency.
+        times: iterations until each frequency was solved, seed by frequency; the budget where it was not.
+        spearman: rank correlation of frequency and time of each seed: 1 low first, -1 high first; 0 for a seed that
+            solved all at once, NaN for one that solved none.
+        simultaneity: spread of the times over their median of each seed, 0: all at once; NaN where half were not
+            solved.
         solved: how many frequencies each seed solved.
-        page: one order shared by all seeds?
+        page: Page's trend test for one order shared by all seeds.
     """
 
     arm: Arm
@@ -44,12 +45,12 @@ class Order(NamedTuple):
 
     @property
     def frequencies(self) -> int:
-        """How many there are."""
+        """The number of frequencies."""
         return len(self.coherent)
 
 
 def compute(arm: Arm) -> Order:
-    """The order in which an arm's seeds solved the frequencies."""
+    """The order in which the seeds of an arm solved the frequencies."""
     times = solved(arm.run)
     if times is None:
         raise MissingError(f"no frequencies were measured in {arm.name}")
@@ -68,8 +69,8 @@ def compute(arm: Arm) -> Order:
 
 
 def low_first(order: Order, where: str = "") -> list[Finding]:
-    """That low frequencies are solved first: rank correlations of the seeds, and one order for all of them (Page)."""
-    page, where = order.page, where or losses.in_words(order.arm.name)
+    """The finding that low frequencies are solved first, by rank correlations; secondary, the same by Page's test."""
+    page, where = order.page, where or losses.label(order.arm.name)
     shared = ordered(
         f"all seeds share the order from low to high ({where} phases)", page.low_first - page.expected,
         min(1.0, 2 * min(page.p_low_first, page.p_high_first)), page.members,
@@ -80,24 +81,24 @@ def low_first(order: Order, where: str = "") -> list[Finding]:
 
 
 def not_low_first(order: Order, where: str = "") -> Finding:
-    """That the F-principle does not hold: no order from low to high, by the seeds' rank correlations."""
-    where = where or losses.in_words(order.arm.name)
+    """The finding that frequencies are not solved from low to high, by the seeds' rank correlations."""
+    where = where or losses.label(order.arm.name)
     return within(
         f"frequencies are not solved from low to high ({where} phases)", order.spearman, -1.0, NO_ORDER, _unit(order)
     )
 
 
 def error_order(order: Order) -> Numbers:
-    """Spearman's rank correlation of frequency and final error, 1 - coherent ratio, of each seed; NaN of a diverged."""
+    """Spearman's rank correlation of frequency and final error, 1 - coherent ratio, of each seed; NaN if diverged."""
     errors = np.stack([1 - curve.y[:, -1] for curve in order.coherent], axis=1)
-    return np.array([rank_correlation(np.arange(order.frequencies), own) for own in errors])
+    return np.array([rank_correlation(np.arange(order.frequencies), of_seed) for of_seed in errors])
 
 
 def panels(orders: Sequence[Order]) -> list[Panel]:
-    """How far each frequency is over training (median of seeds), and when it was solved."""
+    """The panels of the coherent ratios over training (medians over seeds), one for each arm, and of the times."""
     made = []
     for order in orders:
-        name = losses.in_words(order.arm.name)
+        name = losses.label(order.arm.name)
         panel = Panel(f"Frequencies, {name}", "iteration", "coherent ratio (1: solved)", [Level(1.0), Level(0.0)])
         for place, curve in enumerate(order.coherent):
             panel.marks.append(Line(curve.x, np.nanmedian(curve.y, axis=0), place, f"k = {place + 1}", width=1.6))
@@ -106,8 +107,8 @@ def panels(orders: Sequence[Order]) -> list[Panel]:
 
 
 def one_seed(order: Order, row: int) -> Panel:
-    """How far each frequency is over training, in one seed."""
-    title = f"{losses.in_words(order.arm.name)}, seed {order.arm.seeds[row]}"
+    """The panel of the coherent ratios over training in one seed."""
+    title = f"{losses.label(order.arm.name)}, seed {order.arm.seeds[row]}"
     panel = Panel(title, "iteration", "coherent ratio (1: solved)", [Level(1.0), Level(0.0)])
     for place, curve in enumerate(order.coherent):
         panel.marks.append(Line(curve.x, curve.y[row], place, f"k = {place + 1}", width=1.6))
@@ -115,13 +116,13 @@ def one_seed(order: Order, row: int) -> Panel:
 
 
 def when(orders: Sequence[Order]) -> Panel:
-    """When each frequency was solved."""
+    """The panel of the times at which the frequencies were solved."""
     panel = Panel("When each was solved", "frequency k", "iteration (at most the budget)")
     for place, order in enumerate(orders):
         k = np.arange(1, order.frequencies + 1)
         for row in order.times:
             panel.marks.append(Dots(k + 0.12 * place, row, place, size=4.0, opacity=0.4))
-        label = f"median of {losses.in_words(order.arm.name)}"
+        label = f"median of {losses.label(order.arm.name)}"
         panel.marks.append(Line(k + 0.12 * place, np.median(order.times, axis=0), place, label))
     return panel
 

@@ -32,7 +32,7 @@ def judge(name: str, arms: Any) -> Verdict:
 
 
 def named(*made: Arm) -> Arms:
-    return {own.name: own for own in made}
+    return {arm.name: arm for arm in made}
 
 
 def escapes(first: float, name: str, measured: Any = None, **config: Any) -> Arm:
@@ -109,14 +109,14 @@ def _communication(cut: float, solvable: bool) -> Arms:
 
 
 def l1(
-    chance: tuple[float, float], solved: tuple[float, float], end: tuple[float, float], minimised: float = 1.0
+    escape: tuple[float, float], solved: tuple[float, float], end: tuple[float, float], objective: float = 1.0
 ) -> Arms:
-    """With squares and with absolute errors for both: when chance is left, when the task is solved, and what error is
-    left then, by either loss. `minimised` is the share of the difference that comes with what is minimised."""
+    """Times of the escape and of the solution, and final errors by either loss, each with squared and with absolute
+    errors in both choices. `objective` is the share of the differences that the outer objective causes."""
     moments = np.arange(0, BUDGET, 20)
     made = {}
-    for name, share in (("mse", 0.0), ("minimised_l1", minimised), ("told_l1", 1 - minimised), ("l1", 1.0)):
-        left, done, level = (squares + share * (absolute - squares) for squares, absolute in (chance, solved, end))
+    for name, share in (("mse", 0.0), ("minimised_l1", objective), ("told_l1", 1 - objective), ("l1", 1.0)):
+        left, done, level = (squares + share * (absolute - squares) for squares, absolute in (escape, solved, end))
         spread = 10 * np.arange(SEEDS)[:, None]
         error = np.where(
             moments < left + spread, 1.0, np.where(moments < done + spread, 0.5, level + constant(0, 1e-4))
@@ -136,12 +136,12 @@ def _series(memory: bool) -> Arms:
     return named(arm("badger", losses), arm("many", losses), arm("fixed_games", losses, fixed))
 
 
-def _exponents(loss: float, twins: float) -> Arms:
+def _exponents(loss: float, replicas: float) -> Arms:
     """The loss itself is a noise, of which surrogates have about 0.5."""
     spread = constant(0, 0.01)
     measured = {
         "lyapunov/loss": ([BUDGET], loss + spread), "lyapunov/loss_surrogate_mean": ([BUDGET], 0.5 - 2 * spread),
-        "lyapunov/replicas": ([BUDGET], twins + spread),
+        "lyapunov/replicas": ([BUDGET], replicas + spread),
     }  # fmt: skip
     return {"few": arm("few", staircase(one_by_one(100, 100, 3)), measured)}
 

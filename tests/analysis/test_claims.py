@@ -41,37 +41,37 @@ def test_the_verdict_is_that_which_was_planted(name: str, kind: str, made: Made)
     assert found.kind == kind, found
 
 
-SOME, NONE, OTHER = "makes a difference", "makes none that is shown", "makes one of the other direction"
+SOME, NONE, OTHER = "has an effect", "has no effect that is shown", "has an effect of the other direction"
 
 
 @pytest.mark.parametrize(
-    ("share", "words", "minimised", "told"),
+    ("share", "cause", "objective", "feedback"),
     [
-        (1.0, "it is what is minimised that does more of it", SOME, NONE),
-        (0.0, "it is what the learner is told that does more of it", NONE, SOME),
-        (1.5, "it is what is minimised that does more of it", SOME, OTHER),
-        (0.5, "which of the two does more of it is open", SOME, SOME),
+        (1.0, "the outer objective causes more of the difference", SOME, NONE),
+        (0.0, "the feedback causes more of the difference", NONE, SOME),
+        (1.5, "the outer objective causes more of the difference", SOME, OTHER),
+        (0.5, "which of the two causes more of the difference is open", SOME, SOME),
     ],
 )
-@pytest.mark.parametrize("chance", [(200, 400), (400, 200)])
-def test_the_verdict_on_l1_says_which_of_the_two_does_it(
-    chance: tuple[float, float], share: float, words: str, minimised: str, told: str
+@pytest.mark.parametrize("escape", [(200, 400), (400, 200)])
+def test_the_verdict_on_l1_says_which_choice_causes_the_difference(
+    escape: tuple[float, float], share: float, cause: str, objective: str, feedback: str
 ) -> None:
-    found = judge("l1_loss", planted.l1(chance, (900, 900), (0.01, 0.01), minimised=share))
-    each = f"what is minimised {minimised}, what the learner is told {told}"
-    assert str(found) == f"reproduced; {words} ({each})"
+    found = judge("l1_loss", planted.l1(escape, (900, 900), (0.01, 0.01), objective=share))
+    each = f"the outer objective {objective}, the feedback {feedback}"
+    assert str(found) == f"reproduced; {cause} ({each})"
 
 
 def test_the_effects_of_both_choices_add_up_to_the_difference() -> None:
     draws = np.random.default_rng(0)
     values = {name: draws.normal(size=9) for name in ("mse", "minimised_l1", "told_l1", "l1")}
-    minimised, told = l1_loss.effects(values)
-    np.testing.assert_allclose(minimised + told, values["l1"] - values["mse"])
+    objective, feedback = l1_loss.effects(values)
+    np.testing.assert_allclose(objective + feedback, values["l1"] - values["mse"])
     alone = {name: np.zeros(9) for name in values} | {"minimised_l1": np.ones(9), "l1": np.ones(9)}
     assert [effect.tolist() for effect in l1_loss.effects(alone)] == [[1.0] * 9, [0.0] * 9]
 
 
-def test_without_a_difference_nothing_does_it() -> None:
+def test_without_a_difference_there_is_no_remark() -> None:
     assert judge("l1_loss", planted.l1((200, 200), (900, 900), (0.01, 0.01))).remark == ""
 
 
@@ -120,19 +120,19 @@ def test_a_seed_without_modes_to_count_does_not_count_as_one_that_has_none() -> 
 
 
 def test_a_change_of_little_information_is_finite_and_drops_no_seed() -> None:
-    """An estimate corrected for bias is about 0 where there is no information, and may be 0 at the start of a rest."""
+    """An estimate corrected for bias is about 0 where there is no information, and may be 0 on a plateau."""
     moments = np.arange(0, BUDGET, 50)
     noise = np.random.default_rng(0).normal(0, 0.05, (SEEDS, len(moments)))
     noise[:4, ::2] = 0.0
     measured = {name: (moments.tolist(), noise) for name in ("mi/mean", "mi_given_target/mean", "mi/00__01")}
     info = mutual_information.compute(named(*(escapes(200, name, measured) for name in ("linked", "unlinked"))))
-    assert np.isfinite(info.rest).all()
-    assert ((info.rest >= 0) & (info.rest <= 2)).all()
-    rests, *_ = judged(mutual_information.findings(info))
-    assert rests.seeds == SEEDS
-    assert rests.holds is False
-    assert rests.effect is not None
-    assert rests.effect.value == pytest.approx(info.rest.mean())
+    assert np.isfinite(info.plateau_change).all()
+    assert ((info.plateau_change >= 0) & (info.plateau_change <= 2)).all()
+    constant_on_plateaus, *_ = judged(mutual_information.findings(info))
+    assert constant_on_plateaus.seeds == SEEDS
+    assert constant_on_plateaus.holds is False
+    assert constant_on_plateaus.effect is not None
+    assert constant_on_plateaus.effect.value == pytest.approx(info.plateau_change.mean())
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_change_is_relative_to_both_values(first: float, last: float, change: 
     assert mutual_information.relative_change(first, last) == pytest.approx(change)
 
 
-def test_a_seed_without_a_rest_on_which_information_was_measured_says_so() -> None:
+def test_seeds_without_a_plateau_on_which_information_was_measured_are_counted() -> None:
     """One seed leaves its plateaus too soon, another was not measured on them."""
     moments = np.arange(0, BUDGET, 50)
     values = np.full((SEEDS, len(moments)), 5.0)
@@ -159,18 +159,18 @@ def test_a_seed_without_a_rest_on_which_information_was_measured_says_so() -> No
     times[0] = 8
     measured = {name: (moments.tolist(), values) for name in ("mi/mean", "mi_given_target/mean", "mi/00__01")}
     arms = named(*(arm(name, staircase(times), measured) for name in ("linked", "unlinked")))
-    rests, *_ = mutual_information.findings(mutual_information.compute(arms))
-    assert rests.seeds == 6
-    assert "(2 of 8 seeds without a plateau on which it was measured twice)" in rests.unit
+    constant_on_plateaus, *_ = mutual_information.findings(mutual_information.compute(arms))
+    assert constant_on_plateaus.seeds == 6
+    assert "(2 of 8 seeds without a plateau on which it was measured twice)" in constant_on_plateaus.unit
 
 
-def test_what_links_are_worth_is_told_at_a_moment_at_which_both_losses_are_known() -> None:
+def test_the_effect_of_message_ablation_is_taken_where_both_losses_are_known() -> None:
     measured = {
         "message_ablation/loss": ([0, 1000, BUDGET], np.tile([1.0, 0.7, 0.9], (SEEDS, 1))),
         "evaluation/loss": ([0, 1000, 1900], np.tile([1.0, 0.2, 0.1], (SEEDS, 1))),
     }
-    worth = communication._worth(escapes(200, "linked", measured))
-    np.testing.assert_allclose(worth, 0.5)
+    effect = communication._ablation(escapes(200, "linked", measured))
+    np.testing.assert_allclose(effect, 0.5)
 
 
 def test_times_are_exchanged_within_seeds_alone() -> None:
@@ -183,14 +183,14 @@ def test_times_are_exchanged_within_seeds_alone() -> None:
 
 
 def test_only_plateaus_that_are_long_enough_and_not_the_solution_are_taken() -> None:
-    own = arm("badger", staircase(one_by_one(600, 300, 2, 0), 2000))
-    assert hurst._stretches(own.outcomes[0], 1, 2000) == [
+    badger = arm("badger", staircase(one_by_one(600, 300, 2, 0), 2000))
+    assert hurst._stretches(badger.outcomes[0], 1, 2000) == [
         (plateau.start, plateau.end)
-        for plateau in own.outcomes[0].plateaus
+        for plateau in badger.outcomes[0].plateaus
         if plateau.staircase_level > 0 and plateau.duration > 512
     ]
-    assert len(hurst._stretches(own.outcomes[0], 1, 2000)) == 1
-    assert hurst._stretches(own.outcomes[0], 4, 500) == []  # every fourth value: too few
+    assert len(hurst._stretches(badger.outcomes[0], 1, 2000)) == 1
+    assert hurst._stretches(badger.outcomes[0], 4, 500) == []  # every fourth value: too few
 
 
 def test_one_lines_color_is_that_of_its_arm() -> None:
@@ -202,13 +202,13 @@ def test_one_lines_color_is_that_of_its_arm() -> None:
     assert labels["unlinked"] == 1
 
 
-def test_captions_tell_the_sizes_of_the_runs_they_show() -> None:
+def test_captions_state_the_sizes_of_the_runs_they_show() -> None:
     """The quick scale has other ones than the document's."""
-    for name, words in (("topology", "7 experts and 32 links"), ("saddles", "7 experts with 5 hidden units")):
+    for name, words in (("topology", "7 experts and 32 edges"), ("saddles", "7 experts with 5 hidden units")):
         _, made = CASES[name][0]
         arms = made()
-        for own in arms.values():
-            own.run.config.update({"topology.experts": 7, "architecture.hidden": 5})
+        for changed in arms.values():
+            changed.run.config.update({"topology.experts": 7, "architecture.hidden": 5})
         module = claim_of(name)
         assert module is not None
         assert words in module.draw(module.compute(arms)).caption
@@ -227,7 +227,7 @@ def test_the_toys_shaded_bands_are_where_one_dimension_is_unlearned(kind: Learni
         found = set()
         for band in bands:
             assert isinstance(band, Area)
-            x, low, high = (np.asarray(own) for own in (band.x, band.low, band.high))
+            x, low, high = (np.asarray(edge) for edge in (band.x, band.low, band.high))
             if x[0] <= first <= x[-1] and np.interp(first, x, low) <= second <= np.interp(first, x, high):
                 found.add(band.color)
         assert found == wanted
@@ -250,11 +250,11 @@ def test_training_has_converged_after_the_last_block_that_is_not_below_the_bound
     times = np.array([[100, 200, 300], [100, 200, np.inf]])
     losses = np.tile(staircase(times, noise=0.0), (4, 1, 1))
     losses[0, 900, 0] = 1.0  # once more above it
-    own = arm("few", losses)
-    block = own.run.summary.staircase.block
-    late, never, early = guessing_game._converged(own)[:3]
+    few = arm("few", losses)
+    block = few.run.summary.staircase.block
+    late, never, early = guessing_game._converged(few)[:3]
     assert late == 900 // block * block + block
-    assert never == own.budget
+    assert never == few.budget
     assert early == -(-300 // block) * block
 
 
@@ -262,12 +262,12 @@ def test_more_negative_eigenvalues_of_more_weights_are_not_a_larger_share() -> N
     module = claim_of("saddles")
     assert module is not None
     found = judged(module.findings(module.compute(planted.saddles(True, 500, step=3))))
-    share, number = (own for own in found if not own.part)
+    share, number = (finding for finding in found if not finding.part)
     assert (share.statement.startswith("the share"), share.holds) == (True, False)
     assert (number.statement.startswith("the number"), number.holds) == (True, True)
 
 
-def test_noise_alone_does_not_make_a_dimension_fall_back() -> None:
+def test_noise_alone_does_not_make_a_dimension_drop() -> None:
     """Both are learned one after the other, and the batches' noise at chance is that of 64 games."""
     losses = staircase(one_by_one(300, 600, 2), noise=np.sqrt(0.8 / 64))
     module = claim_of("ray_interference")
@@ -276,5 +276,5 @@ def test_noise_alone_does_not_make_a_dimension_fall_back() -> None:
         changed = losses.copy()
         changed[:, 500:800, 1] += 0.4 if drop else 0.0
         found = judged(module.findings(module.compute({"badger": arm("badger", changed)})))
-        assert found[-1].statement.startswith("the dimension that is behind falls back")
+        assert found[-1].statement.startswith("the dimension that is learned later drops")
         assert found[-1].holds is holds

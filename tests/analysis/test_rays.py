@@ -28,9 +28,9 @@ def test_runs_lie_on_top_of_the_toy_system(tmp_path: Path) -> None:
     found = rays.paths(gather(tmp_path).runs)
     assert [(path.seed, path.j.shape[1]) for path in found] == [(0, 2), (1, 2), (2, 2)]
     (two,) = [one for one in gather(tmp_path).runs if one.config["task.dims"] == 2]
-    own = two.history[two.history["seed"] == 1]
+    second_seed = two.history[two.history["seed"] == 1]
     block = two.summary.staircase.block
-    np.testing.assert_allclose(found[1].j[0, 1], 1 - own["loss_dim/1"].iloc[:block].mean(), rtol=1e-5)
+    np.testing.assert_allclose(found[1].j[0, 1], 1 - second_seed["loss_dim/1"].iloc[:block].mean(), rtol=1e-5)
     figure = rays.draw(rays.compute(), found)
     runs = [trace for trace in figure.data if trace.legendgroup == found[0].run]
     assert len(runs) == 2 * 3  # three seeds, in both panels

@@ -66,7 +66,7 @@ def test_the_verdict_of_a_search(tmp_path: Path) -> None:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`communication`, small, with six seeds; `binding_outer` takes its runs over."""
     folder = tmp_path_factory.mktemp("studies") / "runs"
-    small = [own for own in SMALL if not own.startswith(("topology.links", "seeds"))]
+    small = [setting for setting in SMALL if not setting.startswith(("topology.links", "seeds"))]
     settings = [*small, "seeds=6", "training.iterations=120", "training.snapshot_every=40", "measures.every=40"]
     for name in ("communication", "binding_outer"):
         words = [sys.executable, "-m", "badger_sweeps", f"study={name}", f"hydra.sweep.dir={folder / name}"]
@@ -85,7 +85,7 @@ def judged(runs: Path) -> str:
 def test_a_study_ends_with_its_verdict_and_its_figure(judged: str, runs: Path) -> None:
     words = " ".join(judged.split())
     assert "The claim: The task could be solved without communication at all" in words
-    assert "networks trained with links lose when these are cut" in words
+    assert "message ablation increases the loss of networks trained with messages" in words
     assert "Verdict: " in words
     assert (runs / "communication" / FIGURE).read_bytes().startswith(b"\x89PNG")
 
@@ -206,17 +206,17 @@ def test_the_same_study_on_other_seeds_stands_below_it(judged: str, runs: Path, 
     standard, _, confirmed = text.partition("**On seeds 8 to 13: cannot be decided, because")
     assert "6 seeds (0 to 5)" in standard
     assert "1 of 22 studies were run" in standard
-    assert confirmed.count("| networks trained with links lose when these are cut |") == 1
+    assert confirmed.count("| message ablation increases the loss of networks trained with messages |") == 1
 
 
 def renumber(study: Path, by: int) -> None:
     """Give a study's runs other seeds, as if it had been run on these."""
     for path in study.glob("*/summary.json"):
-        told = json.loads(path.read_text())
-        for outcome in told["seeds"]:
+        summary = json.loads(path.read_text())
+        for outcome in summary["seeds"]:
             outcome["seed"] += by
-        path.write_text(json.dumps(told))
-    for path in (own for own in study.rglob("*.parquet") if own.is_file()):
+        path.write_text(json.dumps(summary))
+    for path in (file for file in study.rglob("*.parquet") if file.is_file()):
         rows = pq.read_table(path, partitioning=None)
         place = rows.column_names.index("seed")
         seeds = pc.add(rows["seed"], pa.scalar(by, rows["seed"].type))
@@ -244,8 +244,8 @@ def test_a_study_that_is_not_whole_is_told_in_one_line(runs: Path, tmp_path: Pat
 
 
 def test_runs_of_one_configuration_are_shared(runs: Path) -> None:
-    told = json.loads((runs / "binding_outer" / "linked" / "provenance.json").read_text())
-    assert told["taken_over_from"] == str(runs / "communication" / "linked")
+    provenance = json.loads((runs / "binding_outer" / "linked" / "provenance.json").read_text())
+    assert provenance["taken_over_from"] == str(runs / "communication" / "linked")
 
 
 def test_the_list_of_studies() -> None:

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from badger_sweeps.measures.estimates import censored_at, mean, paired_difference, share, standardized_mean
+from badger_sweeps.measures.estimates import (
+    censored_at,
+    mean,
+    paired_difference,
+    share,
+    sign_flip,
+    sign_flip_permutation,
+    standardized_mean,
+)
 from badger_sweeps.measures.objectives import objective, per_seed
 from badger_sweeps.measures.seed_outcome import outcome
 from badger_sweeps.measures.staircase import Staircase
@@ -84,6 +92,22 @@ def test_sign_flip_test_against_enumeration() -> None:
     means = [np.mean(signs * differences) for signs in product([1, -1], repeat=7)]
     expected = np.mean(np.abs(means) >= abs(differences.mean()) - 1e-12)
     assert paired_difference(np.zeros(7), differences).p_value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("values", [[3.0, -1, 4, -1, 5, -2, 6], [0.0, 1, 1, 2, -3, 0, 4, 1], [0.0] * 6])
+def test_one_sided_sign_flip_tests_against_enumeration(values: list[float]) -> None:
+    means = np.array([np.mean(signs * np.array(values)) for signs in product([1, -1], repeat=len(values))])
+    found = np.mean(values)
+    extreme = {"greater": means >= found - 1e-12, "less": means <= found + 1e-12}
+    for alternative in ("greater", "less"):
+        assert sign_flip_permutation(values, alternative) == pytest.approx(extreme[alternative].mean())
+    assert sign_flip(values, "greater") == pytest.approx(extreme["greater"].mean())
+
+
+def test_random_flips_alone_give_no_less_than_their_number_allows() -> None:
+    assert sign_flip_permutation(np.arange(1.0, 17), "two-sided") == pytest.approx(2 / 10000)
+    assert sign_flip_permutation(np.arange(1.0, 17), "less") == 1.0
+    assert sign_flip(np.arange(1.0, 17)) == 2.0**-15
 
 
 def test_five_pairs_are_too_few_to_test() -> None:

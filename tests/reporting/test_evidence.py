@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from badger_sweeps.reporting.inference import evidence
 from badger_sweeps.reporting.inference.evidence import (
     NOT_REPRODUCED,
     REPRODUCED,
@@ -23,6 +22,7 @@ from badger_sweeps.reporting.inference.evidence import (
     verdict,
     within,
 )
+from badger_sweeps.reporting.inference.multiple_testing import SIGNIFICANCE
 
 EIGHT = np.array([1.0, 2, 3, 4, 5, 6, 7, 8])
 
@@ -108,12 +108,14 @@ def test_no_count_of_seeds_speaks_for_a_few_and_against_them(chance: float) -> N
     """Of whichever number of seeds; and more of them that show it never speak more for it."""
     for seeds in range(6, 65):
         found = [few("x", [True] * count + [False] * (seeds - count), chance) for count in range(seeds + 1)]
-        p_values = [(own.p_for, own.p_against) for own in found if own.p_for is not None and own.p_against is not None]
+        p_values = [
+            (each.p_for, each.p_against) for each in found if each.p_for is not None and each.p_against is not None
+        ]
         assert len(p_values) == seeds + 1
-        assert not any(p_for < evidence.LEVEL and p_against < evidence.LEVEL for p_for, p_against in p_values)
-        verdicts = [own.holds for (own,) in (judged([each]) for each in found)]
+        assert not any(p_for < SIGNIFICANCE and p_against < SIGNIFICANCE for p_for, p_against in p_values)
+        verdicts = [judged([each])[0].holds for each in found]
         order = {True: 0, None: 1, False: 2}
-        assert [order[own] for own in verdicts] == sorted(order[own] for own in verdicts)
+        assert [order[holds] for holds in verdicts] == sorted(order[holds] for holds in verdicts)
 
 
 def test_rank_correlations_are_of_what_is_known() -> None:
@@ -134,11 +136,11 @@ def test_opposites_are_adjusted_for_the_number_of_parts_and_what_holds_is_not() 
     against = [Finding(str(p), None, "", 8, p_for=1.0, p_against=p) for p in (0.03, 0.02, 0.04)]
     held = Finding("h", None, "", 8, p_for=0.04, p_against=1.0)
     found = judged([*against, held, unknown("u", "was not measured")])
-    assert [own.p_value for own in found[:3]] == pytest.approx([0.09, 0.08, 0.09])  # of four that were tested
-    assert [own.holds for own in found] == [None, None, None, True, None]
-    beside = judged([held.secondary(), held.secondary()])
-    assert [own.holds for own in beside] == [None, None]
-    assert beside[0].p_value == pytest.approx(0.08)
+    assert [finding.p_value for finding in found[:3]] == pytest.approx([0.09, 0.08, 0.09])  # of four that were tested
+    assert [finding.holds for finding in found] == [None, None, None, True, None]
+    secondary = judged([held.secondary(), held.secondary()])
+    assert [finding.holds for finding in secondary] == [None, None]
+    assert secondary[0].p_value == pytest.approx(0.08)
 
 
 HOLDS = Finding("a", None, "", 8, p_for=0.001, p_against=1.0)
@@ -172,4 +174,4 @@ def test_false_alarms_are_as_rare_as_they_should_be() -> None:
     """Of 400 claims about nothing, 5 % may be decided either way: at most 32 by chance but for 1 in 1000 (binomial)."""
     rng = np.random.default_rng(0)
     decided = sum(judged([above("x", rng.standard_normal(8), 0.0, "")])[0].holds is not None for _ in range(400))
-    assert decided <= stats.binom.ppf(0.999, 400, evidence.LEVEL)
+    assert decided <= stats.binom.ppf(0.999, 400, SIGNIFICANCE)

@@ -241,7 +241,7 @@ def test_what_gave_nan_is_not_measured_again(copy: Path) -> None:
 
     def taken(*measures: str) -> bool:
         with Progress(disable=True) as progress:
-            return measure_missing(gather(copy).runs[0], [RequiredMeasures(measures, moments=2)], progress)
+            return measure_missing(gather(copy).runs[0], [RequiredMeasures(measures, snapshots=2)], progress)
 
     assert taken("guesses")
     assert taken("hurst")

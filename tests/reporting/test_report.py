@@ -15,7 +15,7 @@ from badger_sweeps.measures.estimates import Estimate, PairedDifference
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.reporting.formatting import results
-from badger_sweeps.reporting.inference.comparison import Difference, differences, holm, row
+from badger_sweeps.reporting.inference.comparison import Difference, differences, row
 from badger_sweeps.reporting.page.panels import connectivity
 from badger_sweeps.reporting.reading.collection import Run, differing_keys, gather
 from badger_sweeps.runs.summary import Summary
@@ -124,13 +124,6 @@ def test_times_on_plateaus_are_compared_under_one_budget() -> None:
         "escape_iteration",
         "plateau_iterations",
     ]
-
-
-def test_holm() -> None:
-    """Worked by hand: 0.01*4, then 0.02*3, 0.03*2 raised to 0.06, 0.2*1."""
-    assert holm([0.03, None, 0.01, 0.2, 0.02]) == pytest.approx([0.06, None, 0.04, 0.2, 0.06], nan_ok=True)
-    assert holm([]) == []
-    assert holm([None]) == [None]
 
 
 def test_a_difference_in_words() -> None:

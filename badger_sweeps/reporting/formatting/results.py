@@ -10,6 +10,7 @@ from badger_sweeps.measures.estimates import FEWEST, FEWEST_PAIRS
 from badger_sweeps.measures.objectives import OBJECTIVES
 from badger_sweeps.reporting.inference.comparison import TIMES, Difference, Row
 from badger_sweeps.reporting.inference.evidence import Finding
+from badger_sweeps.reporting.inference.multiple_testing import SIGNIFICANCE
 
 ON_TERMINAL = 6
 """How many of `COLUMNS` fit on a terminal of 80 characters."""
@@ -86,10 +87,6 @@ def difference_cells(difference: Difference) -> list[tuple[str, float | str | No
     ]
 
 
-LEVEL = 0.05
-"""The p-value below which a difference is called established."""
-
-
 @dataclass(frozen=True)
 class Answer:
     """What was found for one quantity.
@@ -117,7 +114,7 @@ def answers(differences: Sequence[Difference]) -> list[Answer]:
         if not leads:
             told.append(Answer(goal, None, f"Nothing is better than {own[0].first}, the first."))
             continue
-        sure = [lead for lead in leads if lead.holm_p_value is not None and lead.holm_p_value < LEVEL]
+        sure = [lead for lead in leads if lead.holm_p_value is not None and lead.holm_p_value < SIGNIFICANCE]
         best = min(sure or leads, key=lambda difference: difference.paired.difference.value)
         tested = best.holm_p_value is not None  # if not, more seeds would have more of them tested
         compared = sum(difference.holm_p_value is not None or not tested for difference in differences)
@@ -133,7 +130,7 @@ def _doubt(difference: Difference, comparisons: int) -> str:
     if paired.lower < paired.pairs:
         return "That may be chance."
     # Of n pairs the sign-flip test gives 2/2^n at least, which the adjustment multiplies by the comparisons.
-    needed = max(FEWEST_PAIRS, math.floor(1 + math.log2(comparisons / LEVEL)) + 1)
+    needed = max(FEWEST_PAIRS, math.floor(1 + math.log2(comparisons / SIGNIFICANCE)) + 1)
     among = f" among {comparisons} comparisons" if comparisons > 1 else ""
     return f"All seeds agree, but {paired.pairs} are too few{among}: it takes {needed}."
 

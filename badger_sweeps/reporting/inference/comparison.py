@@ -1,4 +1,4 @@
-"""Configurations side by side: the numbers of the result table, and the paired differences between its rows."""
+"""Comparison of configurations: the numbers of the result table, and the paired differences between its rows."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from badger_sweeps.measures.estimates import Estimate, PairedDifference, mean, p
 from badger_sweeps.measures.objectives import OBJECTIVES, ObjectiveName, per_seed
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.measures.survival import kaplan_meier
+from badger_sweeps.reporting.inference.multiple_testing import holm
 from badger_sweeps.reporting.reading.collection import Collection, Run
 
 
@@ -21,18 +22,18 @@ class Row:
     """One configuration.
 
     Attributes:
-        label: its run.
+        label: of the run.
         seeds: how many members.
-        escaped: how many left chance within the budget; diverged members count as not escaped.
-        escaped_share: the same as a share, with its Wilson interval.
+        escaped: how many escaped their first plateau within the budget; diverged members count as not escaped.
+        escaped_share: `escaped` as a share of the seeds, with its Wilson interval.
         median_escape: Kaplan-Meier median of the escape iteration; None unless more than half escaped.
         mean_escape: restricted mean of the escape iteration, with its interval.
-        budget: the iterations it is restricted to.
+        budget: the number of iterations that the mean is restricted to.
         solved: how many reached level 0.
-        plateau_iterations: mean iterations on plateaus above level 0, with its interval.
-        final_loss: mean of the members that did not diverge, with its interval; None if all did.
-        diverged: how many did.
-        measurable: whether the budget was long enough for an escape to be seen; if not, the times mean nothing.
+        plateau_iterations: mean time on plateaus above level 0, in iterations, with its interval.
+        final_loss: mean over the members that did not diverge, with its interval; None if all diverged.
+        diverged: how many diverged.
+        measurable: whether the budget was long enough for an escape to be detected; if not, the times mean nothing.
     """
 
     label: str
@@ -50,7 +51,7 @@ class Row:
 
 
 def row(run: Run) -> Row:
-    """The table's row of a run."""
+    """The row of a run in the result table."""
     outcomes, budget = run.summary.outcomes, run.summary.budget
     times = [outcome.escape_iteration for outcome in outcomes]
     escaped = sum(time is not None for time in times)
@@ -72,18 +73,18 @@ def row(run: Run) -> Row:
 
 
 TIMES: tuple[ObjectiveName, ...] = ("escape_iteration", "plateau_iterations", "solved_iteration")
-"""What configurations are compared in, in iterations."""
+"""The objectives in which configurations are compared, in iterations."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How many iterations (or how much loss) more another configuration takes than the first, on the seeds of both.
+    """The difference between two configurations in one objective, second minus first, on the seeds that both have.
 
     Attributes:
         objective: what is compared (`measures.objectives`).
-        first: the configuration that is compared with.
-        second: the other one.
-        budget: the smaller of the two budgets; what was reached later counts as the budget.
+        first: the reference configuration.
+        second: the other configuration.
+        budget: the smaller of the two budgets; later times count as this budget.
         paired: mean of second - first, its interval, and the sign-flip test's p-value.
         holm_p_value: the p-value adjusted for all comparisons made (Holm); None where there is no p-value.
     """
@@ -99,8 +100,8 @@ class Difference:
 def differences(runs: Sequence[Run], objectives: Sequence[ObjectiveName] = TIMES) -> list[Difference]:
     """Compare every run with the first, in every objective.
 
-    Runs too short to see an escape in, and runs that share no seed with it, are left out; so are times that no seed
-    of either reached, and, under another budget, what is of the whole run.
+    Left out are runs too short for an escape to be detected, runs that share no seed with the first, times that no seed
+    of either run reached, and objectives of whole runs where budgets differ.
     """
     found = []
     runs = [run for run in runs if run.summary.measurable]
@@ -110,7 +111,7 @@ def differences(runs: Sequence[Run], objectives: Sequence[ObjectiveName] = TIMES
             _, pair = paired_values(objective, runs[0], second, min(budgets))
             whole = OBJECTIVES[objective].of_whole_run
             if not whole and all((values == min(budgets)).all() for values in pair):
-                continue  # nobody got there
+                continue  # no seed reached it
             if len(pair[0]) and (not whole or len(budgets) == 1):
                 found.append((objective, runs[0].label, second.label, min(budgets), paired_difference(*pair)))
     adjusted = holm([comparison[-1].p_value for comparison in found])
@@ -118,9 +119,10 @@ def differences(runs: Sequence[Run], objectives: Sequence[ObjectiveName] = TIMES
 
 
 def compared(collection: Collection) -> list[Difference]:
-    """Of runs that no search has chosen by the seeds they are compared on.
+    """The differences between the runs of a collection that are not trials of a search.
 
-    What a search was for is compared in its own section, where it is the one comparison made and not one of several.
+    A search has chosen its trials by the seeds on which they would be compared. The objective of a search is left out:
+    the search's own section compares it, where it is the only comparison made and not one of several.
     """
     searched = collection.search.objectives[0] if collection.search is not None else None
     found = differences([run for run in collection.runs if not run.searched])
@@ -130,31 +132,23 @@ def compared(collection: Collection) -> list[Difference]:
 def paired_values(
     objective: ObjectiveName, first: Run, second: Run, budget: int
 ) -> tuple[tuple[int, ...], list[NDArray[np.float64]]]:
-    """The seeds that both runs have, and the values of both on them (`objectives.per_seed`).
+    """The seeds that both runs have, and the values of both runs on them (`objectives.per_seed`).
 
-    Of a run that went on for longer than `budget` there is what would have been seen of it by then: an escape is none
-    before its blocks are over.
+    A run with a larger budget is cut at `budget`: an escape counts if all blocks that define it end by then.
     """
-    outcomes = [{own.seed: _seen(own, run, budget) for own in run.summary.outcomes} for run in (first, second)]
+    outcomes = [
+        {outcome.seed: _within_budget(outcome, run, budget) for outcome in run.summary.outcomes}
+        for run in (first, second)
+    ]
     shared = tuple(seed for seed in outcomes[0] if seed in outcomes[1])
-    return shared, [per_seed(objective, [own[seed] for seed in shared], budget) for own in outcomes]
+    return shared, [per_seed(objective, [by_seed[seed] for seed in shared], budget) for by_seed in outcomes]
 
 
-def _seen(outcome: SeedOutcome, run: Run, budget: int) -> SeedOutcome:
-    """What is known of a seed after so many iterations, of all that its run did."""
+def _within_budget(outcome: SeedOutcome, run: Run, budget: int) -> SeedOutcome:
+    """The outcome of a seed as it was known after `budget` iterations."""
     if run.summary.budget <= budget:
         return outcome
     last = budget - CONSECUTIVE * run.summary.staircase.block
     times = (outcome.escape_iteration, outcome.solved_iteration)
     escape, solved = (time if time is not None and time <= last else None for time in times)
     return replace(outcome, escape_iteration=escape, solved_iteration=solved)
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down adjustment; None stays None and does not count as a comparison."""
-    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
-    adjusted: list[float | None] = [None] * len(p_values)
-    steps = np.maximum.accumulate([min(1.0, p * (len(known) - rank)) for rank, (p, _) in enumerate(known)] or [0.0])
-    for (_, place), step in zip(known, steps, strict=False):
-        adjusted[place] = float(step)
-    return adjusted

@@ -1,4 +1,4 @@
-"""What a study has found of a claim: its parts, each with an effect, an interval and a test; and the verdict."""
+"""The findings of a study: the parts of its claim, each with an effect, an interval and a test, and the verdict."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from badger_sweeps.measures.estimates import FEWEST_PAIRS, Estimate, mean, share
-from badger_sweeps.reporting.inference.comparison import holm
+from badger_sweeps.measures.estimates import FEWEST_PAIRS, Estimate, mean, share, sign_flip_permutation
+from badger_sweeps.reporting.inference.multiple_testing import SIGNIFICANCE, holm
 
-LEVEL = 0.05
 BEYOND_CHANCE = 1 / 3
-"""By how much the share of seeds that show what `few` are to show may exceed that by chance. A third: what is claimed
-of all seeds is then true of two for each one of which it is not; and eight seeds, a study's number, can show it."""
+"""How far the share of seeds tested by `few` may lie above the share expected by chance.
+
+A third: a claim about all seeds then holds for at least two seeds for each one for which it does not, and eight seeds,
+the number in a standard study, are enough to show it.
+"""
 REPRODUCED, NOT_REPRODUCED, UNDECIDED = "reproduced", "not reproduced", "cannot be decided"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One part of a claim, and what the runs say of it.
+    """One part of a claim, with the evidence of the runs for and against it.
 
     Attributes:
-        statement: what would be so if the claim held.
-        effect: the quantity it is about, with its 95 % interval over seeds (BCa; Wilson for shares).
-        unit: of the effect, and what it is compared with.
-        seeds: how many entered.
-        test: in words.
-        p_for: of the hypothesis that the statement is false; small values speak for it. None: not tested.
-        p_against: of the hypothesis that the statement is true, or undecided between; small values speak against it.
-        part: whether the verdict depends on it; what does not is told beside.
+        statement: what is true if the claim holds.
+        effect: the measured quantity, with its 95 % interval over seeds (BCa; Wilson for shares).
+        unit: of the effect, and the value that it is compared with.
+        seeds: how many seeds were tested.
+        test: name of the test.
+        p_for: of the null hypothesis that the statement is false; small values are evidence for it. None: not tested.
+        p_against: of the null hypothesis that the statement is true; small values are evidence against it.
+        part: whether the verdict depends on this finding; if not, it is secondary.
         holds: set by `judged`: True if shown, False if refuted, None if neither.
-        p_value: set by `judged`: the smaller of the two p, adjusted where it must be.
-        missing: why it could not be tested; empty if it was.
+        p_value: set by `judged`: the smaller of the two p-values, adjusted for multiple testing where necessary.
+        missing: why the statement could not be tested; empty if it was tested.
     """
 
     statement: str
@@ -50,7 +52,7 @@ class Finding:
     missing: str = ""
 
     def secondary(self) -> Finding:
-        """The same, told beside the verdict."""
+        """The same finding as a secondary one, on which the verdict does not depend."""
         return replace(self, part=False)
 
 
@@ -58,36 +60,40 @@ WITHOUT_VALUE = "without a value"
 
 
 def above(statement: str, values: ArrayLike, threshold: float, unit: str, without: str = WITHOUT_VALUE) -> Finding:
-    """A mean over seeds lies above a threshold: sign-flip test of the distances from it, two-sided.
+    """The finding that a mean over seeds lies above a threshold: two-sided sign-flip test of the distances from it.
 
-    Seeds without a value (NaN) are left out; the count and the unit say so, the unit with the reason, `without`. Fewer
-    than six are not tested.
+    Seeds without a value (NaN) are left out. `seeds` does not count them, and the unit says how many they are and why
+    (`without`). Fewer than six seeds are not tested.
     """
     return _one_sided(statement, values, threshold, unit, without, sign=1)
 
 
 def below(statement: str, values: ArrayLike, threshold: float, unit: str, without: str = WITHOUT_VALUE) -> Finding:
-    """The opposite of `above`."""
+    """The finding that a mean over seeds lies below a threshold, tested like `above`."""
     return _one_sided(statement, values, threshold, unit, without, sign=-1)
 
 
 def within(statement: str, values: ArrayLike, low: float, high: float, unit: str) -> Finding:
-    """A mean over seeds lies between two bounds: two one-sided sign-flip tests (equivalence), p the larger of them.
+    """The finding that a mean over seeds lies between two bounds: an equivalence test.
 
-    Against it speaks a mean outside, by the two-sided test of the distances from the bound that it is beyond.
+    `p_for` is the larger p-value of two one-sided sign-flip tests, one for each bound. `p_against` is 1 for a mean
+    between the bounds, else the p-value of the two-sided test of the distances from the bound that the mean exceeds.
     """
     known = _known(values)
     unit = f"{unit}{_left_out(values, WITHOUT_VALUE)}, asked to lie within {low:.3g} to {high:.3g}"
     if len(known) < FEWEST_PAIRS:
         return _too_few(statement, known, unit)
-    p_for = max(_flips(known - low, "greater"), _flips(known - high, "less"))
+    p_for = max(sign_flip_permutation(known - low, "greater"), sign_flip_permutation(known - high, "less"))
     beyond = low if known.mean() < low else high if known.mean() > high else None
-    p_against = 1.0 if beyond is None else _flips(known - beyond, "two-sided")
+    p_against = 1.0 if beyond is None else sign_flip_permutation(known - beyond, "two-sided")
     return Finding(statement, mean(known), unit, len(known), "equivalence, sign flips", p_for, p_against)
 
 
 def most(statement: str, flags: Sequence[bool | None], unit: str = "of seeds") -> Finding:
-    """More than half of the seeds do it: exact binomial test of one half, two-sided. None: a seed that cannot tell."""
+    """The finding that a property holds in more than half of the seeds: two-sided exact binomial test of one half.
+
+    None is the flag of a seed in which the property could not be determined; it is not counted.
+    """
 
     def p_values(count: int, seeds: int) -> tuple[float, float]:
         p = float(scipy.stats.binomtest(count, seeds).pvalue)
@@ -97,18 +103,19 @@ def most(statement: str, flags: Sequence[bool | None], unit: str = "of seeds") -
 
 
 def few(statement: str, flags: Sequence[bool | None], chance: float, unit: str = "of seeds") -> Finding:
-    """The share of seeds that show it exceeds what there is by chance by less than `BEYOND_CHANCE`.
+    """The finding that the share of seeds with a property exceeds the share expected by chance by little.
 
-    The bound is `chance + BEYOND_CHANCE`. For it speaks a share below the bound, against it one above, by the exact
-    binomial test of the bound, two-sided as in `most`: the two hypotheses share no value of the share, so that the same
-    seeds never speak for both. A share beyond `chance` alone refutes nothing: it may still be small. With chance at
-    0.05 the least seeds that decide are eight: none of them must show it, and it takes seven to refute. Four of eight,
-    or one, leave it open.
+    "By little" means by less than `BEYOND_CHANCE`: the bound is `chance + BEYOND_CHANCE`. A share below the bound is
+    evidence for the statement, one above it evidence against it, by the two-sided exact binomial test of the bound.
+    The two hypotheses exclude each other, so that the same seeds are never evidence for both. A share above `chance`
+    alone does not refute the statement, since the excess may still be small. With `chance` 0.05 at least eight seeds
+    are necessary for a decision: none of the eight with the property shows the statement, seven or more refute it, and
+    one to six leave it open.
 
     Args:
-        statement: what would be so.
-        flags: whether each seed shows it; None for a seed that cannot tell.
-        chance: the probability with which a seed shows it where there is nothing; below 1 - BEYOND_CHANCE.
+        statement: what is tested.
+        flags: whether each seed has the property; None where it could not be determined.
+        chance: the probability that a seed has the property by chance; below 1 - BEYOND_CHANCE.
         unit: of the share.
     """
     bound = chance + BEYOND_CHANCE
@@ -122,7 +129,7 @@ def few(statement: str, flags: Sequence[bool | None], chance: float, unit: str =
 
 
 def ordered(statement: str, coefficient: float, p_value: float, count: int, unit: str, test: str, sign: int) -> Finding:
-    """A coefficient has a sign, by a two-sided test that was made elsewhere."""
+    """The finding that a coefficient has the given sign, with the p-value of a two-sided test made by the caller."""
     if not np.isfinite([coefficient, p_value]).all():
         return Finding(statement, None, unit, count, missing="all values are equal or missing")
     right = coefficient * sign > 0
@@ -133,32 +140,35 @@ def ordered(statement: str, coefficient: float, p_value: float, count: int, unit
 
 
 def unknown(statement: str, why: str, unit: str = "") -> Finding:
-    """What cannot be told, and why."""
+    """A finding that could not be tested, with the reason."""
     return Finding(statement, None, unit, 0, missing=why)
 
 
 def judged(findings: Sequence[Finding]) -> list[Finding]:
     """The findings with `holds` and `p_value`.
 
-    A claim is reproduced if all of its parts hold, so that each part is tested at the level itself (an intersection of
-    hypotheses needs no adjustment); it is not reproduced if any part is refuted, so that p-values against
-    the parts are adjusted for their number (Holm). What is told beside is adjusted for its own number in both.
+    A claim is reproduced if all of its parts hold, so that `p_for` of the parts needs no adjustment (an intersection of
+    hypotheses). A claim is not reproduced if any part is refuted, so that `p_against` of the parts is adjusted for
+    their number (Holm). Both p-values of secondary findings are adjusted for the number of secondary findings.
     """
     found = list(findings)
     for part in (True, False):
-        own = [place for place, finding in enumerate(found) if finding.part == part]
-        for_it, against = [found[place].p_for for place in own], [found[place].p_against for place in own]
-        for_it = for_it if part else holm(for_it)
-        for place, shown, opposite in zip(own, for_it, holm(against), strict=True):
-            if shown is None or opposite is None:
+        indices = [index for index, finding in enumerate(found) if finding.part == part]
+        p_for, p_against = [found[index].p_for for index in indices], [found[index].p_against for index in indices]
+        p_for = p_for if part else holm(p_for)
+        for index, supporting, opposing in zip(indices, p_for, holm(p_against), strict=True):
+            if supporting is None or opposing is None:
                 continue
-            holds = True if shown < LEVEL else False if opposite < LEVEL else None
-            found[place] = replace(found[place], p_value=min(shown, opposite), holds=holds)
+            holds = True if supporting < SIGNIFICANCE else False if opposing < SIGNIFICANCE else None
+            found[index] = replace(found[index], p_value=min(supporting, opposing), holds=holds)
     return found
 
 
 def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
-    """Spearman's, of the places where both are known: NaN for fewer than three, 0 where either is always the same."""
+    """Spearman's rank correlation over the entries at which both are finite.
+
+    NaN for fewer than three such entries, 0 where either variable is constant.
+    """
     x, y = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     known = np.isfinite(x) & np.isfinite(y)
     if known.sum() < 3:
@@ -170,12 +180,12 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the parts of a claim come to.
+    """The verdict on a claim.
 
     Attributes:
         kind: `REPRODUCED`, `NOT_REPRODUCED` or `UNDECIDED`.
-        because: why, in a clause; empty where all parts were shown.
-        remark: what the study adds, in a clause; empty where it adds nothing.
+        because: the reason, a clause; empty where all parts were shown.
+        remark: what the study adds to the verdict, a clause; empty where it adds nothing.
     """
 
     kind: str
@@ -184,17 +194,19 @@ class Verdict:
 
     def __str__(self) -> str:
         joint = ", because " if self.kind == UNDECIDED else ": "
-        words = f"{self.kind}{joint}{self.because}" if self.because else self.kind
-        return f"{words}; {self.remark}" if self.remark else words
+        text = f"{self.kind}{joint}{self.because}" if self.because else self.kind
+        return f"{text}; {self.remark}" if self.remark else text
 
 
 def verdict(findings: Sequence[Finding], quick: bool) -> Verdict:
-    """Reproduced: every part was shown. Not reproduced: some part was refuted, which means that what is found lies on
-    the other side of the bound that the part sets. Else it cannot be decided.
+    """The verdict that follows from judged findings.
+
+    Reproduced: every part was shown. Not reproduced: some part was refuted, that is, the measured effect lies beyond
+    the bound that the part sets. Undecided: anything else.
 
     Args:
         findings: judged.
-        quick: whether the runs are of the quick scale, which proves the machinery and decides nothing.
+        quick: whether the runs are of the quick scale, which tests the code and decides nothing.
     """
     if quick:
         return Verdict(UNDECIDED, "only the quick scale was run")
@@ -202,12 +214,12 @@ def verdict(findings: Sequence[Finding], quick: bool) -> Verdict:
     against = [finding for finding in parts if finding.holds is False]
     held = [finding for finding in parts if finding.holds]
     if against:
-        words = "by the bounds set here it is not so that “" + "”, nor that “".join(own.statement for own in against)
-        words += f"”; {len(held)} of {len(parts)} parts hold" if held else "”"
-        return Verdict(NOT_REPRODUCED, words)
+        reason = "by the bounds set here it is not so that “" + "”, nor that “".join(part.statement for part in against)
+        reason += f"”; {len(held)} of {len(parts)} parts hold" if held else "”"
+        return Verdict(NOT_REPRODUCED, reason)
     if parts and len(held) == len(parts):
         return Verdict(REPRODUCED)
-    reasons = [f"“{own.statement}” {_why_open(own)}" for own in parts if own.holds is None]
+    reasons = [f"“{part.statement}” {_why_open(part)}" for part in parts if part.holds is None]
     return Verdict(UNDECIDED, "; ".join(reasons) or "no part of it was tested")
 
 
@@ -216,7 +228,7 @@ def _one_sided(statement: str, values: ArrayLike, threshold: float, unit: str, w
     unit = f"{unit}{_left_out(values, without)}, compared with {threshold:.3g}"
     if len(known) < FEWEST_PAIRS:
         return _too_few(statement, known, unit)
-    p = _flips(known - threshold, "two-sided")
+    p = sign_flip_permutation(known - threshold, "two-sided")
     right = (known.mean() - threshold) * sign > 0
     return Finding(statement, mean(known), unit, len(known), "sign flips", p if right else 1.0, 1.0 if right else p)
 
@@ -224,23 +236,12 @@ def _one_sided(statement: str, values: ArrayLike, threshold: float, unit: str, w
 def _counted(
     statement: str, flags: Sequence[bool | None], unit: str, p_values: Callable[[int, int], tuple[float, float]]
 ) -> Finding:
-    """A share of the seeds that can tell, with the p-values (for, against) of their number."""
+    """The share of flags that are set, with the p-values (for, against) of their number; None is not counted."""
     known = [flag for flag in flags if flag is not None]
     if len(known) < FEWEST_PAIRS:
         return Finding(statement, None, unit, len(known), missing=_few(len(known)))
     count = sum(known)
     return Finding(statement, share(count, len(known)), unit, len(known), "binomial", *p_values(count, len(known)))
-
-
-def _flips(distances: NDArray[np.float64], alternative: str) -> float:
-    """Sign-flip test of a mean of 0; exact up to 13 values."""
-    if not distances.any():
-        return 1.0
-    test = scipy.stats.permutation_test(
-        (distances,), np.mean, permutation_type="samples", alternative=alternative, n_resamples=9999,
-        rng=np.random.default_rng(0),
-    )  # fmt: skip
-    return float(test.pvalue)
 
 
 def _known(values: ArrayLike) -> NDArray[np.float64]:
@@ -249,7 +250,7 @@ def _known(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def _left_out(values: ArrayLike, without: str) -> str:
-    """How many seeds were not tested, and why; nothing where all were."""
+    """How many seeds were not tested, and why; empty where all were."""
     count, seeds = len(_known(values)), np.size(values)
     return f" ({seeds - count} of {seeds} seeds {without})" if count < seeds else ""
 

@@ -1,4 +1,4 @@
-"""A figure before it is drawn: panels of marks, for `figures/paper.py` (Matplotlib) and `screen.py` (Plotly)."""
+"""Charts: figures as data, panels of marks that the Matplotlib and Plotly backends draw."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import ArrayLike
 from badger_sweeps.reporting.reading.arms import Curve
 
 GREY = -1
-"""The colour of what belongs to no arm; all others are `style.configuration_color`."""
+"""The colour of marks that belong to no arm; all other numbers are those of `style.configuration_color`."""
 SEEDS_OPACITY = 0.3
 POINTS = 400
-"""Of a line at most; where there are more, means of equally many are drawn."""
+"""The most points of a line; of longer curves, means of equally many consecutive points are drawn."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """Points joined by a line."""
+    """Points connected by a line."""
 
     x: ArrayLike
     y: ArrayLike
@@ -32,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Dots:
-    """Points, with intervals where `low` and `high` are given."""
+    """Points, with error bars from `low` to `high` where these are given."""
 
     x: ArrayLike
     y: ArrayLike
@@ -47,7 +47,7 @@ class Dots:
 
 @dataclass(frozen=True)
 class Area:
-    """Between two lines."""
+    """The area between two lines."""
 
     x: ArrayLike
     low: ArrayLike
@@ -58,7 +58,7 @@ class Area:
 
 @dataclass(frozen=True)
 class Level:
-    """A line across the panel, with what it stands for; `upright` for one from bottom to top."""
+    """A labelled line across the panel at one value of y, or at one value of x if it is `upright`."""
 
     at: float
     label: str = ""
@@ -74,14 +74,14 @@ class Panel:
 
     Attributes:
         title: of the panel.
-        x: title of its axis.
-        y: title of its axis, with its unit.
-        marks: what is drawn, the first below all others.
-        x_log: whether that axis is logarithmic.
-        y_log: the same.
+        x: title of the x-axis, with its unit.
+        y: title of the y-axis, with its unit.
+        marks: in drawing order, the first below all others.
+        x_log: whether the x-axis is logarithmic.
+        y_log: whether the y-axis is logarithmic.
         ticks: names along x at 0, 1, 2, ...; None for numbers.
-        y_range: fixed limits.
-        square: whether both axes have one scale.
+        y_range: fixed limits of the y-axis.
+        square: whether both axes have the same scale.
     """
 
     title: str
@@ -100,9 +100,9 @@ class Chart:
     """A figure.
 
     Attributes:
-        panels: from left to right, then down.
-        caption: what is to be seen, and how it was computed.
-        columns: of panels.
+        panels: row by row, from left to right.
+        caption: what the figure shows, and how it was computed.
+        columns: number of panels in a row.
     """
 
     panels: Sequence[Panel]
@@ -111,7 +111,7 @@ class Chart:
 
 
 def seeds(curve: Curve, color: int, label: str) -> list[Mark]:
-    """A thin line for each seed, and their median."""
+    """The marks of a curve: a thin line for each seed, and the median over seeds."""
     x, y = thinned(curve)
     marks: list[Mark] = [Line(x, row, color, width=0.8, opacity=SEEDS_OPACITY) for row in y]
     known = np.isfinite(y).any(axis=0)
@@ -119,7 +119,7 @@ def seeds(curve: Curve, color: int, label: str) -> list[Mark]:
 
 
 def thinned(curve: Curve) -> Curve:
-    """Means of equally many points in a row, so that at most `POINTS` are left."""
+    """The curve with at most `POINTS` points: means of equally many consecutive points."""
     several = -(-len(curve.x) // POINTS)
     whole = len(curve.x) // several * several
     x = curve.x[:whole].reshape(-1, several).mean(axis=1)
@@ -127,7 +127,7 @@ def thinned(curve: Curve) -> Curve:
 
 
 def groups(values: Sequence[ArrayLike], labels: Sequence[str], colors: Sequence[int] | None = None) -> list[Mark]:
-    """A column of dots for each group, one for each seed, and a diamond at their mean with its 95 % interval."""
+    """The marks of each group: a column of dots, one per seed, and a diamond at the mean with its 95 % interval."""
     from badger_sweeps.measures.estimates import mean
 
     marks: list[Mark] = []

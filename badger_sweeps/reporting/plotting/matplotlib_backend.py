@@ -1,4 +1,4 @@
-"""A chart as a file, drawn with Matplotlib."""
+"""The Matplotlib backend: charts as PNG files."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from badger_sweeps.reporting.plotting.chart import GREY, Area, Chart, Dots, Leve
 from badger_sweeps.reporting.plotting.style import configuration_color
 
 PANEL = (5.2, 3.3)
-"""Inches."""
+"""Width and height of a panel in inches."""
 DPI = 90
 MOST_LETTERS = 36
-"""Of all names along an axis together, above which they are tilted."""
-LOOK: dict[str, Any] = {
+"""Letters of all names along an axis together, above which the names are tilted."""
+RC_PARAMS: dict[str, Any] = {
     "font.size": 9, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False,
     "legend.framealpha": 0.7, "legend.edgecolor": "none", "legend.fontsize": 8,
     "axes.grid": True, "grid.alpha": 0.25, "grid.linewidth": 0.5, "svg.hashsalt": "badger_sweeps",
@@ -29,10 +29,10 @@ LOOK: dict[str, Any] = {
 
 
 def write(chart: Chart, path: Path) -> None:
-    """Write a PNG; the same chart makes the same bytes."""
+    """Write the chart as a PNG file; equal charts give equal bytes."""
     columns = min(chart.columns, len(chart.panels))
     rows = -(-len(chart.panels) // columns)
-    with matplotlib.rc_context(cast(Any, LOOK)):
+    with matplotlib.rc_context(cast(Any, RC_PARAMS)):
         figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows), layout="constrained")
         for place, panel in enumerate(chart.panels, start=1):
             _panel(figure.add_subplot(rows, columns, place), panel)

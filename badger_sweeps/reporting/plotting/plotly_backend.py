@@ -1,4 +1,4 @@
-"""A chart for the page, as Plotly's own mapping."""
+"""The Plotly backend: charts as mappings for the page."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from badger_sweeps.reporting.plotting.style import Spec, configuration_color, fi
 
 PANEL_HEIGHT = 320
 GAP = 0.1
-"""Between columns, as a share of the figure."""
+"""Distance between columns, as a share of the figure's width."""
 
 
 def draw(chart: Chart) -> Spec:
-    """All panels in one figure."""
+    """The chart as one Plotly figure of all panels."""
     columns = min(chart.columns, len(chart.panels))
     rows = -(-len(chart.panels) // columns)
     height_gap = 0.3 / rows if rows > 1 else 0.0
     width, height = (1 - GAP * (columns - 1)) / columns, (1 - height_gap * (rows - 1)) / rows
     traces: list[Spec] = []
     layout: Spec = {"shapes": [], "annotations": []}
-    told: set[tuple[int, str]] = set()
+    in_legend: set[tuple[int, str]] = set()
     for place, panel in enumerate(chart.panels):
         row, column = divmod(place, columns)
         left, top = column * (width + GAP), 1 - row * (height + height_gap)
@@ -35,8 +35,8 @@ def draw(chart: Chart) -> Spec:
             if isinstance(mark, Level):
                 _level(layout, mark, number, panel)
                 continue
-            new = bool(mark.label) and (mark.color, mark.label) not in told
-            told.add((mark.color, mark.label))
+            new = bool(mark.label) and (mark.color, mark.label) not in in_legend
+            in_legend.add((mark.color, mark.label))
             axes = {"xaxis": f"x{number}", "yaxis": f"y{number}", "showlegend": new}
             traces += [{**trace, **axes} if last else {**trace, **axes, "showlegend": False}
                        for last, trace in _traces(mark)]  # fmt: skip
@@ -45,7 +45,7 @@ def draw(chart: Chart) -> Spec:
 
 
 def _traces(mark: Mark) -> list[tuple[bool, Spec]]:
-    """The traces of a mark; True for the one that stands in the legend."""
+    """The traces of a mark, each with whether it appears in the legend."""
     if isinstance(mark, Level):
         return []
     name = plain(mark.label)
@@ -76,17 +76,18 @@ def _traces(mark: Mark) -> list[tuple[bool, Spec]]:
 def _level(layout: Spec, level: Level, number: str, panel: Panel) -> None:
     x, y = f"x{number}", f"y{number}"
     along, across = ("x", "y") if level.upright else ("y", "x")
-    own, other = (x, f"{y} domain") if level.upright else (y, f"{x} domain")
+    axis, across_domain = (x, f"{y} domain") if level.upright else (y, f"{x} domain")
     layout["shapes"].append(
-        {"type": "line", f"{along}ref": own, f"{across}ref": other, f"{along}0": level.at, f"{along}1": level.at,
-         f"{across}0": 0, f"{across}1": 1, "line": {"width": 1, "dash": "dot", "color": "gray"}, "layer": "below"}
+        {"type": "line", f"{along}ref": axis, f"{across}ref": across_domain, f"{along}0": level.at,
+         f"{along}1": level.at, f"{across}0": 0, f"{across}1": 1,
+         "line": {"width": 1, "dash": "dot", "color": "gray"}, "layer": "below"}
     )  # fmt: skip
     if level.label:
         logarithmic = panel.x_log if level.upright else panel.y_log
         at = float(np.log10(level.at)) if logarithmic else level.at  # of annotations, not of shapes
         place = {"xanchor": "left", "yanchor": "top"} if level.upright else {"xanchor": "right", "yanchor": "bottom"}
         layout["annotations"].append(
-            {"text": plain(level.label), f"{along}ref": own, f"{across}ref": other, along: at, across: 1,
+            {"text": plain(level.label), f"{along}ref": axis, f"{across}ref": across_domain, along: at, across: 1,
              "showarrow": False, "font": {"size": 11, "color": "gray"}, **place}
         )  # fmt: skip
 
@@ -96,7 +97,7 @@ def _x_axis(panel: Panel, anchor: str, domain: list[float]) -> Spec:
     if panel.x_log:
         axis["type"] = "log"
     if panel.ticks is not None:
-        axis |= {"tickvals": list(range(len(panel.ticks))), "ticktext": [plain(own) for own in panel.ticks]}
+        axis |= {"tickvals": list(range(len(panel.ticks))), "ticktext": [plain(name) for name in panel.ticks]}
         axis["range"] = [-0.6, len(panel.ticks) - 0.4]
     if panel.square:
         axis["constrain"] = "domain"

@@ -1,4 +1,4 @@
-"""How all figures look, and how they are written into a page."""
+"""The common style of all figures, and their encoding for a page."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from plotly.colors import sample_colorscale
 
 FONT = {"family": "system-ui, sans-serif", "size": 13}
 Spec = dict[str, Any]
-"""A figure as Plotly's own mapping of `data` and `layout`: for many curves, of which `go.Figure` checks each."""
-
+"""A figure as Plotly's mapping of `data` and `layout`. Unlike `go.Figure` it is not validated, which is slow for many
+curves."""
 
 COLORS = (
     "rgb(68,119,170)", "rgb(238,102,119)", "rgb(34,136,51)", "rgb(170,51,119)", "rgb(204,170,40)", "rgb(80,180,215)",
     "rgb(187,85,0)", "rgb(125,125,125)", "rgb(110,90,200)", "rgb(140,140,40)",
 )  # fmt: skip
-"""Seen on white and on black; the first six nearly Tol's "bright", which the colour-blind tell apart."""
+"""Colours visible on white and on black; the first six are close to Tol's "bright" scheme for the colour-blind."""
 
 
 def configuration_color(position: int) -> str:
-    """The colour of the configuration at this place of the table."""
+    """The colour of the configuration in this row of the table, from 0."""
     return COLORS[position % len(COLORS)]
 
 
 def level_color(level: float) -> str:
-    """The colour of a level: dark where nothing is solved, light where everything is."""
+    """The colour of a level of the staircase: from dark for 1 (nothing is solved) to light for 0 (all is solved)."""
     return str(sample_colorscale("Viridis", [1 - level])[0])
 
 
 def apply_to(figure: go.Figure, height: int) -> go.Figure:
-    """Give a figure the common look."""
-    figure.update_layout(template="plotly_white", **_look(height))
+    """Apply the common style to a figure."""
+    figure.update_layout(template="plotly_white", **_common_layout(height))
     return figure
 
 
 def figure_of(traces: list[Spec], height: int, **layout: Any) -> Spec:
-    """A figure in the common look, of traces that are not checked."""
-    return {"data": traces, "layout": {**_look(height), **layout}}
+    """A figure in the common style, of traces that are not validated."""
+    return {"data": traces, "layout": {**_common_layout(height), **layout}}
 
 
 def translucent(color: str, opacity: float) -> str:
@@ -51,18 +51,18 @@ def translucent(color: str, opacity: float) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that Plotly shows as it is, rather than as its markup or as a template."""
+    """The text, escaped so that Plotly shows it literally and not as markup or as a template."""
     return escape(text, quote=False).replace("%{", "%&#123;")
 
 
 def packed(values: ArrayLike, dtype: str = "f4") -> Spec:
-    """Numbers as Plotly's typed array, a third of their size in digits; `f4` has seven digits."""
+    """Numbers as Plotly's typed array, a third of the size of decimal text; `f4` keeps seven digits."""
     numbers = np.ascontiguousarray(values, dtype=f"<{dtype}")
     return {"dtype": dtype, "bdata": base64.b64encode(numbers.tobytes()).decode()}
 
 
 def along(x: ArrayLike) -> Spec:
-    """The `x` of a trace; of evenly spaced points the first and the distance are enough."""
+    """The `x` of a trace; for evenly spaced points, only the first one and the distance."""
     x = np.asarray(x, dtype=float)
     if len(x) > 1 and np.ptp(np.diff(x)) == 0:
         return {"x0": float(x[0]), "dx": float(x[1] - x[0])}
@@ -70,12 +70,12 @@ def along(x: ArrayLike) -> Spec:
 
 
 def to_json(figure: go.Figure | Spec) -> str:
-    """The figure for a page, which brings its own template: one for light and one for dark surroundings."""
+    """The figure as JSON, without template and background: the page has a light and a dark template of its own."""
     content = json.loads(figure.to_json()) if isinstance(figure, go.Figure) else figure
     for name in ("template", "plot_bgcolor", "paper_bgcolor"):
         content["layout"].pop(name, None)
     return json.dumps({"data": content["data"], "layout": content["layout"]}, separators=(",", ":"), allow_nan=False)
 
 
-def _look(height: int) -> Spec:
+def _common_layout(height: int) -> Spec:
     return {"font": FONT, "height": height, "margin": {"l": 60, "r": 20, "t": 30, "b": 50}, "hovermode": "closest"}

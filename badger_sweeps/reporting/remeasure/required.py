@@ -18,27 +18,27 @@ from badger_sweeps.runs.checkpoint import snapshots
 
 @dataclass(frozen=True)
 class RequiredMeasures:
-    """Measures at some moments.
+    """Measures that a claim requires, and the snapshots at which they are taken.
 
     Attributes:
         measures: names of `conf/measures/standard.yaml`.
-        moments: so many, evenly spread from before training to its end; None: at every snapshot.
-        at: of a run, the iterations next to which instead; None: `moments` says.
-        arms: of these alone; empty: of all.
+        snapshots: how many, evenly spread from before training to its end (1: the last one); None: all.
+        at: of a run, iterations; the snapshots nearest to them are taken. None: `snapshots` decides.
+        arms: the only arms that are measured; empty: all.
         settings: ``measures.KEY=VALUE``.
-        twins: iterations for which twins are trained from every moment; None: there are none.
+        replica_iterations: iterations for which perturbed replicas are trained from every snapshot; None: no replicas.
     """
 
     measures: tuple[str, ...] = ()
-    moments: int | None = None
+    snapshots: int | None = None
     at: Callable[[Run], Sequence[float]] | None = None
     arms: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
-    twins: int | None = None
+    replica_iterations: int | None = None
 
 
 def measure_missing(run: Run, required: Sequence[RequiredMeasures], progress: Progress) -> bool:
-    """Measure what an arm lacks of it, and write it into the run's folder; gives whether anything was."""
+    """Take the required measures that a run lacks, and write them into its folder; returns whether any was taken."""
     taken = False
     for one in required:
         if one.arms and run.folder.name not in one.arms:
@@ -47,11 +47,11 @@ def measure_missing(run: Run, required: Sequence[RequiredMeasures], progress: Pr
         plan = reopened(run.folder, one.settings)
         by_name = plan.measures.by_name
         applying = [by_name[name] for name in one.measures if by_name[name].columns(plan.experiment)]
-        wanted = sources(plan, applying, one.twins)
+        wanted = sources(plan, applying, one.replica_iterations)
         if not wanted or _is_there(run, wanted, chosen):
             continue
-        found = measured(plan, applying, list(chosen.values()), one.twins, progress)
-        write_measures(run.folder, found, wanted, described(plan, applying, one.twins))
+        found = measured(plan, applying, list(chosen.values()), one.replica_iterations, progress)
+        write_measures(run.folder, found, wanted, described(plan, applying, one.replica_iterations))
         taken = True
     return taken
 
@@ -66,19 +66,19 @@ def _chosen(run: Run, one: RequiredMeasures) -> dict[int, Path]:
     known = sorted(kept)
     if one.at is not None:
         places = [int(np.abs(np.array(known) - iteration).argmin()) for iteration in one.at(run)]
-    elif one.moments is None:
+    elif one.snapshots is None:
         places = list(range(len(known)))
-    elif one.moments == 1:
+    elif one.snapshots == 1:
         places = [len(known) - 1]
     else:
-        places = np.linspace(0, len(known) - 1, one.moments).round().astype(int).tolist()
+        places = np.linspace(0, len(known) - 1, one.snapshots).round().astype(int).tolist()
     return {known[place]: kept[known[place]] for place in sorted(set(places))}
 
 
 def _is_there(run: Run, wanted: Mapping[str, str], iterations: Iterable[int]) -> bool:
-    """Whether all of it was measured at these moments, with these settings and this code (`measure.sources`).
+    """Whether all columns were measured at these iterations, with these settings and this code (`measure.sources`).
 
-    What was measured and gave NaN counts: measuring it again would give NaN again.
+    A measurement that gave NaN counts, since measuring again would give NaN again.
     """
     known, at = measured_with(run.folder), measured_at(run.folder)
     return all(

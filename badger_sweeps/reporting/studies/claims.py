@@ -1,4 +1,4 @@
-"""Where the claims of standard studies are found: a module for each, by the study's name."""
+"""The modules with the claims of the standard studies, found by the study's name."""
 
 from __future__ import annotations
 
@@ -16,37 +16,38 @@ from badger_sweeps.reporting.remeasure.required import RequiredMeasures
 
 @runtime_checkable
 class Claim(Protocol):
-    """What `analysis/claims/NAME.py` has for the study NAME.
+    """The interface of `analysis/claims/NAME.py`, the claim that the study NAME examines.
 
-    A function `remark` of the judged findings may be there, which gives what the verdict adds, in a clause.
+    A module may also have a function `remark(findings)`: of the judged findings, a clause that is added to the verdict.
     """
 
     CLAIM: str
-    """What the document says."""
+    """The claim in the document."""
     REQUIRED_MEASURES: Sequence[RequiredMeasures]
-    """What must be measured from the runs' snapshots, where it was not measured in training."""
+    """The measures that are taken from the runs' snapshots where they were not taken in training."""
 
     def compute(self, arms: Any) -> Any:
-        """What the figure shows, of the study's arms; of a search: of the search."""
+        """The info tuple: all numbers that findings and figure use, from the study's arms, or from its search."""
 
     def findings(self, info: Any) -> list[Finding]:
-        """What follows for the claim."""
+        """The parts of the claim, tested but not judged."""
 
     def draw(self, info: Any) -> Chart:
-        """The figure."""
+        """The figure, from the info tuple alone."""
 
 
 def package() -> str:
-    """The package with the claims and all else that belongs to this study alone: `analysis`.
+    """The name of the package with the document's claims: `analysis`.
 
-    It lies beside `badger_sweeps` in a checkout, and within it in a wheel, where its name is no one else's.
+    It is a top-level package in a checkout. In a wheel it is a subpackage of `badger_sweeps`, so that its name cannot
+    clash with another package.
     """
     within = f"{badger_sweeps.__name__}.analysis"
     return within if find_spec(within) is not None else "analysis"
 
 
 def module(name: str) -> ModuleType:
-    """A module of that package by its dotted name within it: ``replication``, ``claims.l1_loss``."""
+    """A module of that package by its dotted name in the package: ``replication``, ``claims.l1_loss``."""
     return importlib.import_module(f"{package()}.{name}")
 
 
@@ -58,5 +59,5 @@ def claim_of(study: str) -> Claim | None:
 
 
 def order() -> tuple[str, ...]:
-    """The names of the studies that examine the document's claims, by the claims' weight in it."""
+    """The names of the studies that examine the document's claims, ordered by the importance of the claim."""
     return tuple(module("claims").BY_IMPORTANCE)

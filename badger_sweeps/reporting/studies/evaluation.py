@@ -1,4 +1,4 @@
-"""The evaluation of a standard study: from the runs in its folder to the verdict on its claim."""
+"""Evaluation of a standard study: the verdict on its claim, from the runs in its folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from badger_sweeps.runs.provenance import computing_version
 
 
 def study_of(folder: Path) -> tuple[str, DictConfig] | None:
-    """The name and the configuration of the study whose runs a folder holds; None if it holds none."""
+    """The name and the configuration of the standard study whose runs are in a folder; None if there is none."""
     path = folder / MULTIRUN
     if not path.exists():
         return None
@@ -35,16 +35,16 @@ def study_of(folder: Path) -> tuple[str, DictConfig] | None:
 
 
 def measure(collection: Collection, required: Sequence[RequiredMeasures], progress: Progress) -> bool:
-    """Measure what is missing; gives whether anything was."""
+    """Take the required measures that are missing; returns whether any was."""
     taken = [measure_missing(run, required, progress) for run in collection.runs]
     return any(taken)
 
 
 def evaluate(folder: Path, collection: Collection) -> StudyResult:
-    """Judge the claim by what the runs left.
+    """The result of a study, from its finished runs.
 
     Raises:
-        UsageError: there is no study, an arm is not finished, or what is needed was not measured.
+        UsageError: there is no study, an arm is not finished, or a required measure was not taken.
     """
     found = study_of(folder)
     module = claim_of(found[0]) if found else None
@@ -75,14 +75,14 @@ def evaluate(folder: Path, collection: Collection) -> StudyResult:
 
 
 def reached(module: Claim, findings: Sequence[Finding], quick: bool) -> Verdict:
-    """The verdict on judged findings, with what the study adds to it; the quick scale decides nothing."""
+    """The verdict on judged findings, with the remark of the study; the quick scale decides nothing."""
     remark = getattr(module, "remark", None)
     found = verdict(findings, quick)
     return found if quick or remark is None else replace(found, remark=remark(findings))
 
 
 def _arms(folder: Path, collection: Collection, config: DictConfig) -> Any:
-    """The arms by name, in the study's order; of a search the search."""
+    """The arms by name, in the order of the study's configuration; for a study by search, the search."""
     names = OmegaConf.select(config, "hydra.sweeper.arms")
     if names is None:
         if collection.search is None:

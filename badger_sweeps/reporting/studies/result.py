@@ -1,4 +1,4 @@
-"""What a study found of its claim."""
+"""The result of a standard study."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from badger_sweeps.reporting.plotting.chart import Chart
 
 @dataclass(frozen=True)
 class StudyResult:
-    """A study that was evaluated.
+    """The result of a standard study that was evaluated.
 
     Attributes:
         name: as in `conf/study`.
         quick: whether its runs are of the quick scale.
-        folder: its runs'.
-        claim: what the document says.
+        folder: of its runs.
+        claim: the claim in the document.
         findings: the claim's parts, judged.
-        verdict: what they come to.
+        verdict: on the claim.
         chart: the figure.
         seeds: of its runs.
-        code: that decided the numbers of its runs (`provenance.computing_version`).
-        shared: run, and where it was taken over from.
+        code: versions of the code that computed its runs (`provenance.computing_version`).
+        shared: by run, the run that it was taken over from.
     """
 
     name: str
@@ -40,5 +40,5 @@ class StudyResult:
 
     @property
     def command(self) -> str:
-        """What one types to run it."""
+        """The command line that runs the study."""
         return f"make study-{self.name}{' scale=quick' if self.quick else ''}"
