@@ -23,7 +23,7 @@ from tests.choices import choices_of
 ROOT = Path(__file__).parent.parent
 TINY = ("training.iterations=5", "training.batch_size=4", "seeds=[3,8]", "measures=none", "tracking=disabled")
 BADGER = ("architecture.hidden=4", "architecture.message=2", "training.inner_steps=3")
-SOLITARY = ("topology=single", "architecture.hidden=4", "training.inner_steps=3")
+SINGLE_AGENT = ("topology=single", "architecture.hidden=4", "training.inner_steps=3")
 ALL = (
     *(
         "fixed_loss",
@@ -56,9 +56,9 @@ def commands() -> Iterator[tuple[str, list[str]]]:
         yield f"{topology}-reference", [*TINY, *BADGER, *graphs, *worlds, "architecture=gru,tcnn", "engine=reference"]
     for engine in ("native", "reference"):
         worlds = ("task=guessing_game,frequency", "task.dims=5", "loss=mse,l1", f"engine={engine}")
-        yield f"single_agent-{engine}", [*TINY, *SOLITARY, *worlds, "architecture=lstm,lstm_quantized"]
+        yield f"single_agent-{engine}", [*TINY, *SINGLE_AGENT, *worlds, "architecture=lstm,lstm_quantized"]
         yield f"supervised-{engine}", [
-            *TINY, *SOLITARY[:2], "training.inner_steps=1", "task=frequency", "task.dims=5", "loss=mse,l1",
+            *TINY, *SINGLE_AGENT[:2], "training.inner_steps=1", "task=frequency", "task.dims=5", "loss=mse,l1",
             "architecture=supervised_lstm", f"engine={engine}",
         ]  # fmt: skip
         steps = ("training.loss_steps=1,2,3", "training.clip_norm=null,0.1", "architecture.reset_gate=true,false")

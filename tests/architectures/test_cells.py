@@ -112,8 +112,8 @@ def test_lstm_is_torchs_lstm_cell_for_every_member() -> None:
 def observed(error: float, dims: int = 2, inputs: int = 0) -> Observation:
     generator = torch.Generator().manual_seed(4)
     guess = torch.randn(MEMBERS, ROWS, dims, generator=generator)
-    told = torch.randn(MEMBERS, ROWS, dims, inputs, generator=generator)
-    return Observation(torch.full((MEMBERS, ROWS), error), guess, told)
+    task_inputs = torch.randn(MEMBERS, ROWS, dims, inputs, generator=generator)
+    return Observation(torch.full((MEMBERS, ROWS), error), guess, task_inputs)
 
 
 def test_lstm_reads_guess_and_error_and_emits_a_guess() -> None:
@@ -136,12 +136,12 @@ def test_lstm_reads_guess_and_error_and_emits_a_guess() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "bins", "range_", "told"),
+    ("error", "bins", "range_", "midpoint"),
     [(0.0, 12, 1.2, 0.05), (0.349, 12, 1.2, 0.35), (1.04, 12, 1.2, 1.05), (7.0, 12, 1.2, 1.15), (0.9, 4, 2.0, 0.75)],
 )
-def test_quantised_error_is_the_midpoint_of_its_bin(error: float, bins: int, range_: float, told: float) -> None:
+def test_quantised_error_is_the_midpoint_of_its_bin(error: float, bins: int, range_: float, midpoint: float) -> None:
     seen = LSTMQuantized(bins=bins, range=range_).perceived(torch.tensor([[error]]))
-    assert float(seen) == pytest.approx(told)
+    assert float(seen) == pytest.approx(midpoint)
 
 
 def test_quantised_error_takes_as_many_values_as_bins_and_no_gradient() -> None:

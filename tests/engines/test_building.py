@@ -14,7 +14,7 @@ from badger_sweeps.engines.native import compiler
 from badger_sweeps.engines.native.compiler import CannotBuild, build, cache_folder
 
 SIZES = {"CELL": "TwoGates", "HIDDEN": 3, "MESSAGE": 2, "DIMS": 1}
-SAY = """
+PRINT_ENGINE = """
 import torch
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.training.experiment import Experiment, Training
@@ -28,7 +28,7 @@ print(members.engine_description, "|", round(last, 5))
 """
 
 
-HOMELESS = """
+WITHOUT_HOME = """
 import os, torch
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.training.experiment import Experiment
@@ -48,7 +48,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def start(**environment: str) -> subprocess.Popen[str]:
     """A separate process that trains for two iterations and prints which engine it used."""
     return subprocess.Popen(
-        [sys.executable, "-c", SAY],
+        [sys.executable, "-c", PRINT_ENGINE],
         env={**os.environ, **environment},
         text=True,
         stdout=subprocess.PIPE,
@@ -56,13 +56,13 @@ def start(**environment: str) -> subprocess.Popen[str]:
     )
 
 
-def said(process: subprocess.Popen[str]) -> tuple[str, float]:
+def printed(process: subprocess.Popen[str]) -> tuple[str, float]:
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert err == ""
-    words, loss = out.strip().split(" | ")
-    assert "\n" not in words
-    return words, float(loss)
+    description, loss = out.strip().split(" | ")
+    assert "\n" not in description
+    return description, float(loss)
 
 
 def test_built_once_and_kept(cache: Path) -> None:
@@ -76,8 +76,8 @@ def test_built_once_and_kept(cache: Path) -> None:
 
 def test_two_processes_at_once(cache: Path) -> None:
     """Both run natively, with the same result; one library is left and nothing unfinished."""
-    results = [said(process) for process in [start(), start(), start()]]
-    assert all(words.startswith("native engine") for words, _ in results)
+    results = [printed(process) for process in [start(), start(), start()]]
+    assert all(description.startswith("native engine") for description, _ in results)
     assert len({loss for _, loss in results}) == 1
     assert sorted(path.suffix for path in cache.iterdir()) == [".lock", ".so"]
 
@@ -93,14 +93,14 @@ def test_a_builder_that_is_killed_leaves_no_lock_and_no_half_library(cache: Path
         assert process.poll() is None
     process.kill()
     process.communicate()
-    words, _ = said(start())
-    assert words.startswith("native engine")
+    description, _ = printed(start())
+    assert description.startswith("native engine")
 
 
 def test_without_a_compiler(cache: Path, tmp_path: Path) -> None:
-    native = said(start())
-    words, loss = said(start(PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "other")))
-    assert words == "reference engine (PyTorch), since there is no C++ compiler (g++ or clang++) on this machine"
+    native = printed(start())
+    description, loss = printed(start(PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "other")))
+    assert description == "reference engine (PyTorch), since there is no C++ compiler (g++ or clang++) on this machine"
     assert loss == pytest.approx(native[1], abs=1e-4)
     assert not (tmp_path / "other").exists()
 
@@ -109,29 +109,31 @@ def test_with_a_compiler_that_fails(cache: Path, tmp_path: Path) -> None:
     broken = tmp_path / "old-g++"
     broken.write_text('#!/bin/sh\necho "cc1plus: error: no such option" >&2\nexit 1\n')
     broken.chmod(0o755)
-    words, _ = said(start(CXX=str(broken)))
+    description, _ = printed(start(CXX=str(broken)))
     assert (
-        words == f"reference engine (PyTorch), since {broken} cannot compile the kernel: cc1plus: error: no such option"
+        description
+        == f"reference engine (PyTorch), since {broken} cannot compile the kernel: cc1plus: error: no such option"
     )
     assert not list(cache.glob("*.so"))
 
 
 def test_on_a_processor_it_does_not_know(cache: Path) -> None:
-    words, _ = said(start(ATEN_CPU_CAPABILITY="default"))
+    description, _ = printed(start(ATEN_CPU_CAPABILITY="default"))
     assert (
-        words == "reference engine (PyTorch), since the native engine needs a CPU with AVX2 or AVX-512; found DEFAULT"
+        description
+        == "reference engine (PyTorch), since the native engine needs a CPU with AVX2 or AVX-512; found DEFAULT"
     )
 
 
 def test_another_march_gives_way_to_the_processor_that_is_here(cache: Path) -> None:
     """As conda's compilers set it."""
-    words, _ = said(start(CXXFLAGS="-march=nocona -mtune=haswell -O2"))
-    assert words.startswith("native engine (AVX")
+    description, _ = printed(start(CXXFLAGS="-march=nocona -mtune=haswell -O2"))
+    assert description.startswith("native engine (AVX")
 
 
 def test_flags_that_no_compiler_takes(cache: Path) -> None:
-    words, _ = said(start(CXXFLAGS="--no-such-flag", CXX="g++"))
-    assert words.startswith("reference engine (PyTorch), since g++ with CXXFLAGS='--no-such-flag' cannot compile")
+    description, _ = printed(start(CXXFLAGS="--no-such-flag", CXX="g++"))
+    assert description.startswith("reference engine (PyTorch), since g++ with CXXFLAGS='--no-such-flag' cannot compile")
 
 
 def test_a_changed_source_is_another_library(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +151,9 @@ def test_without_a_home(tmp_path: Path) -> None:
     """A user whom the system does not know, as containers have them; only root can try."""
     if os.getuid() != 0:
         pytest.skip("needs root")
-    done = subprocess.run([sys.executable, "-c", HOMELESS], capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_HOME], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(
         "reference engine (PyTorch), since the kernel cannot be loaded: Could not determine home"
@@ -159,20 +163,20 @@ def test_without_a_home(tmp_path: Path) -> None:
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     occupied = tmp_path / "file"
     occupied.write_text("")
-    words, _ = said(start(XDG_CACHE_HOME=str(occupied)))
-    assert words.startswith(
+    description, _ = printed(start(XDG_CACHE_HOME=str(occupied)))
+    assert description.startswith(
         f"reference engine (PyTorch), since the kernel cannot be built with `g++` in `{occupied}/badger_sweeps`: "
     )
 
 
 @pytest.mark.parametrize("content", [pytest.param(b"", marks=pytest.mark.slow), b"not a library"])
 def test_a_damaged_library_is_built_again(cache: Path, content: bytes) -> None:
-    said(start())
+    printed(start())
     (library,) = cache.glob("*.so")
     whole = library.read_bytes()
     library.write_bytes(content)
-    words, _ = said(start())
-    assert words.startswith("native engine")
+    description, _ = printed(start())
+    assert description.startswith("native engine")
     assert len(library.read_bytes()) == len(whole)
 
 
@@ -194,7 +198,7 @@ def test_every_compiler_and_vector_width(name: str, flags: str, cache: Path) -> 
 @pytest.mark.slow
 def test_narrow_vectors(cache: Path) -> None:
     """With AVX2, where half a vector is 16 bytes: also what does not start at a multiple of a vector is read whole."""
-    (wide, loss), (narrow, other) = said(start()), said(start(CXXFLAGS="-mno-avx512f"))
+    (wide, loss), (narrow, other) = printed(start()), printed(start(CXXFLAGS="-mno-avx512f"))
     assert wide.startswith("native engine (AVX")
     assert narrow.startswith("native engine (AVX2, ")
     assert loss == pytest.approx(other, abs=1e-4)

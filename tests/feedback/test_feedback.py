@@ -1,4 +1,4 @@
-"""What is told and what is minimised are two things: beside a training loop written out, in both engines."""
+"""Feedback and loss are independent choices: beside a training loop written out, in both engines."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ ERRORS = {"mse": lambda off: 3 * off.square(), "l1": lambda off: 2 * off.abs()}
 """Normalised on the Guessing Game, where E y^2 = 1/3 and E|y| = 1/2."""
 
 
-def badger(loss: str, told: str, engine: Engine) -> Experiment:
+def badger(loss: str, feedback: str, engine: Engine) -> Experiment:
     return Experiment(
         architecture=GRU(hidden=8, message=4),
         topology=RandomLinks(experts=5, links=2),
         loss=LOSSES[loss],
-        feedback=FEEDBACK[told],
+        feedback=FEEDBACK[feedback],
         optimizer=Adam(lr=0.01),
         engine=engine,
         training=Training(iterations=20, batch_size=8, inner_steps=5, loss_steps=2),
@@ -53,13 +53,13 @@ def badger(loss: str, told: str, engine: Engine) -> Experiment:
 
 
 @pytest.mark.parametrize("engine", [Native(), Reference()])
-@pytest.mark.parametrize(("loss", "told"), product(LOSSES, FEEDBACK))
-def test_a_member_is_an_independent_loop(loss: str, told: str, engine: Engine) -> None:
+@pytest.mark.parametrize(("loss", "feedback"), product(LOSSES, FEEDBACK))
+def test_a_member_is_an_independent_loop(loss: str, feedback: str, engine: Engine) -> None:
     """With torch.nn.GRUCell, torch.nn.Linear and torch.optim.Adam: reads one error, minimises the other.
 
     Adam follows rounding of float32 where gradients are small: 1e-4 of a loss near 1 after 20 iterations.
     """
-    members, drawing = (Population(badger(loss, told, engine)) for _ in range(2))
+    members, drawing = (Population(badger(loss, feedback, engine)) for _ in range(2))
     cell, head = torch.nn.GRUCell(5, 8), torch.nn.Linear(8, 8)
     weights = {name: tensor[0].detach().clone() for name, tensor in drawing.parameters.items()}
     cell.load_state_dict({name: weights[name] for name in cell.state_dict()})
@@ -73,7 +73,7 @@ def test_a_member_is_an_independent_loop(loss: str, told: str, engine: Engine) -
         m, guess = torch.zeros(8, 5, 4), torch.zeros(8, 4)
         minimised: list[Tensor] = []
         for _ in range(5):
-            error = ERRORS[told](guess - y).mean(1)
+            error = ERRORS[feedback](guess - y).mean(1)
             x = torch.cat([torch.einsum("ij,bjm->bim", graph, m) / 2, error[:, None, None].expand(8, 5, 1)], dim=2)
             h = torch.stack([cell(x[:, i], h[:, i]) for i in range(5)], dim=1)
             m, o = head(h).split(4, dim=2)
@@ -100,12 +100,12 @@ def test_same_is_the_loss_s_own_error(loss: str, engine: Engine) -> None:
 def test_a_single_learner_reads_it_too() -> None:
     """The frequency task, whose mean magnitude is not one half: both errors are 1 at chance there as well."""
     runs = []
-    for told in FEEDBACK.values():
+    for feedback in FEEDBACK.values():
         experiment = Experiment(
             architecture=LSTM(hidden=6),
             topology=Single(),
             task=Frequency(dims=7),
-            feedback=told,
+            feedback=feedback,
             training=Training(iterations=3, batch_size=8, inner_steps=4),
             seeds=(0,),
             device="cpu",
@@ -135,8 +135,8 @@ def test_measures_play_with_what_is_told_and_score_what_is_minimised() -> None:
     learner = setup.architecture
     assert isinstance(learner, GRU)
     for _ in range(6):
-        told = 3 * (guess - seen.targets).square().mean(dim=-1)
-        x = learner.input(seen.parameters, seen.adjacency, m, told)
+        error = 3 * (guess - seen.targets).square().mean(dim=-1)
+        x = learner.input(seen.parameters, seen.adjacency, m, error)
         z, v = learner.gates(seen.parameters, x, h.flatten(1, 2))
         carried.append(z.view_as(h)[:, :64].mean(dim=(1, 2, 3)))
         h = (v + z * (h.flatten(1, 2) - v)).view_as(h)
@@ -153,8 +153,8 @@ def test_measures_play_with_what_is_told_and_score_what_is_minimised() -> None:
 
 
 def test_it_is_part_of_what_a_run_is() -> None:
-    told = [badger("mse", name, Native()).identity for name in FEEDBACK]
-    assert [config["feedback"] for config in told] == ["SquaredErrorFeedback", "AbsoluteErrorFeedback"]
+    identities = [badger("mse", name, Native()).identity for name in FEEDBACK]
+    assert [identity["feedback"] for identity in identities] == ["SquaredErrorFeedback", "AbsoluteErrorFeedback"]
 
 
 def test_a_supervised_learner_is_told_nothing() -> None:
@@ -173,6 +173,6 @@ def test_a_supervised_learner_is_told_nothing() -> None:
 def test_errors_of_both_kinds_are_normalised() -> None:
     """At chance, over 10^5 games: 1 within four standard deviations of the mean, sqrt(0.8/D/n) and less."""
     targets = torch.rand(100_000, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    for told in FEEDBACK.values():
-        error = told.loss(MeanSquaredError()).error(torch.zeros_like(targets), targets, Experiment().task)
+    for feedback in FEEDBACK.values():
+        error = feedback.loss(MeanSquaredError()).error(torch.zeros_like(targets), targets, Experiment().task)
         assert np.isclose(float(error.mean()), 1, atol=4 * (0.8 / 3 / 100_000) ** 0.5)
