@@ -1,0 +1,85 @@
+"""The commands: found by their first word, one style of errors, help with an example."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+import badger_sweeps
+from badger_sweeps.commands.command import COMMANDS
+from badger_sweeps.commands.study import folder_of
+from tests import warm
+
+
+def typed(*words: str, cwd: Path | None = None) -> CompletedProcess[str]:
+    return warm.run([sys.executable, "-m", "badger_sweeps", *words], cwd=cwd)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    shown = typed(command, "--help")
+    assert shown.returncode == 0
+    assert f"badger-sweeps {command}" in shown.stdout.splitlines()[0]
+    assert f"Example: badger-sweeps {command}" in shown.stdout
+    assert COMMANDS[command][1:].partition(":")[0] in " ".join(shown.stdout.split())
+
+
+MISTAKES = {
+    "nothing": (["report"], "report: RUNS must be given; found nothing. Example: badger-sweeps report runs/quickstart"),
+    "an option": (["watch", ".", "--prot=1"], "`--prot=1` is not an argument of badger-sweeps watch. Did you mean `--port`?"),
+    "no number": (["watch", ".", "--port", "x"], "watch: `--port` must be a whole number; found 'x'."),
+    "no value": (["watch", ".", "--port"], "watch: `--port` must have a value; found none."),
+    "no choice": (["workspace", ".", "--mode", "on"], "workspace: `--mode` must be one of"),
+    "no runs": (["report", "."], "report: `.` must have finished runs below it; found none."),
+    "no snapshots": (["measure", "."], "measure: `.` must have runs with snapshots"),
+    "no search": (["dashboard", "."], "dashboard: `.` must be the folder of a search"),
+    "nothing to send": (["sync", "."], "sync: `.` must have runs below it; found none."),
+    "no study": (["study", "hurts"], "found 'hurts'. Did you mean `hurst`?"),
+    "overrides of a folder": (["study", ".", "seeds=3"], "study: `seeds=3` must come with the name of a study"),
+    "no studies": (["replication", "."], "replication: `.` must have a finished standard study below it; found none."),
+    "no word": (["reprot", "runs"], "badger-sweeps: `reprot` must be KEY=VALUE or a command (report, compare, "),
+    "a second run": (["compare", "."], "compare: B must be given; found nothing."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_one_line_and_writes_nothing(case: str, tmp_path: Path) -> None:
+    words, expected = MISTAKES[case]
+    done = typed(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("badger-sweeps")
+    assert expected in line
+    assert "usage:" not in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    from badger_sweeps.commands import main, studies
+
+    monkeypatch.setattr(studies, "entries", lambda: 1 / 0)
+    monkeypatch.setattr(sys, "argv", ["badger-sweeps", "studies"])
+    with pytest.raises(ZeroDivisionError):
+        main.main()
+
+
+def test_the_version_is_ours() -> None:
+    assert typed("--version").stdout == f"badger-sweeps {badger_sweeps.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "folder"),
+    [
+        ([], "runs/hurst"),
+        (["scale=quick"], "runs/hurst_quick"),
+        (["scale=full", "seeds=[8, 9]"], "runs/hurst_seeds_8-9"),
+        (["seeds=16", "scale=quick"], "runs/hurst_quick_seeds_16"),
+        (["hydra.sweep.dir='else/where'", "seeds=3"], "else/where"),
+    ],
+)
+def test_where_the_runs_of_a_study_go(overrides: list[str], folder: str) -> None:
+    assert folder_of("hurst", overrides) == Path(folder)
