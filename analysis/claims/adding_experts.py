@@ -24,7 +24,7 @@ PAIRED = "iterations, paired by seed"
 """The unit of differences between arms."""
 
 
-class AddingExperts(NamedTuple):
+class AddingExpertsInfo(NamedTuple):
     """Measures of the trained networks by arm, that is, by number of experts; arrays have a row for each seed.
 
     Attributes:
@@ -50,14 +50,14 @@ class AddingExperts(NamedTuple):
     final: list[Numbers]
 
 
-def compute(arms: Arms) -> AddingExperts:
+def compute(arms: Arms) -> AddingExpertsInfo:
     """Shared information, times and losses of all arms."""
     in_order = list(arms.values())
 
     def last(column: str) -> list[Numbers]:
         return [arm.last(column) if arm.has(column) else np.full(len(arm.seeds), np.nan) for arm in in_order]
 
-    return AddingExperts(
+    return AddingExpertsInfo(
         arms=arms,
         experts=[int(arm.run.config["topology.experts"]) for arm in in_order],
         shared=last("experts/shared"),
@@ -70,7 +70,7 @@ def compute(arms: Arms) -> AddingExperts:
     )
 
 
-def findings(info: AddingExperts) -> list[Finding]:
+def findings(info: AddingExpertsInfo) -> list[Finding]:
     """The parts of the claim; secondary, redundancy by two further measures."""
     reference, double, fewest = (info.experts.index(count) for count in (16, 32, 2))
     solved, budget = info.solved, max(arm.budget for arm in info.arms.values())
@@ -103,7 +103,7 @@ def findings(info: AddingExperts) -> list[Finding]:
     ]  # fmt: skip
 
 
-def draw(info: AddingExperts) -> Chart:
+def draw(info: AddingExpertsInfo) -> Chart:
     """The figure: psi, information about the targets, O-information, times and losses by number of experts."""
     names = [str(count) for count in info.experts]
     shared = Panel("Information shared with L other experts", "L", "psi(L), bits")

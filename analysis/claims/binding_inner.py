@@ -18,7 +18,7 @@ REQUIRED_MEASURES = (RequiredMeasures(("inner_binding", "inner_loop"), snapshots
 RAW, GIVEN = "binding/inner", "binding/inner_given_target"
 
 
-class BindingInner(NamedTuple):
+class BindingInnerInfo(NamedTuple):
     """Binding information along the inner loop after training, by arm.
 
     Attributes:
@@ -38,17 +38,17 @@ class BindingInner(NamedTuple):
     late_given: dict[str, Numbers]
 
 
-def compute(arms: Arms) -> BindingInner:
+def compute(arms: Arms) -> BindingInnerInfo:
     """Curves of the trained networks, and their trends."""
     curves, given, loss = (
         {name: _along(arm.last(column)) for name, arm in arms.items()} for column in (RAW, GIVEN, "inner/loss")
     )
     order, order_given = ({name: _order(curve) for name, curve in by_arm.items()} for by_arm in (curves, given))
     late = {name: curve.y[:, -1] - curve.y[:, curve.y.shape[1] // 2] for name, curve in given.items()}
-    return BindingInner(curves, given, loss, order, order_given, late)
+    return BindingInnerInfo(curves, given, loss, order, order_given, late)
 
 
-def findings(info: BindingInner) -> list[Finding]:
+def findings(info: BindingInnerInfo) -> list[Finding]:
     """The parts of the claim, raw and given the targets; secondary, the arm without messages."""
     order = "Spearman's rank correlation with the inner step, after training"
     late = "bits, the last inner step minus the middle one, after training"
@@ -63,7 +63,7 @@ def findings(info: BindingInner) -> list[Finding]:
     ]
 
 
-def draw(info: BindingInner) -> Chart:
+def draw(info: BindingInnerInfo) -> Chart:
     """The figure: binding information and loss along the inner loop after training."""
     error = binding.along({losses.label(name): curve for name, curve in info.loss.items()}, "Loss along the inner loop")
     error.y = "loss (chance = 1)"

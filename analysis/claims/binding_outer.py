@@ -18,7 +18,7 @@ REQUIRED_MEASURES = ()  # all it needs is measured during training
 RAW, GIVEN = "binding/outer", "binding/outer_given_target"
 
 
-class BindingOuter(NamedTuple):
+class BindingOuterInfo(NamedTuple):
     """Growth of binding information from before training to its end, in bits, of each seed.
 
     Attributes:
@@ -36,15 +36,15 @@ class BindingOuter(NamedTuple):
     control_given: Numbers
 
 
-def compute(arms: Arms) -> BindingOuter:
+def compute(arms: Arms) -> BindingOuterInfo:
     """The growth in both arms."""
     linked, unlinked = arms["linked"], arms["unlinked"]
-    return BindingOuter(
+    return BindingOuterInfo(
         arms, _grown(linked, RAW), _grown(linked, GIVEN), _grown(unlinked, RAW), _grown(unlinked, GIVEN)
     )
 
 
-def findings(info: BindingOuter) -> list[Finding]:
+def findings(info: BindingOuterInfo) -> list[Finding]:
     """The parts of the claim: growth, raw and given the targets; secondary, the arm without messages."""
     bits = "bits, the end of training minus its beginning"
     return [
@@ -58,7 +58,7 @@ def findings(info: BindingOuter) -> list[Finding]:
     ]
 
 
-def draw(info: BindingOuter) -> Chart:
+def draw(info: BindingOuterInfo) -> Chart:
     """The figure: binding information and loss, as in the document, with both controls."""
     return Chart(
         [

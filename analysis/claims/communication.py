@@ -17,7 +17,7 @@ CLAIM = "The task could be solved without communication at all, but Badger takes
 REQUIRED_MEASURES = (RequiredMeasures(("message_ablation",), snapshots=11, arms=("linked",)),)
 
 
-class Communication(NamedTuple):
+class CommunicationInfo(NamedTuple):
     """Both arms, and the message ablation.
 
     Attributes:
@@ -33,9 +33,9 @@ class Communication(NamedTuple):
     ablation: Numbers
 
 
-def compute(arms: Arms) -> Communication:
+def compute(arms: Arms) -> CommunicationInfo:
     """Times of both arms, and the effect of message ablation."""
-    return Communication(
+    return CommunicationInfo(
         arms=arms,
         solved=tuple(outcome.solved_iteration is not None for outcome in arms["unlinked"].outcomes),
         times={name: arm.times("solved_iteration") for name, arm in arms.items()},
@@ -43,7 +43,7 @@ def compute(arms: Arms) -> Communication:
     )
 
 
-def findings(info: Communication) -> list[Finding]:
+def findings(info: CommunicationInfo) -> list[Finding]:
     """The parts of the claim; secondary, whether messages make learning faster, which the document does not claim."""
     solved = info.times["linked"] - info.times["unlinked"]
     escape = info.arms["linked"].times("escape_iteration") - info.arms["unlinked"].times("escape_iteration")
@@ -62,7 +62,7 @@ def findings(info: Communication) -> list[Finding]:
     ]
 
 
-def draw(info: Communication) -> Chart:
+def draw(info: CommunicationInfo) -> Chart:
     """The figure: loss, times, and the loss under message ablation."""
     names = [losses.label(name) for name in info.times]
     ablated = binding.panel({"linked": info.arms["linked"]}, "message_ablation/loss", "Loss under message ablation")

@@ -21,7 +21,7 @@ NEARLY = 0.25
 """Gradients nearly cancel if the norm of their mean is below this share of their mean norm."""
 
 
-class ConflictingGradients(NamedTuple):
+class ConflictingGradientsInfo(NamedTuple):
     """Gradients of the single dimensions, on plateaus and between them; arrays have a value for each seed.
 
     Attributes:
@@ -43,7 +43,7 @@ class ConflictingGradients(NamedTuple):
     norms: Numbers
 
 
-def compute(arms: Arms) -> ConflictingGradients:
+def compute(arms: Arms) -> ConflictingGradientsInfo:
     """Means on plateaus and between them."""
     arm = arms["badger"]
     curves = cosine, cancellation = arm.curve("gradient/cosine_mean"), arm.curve("gradient/cancellation")
@@ -51,7 +51,7 @@ def compute(arms: Arms) -> ConflictingGradients:
     levels = sorted({plateau.staircase_level for outcome in arm.outcomes for plateau in outcome.unsolved_plateaus})
     norms = arm.every_iteration("grad_norm")
     norm = Curve(np.arange(norms.shape[1], dtype=float), norms)
-    return ConflictingGradients(
+    return ConflictingGradientsInfo(
         arm=arm,
         cosine=cosine,
         cancellation=cancellation,
@@ -62,7 +62,7 @@ def compute(arms: Arms) -> ConflictingGradients:
     )
 
 
-def findings(info: ConflictingGradients) -> list[Finding]:
+def findings(info: ConflictingGradientsInfo) -> list[Finding]:
     """The parts of the claim; secondary, plateaus compared with the iterations between them."""
     return [
         below("on plateaus the dimensions' gradients conflict", info.on[0], 0, "mean cosine of pairs of dimensions"),
@@ -80,7 +80,7 @@ def findings(info: ConflictingGradients) -> list[Finding]:
     ]  # fmt: skip
 
 
-def draw(info: ConflictingGradients) -> Chart:
+def draw(info: ConflictingGradientsInfo) -> Chart:
     """The figure: cosine and cancellation over training and on plateaus, and the loss."""
     orthogonal = info.arm.dims**-0.5
     cosine = Panel("Cosine of the dimensions' gradients", "iteration", "mean over pairs", [Level(0, "conflict below")])

@@ -19,7 +19,7 @@ ENOUGH = 0.8
 """The share of injected modes that must be found before the absence of modes is evidence."""
 
 
-class DMD(NamedTuple):
+class DMDInfo(NamedTuple):
     """Dynamic mode decomposition of the inner loop after training, of each seed.
 
     Attributes:
@@ -41,14 +41,14 @@ class DMD(NamedTuple):
     persistence: Numbers
 
 
-def compute(arms: Arms) -> DMD:
+def compute(arms: Arms) -> DMDInfo:
     """The number of modes, and the power to find them."""
     arm = arms["badger"]
     names = ("oscillating", "surrogates_most", "power", "none", "r2", "persistence_r2")
-    return DMD(arm, *(arm.last(f"modes/{name}") for name in names))
+    return DMDInfo(arm, *(arm.last(f"modes/{name}") for name in names))
 
 
-def findings(info: DMD) -> list[Finding]:
+def findings(info: DMDInfo) -> list[Finding]:
     """The claim, tested on the seeds in which an injected mode would have been found."""
     statement = "the inner loop has no periodic modes after training"
     present = info.oscillating > info.surrogates
@@ -63,7 +63,7 @@ def findings(info: DMD) -> list[Finding]:
     return [few(statement, has_modes, 1 / (SURROGATES + 1), unit)]
 
 
-def draw(info: DMD) -> Chart:
+def draw(info: DMDInfo) -> Chart:
     """The figure: modes and those of surrogates, power, and prediction one step ahead."""
     names = ["after training", "most of surrogates"]
     found = Panel("Modes that oscillate and persist", "", "count", ticks=names)

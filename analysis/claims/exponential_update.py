@@ -26,7 +26,7 @@ GROWTH_OF_DIVERGED = 2.0
 """The growth of states assigned to a seed that diverged: more than any gates allow."""
 
 
-class ExponentialUpdate(NamedTuple):
+class ExponentialUpdateInfo(NamedTuple):
     """First plateaus and hidden states, by arm.
 
     Attributes:
@@ -48,12 +48,12 @@ class ExponentialUpdate(NamedTuple):
     open_gate: float
 
 
-def compute(arms: Arms) -> ExponentialUpdate:
+def compute(arms: Arms) -> ExponentialUpdateInfo:
     """First plateaus, and sizes and factors of the states."""
     sizes = {name: arm.last("inner/state_size") for name, arm in arms.items()}
     carried = {name: arm.curve("gate/carried") for name, arm in arms.items()}
     config = arms["exponential"].run.config
-    return ExponentialUpdate(
+    return ExponentialUpdateInfo(
         arms={name: first_plateau.compute(arm) for name, arm in arms.items()},
         sizes=sizes,
         carried={name: Curve(curve.x, curve.y.mean(axis=2)) for name, curve in carried.items()},
@@ -63,7 +63,7 @@ def compute(arms: Arms) -> ExponentialUpdate:
     )
 
 
-def findings(info: ExponentialUpdate) -> list[Finding]:
+def findings(info: ExponentialUpdateInfo) -> list[Finding]:
     """The parts of the claim: the first plateau, of experts with alike initial states, and the size of the states.
 
     Alike initial states, since the claim is about the symmetry of experts. Secondary: why states stay bounded, the
@@ -94,7 +94,7 @@ def findings(info: ExponentialUpdate) -> list[Finding]:
     ]  # fmt: skip
 
 
-def draw(info: ExponentialUpdate) -> Chart:
+def draw(info: ExponentialUpdateInfo) -> Chart:
     """The figure: loss, times, and sizes and factors of the states."""
     panels = first_plateau.panels(list(info.arms.values()))
     along = Panel("Size of the states along the inner loop, after training", "inner step", "root mean square")

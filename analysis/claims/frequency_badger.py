@@ -28,7 +28,7 @@ APART = 0.1
 """Spread over median of the times at which frequencies are solved, above which they are solved at different times."""
 
 
-class FrequencyBadger(NamedTuple):
+class FrequencyBadgerInfo(NamedTuple):
     """Orders of frequencies, and final losses.
 
     Attributes:
@@ -42,17 +42,17 @@ class FrequencyBadger(NamedTuple):
     final: dict[str, Numbers]
 
 
-def compute(arms: Arms) -> FrequencyBadger:
+def compute(arms: Arms) -> FrequencyBadgerInfo:
     """Orders with 11 samples, and final losses of all arms."""
     common, independent = (frequency_order.compute(arms[f"eleven_{phases}"]) for phases in ("common", "independent"))
     final = {
         name: np.array([np.inf if outcome.final_loss is None else outcome.final_loss for outcome in arm.outcomes])
         for name, arm in arms.items()
     }
-    return FrequencyBadger(arms, (common, independent), final)
+    return FrequencyBadgerInfo(arms, (common, independent), final)
 
 
-def findings(info: FrequencyBadger) -> list[Finding]:
+def findings(info: FrequencyBadgerInfo) -> list[Finding]:
     """The parts of the claim with the document's common phase; secondary, independent phases."""
     common, independent = info.orders
 
@@ -96,7 +96,7 @@ def _order(order: Order, phases: str) -> list[Finding]:
     ]  # fmt: skip
 
 
-def draw(info: FrequencyBadger) -> Chart:
+def draw(info: FrequencyBadgerInfo) -> Chart:
     """The figure: frequencies over training in two seeds with 11 samples, times, and the losses of all arms."""
     common, independent = info.orders
     return Chart(

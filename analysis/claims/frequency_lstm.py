@@ -20,7 +20,7 @@ CLAIM = (
 REQUIRED_MEASURES = (RequiredMeasures(("inner_loop",), snapshots=11),)
 
 
-class FrequencyLSTM(NamedTuple):
+class FrequencyLSTMInfo(NamedTuple):
     """The orders of frequencies in both arms, and the inner loop with the common phase."""
 
     common: Order
@@ -28,13 +28,13 @@ class FrequencyLSTM(NamedTuple):
     inner: Convergence
 
 
-def compute(arms: Arms) -> FrequencyLSTM:
+def compute(arms: Arms) -> FrequencyLSTMInfo:
     """The orders in both arms, and the inner loop."""
     common, independent = (frequency_order.compute(arms[name]) for name in ("common", "independent"))
-    return FrequencyLSTM(common, independent, inner_convergence.compute(arms["common"]))
+    return FrequencyLSTMInfo(common, independent, inner_convergence.compute(arms["common"]))
 
 
-def findings(info: FrequencyLSTM) -> list[Finding]:
+def findings(info: FrequencyLSTMInfo) -> list[Finding]:
     """The parts of the claim with the common phase; secondary, independent phases."""
     return [
         frequency_order.not_low_first(info.common),
@@ -51,6 +51,6 @@ def findings(info: FrequencyLSTM) -> list[Finding]:
     ]  # fmt: skip
 
 
-def draw(info: FrequencyLSTM) -> Chart:
+def draw(info: FrequencyLSTMInfo) -> Chart:
     """The figure: frequencies over training, and the inner loop of the trained networks."""
     return inner_convergence.chart([info.common, info.independent], info.inner)

@@ -22,7 +22,7 @@ CLAIM = (
 REQUIRED_MEASURES = (RequiredMeasures(("inner_loop",), snapshots=11),)
 
 
-class FrequencyQuantized(NamedTuple):
+class FrequencyQuantizedInfo(NamedTuple):
     """The orders of frequencies in both arms, and the inner loop with the common phase.
 
     Attributes:
@@ -42,12 +42,12 @@ class FrequencyQuantized(NamedTuple):
     odd_minus_even: Numbers
 
 
-def compute(arms: Arms) -> FrequencyQuantized:
+def compute(arms: Arms) -> FrequencyQuantizedInfo:
     """The orders in both arms, the inner loop, and the difference of odd and even frequencies."""
     inner = inner_convergence.compute(arms["common"])
     pairs = zip(inner.still_steps, inner.losses, strict=True)
     distance = np.stack([np.where(inner.learned, np.abs(curve.y[:, -1] - 1), np.nan) for curve in inner.amplitude])
-    return FrequencyQuantized(
+    return FrequencyQuantizedInfo(
         frequency_order.compute(arms["common"]),
         frequency_order.compute(arms["independent"]),
         inner,
@@ -56,7 +56,7 @@ def compute(arms: Arms) -> FrequencyQuantized:
     )
 
 
-def findings(info: FrequencyQuantized) -> list[Finding]:
+def findings(info: FrequencyQuantizedInfo) -> list[Finding]:
     """The parts of the claim with the common phase; secondary, independent phases."""
     return [
         below(
@@ -76,6 +76,6 @@ def findings(info: FrequencyQuantized) -> list[Finding]:
     ]  # fmt: skip
 
 
-def draw(info: FrequencyQuantized) -> Chart:
+def draw(info: FrequencyQuantizedInfo) -> Chart:
     """The figure: frequencies over training, and the inner loop of the trained networks."""
     return inner_convergence.chart([info.common, info.independent], info.inner)

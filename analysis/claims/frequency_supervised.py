@@ -15,25 +15,27 @@ CLAIM = "Supervised, the F-principle holds: lower frequencies are solved first (
 REQUIRED_MEASURES = ()  # all it needs is measured during training
 
 
-class FrequencySupervised(NamedTuple):
+class FrequencySupervisedInfo(NamedTuple):
     """The orders of frequencies in both arms."""
 
     common: Order
     independent: Order
 
 
-def compute(arms: Arms) -> FrequencySupervised:
+def compute(arms: Arms) -> FrequencySupervisedInfo:
     """The orders in both arms."""
-    return FrequencySupervised(frequency_order.compute(arms["common"]), frequency_order.compute(arms["independent"]))
+    return FrequencySupervisedInfo(
+        frequency_order.compute(arms["common"]), frequency_order.compute(arms["independent"])
+    )
 
 
-def findings(info: FrequencySupervised) -> list[Finding]:
+def findings(info: FrequencySupervisedInfo) -> list[Finding]:
     """The claim with the document's common phase; secondary, independent phases."""
     independent = frequency_order.low_first(info.independent)
     return [*frequency_order.low_first(info.common), *(finding.secondary() for finding in independent)]
 
 
-def draw(info: FrequencySupervised) -> Chart:
+def draw(info: FrequencySupervisedInfo) -> Chart:
     """The figure: frequencies over training, and times."""
     return Chart(
         frequency_order.panels(info),

@@ -27,7 +27,7 @@ HALF_WAY_UP = 0.5
 """The share of the numbers at which it is tested whether they are learned one by one."""
 
 
-class GuessingGame(NamedTuple):
+class GuessingGameInfo(NamedTuple):
     """Plateaus, guesses and learned numbers; arrays have a value for each seed, curves a row.
 
     Attributes:
@@ -55,7 +55,7 @@ class GuessingGame(NamedTuple):
     converged: Numbers
 
 
-def compute(arms: Arms) -> GuessingGame:
+def compute(arms: Arms) -> GuessingGameInfo:
     """Plateaus, guesses, and the order in which numbers are learned."""
     many, few = arms["many"], arms["few"]
     dims = many.dims
@@ -64,7 +64,7 @@ def compute(arms: Arms) -> GuessingGame:
     with np.errstate(invalid="ignore", divide="ignore"):
         aligned = np.nansum(learned.y**2, axis=2) / total
     power, alike = many.curve("guess/power"), many.curve("guess/alike")
-    return GuessingGame(
+    return GuessingGameInfo(
         many=many,
         few=few,
         plateaus=np.array([len(outcome.unsolved_plateaus) for outcome in many.outcomes], dtype=float),
@@ -83,7 +83,7 @@ def compute(arms: Arms) -> GuessingGame:
     )
 
 
-def findings(info: GuessingGame) -> list[Finding]:
+def findings(info: GuessingGameInfo) -> list[Finding]:
     """The parts of the claim; secondary, whether the numbers are learned as mixtures."""
     dims = info.many.dims
     return [
@@ -121,7 +121,7 @@ def along_directions(share: Numbers | float, dims: int) -> Numbers:
     return np.asarray(share + 2 * (1 - np.asarray(share)) / (dims + 2))
 
 
-def draw(info: GuessingGame) -> Chart:
+def draw(info: GuessingGameInfo) -> Chart:
     """The figure: the losses of both arms, the numbers of one seed, and the order in which they are learned."""
     dims = info.many.dims
     learned = _learned(info.many)

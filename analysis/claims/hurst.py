@@ -43,7 +43,7 @@ class Exponents(NamedTuple):
     """Number of plateaus in all seeds."""
 
 
-class HurstOnPlateaus(NamedTuple):
+class HurstOnPlateausInfo(NamedTuple):
     """Hurst exponents of the training loss of every arm, and of the loss on fixed games (`evaluation`)."""
 
     exponents: dict[str, Exponents]
@@ -51,7 +51,7 @@ class HurstOnPlateaus(NamedTuple):
     learning_rate: float
 
 
-def compute(arms: Arms) -> HurstOnPlateaus:
+def compute(arms: Arms) -> HurstOnPlateausInfo:
     """The exponents on all plateaus that are long enough."""
     found = {
         name: _exponents(arm, arm.every_iteration("loss"), losses.label(name), 1, SHUFFLES * (name == "badger"))
@@ -60,10 +60,10 @@ def compute(arms: Arms) -> HurstOnPlateaus:
     fixed = arms["fixed_games"].curve("evaluation/loss")
     every = int(np.diff(fixed.x).max(initial=1))
     found["evaluation"] = _exponents(arms["fixed_games"], fixed.y, "loss on fixed games", every)
-    return HurstOnPlateaus(found, arms, float(arms["badger"].run.config["optimizer.lr"]))
+    return HurstOnPlateausInfo(found, arms, float(arms["badger"].run.config["optimizer.lr"]))
 
 
-def findings(info: HurstOnPlateaus) -> list[Finding]:
+def findings(info: HurstOnPlateausInfo) -> list[Finding]:
     """The claim for the training loss; secondary, other series, exponents and the loss without the noise of batches."""
     low, high = 0.5 - CLOSE, 0.5 + CLOSE
     training, fixed, many = (info.exponents[name] for name in ("badger", "evaluation", "many"))
@@ -82,7 +82,7 @@ def findings(info: HurstOnPlateaus) -> list[Finding]:
     ]  # fmt: skip
 
 
-def draw(info: HurstOnPlateaus) -> Chart:
+def draw(info: HurstOnPlateausInfo) -> Chart:
     """The figure: the loss, and the exponents of every series."""
     names = [series.label for series in info.exponents.values()]
     panels = []

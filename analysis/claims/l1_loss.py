@@ -32,7 +32,7 @@ MORE_BY_OBJECTIVE = "the outer objective causes more of that difference than the
 MORE_BY_FEEDBACK = "the feedback causes more of that difference than the outer objective"
 
 
-class L1Loss(NamedTuple):
+class L1LossInfo(NamedTuple):
     """Times and errors of each seed, by arm, all on the same fixed games and with the same errors.
 
     Attributes:
@@ -52,11 +52,11 @@ class L1Loss(NamedTuple):
     learned: int
 
 
-def compute(arms: Arms) -> L1Loss:
+def compute(arms: Arms) -> L1LossInfo:
     """Times and both errors of all arms."""
     tolerance = 0.25 / arms[NEITHER].dims
     solved = {name: _first_below(arm, tolerance) for name, arm in arms.items()}
-    return L1Loss(
+    return L1LossInfo(
         arms=arms,
         escape={name: _first_below(arm, 1 - tolerance) for name, arm in arms.items()},
         solved=solved,
@@ -66,7 +66,7 @@ def compute(arms: Arms) -> L1Loss:
     )
 
 
-def findings(info: L1Loss) -> list[Finding]:
+def findings(info: L1LossInfo) -> list[Finding]:
     """The parts of the claim: a difference, and no gain; secondary, which of the two choices causes the difference.
 
     The effect of a choice is its mean over both settings of the other choice. The two effects of a seed add up to the
@@ -121,7 +121,7 @@ def remark(judged: Sequence[Finding]) -> str:
     return f"{cause} causes more of the difference ({each})"
 
 
-def draw(info: L1Loss) -> Chart:
+def draw(info: L1LossInfo) -> Chart:
     """The figure: both losses, as in the document, and both errors and the times of all arms."""
     names = list(info.arms)
     errors = [binding.panel(info.arms, column, title) for column, title in (

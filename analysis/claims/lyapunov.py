@@ -38,7 +38,7 @@ REQUIRED_MEASURES = (
 )
 
 
-class Lyapunov(NamedTuple):
+class LyapunovInfo(NamedTuple):
     """Largest Lyapunov exponents in nats per iteration, of each seed; NaN for a seed that had not converged.
 
     Attributes:
@@ -62,7 +62,7 @@ class Lyapunov(NamedTuple):
     converged: tuple[bool, ...]
 
 
-def compute(arms: Arms) -> Lyapunov:
+def compute(arms: Arms) -> LyapunovInfo:
     """The exponent of the loss, and those that it is compared with."""
     arm = arms["few"]
     window = min(WINDOW, arm.budget)
@@ -79,10 +79,10 @@ def compute(arms: Arms) -> Lyapunov:
         arm.last("lyapunov/loss"), arm.last("lyapunov/loss_surrogate_mean"), adjusted.mean(axis=0),
         adjusted.max(axis=0), arm.last(PERTURBED_REPLICAS),
     ))  # fmt: skip
-    return Lyapunov(arm, loss, phases, mean, largest, np.asarray(noise.numpy()), replicas, converged)
+    return LyapunovInfo(arm, loss, phases, mean, largest, np.asarray(noise.numpy()), replicas, converged)
 
 
-def findings(info: Lyapunov) -> list[Finding]:
+def findings(info: LyapunovInfo) -> list[Finding]:
     """The parts of the claim: a positive exponent, larger than that of noise, and replicas that diverge.
 
     Secondary: the exponents of other surrogates and of white noise.
@@ -107,7 +107,7 @@ def findings(info: Lyapunov) -> list[Finding]:
     ]  # fmt: skip
 
 
-def draw(info: Lyapunov) -> Chart:
+def draw(info: LyapunovInfo) -> Chart:
     """The figure: the loss, its exponent with those of surrogates and noise, and the divergence of replicas."""
     names = ["loss", "surrogates", "white noise"]
     exponents = Panel(

@@ -22,7 +22,7 @@ FLAT = 0.1
 """The largest relative change, up or down, of mutual information on a plateau."""
 
 
-class MutualInformation(NamedTuple):
+class MutualInformationInfo(NamedTuple):
     """Mutual information in bits over training, and its changes in each seed of `linked`.
 
     Attributes:
@@ -49,14 +49,14 @@ class MutualInformation(NamedTuple):
     fall_given: Numbers
 
 
-def compute(arms: Arms) -> MutualInformation:
+def compute(arms: Arms) -> MutualInformationInfo:
     """The curves of both arms, and the changes on plateaus, until the escape and after the solution."""
     linked, unlinked = arms["linked"], arms["unlinked"]
     names = sorted(name for name in map(str, linked.measured) if re.fullmatch(r"mi/\d\d__\d\d", name))
     curves = [linked.curve(name) for name in names]
     mean = {name: arm.curve("mi/mean") for name, arm in arms.items()}
     given = {name: arm.curve("mi_given_target/mean") for name, arm in arms.items()}
-    return MutualInformation(
+    return MutualInformationInfo(
         linked=linked,
         unlinked=unlinked,
         pairs=Curve(curves[0].x, np.stack([curve.y[0] for curve in curves])),
@@ -69,7 +69,7 @@ def compute(arms: Arms) -> MutualInformation:
     )
 
 
-def findings(info: MutualInformation) -> list[Finding]:
+def findings(info: MutualInformationInfo) -> list[Finding]:
     """The parts of the claim; secondary, the fall given the targets, and the change until the escape."""
     bits = "bits, mean of the last tenth of the budget minus mean between escape and solution"
     without = "without a plateau on which it was measured twice"
@@ -89,7 +89,7 @@ def findings(info: MutualInformation) -> list[Finding]:
     ]  # fmt: skip
 
 
-def draw(info: MutualInformation) -> Chart:
+def draw(info: MutualInformationInfo) -> Chart:
     """The figure: the pairs of one seed as in the document, the means with the control, and the loss."""
     pairs = Panel("Every pair of experts, one seed", "iteration", "bits")
     pairs.marks += [Line(info.pairs.x, row, 0, width=0.6, opacity=0.4) for row in info.pairs.y]

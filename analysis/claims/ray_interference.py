@@ -36,7 +36,7 @@ LEARNED = 1.8
 """The least J1 + J2 that a seed must reach for its S to be comparable."""
 
 
-class RayInterference(NamedTuple):
+class RayInterferenceInfo(NamedTuple):
     """Paths and sequentiality S of the toy system and of Badger.
 
     Attributes:
@@ -61,7 +61,7 @@ class RayInterference(NamedTuple):
     noise: float
 
 
-def compute(arms: Arms) -> RayInterference:
+def compute(arms: Arms) -> RayInterferenceInfo:
     """Paths and sequentiality of the toy system and of Badger."""
     arm = arms["badger"]
     starts = [(first, second) for first in STARTS for second in STARTS if first != second]
@@ -74,7 +74,7 @@ def compute(arms: Arms) -> RayInterference:
     found = sequentiality(torch.from_numpy(1 - solved))
     every = np.stack([arm.every_iteration(f"loss_dim/{dim}") for dim in range(2)], axis=2)
     drops = sequentiality(torch.from_numpy(every), block=LONG_BLOCK).suppression
-    return RayInterference(
+    return RayInterferenceInfo(
         arm=arm,
         toy=toy,
         toy_sequentiality={kind: np.array([_of_path(path) for path in paths]) for kind, paths in toy.items()},
@@ -86,7 +86,7 @@ def compute(arms: Arms) -> RayInterference:
     )
 
 
-def findings(info: RayInterference) -> list[Finding]:
+def findings(info: RayInterferenceInfo) -> list[Finding]:
     """The parts of the claim about Badger; those about the toy system follow from its equations and need no test.
 
     Secondary: the drop of the dimension that is learned later.
@@ -107,7 +107,7 @@ def findings(info: RayInterference) -> list[Finding]:
     ]  # fmt: skip
 
 
-def draw(info: RayInterference) -> Chart:
+def draw(info: RayInterferenceInfo) -> Chart:
     """The figure: paths of the toy system as in the document, paths of Badger, and the sequentiality of both."""
     panels = []
     titles: dict[Learning, str] = {"supervised": "Supervised learning (toy)", "rl": "Reinforcement learning (toy)"}

@@ -30,7 +30,7 @@ def _iterations(run: Run) -> list[float]:
 REQUIRED_MEASURES = (RequiredMeasures(("saddles",), at=_iterations, settings=("measures.saddles.eigenvalues=200",)),)
 
 
-class Saddles(NamedTuple):
+class SaddlesInfo(NamedTuple):
     """Hessians and plateaus by number of dimensions; arrays have a value for each seed.
 
     Attributes:
@@ -55,13 +55,13 @@ class Saddles(NamedTuple):
     levels: list[float]
 
 
-def compute(arms: Arms) -> Saddles:
+def compute(arms: Arms) -> SaddlesInfo:
     """Indices and steepness on plateaus, and the numbers of plateaus."""
     found = [_of(arm) for arm in arms.values()]
     indices, steepness, later = (list(by_dims) for by_dims in zip(*found, strict=True))
     config = next(iter(arms.values())).run.config
     weights = [int(np.nanmax(arm.last("hessian/weights"))) for arm in arms.values()]
-    return Saddles(
+    return SaddlesInfo(
         dims=[arm.dims for arm in arms.values()],
         indices=[index / count for index, count in zip(indices, weights, strict=True)],
         weights=weights,
@@ -73,7 +73,7 @@ def compute(arms: Arms) -> Saddles:
     )
 
 
-def findings(info: Saddles) -> list[Finding]:
+def findings(info: SaddlesInfo) -> list[Finding]:
     """The parts of the claim: saddles at all numbers of dimensions, and the trend of the number of plateaus over these.
 
     Secondary: trends of the index. Plateaus of more dimensions have other losses, on which an index may also depend.
@@ -110,7 +110,7 @@ def _trend(statement: str, dims: list[int], values: list[Numbers]) -> Finding:
     )  # fmt: skip
 
 
-def draw(info: Saddles) -> Chart:
+def draw(info: SaddlesInfo) -> Chart:
     """The figure: index, steepness and number of plateaus by number of dimensions."""
     names = [str(dims) for dims in info.dims]
     columns = (info.indices, info.steepness, info.plateaus)

@@ -17,7 +17,7 @@ CLAIM = "Settings can be found that shorten the plateaus of the document's Micro
 REQUIRED_MEASURES = ()  # all it needs is measured during training
 
 
-class ShortenPlateaus(NamedTuple):
+class ShortenPlateausInfo(NamedTuple):
     """The trials of the search, and its confirmation.
 
     Attributes:
@@ -39,7 +39,7 @@ class ShortenPlateaus(NamedTuple):
     settings: str
 
 
-def compute(search: RecordedSearch) -> ShortenPlateaus:
+def compute(search: RecordedSearch) -> ShortenPlateausInfo:
     """The search and its confirmation."""
     pair = search.pair
     if pair is None and not search.best_is_first:
@@ -50,7 +50,7 @@ def compute(search: RecordedSearch) -> ShortenPlateaus:
     shared = sorted(first.keys() & found.keys(), key=int)
     best = search.snapshot.best if pair is None else pair.best
     settings = "" if best is None else ", ".join(f"{name} {_short(value)}" for name, value in best.params.items())
-    return ShortenPlateaus(
+    return ShortenPlateausInfo(
         objective=title(search.objectives[0]),
         numbers=np.array([float(trial.number) for trial in complete]),
         values=values,
@@ -61,7 +61,7 @@ def compute(search: RecordedSearch) -> ShortenPlateaus:
     )
 
 
-def findings(info: ShortenPlateaus) -> list[Finding]:
+def findings(info: ShortenPlateausInfo) -> list[Finding]:
     """The claim, tested on seeds that the search did not use."""
     if not len(info.first):
         return [unknown("other settings than the document's solve the task sooner", "were not found by the search")]
@@ -74,7 +74,7 @@ def findings(info: ShortenPlateaus) -> list[Finding]:
     ]  # fmt: skip
 
 
-def draw(info: ShortenPlateaus) -> Chart:
+def draw(info: ShortenPlateausInfo) -> Chart:
     """The figure: the trials of the search, and both configurations on fresh seeds."""
     trials = Panel("The search", "trial", info.objective)
     trials.marks += [Dots(info.numbers, info.values, 0, "complete trials", size=5.0, opacity=0.6)]

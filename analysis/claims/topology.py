@@ -22,7 +22,7 @@ SAME = 0.1
 """Differences below this share of the mean time count as equally fast."""
 
 
-class Topology(NamedTuple):
+class TopologyInfo(NamedTuple):
     """Times and graphs of each seed; all graphs have the same number of edges.
 
     Attributes:
@@ -42,10 +42,10 @@ class Topology(NamedTuple):
     experts: int
 
 
-def compute(arms: Arms) -> Topology:
+def compute(arms: Arms) -> TopologyInfo:
     """Times and graphs."""
     graphs = {name: [arm.run.summary.graphs[seed] for seed in arm.seeds] for name, arm in arms.items()}
-    return Topology(
+    return TopologyInfo(
         arms=arms,
         solved={name: arm.times("solved_iteration") for name, arm in arms.items()},
         rate={name: np.array([graph.consensus_rate or 0.0 for graph in of_arm]) for name, of_arm in graphs.items()},
@@ -55,7 +55,7 @@ def compute(arms: Arms) -> Topology:
     )
 
 
-def findings(info: Topology) -> list[Finding]:
+def findings(info: TopologyInfo) -> list[Finding]:
     """The parts of the claim, among graphs with the same number of edges; secondary, the ring."""
     strong, random = info.solved["strongly_connected"], info.solved["random"]
     weak = ~info.strong["random"].astype(bool)
@@ -81,7 +81,7 @@ def findings(info: Topology) -> list[Finding]:
     ]  # fmt: skip
 
 
-def draw(info: Topology) -> Chart:
+def draw(info: TopologyInfo) -> Chart:
     """The figure: losses and times by arm, and times over consensus rates."""
     names = [losses.label(name) for name in info.arms]
     by_rate = Panel("Consensus rate and time", "consensus rate of the graph", "iterations to solve the task")

@@ -19,7 +19,7 @@ CLAIM = (
 REQUIRED_MEASURES = (RequiredMeasures(("inner_chaos",), snapshots=6),)
 
 
-class TransientChaos(NamedTuple):
+class TransientChaosInfo(NamedTuple):
     """Losses, times and Lyapunov exponents of each seed, by arm.
 
     Attributes:
@@ -35,13 +35,13 @@ class TransientChaos(NamedTuple):
     exponent: dict[str, Curve]
 
 
-def compute(arms: Arms) -> TransientChaos:
+def compute(arms: Arms) -> TransientChaosInfo:
     """Losses, times and exponents of all arms."""
     final = {
         name: np.array([1.0 if outcome.final_loss is None else outcome.final_loss for outcome in arm.outcomes])
         for name, arm in arms.items()
     }
-    return TransientChaos(
+    return TransientChaosInfo(
         arms=arms,
         final=final,
         solved={name: arm.times("solved_iteration") for name, arm in arms.items()},
@@ -49,7 +49,7 @@ def compute(arms: Arms) -> TransientChaos:
     )
 
 
-def findings(info: TransientChaos) -> list[Finding]:
+def findings(info: TransientChaosInfo) -> list[Finding]:
     """The parts of the claim; secondary, whether chaos is the cause."""
     loss, nats = "final loss, paired by seed", "nats per inner step"
     annealed = info.exponent["annealed"].y
@@ -74,7 +74,7 @@ def findings(info: TransientChaos) -> list[Finding]:
     ]  # fmt: skip
 
 
-def draw(info: TransientChaos) -> Chart:
+def draw(info: TransientChaosInfo) -> Chart:
     """The figure: loss, final loss, and the exponent of the inner loop."""
     names = [losses.label(name) for name in info.arms]
     chaos = Panel(

@@ -15,7 +15,7 @@ CLAIM = "Giving each expert an output weight of its own effectively removes the 
 REQUIRED_MEASURES = ()  # all it needs is measured during training
 
 
-class WeightedReadout(NamedTuple):
+class WeightedReadoutInfo(NamedTuple):
     """The first plateau of each arm."""
 
     mean: FirstPlateau
@@ -26,12 +26,12 @@ class WeightedReadout(NamedTuple):
     signed_alike: FirstPlateau
 
 
-def compute(arms: Arms) -> WeightedReadout:
+def compute(arms: Arms) -> WeightedReadoutInfo:
     """The first plateau of each arm."""
-    return WeightedReadout(*(first_plateau.compute(arms[name]) for name in WeightedReadout._fields))
+    return WeightedReadoutInfo(*(first_plateau.compute(arms[name]) for name in WeightedReadoutInfo._fields))
 
 
-def findings(info: WeightedReadout) -> list[Finding]:
+def findings(info: WeightedReadoutInfo) -> list[Finding]:
     """The parts of the claim, of experts with alike initial states, since it is about their symmetry.
 
     Secondary: weights of either sign, and noisy initial states.
@@ -45,7 +45,7 @@ def findings(info: WeightedReadout) -> list[Finding]:
     return [*alike, *(finding.secondary() for other in others for finding in first_plateau.findings(*other))]
 
 
-def draw(info: WeightedReadout) -> Chart:
+def draw(info: WeightedReadoutInfo) -> Chart:
     """The figure: losses and times."""
     return Chart(
         first_plateau.panels(info),

@@ -23,7 +23,7 @@ GENERAL = {
 """Of columns that there are several of: the letters in the name of all, the numbers in titles, and their letters."""
 
 
-class Row(NamedTuple):
+class ListedColumn(NamedTuple):
     """One column, or all of a kind: of pairs, dimensions or frequencies."""
 
     column: str
@@ -52,7 +52,7 @@ def run(given: argparse.Namespace) -> None:
         print_rows(Console(), ("column", "what it holds", "measure"), shown, left=(0, 1, 2))
 
 
-def rows() -> list[Row]:
+def rows() -> list[ListedColumn]:
     """All columns, of either task, at the defaults."""
     from badger_sweeps.evaluation.measures import Measures
     from badger_sweeps.runs.run import STAIRCASE_COLUMNS
@@ -67,11 +67,11 @@ def rows() -> list[Row]:
     return found
 
 
-def readme_table(listed: list[Row]) -> str:
+def readme_table(listed: list[ListedColumn]) -> str:
     """The measures that are taken at the defaults, a row for each, in Markdown; columns of one panel together."""
     lines = ["| `measures.…` | every | columns |", "|---|---|---|"]
     for measure in dict.fromkeys(row.measure for row in listed if row.every != "-" and row.measure != TRAINING):
-        panels: dict[str, list[Row]] = {}
+        panels: dict[str, list[ListedColumn]] = {}
         for row in listed:
             if row.measure == measure:
                 panels.setdefault(row.panel, []).append(row)
@@ -84,12 +84,12 @@ def readme_table(listed: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def _rows(described: Mapping[str, Column], measure: str, every: int | None) -> list[Row]:
+def _rows(described: Mapping[str, Column], measure: str, every: int | None) -> list[ListedColumn]:
     cadence = "-" if every is None else str(every)
     found = []
     for column in described.values():
         name, title = _general(column)
-        found.append(Row(name, title, column.unit, measure, cadence, column.panel or title))
+        found.append(ListedColumn(name, title, column.unit, measure, cadence, column.panel or title))
     return list(dict.fromkeys(found))
 
 

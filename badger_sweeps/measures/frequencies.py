@@ -14,7 +14,7 @@ PRESENT = 1e-6
 """The least share of a target's total magnitude at a frequency that it contains; rounding of float32 leaves less."""
 
 
-class Spectrum(NamedTuple):
+class FrequencySpectrum(NamedTuple):
     """Guesses against targets at the frequencies k = 1..K (column k - 1); a row for each member; dimensionless."""
 
     coherent: Float[Tensor, "population frequency"]
@@ -31,7 +31,7 @@ class Spectrum(NamedTuple):
 
 def spectrum(
     guesses: Float[Tensor, "population game dim"], targets: Float[Tensor, "population game dim"], frequencies: int
-) -> Spectrum:
+) -> FrequencySpectrum:
     """The spectrum of the guesses relative to that of the targets; dimensionless.
 
     Y is the discrete Fourier transform over the N dims (samples at x_i = i/N), <> the mean over games, and
@@ -74,7 +74,7 @@ def spectrum(
     if not measured.all():
         rule = "needs games, finite guesses, and targets that hold every frequency"
         warn_unmeasurable("spectrum", rule, "members without")
-    return Spectrum(
+    return FrequencySpectrum(
         coherent=torch.where(measured, rho.real, torch.nan),
         quadrature=torch.where(measured, rho.imag, torch.nan),
         amplitude=torch.where(measured, ratio.abs().mean(dim=1), torch.nan),

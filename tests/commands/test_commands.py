@@ -29,7 +29,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 
 MISTAKES = {
     "nothing": (["report"], "report: RUNS must be given; found nothing. Example: badger-sweeps report runs/quickstart"),
-    "an option": (["watch", ".", "--prot=1"], "`--prot=1` is not an argument of badger-sweeps watch. Did you mean `--port`?"),
+    "an option": (["watch", ".", "--prot=1"], "`--prot=1` is not an argument of badger-sweeps watch. Did you mean"),
     "no number": (["watch", ".", "--port", "x"], "watch: `--port` must be a whole number; found 'x'."),
     "no value": (["watch", ".", "--port"], "watch: `--port` must have a value; found none."),
     "no choice": (["workspace", ".", "--mode", "on"], "workspace: `--mode` must be one of"),

@@ -43,7 +43,7 @@ def can_be_decomposed(states: Float[Tensor, "population game step variable"]) ->
     return states.isfinite().flatten(start_dim=1).all(dim=1) & varies
 
 
-class Spectrum:
+class ModeSpectrum:
     """Eigenvalues and shares of energy of one member, by falling share.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from badger_sweeps.measures.dynamics._spectrum import RULE, Spectrum, can_be_decomposed, check_rank, held_out_r2
+from badger_sweeps.measures.dynamics._spectrum import RULE, ModeSpectrum, can_be_decomposed, check_rank, held_out_r2
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 
@@ -76,7 +76,7 @@ def modes(states: Float[Tensor, "population game step variable"], svd_rank: int 
     if not usable.all():
         warn_unmeasurable("modes of the inner loop", RULE, "a member without")
     arrays = states.detach().double().cpu().numpy()
-    spectra = [Spectrum(arrays[member], svd_rank) if ok else None for member, ok in enumerate(usable.tolist())]
+    spectra = [ModeSpectrum(arrays[member], svd_rank) if ok else None for member, ok in enumerate(usable.tolist())]
     shape = (len(arrays), max((len(one.share) for one in spectra if one), default=0))
     eigenvalues = np.full(shape, complex(math.nan, math.nan))
     share = np.full(shape, math.nan)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
-from badger_sweeps.measures.dynamics._spectrum import RULE, Spectrum, can_be_decomposed, check_rank
+from badger_sweeps.measures.dynamics._spectrum import RULE, ModeSpectrum, can_be_decomposed, check_rank
 from badger_sweeps.measures.dynamics.surrogates import AgainstSurrogates, compare_with_surrogates
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
@@ -101,7 +101,7 @@ def _counts(states: Float[Tensor, "population game step variable"], svd_rank: in
     usable = can_be_decomposed(states).tolist()
     arrays = states.detach().double().cpu().numpy()
     counts = [
-        float(Spectrum(arrays[member], svd_rank).oscillates().sum()) if ok else math.nan
+        float(ModeSpectrum(arrays[member], svd_rank).oscillates().sum()) if ok else math.nan
         for member, ok in enumerate(usable)
     ]
     return torch.tensor(counts, dtype=torch.float64, device=states.device)
@@ -129,7 +129,7 @@ def _power(
         with_mode, argument = _injected(states.double(), share, generator)
         for member, array in enumerate(with_mode.detach().cpu().numpy()):
             if usable[member]:
-                spectrum = Spectrum(array, svd_rank)
+                spectrum = ModeSpectrum(array, svd_rank)
                 near = np.abs(np.angle(spectrum.eigenvalues) - argument) < spectrum.resolution
                 found[member, number] = bool((near & spectrum.oscillates(share / 2)).any())
             else:

@@ -12,7 +12,7 @@ from torch import Tensor
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 
-class Sequentiality(NamedTuple):
+class SequentialityScores(NamedTuple):
     """Sequentiality of learning and drops of each member, means over pairs of dimensions; dimensionless."""
 
     sequentiality: Float[Tensor, " population"]
@@ -25,7 +25,7 @@ class Sequentiality(NamedTuple):
     """Each dimension's largest drop of J_d below an earlier value, over the whole run."""
 
 
-def sequentiality(loss_dim: Float[Tensor, "population time dim"], block: int = 1) -> Sequentiality:
+def sequentiality(loss_dim: Float[Tensor, "population time dim"], block: int = 1) -> SequentialityScores:
     """The sequentiality S of learning in pairs of dimensions, and the suppression of one by the other; dimensionless.
 
     J_d = 1 - loss_d, the share of dimension d that is solved, and S = integral of |J_1 - J_2| d(J_1 + J_2) from 0 to 2,
@@ -65,7 +65,7 @@ def sequentiality(loss_dim: Float[Tensor, "population time dim"], block: int = 1
         warn_unmeasurable("sequentiality", "needs two blocks and two dimensions of finite errors", "members without")
     if blocks < 2:
         missing = torch.full((population,), torch.nan, dtype=torch.float64, device=loss_dim.device)
-        return Sequentiality(missing, missing, missing, missing[:, None].repeat(1, dims))
+        return SequentialityScores(missing, missing, missing, missing[:, None].repeat(1, dims))
     whole = loss_dim.detach().double()[:, : blocks * block]
     solved = 1 - whole.reshape(population, blocks, block, dims).mean(dim=2)
     solved = torch.where(finite[:, None, None], solved, torch.nan)
@@ -73,7 +73,7 @@ def sequentiality(loss_dim: Float[Tensor, "population time dim"], block: int = 1
     drops = solved.cummax(dim=1).values - solved
     pairs = [_pair(solved[..., [i, j]], drops[..., [i, j]]) for i, j in combinations(range(dims), 2)]
     means = torch.stack(pairs).mean(dim=0) if pairs else solved.new_full((3, population), torch.nan)
-    return Sequentiality(means[0], means[1], means[2], drops.amax(dim=1))
+    return SequentialityScores(means[0], means[1], means[2], drops.amax(dim=1))
 
 
 def _pair(

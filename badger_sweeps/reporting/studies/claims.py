@@ -15,7 +15,7 @@ from badger_sweeps.reporting.remeasure.required import RequiredMeasures
 
 
 @runtime_checkable
-class Claim(Protocol):
+class ClaimModule(Protocol):
     """The interface of `analysis/claims/NAME.py`, the claim that the study NAME examines.
 
     A module may also have a function `remark(findings)`: of the judged findings, a clause that is added to the verdict.
@@ -51,11 +51,11 @@ def module(name: str) -> ModuleType:
     return importlib.import_module(f"{package()}.{name}")
 
 
-def claim_of(study: str) -> Claim | None:
+def claim_of(study: str) -> ClaimModule | None:
     """The claim that a study examines; None for a study that examines none."""
     if find_spec(f"{package()}.claims.{study}") is None:
         return None
-    return cast(Claim, module(f"claims.{study}"))
+    return cast(ClaimModule, module(f"claims.{study}"))
 
 
 def order() -> tuple[str, ...]:

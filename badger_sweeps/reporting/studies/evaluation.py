@@ -18,7 +18,7 @@ from badger_sweeps.reporting.reading.arms import Arm, MissingError
 from badger_sweeps.reporting.reading.collection import Collection
 from badger_sweeps.reporting.reading.search_storage import MULTIRUN
 from badger_sweeps.reporting.remeasure.required import RequiredMeasures, measure_missing
-from badger_sweeps.reporting.studies.claims import Claim, claim_of
+from badger_sweeps.reporting.studies.claims import ClaimModule, claim_of
 from badger_sweeps.reporting.studies.result import StudyResult
 from badger_sweeps.runs.provenance import NAME as PROVENANCE
 from badger_sweeps.runs.provenance import computing_version
@@ -74,7 +74,7 @@ def evaluate(folder: Path, collection: Collection) -> StudyResult:
     )
 
 
-def reached(module: Claim, findings: Sequence[Finding], quick: bool) -> Verdict:
+def reached(module: ClaimModule, findings: Sequence[Finding], quick: bool) -> Verdict:
     """The verdict on judged findings, with the remark of the study; the quick scale decides nothing."""
     remark = getattr(module, "remark", None)
     found = verdict(findings, quick)
