@@ -82,7 +82,7 @@ def print_differences(runs: tuple[Run, Run], compared: list[Difference], console
         console.print("They share no seed: nothing can be paired. Train both on the same seeds.")
         return
     rows = [
-        [OBJECTIVES[difference.objective].heading, *(text for text, _ in results.difference_cells(difference)[1:])]
+        [OBJECTIVES[difference.objective].label, *(text for text, _ in results.difference_cells(difference)[1:])]
         for difference in compared
     ]
     print_rows(console, [f"{len(shared)} seeds", *results.DIFFERENCE_COLUMNS[1:]], rows)

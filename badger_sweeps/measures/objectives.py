@@ -29,6 +29,7 @@ class Objective:
         name: as in configurations and files.
         title: what it is, as a heading.
         heading: the same in short, for columns of tables and axes of charts.
+        label: the same in a word or two, for rows of narrow tables.
         goal: what becomes better when it falls.
         unit: of its values.
         style: how its values are formatted.
@@ -43,6 +44,7 @@ class Objective:
     name: ObjectiveName
     title: str
     heading: str
+    label: str
     goal: str
     unit: Literal["iterations", "loss"]
     style: str
@@ -91,6 +93,7 @@ OBJECTIVES: Mapping[str, Objective] = {
             name="escape_iteration",
             title="Iterations to escape the first plateau",
             heading="iterations to escape",
+            label="escape",
             goal="First plateau",
             unit="iterations",
             style=".0f",
@@ -103,6 +106,7 @@ OBJECTIVES: Mapping[str, Objective] = {
             name="plateau_iterations",
             title="Time on plateaus",
             heading="iterations on plateaus",
+            label="on plateaus",
             goal="All plateaus",
             unit="iterations",
             style=".0f",
@@ -115,6 +119,7 @@ OBJECTIVES: Mapping[str, Objective] = {
             name="solved_iteration",
             title="Iterations to solve the task",
             heading="iterations to solve",
+            label="solved",
             goal="Way to the solution",
             unit="iterations",
             style=".0f",
@@ -127,6 +132,7 @@ OBJECTIVES: Mapping[str, Objective] = {
             name="final_loss",
             title="Final loss",
             heading="final loss",
+            label="final loss",
             goal="Final loss",
             unit="loss",
             style=".2g",

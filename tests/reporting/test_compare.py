@@ -52,13 +52,13 @@ def test_what_differs_by_how_much_and_the_picture(folders: list[Path], tmp_path:
 
 def test_the_other_way_round_changes_the_signs(study: Path) -> None:
     runs = gather(study).runs
-    there, back = ({own.quantity: own for own in differences(pair)} for pair in (runs, runs[::-1]))
-    for quantity, own in there.items():
-        assert own.paired.difference.value == -back[quantity].paired.difference.value
-        assert own.paired.p_value == back[quantity].paired.p_value
+    there, back = ({own.objective: own for own in differences(pair)} for pair in (runs, runs[::-1]))
+    for objective, own in there.items():
+        assert own.paired.difference.value == -back[objective].paired.difference.value
+        assert own.paired.p_value == back[objective].paired.p_value
         assert own.paired.effect is not None
-        assert back[quantity].paired.effect is not None
-        assert own.paired.effect.value == pytest.approx(-back[quantity].paired.effect.value)
+        assert back[objective].paired.effect is not None
+        assert own.paired.effect.value == pytest.approx(-back[objective].paired.effect.value)
 
 
 def test_runs_without_a_common_seed_are_not_paired(folders: list[Path], tmp_path: Path) -> None:

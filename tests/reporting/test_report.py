@@ -29,7 +29,7 @@ def test_the_terminal_says_the_same(printed: str, study: Path) -> None:
         for cell in results.cells(row(run))[:3]:
             assert cell in printed
     assert "left out: unfinished: not finished" in printed
-    assert "exponential leaves chance" in printed
+    assert "exponential escapes its first plateau" in printed
     assert printed.rstrip().splitlines()[-1].endswith("report.html")
     assert max(map(len, printed.splitlines()[:-1])) <= 80
 
@@ -109,7 +109,7 @@ def test_differences_are_paired_by_seed() -> None:
     second = finished("b", [outcome(seed, time) for seed, time in times.items()], budget=74)
     # nobody solved it; budgets differ, so that times on plateaus cannot be compared
     (escape_difference,) = differences([first, second])
-    assert escape_difference.quantity == "escape_iteration"
+    assert escape_difference.objective == "escape_iteration"
     assert escape_difference.paired.pairs == 6
     assert escape_difference.budget == 74
     # seeds 2..5: 5 later each; 74 against 74 for seeds 6 and 7, which are censored in both
@@ -120,7 +120,7 @@ def test_differences_are_paired_by_seed() -> None:
 def test_times_on_plateaus_are_compared_under_one_budget() -> None:
     first = finished("a", [outcome(seed, 10) for seed in range(6)])
     second = finished("b", [outcome(seed, None) for seed in range(6)])
-    assert [difference.quantity for difference in differences([first, second])] == [
+    assert [difference.objective for difference in differences([first, second])] == [
         "escape_iteration",
         "plateau_iterations",
     ]
@@ -129,12 +129,12 @@ def test_times_on_plateaus_are_compared_under_one_budget() -> None:
 def test_a_difference_in_words() -> None:
     sure = Difference("escape_iteration", "gru", "tcnn", 900, PairedDifference(Estimate(-12.3, -30, 2), 0.1, 8), 0.2)
     assert results.sentence(sure) == (
-        "tcnn leaves chance 12 iterations earlier than gru [-30, +2], in the mean over the 8 seeds of both "
+        "tcnn escapes its first plateau 12 iterations earlier than gru [-30, +2], in the mean over the 8 seeds of both "
         "within 900 iterations; p = 0.2."
     )
     too_few = PairedDifference(Estimate(12.3, None, None), None, 3)
     unsure = results.sentence(Difference("plateau_iterations", "gru", "tcnn", 900, too_few, None))
-    assert unsure.startswith("tcnn rests on plateaus 12 iterations longer than gru, in the mean")
+    assert unsure.startswith("tcnn spends 12 more iterations on plateaus than gru, in the mean")
     assert unsure.endswith("too few for a test.")
 
 
@@ -155,7 +155,7 @@ def test_the_answer_says_whether_a_lead_is_established() -> None:
     slow, fast = [80, 81, 82, 83, 84, 85, 86, 88], [10, 12, 14, 16, 18, 20, 22, 24]
     (alone,) = lead(fast, slow)
     assert alone.established
-    assert alone.words.startswith("b leaves chance 67 iterations earlier than a [")
+    assert alone.words.startswith("b escapes its first plateau 67 iterations earlier than a [")
     assert alone.words.endswith("p = 0.0078.")
     (among,) = lead(fast, slow, others=6)
     assert not among.established
@@ -181,7 +181,7 @@ def test_of_the_leads_one_that_is_established_is_told_rather_than_a_larger_one_b
     assert min(compared, key=lambda own: own.paired.difference.value).second == "wild"
     (told,) = results.answers(compared)
     assert told.established
-    assert told.words.startswith("steady leaves chance")
+    assert told.words.startswith("steady escapes its first plateau")
 
 
 def test_seeds_that_never_escaped_do_not_rest_the_least_on_plateaus() -> None:

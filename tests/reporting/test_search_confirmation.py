@@ -211,8 +211,8 @@ def test_where_higher_is_better_a_lower_value_is_no_find(tmp_path: Path) -> None
     [
         ("escape_iteration", "escapes its first plateau 50 iterations earlier than"),
         ("solved_iteration", "solves the task 50 iterations earlier than"),
-        ("plateau_iterations", "spends 50 iterations less on plateaus than"),
-        ("final_loss", "ends with a loss 50 below that of"),
+        ("plateau_iterations", "spends 50 fewer iterations on plateaus than"),
+        ("final_loss", "ends with a loss 50 lower than"),
     ],
 )
 def test_every_objective_has_its_words(tmp_path: Path, objective: str, words: str) -> None:
