@@ -94,7 +94,7 @@ def findings(info: AddingExpertsInfo) -> list[Finding]:
         *speed,
         above(
             "nor do 32 experts end with a lower loss than 16", info.final[double] - info.final[reference], -margin,
-            "final loss, paired by seed; the bound is a tenth of the mean with 16",
+            "final loss, paired by seed; the bound is minus a tenth of the mean with 16",
         ),
         above(
             "the information that an expert shares with L others is concave in L", info.concavity[reference], 0, "bits"

@@ -144,7 +144,7 @@ def draw(info: L1LossInfo) -> Chart:
         "within this budget. Absolute errors replace squared errors in the outer objective (minimised l1), in the "
         "feedback (told l1), in both (l1) or in neither (mse). Top: both and neither, each with the loss that it is "
         "trained on. Bottom: both errors of all arms, on the same fixed games. Times are those of the squared error "
-        "on these games; a seed that does not get there counts as the budget.",
+        "on these games; a seed that does not reach it counts as the budget.",
         columns=3,
     )
 
@@ -156,7 +156,7 @@ def _no_gain(statement: str, values: dict[str, Numbers], unit: str) -> Finding:
         statement,
         values[BOTH] - values[NEITHER],
         -margin,
-        f"{unit}, l1 minus mse; the bound is a tenth of the mean of mse",
+        f"{unit}, l1 minus mse; the bound is minus a tenth of the mean of mse",
     )
 
 

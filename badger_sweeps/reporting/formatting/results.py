@@ -150,7 +150,7 @@ NOTES = (
 )
 
 
-FINDING_COLUMNS = ("if the claim holds", "found", "seeds", "test", "p", "so")
+FINDING_COLUMNS = ("if the claim holds", "found", "seeds", "test", "p", "result")
 """Of the parts of a study's claim."""
 
 
@@ -160,7 +160,7 @@ FINDING_NOTE = (
     "asks for (holds), or on the other (refuted). A claim is reproduced if every part holds at p < 0.05, not "
     "reproduced if some part is refuted at p < 0.05, and else cannot be decided. The p of what holds is not adjusted, "
     "since all parts must hold; that of what is refuted is adjusted for the number of parts (Holm). What stands in "
-    "parentheses is additional, is not part of the verdict, and has its p-values adjusted among themselves in both "
+    "parentheses is secondary, is not part of the verdict, and has its p-values adjusted among themselves in both "
     "directions."
 )
 """How the verdict follows from them."""
