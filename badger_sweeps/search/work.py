@@ -16,7 +16,7 @@ from badger_sweeps.measures.estimates import sign_flip
 from badger_sweeps.measures.objectives import Objective, objective, per_seed
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.runs.merge import merge
-from badger_sweeps.runs.run import Plan, Stopped, Watcher, run
+from badger_sweeps.runs.run import Plan, RunMonitor, Stopped, run
 from badger_sweeps.search.pruning import Standing, feasible
 from badger_sweeps.search.storage import NO_ANSWER, StorageLost
 from badger_sweeps.search.study import Study
@@ -118,7 +118,7 @@ def _by_seed(name: Objective, outcomes: Sequence[SeedOutcome], budget: int) -> d
     return {str(outcome.seed): float(value) for outcome, value in zip(outcomes, values, strict=True)}
 
 
-class _Spectator(Watcher):
+class _Spectator(RunMonitor):
     """Follows a trial's bound and loss, and asks its study now and then whether it goes on.
 
     Attributes:
