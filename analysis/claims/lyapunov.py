@@ -32,7 +32,7 @@ TWIN_ITERATIONS = 400
 SETTINGS = (f"measures.loss_chaos.window={WINDOW}", f"measures.loss_chaos.surrogates={SURROGATES}")
 REQUIRED_MEASURES = (
     RequiredMeasures(("loss_chaos",), moments=1, settings=SETTINGS),
-    RequiredMeasures(twins=TWIN_ITERATIONS, moments=1),
+    RequiredMeasures(replica_iterations=TWIN_ITERATIONS, moments=1),
 )
 
 

@@ -15,7 +15,7 @@ from badger_sweeps.reporting.formatting import results
 from badger_sweeps.reporting.formatting.terminal import print_rows
 from badger_sweeps.reporting.inference.comparison import Difference, differences, row
 from badger_sweeps.reporting.page.page import build
-from badger_sweeps.reporting.reading.collection import Collection, Run, differing_keys, gather, labels_of
+from badger_sweeps.reporting.reading.collection import Collection, Run, differing_keys, gather, short_labels
 from badger_sweeps.runs.provenance import code_version
 
 EXAMPLE = "badger-sweeps compare runs/quickstart/gru runs/quickstart/exponential"
@@ -56,7 +56,7 @@ def pair(first: Path, second: Path) -> tuple[Run, Run]:
     folders = [run.folder.resolve() for run in runs]
     if folders[0] == folders[1]:
         raise UsageError(f"A and B must be two runs; found `{first}` twice.")
-    labels = labels_of([run.summary.name for run in runs], [os.path.relpath(run.folder) for run in runs])
+    labels = short_labels([run.summary.name for run in runs], [os.path.relpath(run.folder) for run in runs])
     one, other = (replace(run, label=label) for run, label in zip(runs, labels, strict=True))
     return one, other
 

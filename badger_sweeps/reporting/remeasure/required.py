@@ -1,4 +1,4 @@
-"""Measures that a claim requires, taken from snapshots where they were not measured in training."""
+"""The measures that a claim requires, taken from snapshots if they are missing."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from badger_sweeps.runs.checkpoint import snapshots
 
 @dataclass(frozen=True)
 class RequiredMeasures:
-    """Measures at some moments.
+    """Measures that a claim requires, and the snapshots to take them at.
 
     Attributes:
         measures: names of `conf/measures/standard.yaml`.
-        moments: so many, evenly spread from before training to its end; None: at every snapshot.
-        at: of a run, the iterations next to which instead; None: `moments` says.
-        arms: of these alone; empty: of all.
-        settings: ``measures.KEY=VALUE``.
-        twins: iterations for which twins are trained from every moment; None: there are none.
+        moments: number of snapshots, evenly spaced from before training to its end; None: every snapshot.
+        at: a function of a run that returns iterations; the snapshots nearest to them are used instead of `moments`.
+        arms: the names of the arms to measure; empty: all arms.
+        settings: overrides ``measures.KEY=VALUE``.
+        replica_iterations: iterations to train perturbed replicas for from every snapshot; None: no replicas.
     """
 
     measures: tuple[str, ...] = ()
@@ -34,54 +34,59 @@ class RequiredMeasures:
     at: Callable[[Run], Sequence[float]] | None = None
     arms: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
-    twins: int | None = None
+    replica_iterations: int | None = None
 
 
 def measure_missing(run: Run, required: Sequence[RequiredMeasures], progress: Progress) -> bool:
-    """Measure what an arm lacks of it, and write it into the run's folder; gives whether anything was."""
+    """Take the required measures that an arm lacks, and write them into the run's folder.
+
+    Returns:
+        Whether any measure was taken.
+    """
     taken = False
-    for one in required:
-        if one.arms and run.folder.name not in one.arms:
+    for requirement in required:
+        if requirement.arms and run.folder.name not in requirement.arms:
             continue
-        chosen = _chosen(run, one)
-        plan = reopened(run.folder, one.settings)
+        chosen = _chosen(run, requirement)
+        plan = reopened(run.folder, requirement.settings)
         by_name = plan.measures.by_name
-        applying = [by_name[name] for name in one.measures if by_name[name].columns(plan.experiment)]
-        wanted = sources(plan, applying, one.twins)
-        if not wanted or _is_there(run, wanted, chosen):
+        applying = [by_name[name] for name in requirement.measures if by_name[name].columns(plan.experiment)]
+        hashes = sources(plan, applying, requirement.replica_iterations)
+        if not hashes or _is_measured(run, hashes, chosen):
             continue
-        found = measured(plan, applying, list(chosen.values()), one.twins, progress)
-        write_measures(run.folder, found, wanted, described(plan, applying, one.twins))
+        values = measured(plan, applying, list(chosen.values()), requirement.replica_iterations, progress)
+        write_measures(run.folder, values, hashes, described(plan, applying, requirement.replica_iterations))
         taken = True
     return taken
 
 
-def _chosen(run: Run, one: RequiredMeasures) -> dict[int, Path]:
-    """Snapshots by iteration, in order. The checkpoint stands for the end where no snapshot was kept of it.
+def _chosen(run: Run, requirement: RequiredMeasures) -> dict[int, Path]:
+    """The snapshots to measure, by iteration, in order.
 
-    The end comes before the budget where all seeds diverged.
+    If there is no snapshot of the end of training, the checkpoint reindices it. The end comes before the budget if all
+    seeds diverged.
     """
     kept = {int(path.stem): path for path in snapshots(run.folder)}
     kept.setdefault(int(run.history["iteration"].max()) + 1, checkpoints(run.folder)[-1])
     known = sorted(kept)
-    if one.at is not None:
-        places = [int(np.abs(np.array(known) - iteration).argmin()) for iteration in one.at(run)]
-    elif one.moments is None:
-        places = list(range(len(known)))
-    elif one.moments == 1:
-        places = [len(known) - 1]
+    if requirement.at is not None:
+        indices = [int(np.abs(np.array(known) - iteration).argmin()) for iteration in requirement.at(run)]
+    elif requirement.moments is None:
+        indices = list(range(len(known)))
+    elif requirement.moments == 1:
+        indices = [len(known) - 1]
     else:
-        places = np.linspace(0, len(known) - 1, one.moments).round().astype(int).tolist()
-    return {known[place]: kept[known[place]] for place in sorted(set(places))}
+        indices = np.linspace(0, len(known) - 1, requirement.moments).round().astype(int).tolist()
+    return {known[index]: kept[known[index]] for index in sorted(set(indices))}
 
 
-def _is_there(run: Run, wanted: Mapping[str, str], iterations: Iterable[int]) -> bool:
-    """Whether all of it was measured at these moments, with these settings and this code (`measure.sources`).
+def _is_measured(run: Run, hashes: Mapping[str, str], iterations: Iterable[int]) -> bool:
+    """Whether all columns were measured at these iterations, with the settings and code of these hashes.
 
-    What was measured and gave NaN counts: measuring it again would give NaN again.
+    NaN counts as measured, since measuring again would give NaN again.
     """
     known, at = measured_with(run.folder), measured_at(run.folder)
     return all(
         known.get(name) == source and at.get(name, frozenset()).issuperset(iterations)
-        for name, source in wanted.items()
+        for name, source in hashes.items()
     )
