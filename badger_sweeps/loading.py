@@ -1,4 +1,4 @@
-"""``badger_sweeps.load(DIR)``: what runs left behind, as tidy frames."""
+"""``badger_sweeps.load(DIR)``: the histories and summaries of runs as tidy data frames."""
 
 from __future__ import annotations
 
@@ -27,44 +27,47 @@ KEYS = ("run", "seed", "iteration")
 
 @dataclass(frozen=True)
 class Runs:
-    """The runs below a folder. Nothing of them is read before it is asked for.
+    """The runs below a folder. Their files are read when a method is called.
 
     Attributes:
-        folder: it.
-        names: their folders, relative to it; "." for itself.
+        folder: the folder.
+        names: the runs' folders, relative to `folder`; "." for `folder` itself.
     """
 
     folder: Path
     names: tuple[str, ...]
 
     def histories(self, columns: Sequence[str] | None = None) -> pandas.DataFrame:
-        """A row for each run, seed and iteration: ``run``, ``seed``, ``iteration``, then these columns; null for all.
+        """A row for each run, seed and iteration: ``run``, ``seed``, ``iteration``, then the columns.
 
-        A run that lacks a column has null there; that a run goes on does not matter.
+        A run without one of the columns has nulls there. Runs may still be running.
+
+        Args:
+            columns: names of the columns; None for all.
 
         Raises:
-            UsageError: no run has such a column.
+            UsageError: no run has a column of this name.
         """
         frame: pandas.DataFrame = self.table(columns).to_pandas()
         return frame
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The same as an Arrow table, of which `polars.from_arrow` makes a Polars frame without copying it."""
-        there = [name for name in self.names if (self.folder / name / HISTORY).exists()]
-        with ThreadPoolExecutor() as pool:  # a thread for each run costs less than Arrow's own within each of them
-            parts = list(pool.map(lambda name: _table(self.folder / name / HISTORY, columns), there))
-        for place, (name, part) in enumerate(zip(there, parts, strict=True)):
+        """`histories` as an Arrow table, which `polars.from_arrow` turns into a Polars frame without copying."""
+        started = [name for name in self.names if (self.folder / name / HISTORY).exists()]
+        with ThreadPoolExecutor() as pool:  # a thread for each run is faster than Arrow's threads within each run
+            parts = list(pool.map(lambda name: _table(self.folder / name / HISTORY, columns), started))
+        for position, (name, part) in enumerate(zip(started, parts, strict=True)):
             run = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(part)), [name])
-            parts[place] = part.add_column(0, "run", run)
+            parts[position] = part.add_column(0, "run", run)
         table = pa.concat_tables(parts, promote_options="default").unify_dictionaries()
-        for own in columns or []:
-            if own not in table.column_names:
-                known = [*dict.fromkeys(key for name in there for key in _known(self.folder / name / HISTORY))]
-                raise UsageError(f"`columns` must be in a history; found {own!r}.{nearest(own, known)}")
+        for column in columns or []:
+            if column not in table.column_names:
+                known = [*dict.fromkeys(key for name in started for key in _known(self.folder / name / HISTORY))]
+                raise UsageError(f"`columns` must be in a history; found {column!r}.{nearest(column, known)}")
         return table
 
     def columns(self) -> pandas.DataFrame:
-        """A row for each column of the histories: its name, title, unit, axis, and what there is one for each of."""
+        """A row for each column of the histories: its name, title, unit, axis and further attributes (`rows`)."""
         import pandas
 
         described = {
@@ -76,8 +79,9 @@ class Runs:
         return pandas.DataFrame(rows(described.values()))
 
     def summaries(self) -> pandas.DataFrame:
-        """A row for each seed of each finished run: ``run``, ``name``, ``seed``, its outcome, its graph's measures
-        as ``topology/...``, the iterations at which its times are censored, and the run's configuration by key."""
+        """A row for each seed of each finished run: ``run``, ``name``, ``budget`` (the iterations at which times are
+        censored), the seed and its outcome, its graph's connectivity as ``topology/...``, and the run's configuration
+        by key."""
         import pandas
 
         return pandas.DataFrame([row for name in self.names for row in self._seeds(name)])
@@ -103,7 +107,7 @@ class Runs:
 
 
 def _parts(history: Path) -> list[Path]:
-    """The files of a history; it may be one itself."""
+    """The files of a history, which is a folder of parts or a single file."""
     return sorted(history.glob("part-*.parquet")) or [history]
 
 
@@ -112,10 +116,10 @@ def _known(history: Path) -> list[str]:
 
 
 def _table(history: Path, columns: Sequence[str] | None) -> pa.Table:
-    """Those of the columns that the history has, behind the keys."""
+    """A history's key columns, then those of `columns` that it has."""
     files = [pq.ParquetFile(part) for part in _parts(history)]
     known = files[0].schema_arrow.names
-    wanted = None if columns is None else [own for own in (*KEYS[1:], *columns) if own in known]
+    wanted = None if columns is None else [name for name in (*KEYS[1:], *columns) if name in known]
     return pa.concat_tables([file.read(wanted, use_threads=False) for file in files])
 
 
@@ -123,9 +127,9 @@ def runs_below(folder: Path) -> Runs:
     """The runs below a folder, finished or not, in the order of their names.
 
     Raises:
-        UsageError: there are none.
+        UsageError: there are no runs below the folder.
     """
-    found = [run for run in run_folders(folder) if (run / HISTORY).exists()]
-    if not found:
+    started = [run for run in run_folders(folder) if (run / HISTORY).exists()]
+    if not started:
         raise UsageError(f"`{folder}` must have runs below it; found none.")
-    return Runs(folder, tuple(str(run.relative_to(folder)) for run in found))
+    return Runs(folder, tuple(str(run.relative_to(folder)) for run in started))

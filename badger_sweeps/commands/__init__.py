@@ -1,1 +1,1 @@
-"""The command line: Hydra comes in here and goes no further."""
+"""The command line: the Hydra application and the commands of `badger-sweeps`."""

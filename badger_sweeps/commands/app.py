@@ -1,4 +1,4 @@
-"""``badger-sweeps KEY=VALUE ...``: the Hydra application, which trains runs."""
+"""``badger-sweeps KEY=VALUE ...``: the Hydra application that trains runs."""
 
 from __future__ import annotations
 
@@ -25,58 +25,58 @@ if TYPE_CHECKING:
     from badger_sweeps.runs.run import Plan
 
 
-def commands_in_words() -> str:
-    """The commands for `--help`, one to a line."""
+def commands_help() -> str:
+    """The lines of `--help` for the commands."""
     return "\n".join(f"  {name:<18} {does}" for name, does in COMMANDS.items())
 
 
-OmegaConf.register_new_resolver("commands", commands_in_words, replace=True)
+OmegaConf.register_new_resolver("commands", commands_help, replace=True)
 
 
 def main() -> None:
-    """Run what the command line says.
+    """Train the runs of the command line.
 
-    Exit status: 0 when all runs finished, 2 for what the user can mend, 130 or 143 after Ctrl-C or SIGTERM.
+    Exit status: 0 if all runs finished, 2 after a user error, 130 or 143 after Ctrl-C or SIGTERM.
     """
     print_warnings_in_one_line()
     if len(sys.argv) > 1 and _is_a_word(sys.argv[1]):
         raise explained(unknown_word(sys.argv[1]))
     application = hydra.main(config_path=str(files.folder()), config_name=files.NAME, version_base="1.3")(_job)
-    # Hydra prints errors in its own, longer words unless told to raise them. Its flag is also what users set to
-    # see tracebacks; `complaints` has read what they set.
+    # Hydra prints long error messages unless this variable makes it raise the errors. Users set the same variable to
+    # see tracebacks; `errors.full_errors` has their setting.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         application()
-    except KeyboardInterrupt:  # before training, or for the second time
+    except KeyboardInterrupt:  # before training, or a second Ctrl-C
         raise SystemExit(128 + signal.SIGINT) from None
     except Exception as error:
         raise explained(error) from error.__cause__
 
 
 def train(overrides: Sequence[str]) -> None:
-    """Run the application with these overrides, as if they had been typed; return when all of its runs are finished.
+    """Run the application with these overrides as its arguments; return when all runs are finished.
 
     Raises:
-        SystemExit: the runs were stopped, or the user can mend something; see `main`.
+        SystemExit: the runs were stopped, or there was a user error; see `main`.
     """
-    typed = sys.argv
-    sys.argv = [typed[0], *overrides]
+    arguments = sys.argv
+    sys.argv = [arguments[0], *overrides]
     try:
         main()
     finally:
-        sys.argv = typed
+        sys.argv = arguments
 
 
 def _is_a_word(argument: str) -> bool:
-    """Whether it is neither an override nor an option."""
+    """Whether an argument is neither an override nor an option."""
     return "=" not in argument and not argument.startswith(("-", "~"))
 
 
 def _job(config: DictConfig) -> float | tuple[float, ...]:
-    """One run; gives its objectives, for sweepers."""
+    """Train one run, and return its objectives for sweepers."""
     from rich.console import Console
 
-    from badger_sweeps.commands.formatting import in_brief
+    from badger_sweeps.commands.summary_line import summary_line
     from badger_sweeps.configuration.builder import plan
     from badger_sweeps.runs.run import Interrupted, run
     from badger_sweeps.search.trial import current_trial
@@ -96,27 +96,27 @@ def _job(config: DictConfig) -> float | tuple[float, ...]:
         key = "hydra.run.dir" if hydra_config.mode == RunMode.RUN else "hydra.sweep.dir"
         where = os.path.relpath(OmegaConf.select(hydra_config, key.removeprefix("hydra.")))
         stopped = f"{planned.name}: stopped after {interrupted.iteration} iterations"
-        note = f"{stopped}; the same command with {key}={where} goes on"
+        note = f"{stopped}; the same command with {key}={where} continues"
         console.print(note, markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(interrupted.exit_status) from None
     except Exception as error:
         raise explained(error) from error.__cause__
-    console.print(in_brief(summary, planned.folder), markup=False, highlight=False, soft_wrap=True)
+    console.print(summary_line(summary, planned.folder), markup=False, highlight=False, soft_wrap=True)
     return summary.value.value
 
 
 def _take_over(planned: Plan, studies: Path, console: Console) -> None:
-    """Copy a finished run of another study that is the same as the one planned, and say so."""
+    """Copy a finished run of another study with the same configuration and code, if there is one, and print this."""
     from badger_sweeps.runs.delivery import deliver
     from badger_sweeps.runs.reuse import adopt, finished_alike
     from badger_sweeps.tracking.wandb import WandB
 
-    found = finished_alike(planned, studies)
-    if found is None:
+    original = finished_alike(planned, studies)
+    if original is None:
         return
-    adopt(found, planned)
-    note = f"{planned.name}: taken over from {os.path.relpath(found)}, which has the same configuration and code"
+    adopt(original, planned)
+    note = f"{planned.name}: taken over from {os.path.relpath(original)}, which has the same configuration and code"
     console.print(note, markup=False, highlight=False, soft_wrap=True)
-    # Offline, `make sync` delivers it from its history.
+    # Offline, `make sync` delivers the run from its history.
     if isinstance(planned.tracking, WandB) and planned.tracking.mode == "online":
         deliver(planned, console)

@@ -14,26 +14,26 @@ from badger_sweeps.reporting.formatting.terminal import print_rows
 
 EXAMPLE = "badger-sweeps columns"
 TRAINING = "(training)"
-"""What stands for a measure of what is recorded in every iteration."""
+"""Shown in the place of a measure for columns that training records in every iteration."""
 GENERAL = {
     "pair": ("II__JJ", r"\d+ and \d+", "I and J"),
     "dimension": ("K", r"(?<=dimension )\d+", "K"),
     "frequency": ("KK", r"(?<=frequency )\d+", "K"),
 }
-"""Of columns that there are several of: the letters in the name of all, the numbers in titles, and their letters."""
+"""For columns per pair, dimension or frequency: placeholders in the name, numbers in titles, and placeholders there."""
 
 
 class ListedColumn(NamedTuple):
-    """One column, or all of a kind: of pairs, dimensions or frequencies."""
+    """One column, or all columns of one kind: of pairs, dimensions or frequencies."""
 
     column: str
     title: str
     unit: str
     measure: str
     every: str
-    """Iterations between measurements at the defaults; a dash for what is off."""
+    """Iterations between measurements at the default settings; a dash for measures that are off."""
     panel: str
-    """What it shares with others, in words; its title if it shares nothing."""
+    """The title of the panel that it shares with other columns, or its own title."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +43,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(given: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Print the list."""
-    if given.markdown:
+    if options.markdown:
         print(readme_table(rows()))
     else:
         shown = [(row.column, f"{row.title}{f' ({row.unit})' if row.unit else ''}", row.measure) for row in rows()]
@@ -53,7 +53,7 @@ def run(given: argparse.Namespace) -> None:
 
 
 def rows() -> list[ListedColumn]:
-    """All columns, of either task, at the defaults."""
+    """All columns, of either task, at the default settings."""
     from badger_sweeps.evaluation.measures import Measures
     from badger_sweeps.runs.run import STAIRCASE_COLUMNS
     from badger_sweeps.tasks.frequency import Frequency
@@ -61,14 +61,14 @@ def rows() -> list[ListedColumn]:
     from badger_sweeps.training.loop import metric_columns
 
     game, frequency = Experiment(device="cpu"), Experiment(device="cpu", task=Frequency())
-    found = _rows({**metric_columns(game), **STAIRCASE_COLUMNS}, TRAINING, 1)
+    listed = _rows({**metric_columns(game), **STAIRCASE_COLUMNS}, TRAINING, 1)
     for name, measure in Measures().by_name.items():
-        found += _rows({**measure.columns(game), **measure.columns(frequency)}, name, measure.every)
-    return found
+        listed += _rows({**measure.columns(game), **measure.columns(frequency)}, name, measure.every)
+    return listed
 
 
 def readme_table(listed: list[ListedColumn]) -> str:
-    """The measures that are taken at the defaults, a row for each, in Markdown; columns of one panel together."""
+    """The measures that are on at the default settings as a Markdown table, with the columns grouped by panel."""
     lines = ["| `measures.…` | every | columns |", "|---|---|---|"]
     for measure in dict.fromkeys(row.measure for row in listed if row.every != "-" and row.measure != TRAINING):
         panels: dict[str, list[ListedColumn]] = {}
@@ -86,16 +86,16 @@ def readme_table(listed: list[ListedColumn]) -> str:
 
 def _rows(described: Mapping[str, Column], measure: str, every: int | None) -> list[ListedColumn]:
     cadence = "-" if every is None else str(every)
-    found = []
+    listed = []
     for column in described.values():
         name, title = _general(column)
-        found.append(ListedColumn(name, title, column.unit, measure, cadence, column.panel or title))
-    return list(dict.fromkeys(found))
+        listed.append(ListedColumn(name, title, column.unit, measure, cadence, column.panel or title))
+    return list(dict.fromkeys(listed))
 
 
 def _general(column: Column) -> tuple[str, str]:
-    """Name and title, with letters for the numbers of what there are several of."""
+    """A column's name and title, with placeholders for the numbers of its pair, dimension or frequency."""
     if not column.per:
         return column.name, column.title
-    letters, numbers, words = GENERAL[column.per]
-    return f"{column.name.rpartition('/')[0]}/{letters}", re.sub(numbers, words, column.title)
+    in_name, numbers, in_title = GENERAL[column.per]
+    return f"{column.name.rpartition('/')[0]}/{in_name}", re.sub(numbers, in_title, column.title)

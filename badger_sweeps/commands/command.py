@@ -1,6 +1,6 @@
-"""What the commands have in common: one table of them, their arguments, and errors in one line.
+"""The table of commands, and the parsing of their arguments, with errors in one line.
 
-A command is a module of this package with `EXAMPLE`, `arguments` (adds its arguments to a parser) and `run` (does it).
+A command is a module of this package with `EXAMPLE`, `arguments` (adds its arguments to a parser) and `run`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ COMMANDS = {
     "compare": "compare two runs: what differs between them, by how much their results do, and the page",
     "measure": "measure finished or stopped runs again, from their snapshots",
     "columns": "list all columns of histories and measures, with their titles and units",
-    "watch": "show the report of runs while they are going, in a browser on this machine",
+    "watch": "show the report of runs while they are running, in a browser on this machine",
     "dashboard": "show a search in Optuna's dashboard, in a browser on this machine",
     "sync": "send the runs below a folder to W&B, each row once",
     "workspace": "make a W&B workspace for the runs below a folder",
@@ -27,7 +27,7 @@ COMMANDS = {
     "replication": "write docs/replication.md, with figures, from what the standard studies left",
     "rays": "draw Schaul's two-dimensional system, with runs of two dimensions on top",
 }
-"""Every command, and what it does."""
+"""The commands by name, with their descriptions."""
 
 
 @runtime_checkable
@@ -35,24 +35,24 @@ class Command(Protocol):
     """A module of this package that is a command."""
 
     EXAMPLE: str
-    """A command line that does something useful."""
+    """An example command line."""
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the command's arguments."""
 
-    def run(self, given: argparse.Namespace) -> None:
-        """Do it.
+    def run(self, options: argparse.Namespace) -> None:
+        """Execute the command.
 
         Raises:
-            UsageError: the user can mend it.
+            UsageError: there was a user error.
         """
 
 
-def run_command(name: str, words: Sequence[str]) -> None:
-    """Run a command with the words that follow its name.
+def run_command(name: str, arguments: Sequence[str]) -> None:
+    """Run a command with the arguments that follow its name.
 
     Raises:
-        UsageError: the user can mend it.
+        UsageError: there was a user error.
     """
     command = cast(Command, import_module(f"{__package__}.{name}"))
     parser = _Parser(
@@ -62,23 +62,23 @@ def run_command(name: str, words: Sequence[str]) -> None:
         allow_abbrev=False,
     )
     command.arguments(parser)
-    command.run(parser.parse_args(words))
+    command.run(parser.parse_args(arguments))
 
 
 def unknown_word(word: str) -> UsageError:
-    """What to say of a first word that is neither a command nor an override."""
+    """The error for a first argument that is neither a command nor an override."""
     rule = f"must be KEY=VALUE or a command ({', '.join(COMMANDS)})"
     return UsageError(f"`{word}` {rule}.{nearest(word, COMMANDS)}")
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises what is wrong with the arguments as one line, and exits with status 0 after ``--help``."""
+    """Raises errors in arguments as a `UsageError` of one line, and exits with status 0 after ``--help``."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(self._one_line(message))
 
     def _one_line(self, message: str) -> str:
-        """Argparse's message as the parameter, the rule, and what was found."""
+        """Argparse's message as one line with the parameter, the rule, and the value found."""
         if found := re.fullmatch(r"the following arguments are required: (.+)", message):
             return f"{found[1]} must be given; found nothing. {self.epilog}"
         if found := re.fullmatch(r"unrecognized arguments: (.+)", message):
@@ -95,4 +95,4 @@ class _Parser(argparse.ArgumentParser):
 
 
 _KINDS = {"int": "a whole number", "float": "a number", "Path": "a path"}
-"""Types of arguments, in words."""
+"""Descriptions of the types of arguments."""

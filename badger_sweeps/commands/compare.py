@@ -1,4 +1,4 @@
-"""``badger-sweeps compare A B``: what differs between two runs, by how much their results do, and the page."""
+"""``badger-sweeps compare A B``: compare two runs' configurations and results, and build their page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from badger_sweeps.reporting.formatting import results
 from badger_sweeps.reporting.formatting.terminal import print_rows
 from badger_sweeps.reporting.inference.comparison import Difference, differences, row
 from badger_sweeps.reporting.page.page import build
-from badger_sweeps.reporting.reading.collection import Collection, Run, differing_keys, gather, labels_of
+from badger_sweeps.reporting.reading.collection import Collection, Run, differing_keys, gather, short_labels
 from badger_sweeps.runs.provenance import code_version
 
 EXAMPLE = "badger-sweeps compare runs/quickstart/gru runs/quickstart/exponential"
@@ -25,44 +25,44 @@ OUT = Path("comparison.html")
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
-        "a", metavar="A", type=Path, help="the folder of a finished run, which the other is compared with"
+        "a", metavar="A", type=Path, help="the folder of a finished run, to which the other run is compared"
     )
     parser.add_argument("b", metavar="B", type=Path, help="the folder of another finished run")
     parser.add_argument("--out", type=Path, default=OUT, help="the page to write (default: %(default)s)")
 
 
-def run(given: argparse.Namespace) -> None:
-    """Print both configurations where they differ, both results and their differences, and build the page."""
-    runs = pair(given.a, given.b)
-    if not given.out.absolute().parent.is_dir() or given.out.is_dir():
-        raise UsageError(f"`--out` must be a file in a folder that exists; found `{given.out}`.")
+def run(options: argparse.Namespace) -> None:
+    """Print the differences between the configurations, both results and their differences, and build the page."""
+    runs = pair(options.a, options.b)
+    if not options.out.absolute().parent.is_dir() or options.out.is_dir():
+        raise UsageError(f"`--out` must be a file in a folder that exists; found `{options.out}`.")
     compared = differences(runs, [objective.name for objective in OBJECTIVES.values()])
     console = Console()
     print_configurations(runs, console)
     print_differences(runs, compared, console)
     heading = f"{runs[1].label} beside {runs[0].label}"
-    collection = Collection(given.out.absolute().parent, runs, ())
-    build(collection, [row(run) for run in runs], compared, given.out, heading)
-    console.print(f"page: {os.path.relpath(given.out)}", markup=False, highlight=False, soft_wrap=True)
+    collection = Collection(options.out.absolute().parent, runs, ())
+    build(collection, [row(run) for run in runs], compared, options.out, heading)
+    console.print(f"page: {os.path.relpath(options.out)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def pair(first: Path, second: Path) -> tuple[Run, Run]:
-    """The runs in two folders, labelled by what tells them apart.
+    """The runs in two folders, labelled by the parts of their names in which they differ.
 
     Raises:
-        UsageError: a folder does not hold one finished run, or both are one.
+        UsageError: a folder does not hold exactly one finished run, or both folders are the same.
     """
     runs = [_only(folder) for folder in (first, second)]
     folders = [run.folder.resolve() for run in runs]
     if folders[0] == folders[1]:
         raise UsageError(f"A and B must be two runs; found `{first}` twice.")
-    labels = labels_of([run.summary.name for run in runs], [os.path.relpath(run.folder) for run in runs])
+    labels = short_labels([run.summary.name for run in runs], [os.path.relpath(run.folder) for run in runs])
     one, other = (replace(run, label=label) for run, label in zip(runs, labels, strict=True))
     return one, other
 
 
 def print_configurations(runs: tuple[Run, Run], console: Console) -> None:
-    """Print the keys in which the runs differ, and the code where they were not made by the same."""
+    """Print the keys in which the runs differ, and the versions of the code if they differ."""
     rows = [[key, *(str(run.config.get(key, "-")) for run in runs)] for key in differing_keys(runs)]
     versions = [code_version(run.folder) for run in runs]
     if versions[0] != versions[1]:
@@ -74,12 +74,13 @@ def print_configurations(runs: tuple[Run, Run], console: Console) -> None:
 
 
 def print_differences(runs: tuple[Run, Run], compared: list[Difference], console: Console) -> None:
-    """Print both runs' results, and the differences seed by seed."""
-    shared = {outcome.seed for outcome in runs[0].summary.outcomes} & {own.seed for own in runs[1].summary.outcomes}
+    """Print both runs' results, and their differences paired by seed."""
+    first, second = ({outcome.seed for outcome in run.summary.outcomes} for run in runs)
+    shared = first & second
     shown = results.ON_TERMINAL
     print_rows(console, results.COLUMNS[:shown], [results.cells(row(run))[:shown] for run in runs])
     if not shared:
-        console.print("They share no seed: nothing can be paired. Train both on the same seeds.")
+        console.print("The runs share no seed, so they cannot be paired. Train both on the same seeds.")
         return
     rows = [
         [OBJECTIVES[difference.objective].label, *(text for text, _ in results.difference_cells(difference)[1:])]
@@ -87,8 +88,8 @@ def print_differences(runs: tuple[Run, Run], compared: list[Difference], console
     ]
     print_rows(console, [f"{len(shared)} seeds", *results.DIFFERENCE_COLUMNS[1:]], rows)
     console.print(
-        "Differences: the second minus the first, paired by seed, with 95 % intervals (BCa). Effect: in standard "
-        "deviations of them (Hedges). p: sign-flip test, Holm-adjusted.",
+        "Differences: the second run minus the first, paired by seed, with 95 % intervals (BCa). Effect: in standard "
+        "deviations of the differences (Hedges). p: sign-flip test, Holm-adjusted.",
     )
     for difference in compared:
         console.print(results.sentence(difference), markup=False, highlight=False)

@@ -1,4 +1,4 @@
-"""Errors as users see them: one line that says what to change, exit status 2, and no traceback."""
+"""User errors: printed as one line that says what to change, with exit status 2 and without a traceback."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from badger_sweeps.core.errors import UsageError, nearest
 
 EXIT_STATUS = 2
 full_errors = os.environ.get("HYDRA_FULL_ERROR") == "1"
-"""Whether the user asked for tracebacks; read once, as `app.main` sets the variable for Hydra's sake."""
+"""Whether the user asked for tracebacks; read at import, since `app.main` sets the variable for Hydra."""
 
 
-def can_be_mended(error: BaseException) -> bool:
-    """Whether the user can mend it. Everything else is a defect and keeps its traceback.
+def is_user_error(error: BaseException) -> bool:
+    """Whether the user can fix the cause of an error; all other errors are defects and keep their traceback.
 
-    Besides declared errors these are values that Hydra itself rejects while it reads the command line.
+    Includes the `ValueError`s that Hydra raises while it reads the command line.
     """
     if isinstance(error, UsageError | HydraException | OmegaConfBaseException | OSError):
         return True
@@ -31,15 +31,15 @@ def can_be_mended(error: BaseException) -> bool:
 
 
 def explained(error: Exception, program: str = "badger-sweeps") -> Exception | SystemExit:
-    """What is to be raised for `error`: itself if it is a defect, otherwise the exit, once it was printed.
+    """The exception to raise for `error`: a defect itself, or after printing a user error the `SystemExit`.
 
     Args:
-        error: what was raised.
-        program: what the line begins with.
+        error: the exception that was raised.
+        program: the name that the printed line begins with.
     """
-    if isinstance(error, BrokenPipeError):  # whoever was reading what we print has gone
+    if isinstance(error, BrokenPipeError):  # the process that reads our output has ended
         return SystemExit(128 + signal.SIGPIPE)
-    if not can_be_mended(error):
+    if not is_user_error(error):
         return error
     if full_errors:
         traceback.print_exception(error)
@@ -49,7 +49,7 @@ def explained(error: Exception, program: str = "badger-sweeps") -> Exception | S
 
 
 def one_line(error: BaseException) -> str:
-    """The error in one line, with the nearest valid key or choice where one was misspelt."""
+    """The error in one line, with the nearest valid key or choice if one was misspelt."""
     text = str(error)
     if isinstance(error, UsageError):
         return text
@@ -67,7 +67,7 @@ def one_line(error: BaseException) -> str:
     if missing := re.search(r"Could not find '([^']+)/([^'/]*)'", text):
         group, choice = missing.groups()
         valid = choices(group)
-        if not valid:  # a path in the place of a choice
+        if not valid:  # a path instead of a choice
             group, _, rest = group.partition("/")
             choice, valid = f"{rest}/{choice}", choices(group)
         return f"`{group}` must be one of {', '.join(valid)}; found {choice!r}.{nearest(choice, valid)}"

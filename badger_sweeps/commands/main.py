@@ -1,4 +1,4 @@
-"""``badger-sweeps``: a command where the first word is one, and else the Hydra application."""
+"""``badger-sweeps``: runs a command if the first argument is one, and otherwise the Hydra application."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from badger_sweeps.commands.command import COMMANDS, run_command
 
 
 def main() -> None:
-    """Do what the command line says.
+    """Execute the command line.
 
-    Exit status: 0 when all went well, 2 for what the user can mend, 130 or 143 after Ctrl-C or SIGTERM.
+    Exit status: 0 after success, 2 after a user error, 130 or 143 after Ctrl-C or SIGTERM.
     """
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     if first in ("--version", "-V"):

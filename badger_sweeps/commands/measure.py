@@ -25,7 +25,7 @@ from badger_sweeps.runs.run import Plan
 
 EXAMPLE = "badger-sweeps measure runs/quickstart gradients --every 500"
 SHOWN = 3
-"""Columns of the table on the terminal; the file has all."""
+"""Iterations in the table on the terminal; the file has all."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,36 +36,36 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "words",
         nargs="*",
         metavar="MEASURE | measures.KEY=VALUE",
-        help="a measure of conf/measures/standard.yaml, or all (default: those the run took); a change of its settings",
+        help="a measure of conf/measures/standard.yaml, or all (default: the run's measures); a change of its settings",
     )
-    parser.add_argument("--every", type=int, default=1, help="only snapshots at multiples of so many iterations")
+    parser.add_argument("--every", type=int, default=1, help="only snapshots at multiples of this many iterations")
     parser.add_argument(
         "--replicas",
         type=int,
         metavar="N",
         help="train perturbed replicas for N iterations from every snapshot (lyapunov/replicas); "
-        "alone unless a MEASURE is named",
+        "without other measures unless a MEASURE is named",
     )
 
 
-def run(given: argparse.Namespace) -> None:
-    """Measure all runs below a folder, one after another."""
-    for name, value, least in (("--every", given.every, 1), ("--replicas", given.replicas, 2 * LEAST_OF_REPLICAS)):
+def run(options: argparse.Namespace) -> None:
+    """Measure all runs below a folder."""
+    for name, value, least in (("--every", options.every, 1), ("--replicas", options.replicas, 2 * LEAST_OF_REPLICAS)):
         if value is not None and value < least:
             raise UsageError(f"`{name}` must be at least {least}; found {value}.")
     console = Console()
-    folders = [folder for folder in run_folders(given.runs) if checkpoints(folder)]
+    folders = [folder for folder in run_folders(options.runs) if checkpoints(folder)]
     if not folders:
         rule = "must have runs with snapshots (training.snapshot_every) below it"
-        raise UsageError(f"`{given.runs}` {rule}; found none.")
-    names = [word for word in given.words if "=" not in word]
-    changes = [word for word in given.words if "=" in word]
+        raise UsageError(f"`{options.runs}` {rule}; found none.")
+    names = [word for word in options.words if "=" not in word]
+    changes = [word for word in options.words if "=" in word]
     plans = [reopened(folder, changes) for folder in folders]
     for plan in plans:
         chosen(plan.measures, names)
     with Progress(console=console, disable=not console.is_terminal) as progress:
         for plan in plans:
-            _measure(plan, names, given.every, given.replicas, progress, console)
+            _measure(plan, names, options.every, options.replicas, progress, console)
 
 
 def _measure(
@@ -74,24 +74,24 @@ def _measure(
     measures = [measure for measure in chosen(plan.measures, names) if measure.columns(plan.experiment)]
     if replica_iterations and not names:
         measures = []
-    found = measured(plan, measures, checkpoints(plan.folder, every), replica_iterations, progress)
+    values = measured(plan, measures, checkpoints(plan.folder, every), replica_iterations, progress)
     described_columns = described(plan, measures, replica_iterations)
-    write_measures(plan.folder, found, sources(plan, measures, replica_iterations), described_columns)
-    _show(plan, found, described_columns, console)
-    found_plateaus = plateaus.table(plan, read_history(plan.folder), read_measures(plan.folder))
-    if found_plateaus is not None:
-        path = plateaus.write(plan.folder, found_plateaus)
+    write_measures(plan.folder, values, sources(plan, measures, replica_iterations), described_columns)
+    _show(plan, values, described_columns, console)
+    plateau_table = plateaus.table(plan, read_history(plan.folder), read_measures(plan.folder))
+    if plateau_table is not None:
+        path = plateaus.write(plan.folder, plateau_table)
         console.print(f"plateaus: {os.path.relpath(path)}", markup=False, highlight=False, soft_wrap=True)
     where = os.path.relpath(plan.folder / NAME)
     console.print(f"measures: {where}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _show(plan: Plan, found: pd.DataFrame, described_columns: Columns, console: Console) -> None:
-    """Mean and standard deviation over seeds of all numbers that are ever known, but for what is per pair or dimension.
+def _show(plan: Plan, values: pd.DataFrame, described_columns: Columns, console: Console) -> None:
+    """Print mean and standard deviation over seeds of all columns of numbers, without those per pair or dimension.
 
-    A cell is a dash where a seed has no value: the mean of the others would be of seeds that were selected.
+    A cell is a dash if a seed has no value, since a mean over the remaining seeds would be biased by their selection.
     """
-    numbers = found.drop(columns="seed").select_dtypes("number").dropna(axis="columns", how="all")
+    numbers = values.drop(columns="seed").select_dtypes("number").dropna(axis="columns", how="all")
     numbers = numbers.drop(
         columns=[name for name, column in described_columns.items() if name in numbers and column.per]
     )
@@ -107,7 +107,7 @@ def _show(plan: Plan, found: pd.DataFrame, described_columns: Columns, console: 
 
 
 def _cell(mean: float, deviation: float) -> str:
-    """A single seed has no deviation."""
+    """Mean and standard deviation; only the mean for a single seed."""
     if pd.isna(mean):
         return "-"
     return f"{mean:.3g}" if pd.isna(deviation) else f"{mean:.3g} ± {deviation:.2g}"

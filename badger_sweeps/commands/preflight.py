@@ -1,4 +1,4 @@
-"""Checks every run of a command before Hydra writes its first file, so that a mistake costs and spoils nothing."""
+"""Checks of every run of a command before Hydra writes its first file, so that a user error changes no file."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from badger_sweeps.core.errors import UsageError
 
 
 class Preflight(Callback):
-    """Hydra calls this when configurations are composed and nothing is written yet.
+    """A callback that Hydra calls after it has composed the configurations and before it writes files.
 
-    It leaves with SystemExit, since Hydra turns a callback's exceptions into warnings.
+    It raises SystemExit, since Hydra turns other exceptions of callbacks into warnings.
     """
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        with _leaving():
+        with _exit_on_error():
             _check(config, _named_folder(config, "hydra.run.dir"))
 
     def on_multirun_start(self, config: DictConfig, config_name: str = "config", **_: Any) -> None:
-        with _leaving():
+        with _exit_on_error():
             if str(config.hydra.sweeper._target_).endswith(".BadgerSweeper"):
                 _check_search(config, config_name)
                 return
@@ -48,16 +48,16 @@ class Preflight(Callback):
 
 
 @contextmanager
-def _leaving() -> Iterator[None]:
-    """Leave the process on any error: Hydra would turn it into a warning and start the job all the same."""
+def _exit_on_error() -> Iterator[None]:
+    """Raise SystemExit on any error, since Hydra would turn the error into a warning and start the job."""
     try:
         yield
     except Exception as error:
-        leave = explained(error)
-        if leave is error:
+        exit_error = explained(error)
+        if exit_error is error:
             traceback.print_exception(error)
-            leave = SystemExit(1)
-        raise leave from error
+            exit_error = SystemExit(1)
+        raise exit_error from error
 
 
 def _named_folder(config: DictConfig, key: str) -> Path:
@@ -76,7 +76,7 @@ def _check(config: DictConfig, folder: Path) -> None:
 
 
 def _check_search(config: DictConfig, config_name: str) -> None:
-    """Check what a search will meet; its trials' folders are its own."""
+    """Check the configurations in a search's space; the search creates its trials' folders itself."""
     from badger_sweeps.configuration.builder import plan  # loads PyTorch
     from hydra_plugins.badger_sweeper._points import covering, representatives
 
@@ -92,7 +92,7 @@ def _check_search(config: DictConfig, config_name: str) -> None:
 
     try:
         check(covering(config, composed))
-    except Exception:  # which single value is to blame? If none is, only some combinations are, and they will fail
+    except Exception:  # raise the error of a single value; if only combinations of values fail, so will their trials
         check(representatives(config, composed))
 
 
@@ -107,7 +107,7 @@ def _must_be_writable(folder: Path) -> None:
 
 
 def _jobs(config: DictConfig) -> Iterator[list[str]]:
-    """The overrides of every job that Hydra's basic sweeper, or ours for arms, will start, in its order."""
+    """The overrides of every job that Hydra's basic sweeper, or our sweeper of arms, will start, in its order."""
     from hydra_plugins.badger_sweeper.arms import jobs
 
     sweeper = config.hydra.sweeper

@@ -1,4 +1,4 @@
-"""``badger-sweeps rays OUT [RUNS]``: draw Schaul's two-dimensional system, with runs of two dimensions on top."""
+"""``badger-sweeps rays OUT [RUNS]``: draw Schaul's two-dimensional system, with the paths of runs in it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(given: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Write the figure."""
     rays = module("rays")
-    overlay = rays.paths(gather(given.runs).runs) if given.runs else []
-    if given.runs and not overlay:
-        raise UsageError(f"`{given.runs}` must have finished runs of task.dims=2 below it; found none.")
-    if not given.out.absolute().parent.is_dir() or given.out.is_dir():
-        raise UsageError(f"`OUT` must be a file in a folder that exists; found `{given.out}`.")
-    with replacing(given.out) as file:
+    overlay = rays.paths(gather(options.runs).runs) if options.runs else []
+    if options.runs and not overlay:
+        raise UsageError(f"`{options.runs}` must have finished runs of task.dims=2 below it; found none.")
+    if not options.out.absolute().parent.is_dir() or options.out.is_dir():
+        raise UsageError(f"`OUT` must be a file in a folder that exists; found `{options.out}`.")
+    with replacing(options.out) as file:
         file.write(rays.draw(rays.compute(), overlay).to_html(include_plotlyjs=True).encode())
-    print(f"rays: {given.out}")
+    print(f"rays: {options.out}")

@@ -1,4 +1,4 @@
-"""``badger-sweeps replication [RUNS]``: write docs/replication.md, with figures, from what the studies left."""
+"""``badger-sweeps replication [RUNS]``: write docs/replication.md, with figures, from the standard studies' runs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--document",
         type=Path,
         default=Path("docs") / "replication.md",
-        help="the file to write (default: %(default)s); figures go beside it",
+        help="the file to write (default: %(default)s); figures go into its folder",
     )
 
 
-def run(given: argparse.Namespace) -> None:
-    """Write the document; it keeps what it says of studies that are not below RUNS."""
+def run(options: argparse.Namespace) -> None:
+    """Write the file; its sections on studies that are not below RUNS stay unchanged."""
     console = Console()
-    module("replication").write(given.runs, given.document, console)
-    console.print(f"document: {given.document}", markup=False, highlight=False, soft_wrap=True)
+    module("replication").write(options.runs, options.document, console)
+    console.print(f"document: {options.document}", markup=False, highlight=False, soft_wrap=True)

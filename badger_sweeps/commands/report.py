@@ -20,7 +20,7 @@ from badger_sweeps.reporting.studies.result import StudyResult
 
 EXAMPLE = "badger-sweeps report runs/quickstart"
 SENTENCES = 9
-"""Differences that are printed as sentences; of more, those with the least p-values."""
+"""Maximum number of differences printed as sentences; of more, those with the smallest p-values are printed."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +28,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUNS", type=Path, help="a folder with runs below it")
 
 
-def run(given: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Print the table and build the page."""
-    make(given.runs, Console())
+    make(options.runs, Console())
 
 
 def make(
@@ -39,13 +39,13 @@ def make(
     """Print the table and build the page.
 
     Args:
-        folder: with the runs.
-        console: to print to.
-        study: what was found of the claim that these runs are about, if there is one.
-        collection: the folder's runs, where they were read before.
+        folder: the folder of the runs.
+        console: the console to print to.
+        study: the evaluation of the claim that the runs are a study of; None if there is none.
+        collection: the folder's runs; None reads them.
 
     Raises:
-        UsageError: there is nothing to report, or the page cannot be written.
+        UsageError: there are no finished runs, or the page cannot be written.
     """
     collection = collection or gather(folder)
     if not collection.runs and collection.search is None:
@@ -63,18 +63,18 @@ def make(
     console.print(f"report: {os.path.relpath(path)}", markup=False, highlight=False, soft_wrap=True)
 
 
-def print_search(sweep: RecordedSearch, console: Console) -> None:
-    """Print how a search stands, what it found, whether that is confirmed, and its best trials."""
-    first, *others = search_tables.status_sentences(sweep)
-    lines = [f"{sweep.snapshot.name}: {first}", *others]
-    for line in [*lines, *confirmation.confirmation_report(sweep).sentences]:
+def print_search(search: RecordedSearch, console: Console) -> None:
+    """Print a search's progress, result and confirmation, and its best trials."""
+    first, *others = search_tables.status_sentences(search)
+    lines = [f"{search.snapshot.name}: {first}", *others]
+    for line in [*lines, *confirmation.confirmation_report(search).sentences]:
         console.print(line, markup=False, highlight=False)
-    found = search_tables.table(sweep, search_tables.ROWS_ON_TERMINAL)
-    columns = found.columns[2 : found.fixed - ("iterations" in found.columns)]
-    names = search_tables.short_names(parameter_names(sweep))
+    table = search_tables.table(search, search_tables.ROWS_ON_TERMINAL)
+    columns = table.columns[2 : table.fixed - ("iterations" in table.columns)]
+    names = search_tables.short_names(parameter_names(search))
     rows = []
-    for trial in found.rows:
-        values = zip(names, trial.cells[found.fixed :], strict=False)
+    for trial in table.rows:
+        values = zip(names, trial.cells[table.fixed :], strict=False)
         params = " ".join(f"{name}={value}" for name, value in values if value != "-")
         number = " ".join([trial.cells[0], *(trial.roles or ([] if trial.complete else [trial.cells[1]]))])
         rows.append([number, *trial.cells[2 : 2 + len(columns)], params])
@@ -84,7 +84,7 @@ def print_search(sweep: RecordedSearch, console: Console) -> None:
 def print_table(
     collection: Collection, rows: Sequence[Row], differences: Sequence[Difference], console: Console
 ) -> None:
-    """Print the result table, what is left out of it, and the paired differences."""
+    """Print the result table, the paired differences, and the folders that were left out."""
     lines = []
     if collection.runs:
         shown = results.ON_TERMINAL
@@ -100,8 +100,9 @@ def print_table(
 
 
 def _printed(differences: Sequence[Difference]) -> Sequence[Difference]:
-    """All of a few; of many those with the least p-values, in their order."""
+    """At most `SENTENCES` differences, those with the smallest p-values, in their original order."""
     if len(differences) <= SENTENCES:
         return differences
-    least = sorted(differences, key=lambda one: (one.paired.p_value is None, one.paired.p_value or 0.0))[:SENTENCES]
-    return [difference for difference in differences if difference in least]
+    by_p_value = sorted(differences, key=lambda one: (one.paired.p_value is None, one.paired.p_value or 0.0))
+    smallest = by_p_value[:SENTENCES]
+    return [difference for difference in differences if difference in smallest]

@@ -15,15 +15,15 @@ EXAMPLE = "badger-sweeps studies"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("--names", action="store_true", help="print the names of the studies of claims alone")
+    parser.add_argument("--names", action="store_true", help="print only the names of the studies of claims")
 
 
-def run(given: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Print the list."""
-    if given.names:
+    if options.names:
         print("\n".join(order()))
         return
     console = Console()
     columns = ("make study-...", "question", "scale=quick", "scale=full")
     print_rows(console, columns, [list(entry) for entry in entries()], left=(0, 1))
-    console.print("Times are for 2 cores; runs that another study has made already are taken over.")
+    console.print("Times are for 2 cores; runs that another study has trained already are reused.")

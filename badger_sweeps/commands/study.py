@@ -1,4 +1,4 @@
-"""``badger-sweeps study NAME [KEY=VALUE ...]``: run a standard study, judge its claim, build figure and report."""
+"""``badger-sweeps study NAME [KEY=VALUE ...]``: run a standard study, evaluate its claim, build figure and report."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ FOLDER = "hydra.sweep.dir"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
-        "study", metavar="STUDY", help="a name of `badger-sweeps studies`, or the folder of a study that was run"
+        "study", metavar="STUDY", help="a name listed by `badger-sweeps studies`, or the folder of a study that was run"
     )
     parser.add_argument(
         "overrides",
         metavar="KEY=VALUE",
         nargs="*",
-        help="as of the study's runs, such as scale=quick or seeds=[8,9,10,11]; other seeds have a folder of their own",
+        help="overrides of the study's runs, such as scale=quick or seeds=[8,9,10,11]; other seeds use another folder",
     )
 
 
-def run(given: argparse.Namespace) -> None:
-    """Train what is not trained yet, measure what the claim needs, and judge it."""
-    folder = Path(given.study)
-    if given.study in (names := [entry.name for entry in entries()]):
-        folder = folder_of(given.study, given.overrides)
-        app.train([f"study={given.study}", *given.overrides, f"{FOLDER}={_quoted(folder)}"])
+def run(options: argparse.Namespace) -> None:
+    """Train the runs that are missing, take the measures that the claim requires, and evaluate the claim."""
+    folder = Path(options.study)
+    if options.study in (names := [entry.name for entry in entries()]):
+        folder = folder_of(options.study, options.overrides)
+        app.train([f"study={options.study}", *options.overrides, f"{FOLDER}={_quoted(folder)}"])
     elif not folder.is_dir():
         rule = "must be the name of a standard study (badger-sweeps studies), or the folder of one that was run"
-        raise UsageError(f"`STUDY` {rule}; found {given.study!r}.{nearest(given.study, names)}")
-    elif given.overrides:
-        raise UsageError(f"`{given.overrides[0]}` must come with the name of a study; found the folder `{folder}`.")
-    judge(folder, Console())
+        raise UsageError(f"`STUDY` {rule}; found {options.study!r}.{nearest(options.study, names)}")
+    elif options.overrides:
+        raise UsageError(f"`{options.overrides[0]}` must come with the name of a study; found the folder `{folder}`.")
+    evaluate_claim(folder, Console())
 
 
 def folder_of(name: str, overrides: Sequence[str]) -> Path:
-    """Where a study's runs go: ``runs/NAME``, and a folder of its own for the quick scale and for other seeds."""
+    """The folder of a study's runs: ``runs/NAME``, with suffixes for the quick scale and for other seeds."""
     values = dict(override.split("=", 1) for override in overrides if "=" in override)
     if FOLDER in values:
         return Path(values[FOLDER].strip("'\""))
@@ -63,16 +63,16 @@ def folder_of(name: str, overrides: Sequence[str]) -> Path:
     return Path("runs") / f"{name}{quick}{f'_seeds_{seeds}' if seeds else ''}"
 
 
-def judge(folder: Path, console: Console) -> None:
-    """Measure what the claim of a folder's study still needs, judge it, and build figure and report.
+def evaluate_claim(folder: Path, console: Console) -> None:
+    """Take the required measures that are missing, evaluate the study's claim, and build figure and report.
 
-    A study without a claim gets its report alone.
+    For a study without a claim, build only the report.
 
     Raises:
-        UsageError: an arm is not finished, or what is needed cannot be measured.
+        UsageError: an arm is not finished, or a required measure cannot be taken.
     """
-    found = study_of(folder)
-    claim = claim_of(found[0]) if found else None
+    study_and_config = study_of(folder)
+    claim = claim_of(study_and_config[0]) if study_and_config else None
     if claim is None:
         report.make(folder, console)
         return
@@ -88,18 +88,18 @@ def judge(folder: Path, console: Console) -> None:
 
 
 def print_study(study: StudyResult, console: Console) -> None:
-    """Print the claim, what was found of its parts, and the verdict."""
+    """Print the claim, the finding for each of its parts, and the verdict."""
 
-    def say(line: str) -> None:
+    def show(line: str) -> None:
         console.print(line, markup=False, highlight=False)
 
-    say(f"\nThe claim: {study.claim}")
+    show(f"\nThe claim: {study.claim}")
     for finding in study.findings:
         cells = finding_cells(finding)
-        say(f"  {cells[-1]:<8} {cells[0]}: {'; '.join(cell for cell in cells[1:-1] if cell != '-')}")
-    say(f"Verdict: {study.verdict}")
+        show(f"  {cells[-1]:<8} {cells[0]}: {'; '.join(cell for cell in cells[1:-1] if cell != '-')}")
+    show(f"Verdict: {study.verdict}")
     for run, origin in study.shared.items():
-        say(f"{run} is the run of {origin}: same configuration, same code")
+        show(f"{run} is the run of {origin}: same configuration, same code")
 
 
 def _quoted(folder: Path) -> str:

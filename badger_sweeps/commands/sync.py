@@ -27,20 +27,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", metavar="RUNS", type=Path, help="a folder with runs below it")
 
 
-def run(given: argparse.Namespace) -> None:
-    """Send all runs; exit status 1 where W&B does not take them."""
+def run(options: argparse.Namespace) -> None:
+    """Send all runs; exit with status 1 if W&B's server does not receive them."""
     try:
-        sync(given.runs, Console())
-    except Undelivered as refused:
-        print(f"badger-sweeps sync: {refused}", file=sys.stderr)
+        sync(options.runs, Console())
+    except Undelivered as error:
+        print(f"badger-sweeps sync: {error}", file=sys.stderr)
         raise SystemExit(1) from None
 
 
 def sync(folder: Path, console: Console) -> None:
-    """Deliver what is below a folder; a run that goes on is left for later.
+    """Deliver the runs below a folder, except those that are still running.
 
     Raises:
-        UsageError: there are no runs that are tracked by W&B.
+        UsageError: there are no runs that W&B tracks.
         Undelivered: the server does not answer.
     """
     warnings.simplefilter("error", Undelivered)
@@ -50,29 +50,29 @@ def sync(folder: Path, console: Console) -> None:
             with exclusive(planned.folder):
                 deliver(planned, progress)
         except InUse:
-            _say(console, f"{name}: goes on, left for later")
+            _print(console, f"{name}: still running, not delivered")
             continue
-        _say(console, f"{name}: delivered")
+        _print(console, f"{name}: delivered")
     for search in sorted(path.parent for path in folder.rglob(SEARCH_LOG)):
         name = f"search {logged_name(search)}"
         try:
             with exclusive_logging(search):
                 _send(sorted(search.glob("wandb/offline-run-*")))
         except InUse:
-            _say(console, f"{name}: goes on, left for later")
+            _print(console, f"{name}: still running, not delivered")
             continue
-        _say(console, f"{name}: delivered")
+        _print(console, f"{name}: delivered")
 
 
 def _send(runs: list[Path]) -> None:
-    """Have W&B's own tool send what it has not sent."""
+    """Send the rows that the server does not have yet, with W&B's own tool."""
     if not runs:
         return
     tool = [sys.executable, "-m", "wandb", "sync", "--yes", *map(str, runs)]
-    with TemporaryDirectory() as logs:  # which it would leave in the current folder
+    with TemporaryDirectory() as logs:  # by default the tool writes them into the current folder
         if subprocess.run(tool, check=False, env={**os.environ, "WANDB_DIR": logs}).returncode:
-            raise Undelivered("W&B: the server has not taken the runs of searches.")
+            raise Undelivered("W&B: the server has not received the runs of searches.")
 
 
-def _say(console: Console, line: str) -> None:
+def _print(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The runs below a folder that W&B is told of, as they were planned."""
+"""The runs below a folder that W&B tracks, with their plans."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from badger_sweeps.tracking.wandb import Mode, WandB
 
 
 def tracked_below(folder: Path, mode: Mode) -> Iterator[tuple[str, Plan, WandB]]:
-    """Each run's folder relative to `folder`, its plan, and what W&B is told in this mode.
+    """For each run that W&B tracks: its folder relative to `folder`, its plan, and its tracking settings.
+
+    Args:
+        folder: the folder above the runs.
+        mode: the mode that replaces the one in the runs' settings.
 
     Raises:
-        UsageError: there are none.
+        UsageError: there are no such runs.
     """
-    told = False
+    any_tracked = False
     for name in runs_below(folder).names:
         planned = plan_of(folder / name)
         if isinstance(planned.tracking, WandB):
-            told = True
+            any_tracked = True
             tracking = replace(planned.tracking, mode=mode)
             yield name, replace(planned, tracking=tracking), tracking
-    if not told:
+    if not any_tracked:
         raise UsageError(f"`{folder}` must have runs with tracking=wandb below it; found none.")

@@ -1,4 +1,4 @@
-"""``badger-sweeps workspace RUNS``: a W&B workspace for the runs below a folder, as JSON."""
+"""``badger-sweeps workspace RUNS``: make a W&B workspace for the runs below a folder, as JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from badger_sweeps.tracking.wandb import Mode
 
 NAME = "workspace.json"
 LEFT_OUT = (*indifferent("name"), "seeds", "measures")
-"""Keys that are no parameters of a sweep."""
+"""Keys that are not parameters of a sweep."""
 
 
 EXAMPLE = "badger-sweeps workspace runs/quickstart"
@@ -32,21 +32,23 @@ EXAMPLE = "badger-sweeps workspace runs/quickstart"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("runs", metavar="RUNS", type=Path, help="a folder with runs below it")
-    parser.add_argument("--mode", choices=get_args(Mode), default="offline", help="online: make it in W&B, too")
+    parser.add_argument("--mode", choices=get_args(Mode), default="offline", help="online: also send it to W&B")
 
 
-def run(given: argparse.Namespace) -> None:
-    """Write the workspace, and online make it in W&B."""
-    make(given.runs, given.mode, Console())
+def run(options: argparse.Namespace) -> None:
+    """Write the workspace, and in mode online send it to W&B."""
+    make(options.runs, options.mode, Console())
 
 
 def make(folder: Path, mode: Mode, console: Console) -> None:
-    """Keep the workspace of a folder's runs there, and online make it, or the one made from here before, in W&B.
+    """Write the workspace of a folder's runs into the folder, and in mode online send it to W&B.
+
+    A workspace that was sent to W&B from this folder before is replaced there.
 
     Raises:
-        UsageError: there are no runs tracked by W&B, or of several projects; online: W&B cannot be reached.
+        UsageError: W&B tracks no run below the folder, or they are of several projects; online: W&B cannot be reached.
     """
-    made = workspaces.workspace(_study(folder))
+    made = workspaces.workspace(_described(folder))
     path = folder / NAME
     before = json.loads(path.read_text()) if path.exists() else {}
     known = {key: before.get(key, "") for key in ("name", "id")}
@@ -54,22 +56,22 @@ def make(folder: Path, mode: Mode, console: Console) -> None:
     if mode == "online":
         address = workspaces.push(made, known["name"], known["id"])
         write_json(path, {**workspaces.as_json(made), "url": address})
-        said = f"{address} ({path})"
+        line = f"{address} ({path})"
     else:
-        said = f"{path}: to have it in W&B, make workspace RUNS={folder} mode=online"
-    console.print(said, markup=False, highlight=False, soft_wrap=True)
+        line = f"{path}: to send it to W&B, make workspace RUNS={folder} mode=online"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _study(folder: Path) -> workspaces.StudyDescription:
+def _described(folder: Path) -> workspaces.WorkspaceDescription:
     runs = list(tracked_below(folder, "offline"))
-    places = sorted({(tracking.entity or "", tracking.project) for _, _, tracking in runs})
-    if len(places) > 1:
-        found = ", ".join("/".join(filter(None, place)) for place in places)
+    projects = sorted({(tracking.entity or "", tracking.project) for _, _, tracking in runs})
+    if len(projects) > 1:
+        found = ", ".join("/".join(filter(None, names)) for names in projects)
         raise UsageError(f"`{folder}` must have runs of one W&B project below it; found {found}.")
     described = [describe(planned, 0) for _, planned, _ in runs]
     searches = [logged_name(path.parent) for path in folder.rglob(SEARCH_LOG)]
-    ((entity, project),) = places
-    return workspaces.StudyDescription(
+    ((entity, project),) = projects
+    return workspaces.WorkspaceDescription(
         name=f"badger_sweeps {folder.resolve().name}",
         project=project,
         entity=entity,
@@ -82,14 +84,14 @@ def _study(folder: Path) -> workspaces.StudyDescription:
 
 
 def _swept(configurations: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """The keys in which runs differ, and their values; a key that only some have is compared among those."""
-    flat = [dict(_leaves(own)) for own in configurations]
-    values = {key: [own[key] for own in flat if key in own] for key in dict.fromkeys(chain(*flat))}
-    return {key: own for key, own in values.items() if len({repr(value) for value in own}) > 1}
+    """The keys in which runs differ, and their values; a key that some runs lack is compared among the others."""
+    flat = [dict(_leaves(configuration)) for configuration in configurations]
+    by_key = {key: [values[key] for values in flat if key in values] for key in dict.fromkeys(chain(*flat))}
+    return {key: values for key, values in by_key.items() if len(set(map(repr, values))) > 1}
 
 
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and their values, without those that have no say in results."""
+    """Dotted keys and their values, without the keys of `LEFT_OUT`."""
     if prefix in LEFT_OUT:
         return
     if not isinstance(node, dict):

@@ -1,1 +1,1 @@
-"""From YAML files to a plan: where the files are, what they compute, names, and the configuration builder."""
+"""From YAML files to a plan: location of the files, resolvers, names of runs, and the configuration builder."""

@@ -1,6 +1,7 @@
-"""The door: from Hydra's configuration to objects that check themselves. Nothing behind it sees a DictConfig.
+"""The configuration builder: builds a `Plan` from Hydra's configuration; no other code uses a DictConfig.
 
-PyTorch is loaded here, and not before: a misspelt key is answered without it.
+The objects that it builds check their own settings. This module loads PyTorch, which Hydra's own errors need not wait
+for.
 """
 
 from __future__ import annotations
@@ -25,26 +26,25 @@ from badger_sweeps.runs.run import Plan
 from badger_sweeps.training.experiment import PARTS, Experiment, Training
 
 GROUPS = (*PARTS, "engine")
-"""The groups whose choices make an experiment."""
+"""The configuration groups that an experiment is built from."""
 ADDED_LATER = ("feedback", "rule", "aggregator")
-"""Groups that runs of earlier versions do not have in their configurations; they are what an experiment's defaults
-are."""
+"""Groups that are missing from the configurations of earlier versions' runs; `Experiment`'s defaults replace them."""
 KNOWN = tuple(key for key in DECIDES if "." not in key)
-"""All keys at the top of a configuration."""
+"""All top-level keys of a configuration."""
 TAGS = ("study", "architecture", "topology", "task", "loss", "feedback", "readout", "rule", "aggregator", "optimizer")
-"""The groups whose choices are words to find a run by."""
+"""The groups whose choices are the tags of a run."""
 MOST_SEEDS = 100_000
-"""The longest count: more would not fit into any machine's memory."""
+"""The maximum number of seeds given as a count: more would not fit into any machine's memory."""
 
 
 def plan(config: DictConfig, hydra: DictConfig, folder: Path, groups: Sequence[str] = GROUPS) -> Plan:
-    """The run that a composed configuration describes.
+    """The plan of the run that a composed configuration describes.
 
     Args:
         config: the job's configuration, without Hydra's part.
         hydra: Hydra's part.
-        folder: where the run leaves its files.
-        groups: those whose choices it makes; of others an experiment has its defaults.
+        folder: the run's folder.
+        groups: the groups that the configuration has; the experiment uses its defaults for the others.
 
     Raises:
         UsageError: a value breaks a rule; the message names the key.
@@ -58,7 +58,7 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path, groups: Sequence[s
             raise UsageError(f"`{group}` must be one choice of its group; found none.")
     if config.scale not in SCALES:
         raise UsageError(f"`scale` must be one of {', '.join(SCALES)}; found {config.scale!r}.")
-    reuse = config.get("reuse", True)  # which older runs do not have
+    reuse = config.get("reuse", True)  # runs of earlier versions do not have it
     if not isinstance(reuse, bool):
         raise UsageError(f"`reuse` must be true or false; found {reuse!r}.")
     objectives = _objectives(config.objective)
@@ -88,14 +88,14 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path, groups: Sequence[s
 
 
 def plan_of(run: Path) -> Plan:
-    """The plan by which the run in a folder was made, from the configuration that lies there."""
+    """The plan of an existing run, from the configuration in its folder."""
     config = cast(DictConfig, OmegaConf.load(run / CONFIG))
     hydra = cast(DictConfig, OmegaConf.load(run / CONFIG.with_name("hydra.yaml"))).hydra
     return plan(config, hydra, run, [group for group in GROUPS if group in config or group not in ADDED_LATER])
 
 
 def _build(config: DictConfig, key: str) -> Any:
-    """The object that the choice in group `key` describes."""
+    """Build the object that the choice of group `key` describes."""
     try:
         return instantiate(_plain(config, key), _convert_="object")
     except InstantiationException as error:
@@ -116,18 +116,18 @@ def _container(config: DictConfig) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
 
 
-def _objectives(given: Any) -> tuple[ObjectiveName, ...]:
-    """One objective, or a list of different ones for a search with several."""
+def _objectives(value: Any) -> tuple[ObjectiveName, ...]:
+    """The key `objective`: one objective, or a list of different ones for a search with several objectives."""
     names = tuple(OBJECTIVES)
-    listed = tuple(given) if OmegaConf.is_list(given) else (given,)
+    listed = tuple(value) if OmegaConf.is_list(value) else (value,)
     if not listed or len(set(listed)) < len(listed) or not set(listed) <= set(names):
-        found = list(listed) if OmegaConf.is_list(given) else given
+        found = list(listed) if OmegaConf.is_list(value) else value
         raise UsageError(f"`objective` must be one of {', '.join(names)}, or a list of them; found {found!r}.")
     return listed
 
 
 def _seeds(seeds: Any) -> tuple[Any, ...]:
-    """`seeds: 3` means seeds 0, 1, 2; a list means itself."""
+    """The key `seeds`: a list of seeds, or a count (3 means seeds 0, 1, 2)."""
     if OmegaConf.is_list(seeds):
         return tuple(seeds)
     if isinstance(seeds, bool) or not isinstance(seeds, int):

@@ -1,4 +1,4 @@
-"""The YAML files: where they are, which keys and choices they offer."""
+"""The YAML files: their location, their keys, and the choices of each group."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import badger_sweeps
 from badger_sweeps.configuration import naming, resolvers
 
 NAME = "config"
-assert resolvers.SCALES  # importing them registered what the files use
+assert resolvers.SCALES  # importing the module registers the resolvers that the files use
 
 
-def choices_in_words(group: str) -> str:
-    """The choices of a group for `--help`, one to a line: its name, and what its file opens with."""
+def choices_help(group: str) -> str:
+    """The lines of `--help` for a group: the name of each choice, and the first comment of its file."""
     lines = []
     for path in sorted((folder() / group).glob("*.yaml")):
         comments = (line for line in path.read_text().splitlines() if not line.startswith("# @package"))
@@ -28,21 +28,21 @@ def choices_in_words(group: str) -> str:
     return "\n".join(lines)
 
 
-OmegaConf.register_new_resolver("choices", choices_in_words, replace=True)
+OmegaConf.register_new_resolver("choices", choices_help, replace=True)
 OmegaConf.register_new_resolver(
     "run_folder", lambda choices, overrides: naming.run_folder(dict(choices), list(overrides)), replace=True
 )
 
 
 def folder() -> Path:
-    """Beside the package in a checkout, within it in a wheel."""
+    """The folder of the YAML files: next to the package in a checkout, within it in a wheel."""
     package = Path(badger_sweeps.__file__).parent
     within = package / "conf"
     return within if within.is_dir() else package.parent / "conf"
 
 
 def known_keys() -> list[str]:
-    """All groups, all keys of the default configuration, and those of all other choices."""
+    """All groups, all keys of the default configuration, and the keys of all other choices."""
     with _hydra():
         groups = GlobalHydra.instance().config_loader().list_groups("")
         keys = {*_flat(compose(NAME)), *groups}
@@ -54,13 +54,13 @@ def known_keys() -> list[str]:
 
 
 def choices(group: str) -> list[str]:
-    """The choices of a group; none where there is no such group."""
+    """The choices of a group; empty if there is no such group."""
     with _hydra():
         return sorted(GlobalHydra.instance().config_loader().get_group_options(group))
 
 
 def choices_with(key: str) -> list[str]:
-    """The choices of a key's group that have the key; none where no choice has it."""
+    """The choices of a key's group that have the key; empty if no choice has it."""
     group = key.split(".")[0]
     if group == "hydra":  # its groups have slashes in their names
         return []
@@ -70,7 +70,7 @@ def choices_with(key: str) -> list[str]:
 
 @contextmanager
 def _hydra() -> Iterator[None]:
-    """Hydra as the running command has it, or one of our own where the command has not come to that or is done."""
+    """Use Hydra as the running command initialised it, or initialise it within this context."""
     if GlobalHydra.instance().is_initialized():
         yield
     else:

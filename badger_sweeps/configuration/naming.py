@@ -1,4 +1,4 @@
-"""What a run is called, from the choices and overrides that made it."""
+"""Names of runs and of their folders, made from choices and overrides."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from badger_sweeps.core.names import shortened
 
 LONGEST_FOLDER = 120
 SHARED_NAMES = ("feedback", "aggregator")
-"""Groups with choices that are called as those of another group are: `l1` alone is the loss, `mean` the readout."""
+"""Groups that share names of choices with another group: `l1` without a group is the loss, `mean` the readout."""
 
 
 def arm_of(hydra: Any) -> str | None:
-    """The arm of a study that Hydra's part of a job's configuration is of; None outside of `hydra/sweeper=arms`."""
+    """The arm's name, from Hydra's part of a job's configuration; None without `hydra/sweeper=arms`."""
     arms = hydra.get("sweeper", {}).get("arms")
     return str(hydra.sweep.subdir) if arms else None
 
 
 def run_folder(choices: Mapping[str, str | None], overrides: Sequence[str]) -> str:
-    """The folder of a run within a multirun's: ``gru,optimizer.lr=0.01,seeds=8``."""
+    """The name of a run's folder within the multirun's folder: ``gru,optimizer.lr=0.01,seeds=8``."""
     return shortened(_name(choices, overrides, indifferent("name")).replace("/", "_"), LONGEST_FOLDER)
 
 
 def run_name(choices: Mapping[str, str | None], overrides: Sequence[str]) -> str:
-    """The configuration's name, which runs that differ only in their seeds share."""
+    """The configuration's name, shared by runs that differ only in their seeds."""
     return _name(choices, overrides, (*indifferent("name"), "seeds"))
 
 
@@ -40,5 +40,5 @@ def _name(choices: Mapping[str, str | None], overrides: Sequence[str], left_out:
 
 
 def choice_name(group: str, choice: str) -> str:
-    """What a choice is called by itself: its name, with its group's where another group has a choice of that name."""
+    """A choice's name outside of its group: with the group's name if another group has a choice of that name."""
     return f"{group}={choice}" if group in SHARED_NAMES else choice

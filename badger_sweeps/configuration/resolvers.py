@@ -1,4 +1,4 @@
-"""What the YAML files compute: importing this makes ``${by_scale:600,5000}`` and the others known to OmegaConf."""
+"""OmegaConf resolvers of the YAML files, such as ``${by_scale:600,5000}``; importing this module registers them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def beta_for(iterations: Any) -> float:
-    """A decay that leaves the second half of so many iterations without chaos (`architectures/tcnn.py`)."""
+    """The decay per iteration with which the second half of training is without chaos (`architectures/tcnn.py`)."""
     valid = isinstance(iterations, int) and iterations > 2
-    return 2 / iterations if valid else 1.0  # what is wrong with another value is said where it belongs
+    return 2 / iterations if valid else 1.0  # `Training` reports what is wrong with another value
 
 
 SCALES = ("quick", "full")
-"""What a study's size may be."""
+"""The scales of a study."""
 
 
 def by_scale(quick: Any, full: Any, _root_: DictConfig) -> Any:
-    """A study's value at the scale chosen: ``${by_scale:600,5000}``."""
-    return quick if _root_.scale == "quick" else full  # a scale that there is not is refused where it belongs
+    """The value of a study's setting at the configured scale: ``${by_scale:600,5000}``."""
+    return quick if _root_.scale == "quick" else full  # the configuration builder refuses an unknown scale
 
 
 def fresh_seeds(count: int, _root_: DictConfig) -> str:
-    """So many seeds, as a list, that come after all of `seeds`."""
+    """A list of `count` seeds that are larger than all of `seeds`."""
     seeds = _root_.seeds
     first = max(seeds) + 1 if OmegaConf.is_list(seeds) else int(seeds)
     return "[" + ",".join(map(str, range(first, first + count))) + "]"

@@ -1,7 +1,7 @@
-"""The columns of histories and of `measures.parquet`: what each of them holds.
+"""The columns of `history.parquet` and `measures.parquet`, with their titles, units and axes.
 
-A column is declared where it is measured, and written with its file, as metadata of its Parquet field. W&B, workspaces,
-reports, `badger_sweeps.load` and the README's table read it from there.
+A column is declared where it is measured, and its declaration is written to the file as metadata of its Parquet field.
+W&B, workspaces, reports, `badger_sweeps.load` and the README's table use this declaration.
 """
 
 from __future__ import annotations
@@ -18,29 +18,30 @@ CHANCE_IS_1 = "chance = 1"
 """The unit of a normalised error."""
 BITS = "bits"
 KEY = b"badger_sweeps"
-"""The key of a field's metadata under which its column is kept."""
+"""The key of the field's metadata that stores the column."""
 
 Section = Literal["Loss", "Between experts", "Along the inner loop", "Memory of the loss", "Further measures"]
-"""Where a column stands in a W&B workspace."""
+"""The section of a W&B workspace that shows a column."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column.
+    """A column of a history or of `measures.parquet`.
 
     Attributes:
-        name: as in files and in W&B.
-        title: what it holds, in words.
-        unit: of its values; empty for pure numbers.
-        length: of the vector that a value is; None for a number.
-        axis: what a vector runs along: `INNER_STEP`, ``experts``, ...; empty for a number.
-        per: what there is a column for each of: pair of experts, dimension, frequency; empty for a single column.
-        every_iteration: whether there is a value in every iteration; if not, only where it was measured.
-        shown: whether reports show it at first.
-        drawn: whether reports have a panel of it at all; pairs of experts have one of their own.
-        section: where it stands in a W&B workspace.
-        panel: the title of the panel that it shares with others there; empty for one of its own.
-        reference: a value to compare with, drawn as a line.
+        name: the name in files and in W&B.
+        title: a description of the values.
+        unit: the values' unit; empty for dimensionless values.
+        length: the values' length if they are vectors; None for numbers.
+        axis: the axis of a vector: `INNER_STEP`, ``experts``, ...; empty for numbers.
+        per: the kind of object that has one such column each: pair of experts, dimension, frequency; empty for a single
+            column.
+        every_iteration: whether the column has a value in every iteration, not only where it was measured.
+        shown: whether reports show its panel unfolded.
+        drawn: whether reports have a panel for it; pairs of experts share a separate panel.
+        section: the section of a W&B workspace that shows it.
+        panel: the title of the panel that it shares with other columns in a workspace; empty for a panel of its own.
+        reference: a value for comparison, drawn as a line.
     """
 
     name: str
@@ -58,17 +59,17 @@ class Column:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one member's value."""
+        """The shape of one member's value."""
         return () if self.length is None else (self.length,)
 
     def metadata(self) -> dict[bytes, bytes]:
-        """The metadata of its Parquet field."""
+        """The metadata of the column's Parquet field."""
         described = {name: value for name, value in asdict(self).items() if name not in ("name", "length")}
         return {KEY: json.dumps(described).encode()}
 
 
 def metric(name: str, title: str, unit: str = "", **described: Any) -> Column:
-    """A column with a value in every iteration, as training and update rules have them."""
+    """A column with a value in every iteration, such as the columns of training and of update rules."""
     return Column(name, title, unit, every_iteration=True, **described)
 
 
@@ -76,11 +77,11 @@ _PAIR = re.compile(r".+/\d\d__\d\d")
 _BOOKKEEPING = ("cost/", "schedule/", "plateau/")
 
 Columns = Mapping[str, Column]
-"""Columns by name, in the order of the file."""
+"""Columns by name, in their order in the file."""
 
 
 def columns(*each: Column) -> dict[str, Column]:
-    """These columns by name."""
+    """The columns by name."""
     return {column.name: column for column in each}
 
 
@@ -88,13 +89,13 @@ def column_of(name: str, metadata: Mapping[bytes, bytes] | None, vector: bool) -
     """The column of a Parquet field.
 
     Args:
-        name: the field's.
-        metadata: the field's. Files of earlier versions have none: then the name tells as much as it can.
-        vector: whether values are vectors.
+        name: the field's name.
+        metadata: the field's metadata. Files of earlier versions have none; then the column is inferred from the name.
+        vector: whether the values are vectors.
     """
-    kept = (metadata or {}).get(KEY)
-    if kept is not None:
-        return Column(name, **json.loads(kept))
+    stored = (metadata or {}).get(KEY)
+    if stored is not None:
+        return Column(name, **json.loads(stored))
     return Column(
         name,
         title=name,

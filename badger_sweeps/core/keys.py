@@ -1,4 +1,4 @@
-"""What each key of a configuration decides: one table for all that compares or names configurations."""
+"""The effects of each configuration key: the table for all code that compares or names configurations."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any, Literal, NamedTuple
 
 
 class Decides(NamedTuple):
-    """What follows from a key's value."""
+    """The things that a key's value decides."""
 
     training: bool = True
-    """The numbers of training, up to rounding: a checkpoint is continued under the same value alone."""
+    """The numbers of training, up to rounding: a checkpoint can only be continued with the same value."""
     history: bool = True
-    """The history, to the bit: a finished run is taken over under the same value alone."""
+    """The history, bit by bit: a finished run is only reused for the same value."""
     name: bool = True
     """The name and the folder of a run."""
     search: bool = True
-    """Which search it is: a search is gone on with under the same value alone."""
+    """The identity of a search: a search can only be continued with the same value."""
     study: bool = True
-    """Whether a study is the standard one: its verdict counts under the standard value alone."""
+    """Whether a study is a standard one: its verdict only counts with the standard value."""
 
 
 Question = Literal["training", "history", "name", "search", "study"]
 EVERYTHING = Decides()
 NOTHING = Decides(training=False, history=False, name=False, search=False, study=False)
 BUDGET = "training.iterations"
-"""Where a history ends. It decides none of its numbers, so that a run can be continued to a larger budget; what is
-scheduled over the budget is a key of its own."""
+"""The key of the number of iterations. It decides where a history ends but none of its numbers, so that a run can be
+continued to a larger budget; schedules over the budget have keys of their own."""
 
 DECIDES: Mapping[str, Decides] = {
     "architecture": EVERYTHING,
@@ -53,14 +53,14 @@ DECIDES: Mapping[str, Decides] = {
     "scale": NOTHING,
     "reuse": NOTHING,
 }
-"""By key; a key below another one is like that one unless it stands here itself."""
+"""By key; a nested key that is not in the table has the entry of the key above it."""
 
 
 def decides(key: str) -> Decides:
-    """What a dotted key decides.
+    """The table's entry for a dotted key.
 
     Raises:
-        KeyError: neither it nor a key above it is in the table.
+        KeyError: neither the key nor a key above it is in the table.
     """
     above = key
     while above not in DECIDES:
@@ -71,12 +71,12 @@ def decides(key: str) -> Decides:
 
 
 def indifferent(question: Question) -> tuple[str, ...]:
-    """The keys of the table that do not decide this."""
+    """The keys of the table that have no effect on `question`."""
     return tuple(key for key, answers in DECIDES.items() if not getattr(answers, question))
 
 
 def deciding(config: Mapping[str, Any], question: Question, prefix: str = "") -> dict[str, Any]:
-    """What is left of a nested configuration without the keys that do not decide this."""
+    """A nested configuration without the keys that have no effect on `question`."""
     kept = {}
     for name, value in config.items():
         key = f"{prefix}{name}"

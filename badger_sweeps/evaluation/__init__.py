@@ -1,1 +1,1 @@
-"""Measures taken while a population trains, or afterwards from its snapshots: on a fixed set of games."""
+"""Measures of a population in training, or of its snapshots, on a fixed set of games."""

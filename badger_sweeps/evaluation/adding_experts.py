@@ -1,4 +1,4 @@
-"""What one more expert brings."""
+"""Information as a function of the number of experts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from badger_sweeps.training.experiment import Experiment
 
 @settings
 class AddingExperts(Measure):
-    """``experts/*``: information as a function of the number of experts, of their outputs, in bits.
+    """``experts/*``: information in the outputs as a function of the number of experts, in bits.
 
-    ``experts/shared`` is psi(L), what an expert shares with L others, L = 1..n-1; ``experts/task`` is what 1..n experts
-    tell of the targets. Their ``*_concavity`` is above 0 where redundancy dominates, below 0 where synergy does.
+    ``experts/shared`` is psi(L), the information that an expert shares with L others, L = 1..n-1; ``experts/task`` is
+    the information of 1..n experts about the targets. Their ``*_concavity`` is above 0 where redundancy dominates and
+    below 0 where synergy dominates.
     ``experts/common``, ``experts/pairwise`` and ``experts/synergy`` are the sharing modes of triplets.
 
     Args:

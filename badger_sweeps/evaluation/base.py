@@ -1,4 +1,4 @@
-"""What can be measured during training: names of columns, and the numbers in them at one moment."""
+"""The base class of measures: their columns, and their values at one iteration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from badger_sweeps.training.experiment import Experiment
 
 
 class Measure(ABC):
-    """Applies functions of `badger_sweeps.measures` to a population. A setting `every` says when.
+    """A measure: applies functions of `badger_sweeps.measures` to a population.
 
     Attributes:
         every: iterations between measurements; null never measures.
@@ -23,18 +23,18 @@ class Measure(ABC):
 
     @abstractmethod
     def columns(self, experiment: Experiment) -> Columns:
-        """What it gives, described; nothing where it does not apply to the experiment."""
+        """The measure's columns; empty if it does not apply to the experiment."""
 
     @abstractmethod
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
-        """The values, members first, of every name in `columns`."""
+        """The values of every column of `columns`: tensors with the members first."""
 
 
 def has_experts(experiment: Experiment) -> bool:
-    """Whether there are experts with hidden states to compare: at least two."""
+    """Whether the experiment has at least two experts with hidden states to compare."""
     return not experiment.architecture.single_agent and experiment.topology.experts > 1
 
 
 def has_states(experiment: Experiment) -> bool:
-    """Whether there is an inner loop with a hidden state."""
+    """Whether the experiment has an inner loop with a hidden state."""
     return not experiment.architecture.supervised

@@ -1,4 +1,4 @@
-"""Binding information of the experts' outputs, over training and within a rollout."""
+"""Binding information of the experts' outputs, over training and along a rollout."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ OUTER = {
     "residual_entropy": ("Residual entropy of the outputs above the noise floor's", False),
     "o_information": ("O-information of the outputs: above 0 redundancy, below synergy", True),
 }
-"""The columns' last names, their titles, and whether they are shown at first."""
+"""By the last part of the column's name: its title, and whether reports show it at first."""
 GIVEN = "_given_target"
 
 
 @settings
 class Binding(Measure):
-    """``binding/*`` of the outputs after the last inner step, each also ``_given_target``, in bits.
+    """``binding/*`` of the outputs after the last inner step, in bits; each also conditioned as ``_given_target``.
 
-    ``outer`` is the binding information, ``residual_entropy`` is what it lies above that of the noise floor.
+    ``outer`` is the binding information; ``residual_entropy`` is the residual entropy minus that of the noise floor.
 
     Args:
         every: iterations between measurements; null never measures.
@@ -100,6 +100,9 @@ def _inner(
     return {"binding/inner": raw, f"binding/inner{GIVEN}": given}
 
 
-def _outer(found: HigherOrderInformation, floor: float, ending: str) -> dict[str, Tensor]:
-    values = (found.binding, found.total_correlation, found.residual_entropy - floor, found.o_information)
+def _outer(information: HigherOrderInformation, floor: float, ending: str) -> dict[str, Tensor]:
+    values = (
+        *(information.binding, information.total_correlation),
+        *(information.residual_entropy - floor, information.o_information),
+    )
     return {f"binding/{name}{ending}": value for name, value in zip(OUTER, values, strict=True)}

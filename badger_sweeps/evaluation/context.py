@@ -1,4 +1,4 @@
-"""A population at one iteration, as measures see it."""
+"""The evaluation context: weights, games and losses that measures read at one iteration."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from badger_sweeps.training.population import Population
 
 @dataclass(frozen=True)
 class EvaluationContext:
-    """The members still in training, with their weights, at the start of an iteration; what they do with the games.
+    """The members still in training at the start of an iteration, with their weights and their results on the games.
 
-    Everything is computed when it is first asked for, and once. All tensors hold these members only, in the
-    population's order.
+    Each property is computed at its first use, and once. All tensors hold these members only, in the population's
+    order.
 
     Attributes:
-        evaluation: the games.
-        iteration: which; annealed settings are frozen as they are then.
-        members: their places in the population.
-        parameters: their weights.
-        course: the losses so far.
+        evaluation: the evaluation set.
+        iteration: the iteration; annealed settings have their values of this iteration.
+        members: indices of the members in the population.
+        parameters: the members' weights.
+        loss_history: the losses of all earlier iterations.
     """
 
     evaluation: EvaluationSet
@@ -47,14 +47,14 @@ class EvaluationContext:
 
     @classmethod
     def of(cls, population: Population, evaluation: EvaluationSet, loss_history: LossHistory) -> EvaluationContext:
-        """The present one."""
+        """The context of a population at its current iteration."""
         members = population.active.nonzero().flatten()
         parameters = Weights(population.parameters.flat[members], population.parameters.shapes)
         return cls(evaluation, population.iteration, members, parameters, loss_history)
 
     @property
     def experiment(self) -> Experiment:
-        """What is trained."""
+        """The experiment of the population."""
         return self.evaluation.experiment
 
     @property
@@ -64,38 +64,38 @@ class EvaluationContext:
 
     @cached_property
     def objective(self) -> OuterObjective:
-        """What is trained, as it is at this iteration, on the members' graphs."""
+        """The outer objective at this iteration, on the members' graphs."""
         return self.evaluation.objective.of(self.members).at(self.iteration)
 
     @property
     def system(self) -> System:
-        """Who plays what, as it is at this iteration."""
+        """Architecture, readout, task, loss and feedback at this iteration."""
         return self.objective.system
 
     @property
     def adjacency(self) -> Float[Tensor, "member expert expert"]:
-        """The members' graphs."""
+        """The normalised adjacency of the members' graphs."""
         return self.objective.adjacency
 
     @cached_property
     def games(self) -> Games:
         """The members' games."""
         games = self.evaluation.games
-        return games if len(self.members) == len(games.targets) else games.of(self.members)  # of all: nothing to copy
+        return games if len(self.members) == len(games.targets) else games.of(self.members)  # all members: no copy
 
     @property
     def targets(self) -> Float[Tensor, "member game dim"]:
-        """What is to be guessed."""
+        """The targets of the members' games."""
         return self.games.targets
 
     @property
     def coordinates(self) -> Float[Tensor, "member game target"]:
-        """The targets, as numbers that have a density."""
+        """The targets in coordinates in which they have a density."""
         return self.evaluation.coordinates[self.members]
 
     @property
     def conditions(self) -> Float[Tensor, "member game term"]:
-        """The same to condition on: the basis of `Conditions`."""
+        """Functions of the targets to condition on: the basis of `Conditions`."""
         return self.evaluation.conditions.basis[self.members]
 
     @cached_property
@@ -106,7 +106,7 @@ class EvaluationContext:
 
     @cached_property
     def error_without_messages(self) -> Float[Tensor, "member dim"]:
-        """`error` without messages: every expert receives zeros, as in a graph without edges."""
+        """`error` under message ablation: every expert receives zeros, as in a graph without edges."""
         without_messages = replace(self.objective, adjacency=torch.zeros_like(self.adjacency))
         guesses = self.evaluation.engine.rollout(without_messages, self.parameters, self.games, steps=(-1,)).guesses[-1]
         error: Tensor = self.system.error(guesses, self.targets).mean(dim=1)
@@ -114,12 +114,12 @@ class EvaluationContext:
 
     @property
     def guesses(self) -> Float[Tensor, "member game dim"]:
-        """After the last inner step."""
+        """The guesses after the last inner step."""
         return self._trace.guesses[-1]
 
     @cached_property
     def error(self) -> Float[Tensor, "member dim"]:
-        """The normalised error after the last inner step, in each dimension."""
+        """The normalised error after the last inner step in each dimension, mean over games (chance = 1)."""
         error: Tensor = self.system.error(self.guesses, self.targets).mean(dim=1)
         return error
 
@@ -134,24 +134,26 @@ class EvaluationContext:
         return self.system.architecture.outputs(self.parameters, {"h": self.h})
 
     def reduced(self, components: int) -> Float[Tensor, "member game expert component"]:
-        """`h` in so many components of the frozen basis."""
+        """`h` projected on the first `components` directions of the frozen basis."""
         return project(self.h, _rows(self.evaluation.basis(components), self.members))
 
     def read(
         self, states: Float[Tensor, "member game expert component"]
     ) -> Float[Tensor, "member game expert component"]:
-        """States read with the noise floor."""
+        """`states` with the noise floor added."""
         return self._read(states, self.members)
 
     @cached_property
     def outputs_read(self) -> Float[Tensor, "member game expert component"]:
-        """`outputs` in the basis in which they are compared, read with the noise floor."""
+        """`outputs` in the basis in which they are compared, with the noise floor added."""
         return self._read(project(self.outputs, _rows(self.evaluation.outputs_basis, self.members)), self.members)
 
     def rollouts(self, games: int | None = None, states: tuple[str, ...] = ("h",)) -> Iterator[Trace]:
-        """Guesses and states after every inner step, one member at a time: all of them would not fit into memory.
+        """Guesses and states after every inner step, one member at a time, since all would not fit into memory.
 
-        Of the first so many games; null for all.
+        Args:
+            games: number of games, from the first; None for all.
+            states: names of the states.
         """
         played = self.games if games is None else self.games.first(games)
         for member in range(len(self.members)):
@@ -160,32 +162,32 @@ class EvaluationContext:
             yield self.evaluation.engine.rollout(self.objective.of(one), weights, played.of(one), states)
 
     def steps(self, games: int | None = None) -> Iterator[Float[Tensor, "step game *hidden"]]:
-        """The hidden states of `rollouts`."""
+        """The hidden states after every inner step, one member at a time."""
         for trace in self.rollouts(games):
             yield trace.states["h"][:, 0]
 
     def read_outputs_of_steps(self) -> Iterator[Float[Tensor, "step game expert component"]]:
-        """The same after every inner step, one member at a time."""
+        """The outputs after every inner step, read as `outputs_read` is, one member at a time."""
         for member, h in enumerate(self.steps()):
             weights = Weights(self.parameters.flat[member].expand(len(h), -1), self.parameters.shapes)
             outputs = self.system.architecture.outputs(weights, {"h": h})
-            alike = self.members[member].expand(len(h))
-            yield self._read(project(outputs, _rows(self.evaluation.outputs_basis, alike)), alike)
+            repeated = self.members[member].expand(len(h))
+            yield self._read(project(outputs, _rows(self.evaluation.outputs_basis, repeated)), repeated)
 
     def in_threads(
         self, measure: Callable[..., dict[str, Tensor]], parts: Iterable[tuple[Tensor, ...]]
     ) -> dict[str, Tensor]:
-        """`measure` of each part of the members, joined again; in as many threads as the engine may use."""
+        """`measure` applied to each part of the members in a thread of its own, with the results concatenated."""
         with ThreadPoolExecutor(self.evaluation.engine.thread_count) as pool:
-            found = list(pool.map(lambda part: measure(*part), parts))
-        return {name: torch.cat([one[name] for one in found]) for name in found[0]}
+            results = list(pool.map(lambda part: measure(*part), parts))
+        return {name: torch.cat([result[name] for result in results]) for name in results[0]}
 
     def parts(self, *tensors: Float[Tensor, "member ..."]) -> Iterator[tuple[Tensor, ...]]:
-        """The tensors cut into a part for each of these threads: what is small would spend its time on being cut."""
+        """The tensors, split along the members into one part for each of the engine's threads."""
         return zip(*(tensor.chunk(self.evaluation.engine.thread_count) for tensor in tensors), strict=True)
 
     def generator(self) -> torch.Generator:
-        """For what is drawn alike for all members and at every moment: subsets, permutations, surrogates."""
+        """A generator in the same state for all members and iterations: for subsets, permutations, surrogates."""
         return random_stream(0, Purpose.MEASURES)
 
     def _read(

@@ -1,4 +1,4 @@
-"""Mutual information by nearest neighbours, beside the Gaussian copula's on the same states."""
+"""Mutual information by nearest neighbours and by the Gaussian copula on the same states."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from badger_sweeps.training.experiment import Experiment
 class CrossCheck(Measure):
     """``mi_check/*``: mutual information in one or two components, by KSG and by the copula, means over pairs, in bits.
 
-    Where ``ksg`` lies well above ``copula`` there is dependence that is not monotone and that ``mi/*`` does not see.
-    ``null`` and ``z`` are the copula's mean under permutations of the games and the mean distance from it in their
-    standard deviations.
+    Where ``ksg`` lies well above ``copula``, there is dependence that is not monotone, which ``mi/*`` does not detect.
+    ``null`` is the copula's mean under permutations of the games, and ``z`` the mean distance of ``copula`` from it, in
+    standard deviations of the permutations.
 
     Args:
         every: iterations between measurements; null never measures.
-        components: of the hidden states, along the frozen directions.
-        permutations: of the games.
+        components: number of components of the hidden states, along the frozen directions.
+        permutations: number of permutations of the games.
     """
 
     every: Count | None = None

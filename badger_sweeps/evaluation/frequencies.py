@@ -1,4 +1,4 @@
-"""How well each frequency is guessed, on the frequency task."""
+"""The error at each frequency of the frequency task."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PER_FREQUENCY = {"coherent": "Coherent ratio", "amplitude": "Amplitude ratio"}
 class Frequencies(Measure):
     """``frequency/coherent/KK`` and ``frequency/amplitude/KK`` of frequencies 1 to K, and ``frequency/out_of_band``.
 
-    The coherent ratio is 1 where a frequency is solved and 0 for noise; the amplitude ratio is blind to the phase.
+    The coherent ratio is 1 for a solved frequency and 0 for noise; the amplitude ratio does not depend on the phase.
     ``out_of_band`` is the part of the normalised error at frequencies that no target has.
 
     Args:
@@ -40,6 +40,6 @@ class Frequencies(Measure):
         return columns(*by_frequency, Column("frequency/out_of_band", title, CHANCE_IS_1))
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
-        found = spectrum(context.guesses, context.targets, context.experiment.task.parts)
-        values = [column for name in PER_FREQUENCY for column in getattr(found, name).unbind(dim=1)]
-        return dict(zip(self.columns(context.experiment), (*values, found.out_of_band), strict=True))
+        ratios = spectrum(context.guesses, context.targets, context.experiment.task.parts)
+        values = [column for name in PER_FREQUENCY for column in getattr(ratios, name).unbind(dim=1)]
+        return dict(zip(self.columns(context.experiment), (*values, ratios.out_of_band), strict=True))

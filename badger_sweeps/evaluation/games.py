@@ -1,4 +1,4 @@
-"""The evaluation set: the same games at every measurement, so that what changes is the learner."""
+"""The evaluation set: the same games at every measurement, so that only the learner changes between measurements."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from badger_sweeps.training.draws import draw_games, initial_weights
 from badger_sweeps.training.experiment import Experiment
 
 OUTPUT_COMPONENTS = 4
-"""Dimensions in which outputs are compared: with more, 1000 games are too few for 16 experts."""
+"""Maximum number of dimensions in which outputs are compared: for more, 1000 games are too few for 16 experts."""
 NEGLIGIBLE = 1e-6
-"""A principal component of the targets below this share of the largest variance is rounding."""
+"""A principal component of the targets with less than this share of the largest variance is a rounding error."""
 
 
 class EvaluationSet:
-    """Games that no member trains on, and all else that measurements share over training.
+    """The evaluation set: games that no member trains on, and bases and noise that stay fixed over training.
 
-    Every member has games of its own, drawn from streams of its own seed: what it is measured on depends on no other
-    member and not on the rest of the configuration.
+    Every member has its own games, drawn from random streams of its seed. They depend neither on the other members nor
+    on the rest of the configuration.
 
     Args:
-        experiment: who plays what.
-        engine: plays them.
-        games: how many each member has.
+        experiment: the experiment of the population.
+        engine: computes the rollouts.
+        games: number of games of each member.
         noise: relative variance of the noise floor (`measures.information.noise`).
 
     Attributes:
-        games: the questions and initial states.
-        objective: what is trained, with the members' graphs; nothing in it is annealed yet.
-        outputs_basis: where experts' outputs are compared: the first four coordinates of the targets.
-        coordinates: the targets, as numbers that have a density.
-        conditions: the same, for measures to condition on.
-        noise: by a number of components, standard normal numbers for the noise floor: always the same.
-        basis: by a number of components, the principal ones of the hidden states before training.
+        games: targets, inputs and initial states.
+        objective: the outer objective with the members' graphs, before any annealing.
+        outputs_basis: the basis in which experts' outputs are compared: the first four coordinates of the targets.
+        coordinates: the targets in coordinates in which they have a density.
+        conditions: functions of the coordinates, for measures to condition on.
+        noise: a function from a number of components to standard normal numbers for the noise floor, always the same.
+        basis: a function from a number of components to the principal ones of the hidden states before training.
     """
 
     def __init__(self, experiment: Experiment, engine: Engine, games: int, noise: float) -> None:
@@ -61,7 +61,7 @@ class EvaluationSet:
     def _noise(self, components: int) -> Float[Tensor, "population game expert component"]:
         games, experts = self.games.targets.shape[1], self.experiment.topology.experts
         streams = RandomStreams(self.experiment.seeds, Purpose.MEASURES)
-        drawn = streams.draw(lambda own: torch.randn(games, experts, components, generator=own))
+        drawn = streams.draw(lambda generator: torch.randn(games, experts, components, generator=generator))
         return drawn.to(self.games.targets.device)
 
     def _basis(self, components: int) -> Basis:
@@ -71,10 +71,10 @@ class EvaluationSet:
 
 
 def _of_targets(targets: Float[Tensor, "population game dim"]) -> tuple[Basis, Float[Tensor, "population game target"]]:
-    """The basis in which outputs are compared, and the targets in coordinates that have a density.
+    """The basis in which outputs are compared, and the targets in coordinates in which they have a density.
 
-    Where targets fill their space both are the targets' own coordinates. Where they do not (those of the frequency
-    task may lie in a plane), they have no density and are taken along their principal components.
+    Both are the targets' own coordinates if the targets span their space. If not (targets of the frequency task may lie
+    in a plane), they have no density there, and both are along the targets' principal components.
     """
     variances = torch.linalg.eigvalsh(targets.double().mT @ targets.double())
     rank = int((variances > NEGLIGIBLE * variances[:, -1:]).sum(dim=1).amax())

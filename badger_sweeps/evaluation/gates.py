@@ -1,4 +1,4 @@
-"""How much of its state a gated cell carries from one inner step to the next."""
+"""The factor by which a gated cell keeps its state from one inner step to the next."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from badger_sweeps.training.experiment import Experiment
 
 @settings
 class Gates(Measure):
-    """``gate/carried``: a vector, the mean at every inner step of the factor c in h <- c*h + (what is new).
+    """``gate/carried``: a vector with the mean, at every inner step, of the factor c in h <- c*h + v.
 
-    For `gru` that is the update gate z, below 1; for `exponential` it is a + b*z, and the state grows where it exceeds
-    1. ``gate/growing`` is the share of components (over games, experts and steps) in which it does. What is new is at
-    most 1 - c for `gru`, and b*(1 - z) for `exponential`: with c always below some C < 1 states stay below
+    For `gru`, c is the update gate z, below 1; for `exponential`, c = a + b*z, and the state grows where c exceeds 1.
+    ``gate/growing`` is the share of components (over games, experts and steps) with c > 1. The new part v is at most
+    1 - c for `gru` and b*(1 - z) for `exponential`: if c is always below some C < 1, states stay below
     b*(1 - z)/(1 - C).
 
     Args:
         every: iterations between measurements; null never measures.
-        games: of the evaluation set, the first so many.
+        games: number of games, from the first of the evaluation set.
     """
 
     every: Count | None = None
@@ -51,21 +51,21 @@ class Gates(Measure):
         }
 
     def _factors(self, context: EvaluationContext, member: int, trace: Trace) -> Tensor:
-        """c of every step, game, expert and component: the rollout is retraced, all steps at once."""
+        """c of every step, game, expert and component, recomputed from the rollout's states for all steps at once."""
         architecture, games = context.system.architecture, context.games.first(self.games).of(slice(member, member + 1))
         assert isinstance(architecture, GRU)
         states, steps = trace.states["h"][:, 0], len(trace.guesses)
         before = torch.cat([games.state["h"], states[:-1]])
         guesses = torch.cat([torch.zeros_like(trace.guesses[:1, 0]), trace.guesses[:-1, 0]])
-        told = context.system.observed_error(guesses, games.targets)
+        observed = context.system.observed_error(guesses, games.targets)
         weights = Weights(context.parameters.flat[member].expand(steps, -1), context.parameters.shapes)
         messages = architecture.messages(weights, before)
         messages[0] = games.state["m"][0]
-        x = architecture.input(weights, context.adjacency[member].expand(steps, -1, -1), messages, told)
+        x = architecture.input(weights, context.adjacency[member].expand(steps, -1, -1), messages, observed)
         z, _ = architecture.gates(weights, x, before.flatten(1, 2))
         return architecture.a + architecture.b * z if isinstance(architecture, Exponential) else z
 
 
 def _share_above_1(factor: Tensor) -> Tensor:
-    """NaN where any is not a number."""
+    """The share of factors above 1; NaN if any factor is NaN."""
     return torch.where(factor.isnan().any(), torch.nan, (factor > 1).double().mean())

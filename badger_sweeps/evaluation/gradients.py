@@ -1,4 +1,4 @@
-"""Whether the dimensions' gradients pull against each other."""
+"""Conflict between the gradients of the dimensions."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from badger_sweeps.training.experiment import Experiment
 
 @settings
 class GradientConflict(Measure):
-    """``gradient/*``: the gradients of the outer loss of each dimension against each other.
+    """``gradient/*``: the gradients of the dimensions' outer losses, compared with each other.
 
-    ``conflicting`` is the share of pairs of dimensions with a negative cosine, ``norm_ratio`` the smallest norm over
-    the largest, ``cancellation`` the norm of the mean gradient over the mean of the norms (1: all pull the same way).
+    ``conflicting`` is the share of pairs of dimensions with a negative cosine, ``norm_ratio`` the smallest norm divided
+    by the largest, ``cancellation`` the norm of the mean gradient divided by the mean of the norms (1: all gradients
+    have the same direction).
 
     Args:
         every: iterations between measurements; null never measures.
-        games: of the evaluation set, the first so many.
+        games: number of games, from the first of the evaluation set.
     """
 
     every: Count | None = None
@@ -45,12 +46,12 @@ class GradientConflict(Measure):
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         played, dims = context.games.first(self.games), context.experiment.task.dims
         parts = by_dimension(played, len(context.members))
-        # By autograd, whichever engine trains: what was recorded before stays comparable to the bit.
+        # By autograd, whichever engine trains: values recorded by earlier versions stay comparable bit by bit.
         gradients = Reference().pullback(context.objective, context.parameters, played, parts).gradients
-        found = conflict(gradients.movedim(0, 1))
-        cosines = found.cosines[:, *torch.triu_indices(dims, dims, offset=1)]
+        conflicts = conflict(gradients.movedim(0, 1))
+        cosines = conflicts.cosines[:, *torch.triu_indices(dims, dims, offset=1)]
         values = (
             *(cosines.mean(dim=1), cosines.amin(dim=1)),
-            *(found.conflicting, found.norm_ratio, found.cancellation),
+            *(conflicts.conflicting, conflicts.norm_ratio, conflicts.cancellation),
         )
         return dict(zip(self.columns(context.experiment), values, strict=True))

@@ -1,4 +1,4 @@
-"""What the guesses are like, whatever their error."""
+"""Power and similarity of the guesses, and their error by either loss."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ LOSSES = {"guess/mse": MeanSquaredError(), "guess/l1": MeanAbsoluteError()}
 class Guesses(Measure):
     """``guess/*`` after the last inner step, on the evaluation games; dimensionless.
 
-    ``power`` is the guesses' mean square over the targets': 0 for zeros, 1 for a solved task. ``alike`` is the share of
-    the guesses' mean square that lies in their mean over dimensions, D <(mean_d g_d)^2> / <sum_d g_d^2>: 1 where all D
-    guesses of a game are the same number, 1/D where they are unrelated; NaN for guesses of zero. ``mse`` and ``l1`` are
-    the normalised error by either loss (chance = 1), whichever the run was trained with.
+    ``power`` is the mean square of the guesses divided by that of the targets: 0 for zeros, 1 for a solved task.
+    ``alike`` is the share of the guesses' mean square that lies in their mean over dimensions,
+    D <(mean_d g_d)^2> / <sum_d g_d^2>: 1 if all D guesses of a game are the same number, 1/D if they are independent;
+    NaN for guesses of zero. ``mse`` and ``l1`` are the normalised error by either loss (chance = 1), whichever of them
+    the run was trained with.
 
     Args:
         every: iterations between measurements; null never measures.
@@ -43,7 +44,7 @@ class Guesses(Measure):
         task, guesses = context.experiment.task, context.guesses.double()
         total = guesses.square().sum(dim=-1).mean(dim=1)
         together = guesses.mean(dim=-1).square().mean(dim=1) * task.dims
-        found = {"guess/power": total / task.dims / task.absolute_moment(2), "guess/alike": together / total}
+        values = {"guess/power": total / task.dims / task.absolute_moment(2), "guess/alike": together / total}
         for name, loss in LOSSES.items():
-            found[name] = loss.error(context.guesses, context.targets, task).mean(dim=(1, 2))
-        return {name: found[name] for name in self.columns(context.experiment)}
+            values[name] = loss.error(context.guesses, context.targets, task).mean(dim=(1, 2))
+        return {name: values[name] for name in self.columns(context.experiment)}

@@ -1,4 +1,4 @@
-"""Memory of the loss."""
+"""Hurst exponents of the loss."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ SERIES = ("", "_increments")
 
 @settings
 class HurstExponents(Measure):
-    """``hurst/dfa`` and ``hurst/rs`` of the training loss, the same of its ``_increments``, and of the evaluation loss.
+    """``hurst/dfa`` and ``hurst/rs`` of the training loss and of its ``_increments``; the same of the evaluation loss.
 
-    On a window that ends at the measurement. Levels of 0.5: independent noise about a flat level. Increments of 0.5:
-    the loss walks at random. NaN until the window holds 512 values; ``hurst/evaluation_*`` needs as many measurements
-    of the evaluation loss, so it takes a short `fixed_loss.every`.
+    Computed in a window that ends at the measurement. An exponent of 0.5 of the loss itself means independent noise
+    about a constant level; 0.5 of the increments means that the loss is a random walk. NaN until the window has 512
+    values; ``hurst/evaluation_*`` needs 512 measurements of the evaluation loss, that is, a short `fixed_loss.every`.
 
     Args:
         every: iterations between measurements; null never measures.
-        window: iterations, or measurements of the evaluation loss, looked back on.
+        window: length of the window, in iterations, or in measurements of the evaluation loss.
     """
 
     every: Count | None = 1000
@@ -57,9 +57,11 @@ class HurstExponents(Measure):
 
 
 def _exponents(losses: Float[Tensor, "member time"], source: str) -> dict[str, Tensor]:
-    if losses.shape[1] <= LEAST:  # not yet, which is nothing to warn of
-        nothing = torch.full((len(losses),), torch.nan)
-        found = {what: Hurst(nothing, nothing) for what in SERIES}
+    if losses.shape[1] <= LEAST:  # too early in training for a value: no warning
+        missing = torch.full((len(losses),), torch.nan)
+        exponents = {series: Hurst(missing, missing) for series in SERIES}
     else:
-        found = dict(zip(SERIES, (hurst(losses), hurst(increments(losses))), strict=True))
-    return {f"hurst/{source}{name}{what}": getattr(found[what], name) for what in SERIES for name in ESTIMATORS}
+        exponents = dict(zip(SERIES, (hurst(losses), hurst(increments(losses))), strict=True))
+    return {
+        f"hurst/{source}{name}{series}": getattr(exponents[series], name) for series in SERIES for name in ESTIMATORS
+    }

@@ -1,4 +1,4 @@
-"""Chaos of the inner loop."""
+"""The largest Lyapunov exponent of the inner loop."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from badger_sweeps.training.experiment import Experiment
 class InnerChaos(Measure):
     """``lyapunov/inner``: the largest exponent of the inner loop, by tangent vectors, in nats per inner step.
 
-    The map takes all experts' states and the guess from one inner step to the next, with the error that the guess
+    The map takes all experts' states and the guess from one inner step to the next, including the error that the guess
     causes. The rollout is continued to twice its length: in the first half the tangent vectors turn into the direction
-    that grows fastest, the second half is counted. Mean over games; their standard deviation is ``lyapunov/inner_sd``.
+    of fastest growth, the second half is measured. ``lyapunov/inner`` is the mean over games, ``lyapunov/inner_sd``
+    their standard deviation.
 
     Args:
         every: iterations between measurements; null never measures.
-        games: of the evaluation set, the first so many.
+        games: number of games, from the first of the evaluation set.
     """
 
     every: Count | None = None
@@ -60,6 +61,6 @@ class InnerChaos(Measure):
 
         start = joined(played.state, torch.zeros_like(played.targets))
         steps = context.experiment.training.inner_steps
-        found = tangent_exponents(step, start, steps, context.generator(), discard=steps)
-        exponents = found[:, 0].view(members, games)
+        largest = tangent_exponents(step, start, steps, context.generator(), discard=steps)[:, 0]
+        exponents = largest.view(members, games)
         return {"lyapunov/inner": exponents.mean(dim=1), "lyapunov/inner_sd": exponents.std(dim=1)}

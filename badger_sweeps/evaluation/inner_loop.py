@@ -1,4 +1,4 @@
-"""The inner loop, step by step: whether it converges, and how large its states become."""
+"""The inner loop, step by step: error, convergence, and size of the states."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from badger_sweeps.training.experiment import Experiment
 
 @settings
 class InnerLoop(Measure):
-    """``inner/*``: vectors, a value after every inner step, of the evaluation games.
+    """``inner/*``: vectors with a value after every inner step, on the evaluation games.
 
-    ``inner/loss`` is the normalised error (chance = 1). ``inner/change`` is the root mean square of g_t - g_(t-1), in
-    units of the targets' own (g_0 = 0): 0 where the inner loop has converged. ``inner/state_size`` is the root mean
-    square of the hidden states' components. On the frequency task ``inner/coherent/KK`` and ``inner/amplitude/KK`` are
-    those of `Frequencies`, step by step.
+    ``inner/loss`` is the normalised error (chance = 1). ``inner/change`` is the root mean square of g_t - g_(t-1)
+    (g_0 = 0), in units of the targets' root mean square: 0 if the inner loop has converged. ``inner/state_size`` is the
+    root mean square of the hidden states' components. On the frequency task, ``inner/coherent/KK`` and
+    ``inner/amplitude/KK`` are the ratios of `Frequencies` after every step.
 
     Args:
         every: iterations between measurements; null never measures.
@@ -63,6 +63,6 @@ class InnerLoop(Measure):
         size = trace.states["h"][:, 0].square().flatten(1).mean(dim=1).sqrt()
         columns = [loss, change, size]
         if isinstance(task, Frequency):
-            found = spectrum(guesses, targets.expand_as(guesses), task.parts)
-            columns += [*found.coherent.unbind(dim=1), *found.amplitude.unbind(dim=1)]
+            ratios = spectrum(guesses, targets.expand_as(guesses), task.parts)
+            columns += [*ratios.coherent.unbind(dim=1), *ratios.amplitude.unbind(dim=1)]
         return torch.stack([column.float() for column in columns])

@@ -1,4 +1,4 @@
-"""Whether the loss, where it rests, moves like chaos or like noise."""
+"""A Lyapunov exponent of the training loss, compared with surrogates: chaos or noise on a plateau."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ NAMES = ("value", "surrogate_mean", "surrogate_sd", "p_value")
 
 @settings
 class LossChaos(Measure):
-    """``lyapunov/loss``: Rosenstein's exponent of the training loss on a window, and of phase-randomised surrogates.
+    """``lyapunov/loss``: Rosenstein's exponent of the training loss in a window, and of phase-randomised surrogates.
 
-    In nats per iteration. White noise has an exponent of +0.5: only a value apart from ``lyapunov/loss_surrogate_mean``
-    (by ``_surrogate_sd``, ``_p_value``) says anything, and little: skewed noise without any dynamics differs from these
-    surrogates, too. ``lyapunov/loss_adjusted_p_value`` is beside amplitude-adjusted surrogates, which are as skewed as
-    the loss. NaN until the window holds 200 losses.
+    In nats per iteration. White noise has an exponent of +0.5, so a value is evidence only if it differs from
+    ``lyapunov/loss_surrogate_mean`` (see ``_surrogate_sd``, ``_p_value``), and weak evidence: skewed noise without
+    dynamics differs from these surrogates, too. ``lyapunov/loss_adjusted_p_value`` compares with amplitude-adjusted
+    surrogates, which are as skewed as the loss. NaN until the window has 200 losses.
 
     Args:
         every: iterations between measurements; null never measures.
-        window: iterations looked back on, which should be of one plateau.
-        surrogates: how many, of each kind.
+        window: length of the window in iterations; it should lie within one plateau.
+        surrogates: number of surrogates of each kind.
     """
 
     every: Count | None = None
@@ -54,9 +54,9 @@ class LossChaos(Measure):
         names = self.columns(context.experiment)
         if losses.shape[1] < LEAST:
             return dict.fromkeys(names, torch.full((len(losses),), torch.nan))
-        found, adjusted = (
+        randomised, adjusted = (
             against_surrogates(losses, context.generator(), self.surrogates, surrogates=kind)
             for kind in (phase_randomised, amplitude_adjusted)
         )
-        values = (*(getattr(found, name) for name in NAMES), adjusted.p_value)
+        values = (*(getattr(randomised, name) for name in NAMES), adjusted.p_value)
         return dict(zip(names, values, strict=True))

@@ -1,4 +1,4 @@
-"""All measures of a run, as settings."""
+"""The settings of all measures of a run."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from badger_sweeps.evaluation.sequentiality import Sequentiality
 from badger_sweeps.training.experiment import Experiment
 
 FEWEST_GAMES = 1000
-"""Below this the bias that is corrected for is small no longer."""
+"""Minimum number of games: with fewer, the bias of the estimators becomes too large for its correction."""
 
 
 @settings
 class Measures:
-    """What is measured, and how often.
+    """The settings of all measures.
 
     Args:
-        every: iterations between measurements of every measure that has no cadence of its own; null: of none.
+        every: iterations between measurements, for the measures whose `every` refers to it; null never measures them.
         games: games in the evaluation set of each member.
-        noise: variance of the noise with which states are read, relative to their own (`measures.information.noise`).
+        noise: variance of the noise floor, relative to that of the states (`measures.information.noise`).
     """
 
     every: Count | None = 100
@@ -68,16 +68,16 @@ class Measures:
 
     @property
     def by_name(self) -> Mapping[str, Measure]:
-        """Every measure under its key, whether it is ever due or not."""
+        """All measures by their keys, including those that are never taken."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, Measure)}
 
     def of(self, experiment: Experiment) -> Sequence[Measure]:
-        """Those that are due some time and apply to the experiment."""
+        """The measures that apply to the experiment and have an `every`."""
         return [
             measure for measure in self.by_name.values() if measure.every is not None and measure.columns(experiment)
         ]
 
     def columns(self, experiment: Experiment) -> Columns:
-        """The columns they give."""
+        """The columns of the measures of `of`."""
         return columns(*(column for measure in self.of(experiment) for column in measure.columns(experiment).values()))

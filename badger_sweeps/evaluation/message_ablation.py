@@ -15,8 +15,8 @@ from badger_sweeps.training.experiment import Experiment
 class MessageAblation(Measure):
     """``message_ablation/loss``: the normalised error on the evaluation games when every message is replaced by zeros.
 
-    It equals ``evaluation/loss`` where messages are not used, and lies above it by what they contribute in networks
-    that were trained with them. It says nothing of what networks that were trained without messages could do.
+    It equals ``evaluation/loss`` if messages are not used. The difference is the contribution of the messages in
+    networks that were trained with messages; it does not show what networks trained without messages would achieve.
 
     Args:
         every: iterations between measurements; null never measures.

@@ -20,16 +20,17 @@ from badger_sweeps.training.experiment import Experiment
 
 @settings
 class InnerModes(Measure):
-    """``modes/*``: dynamic mode decomposition of all experts' hidden states over a rollout, many games pooled.
+    """``modes/*``: dynamic mode decomposition of all experts' hidden states along a rollout, games pooled.
 
-    ``oscillating`` counts modes that oscillate and last; ``surrogates_most`` is the largest count among time-shuffled
-    surrogates and ``power`` the share of injected modes that would have been found. ``none`` is 1 where the count is
-    within the surrogates' and the power is at least 0.8: only then are there no oscillating modes. ``r2`` is of one
-    step ahead in games that were not fitted; compare ``persistence_r2``.
+    ``oscillating`` is the number of persistent oscillating modes; ``surrogates_most`` is the largest number in
+    time-shuffled surrogates, and ``power`` the share of injected modes that are detected. ``none`` is 1 if the number
+    does not exceed the surrogates' and the power is at least 0.8: only then is the absence of oscillating modes
+    established. ``r2`` is the explained variance of predictions one step ahead in games that were not fitted; compare
+    ``persistence_r2``, which predicts no change.
 
     Args:
         every: iterations between measurements; null never measures.
-        games: of the evaluation set, the first so many.
+        games: number of games, from the first of the evaluation set.
     """
 
     every: Count | None = None
@@ -50,7 +51,7 @@ class InnerModes(Measure):
         )
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
-        found = defaultdict(list)
+        values_by_column = defaultdict(list)
         for start, h in zip(context.games.state["h"], context.steps(self.games), strict=True):
             states = torch.cat([start[None, : self.games], h]).movedim(0, 1).flatten(2)[None]
             fitted, counted = modes(states), oscillations(states, context.generator())
@@ -59,5 +60,5 @@ class InnerModes(Measure):
                 *(counted.largest_surrogate, counted.power, counted.none.double()),
             )
             for name, value in zip(self.columns(context.experiment), values, strict=True):
-                found[name].append(value)
-        return {name: torch.cat(values) for name, values in found.items()}
+                values_by_column[name].append(value)
+        return {name: torch.cat(values) for name, values in values_by_column.items()}

@@ -32,8 +32,8 @@ class MutualInformation(Measure):
 
     Args:
         every: iterations between measurements; null never measures.
-        components: of the hidden states, along principal directions found before training and kept.
-        pair_columns_up_to: experts up to which every pair has a column of its own; there are n(n-1)/2 pairs.
+        components: number of components of the hidden states, along principal directions before training.
+        pair_columns_up_to: maximum number of experts n for which each of the n(n-1)/2 pairs has a column.
     """
 
     every: Count | None = 100
@@ -55,8 +55,8 @@ class MutualInformation(Measure):
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         reduced = context.reduced(self.components)
-        found = context.in_threads(_pairwise, context.parts(context.read(reduced), context.conditions))
-        raw, given = found["raw"], found["given"]
+        pairwise_values = context.in_threads(_pairwise, context.parts(context.read(reduced), context.conditions))
+        raw, given = pairwise_values["raw"], pairwise_values["given"]
         summaries = [*_summaries(raw), *_summaries(given)]
         names = self._pairs(context.experiment)
         return {
@@ -66,7 +66,7 @@ class MutualInformation(Measure):
         }
 
     def _pairs(self, experiment: Experiment) -> dict[str, str]:
-        """The column of each pair, and the pair in words."""
+        """The name of each pair's column, and the pair for its title."""
         experts = experiment.topology.experts
         if experts > self.pair_columns_up_to:
             return {}
@@ -74,7 +74,7 @@ class MutualInformation(Measure):
 
 
 def _described(names: Sequence[str], title: str, condition: str) -> list[Column]:
-    """The columns of mean, least and greatest over pairs."""
+    """The columns of mean, minimum and maximum over pairs."""
     panel = f"Mutual information: mean, least and greatest of all pairs{f', {condition}' if condition else ''}"
     ends = ("mean of pairs", "least of pairs", "greatest of pairs")
     return [
@@ -90,5 +90,5 @@ def _pairwise(
 
 
 def _summaries(values: Float[Tensor, "member pair"]) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean, least and greatest over pairs; NaN where any pair is."""
+    """Mean, minimum and maximum over pairs; NaN if any pair is NaN."""
     return values.mean(dim=1), values.amin(dim=1), values.amax(dim=1)

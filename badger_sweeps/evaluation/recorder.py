@@ -1,4 +1,4 @@
-"""Measuring while training goes on."""
+"""The recorder that takes measures during training."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from badger_sweeps.training.population import Population
 
 
 class MeasureRecorder:
-    """Adds what is due to records, measured with the weights the record's iteration started from.
+    """Adds to each record the measures due at its iteration, taken with the weights before the iteration's update.
 
     Args:
-        measures: which, and when.
-        population: in training.
-        course: its losses up to now; kept up to date.
+        measures: settings of the measures.
+        population: the population in training.
+        loss_history: the population's losses so far; the recorder adds those of each record.
 
     Attributes:
-        seconds: that measuring has taken.
+        seconds: the time spent on measuring, in seconds.
     """
 
     def __init__(self, measures: Measures, population: Population, loss_history: LossHistory) -> None:
@@ -51,8 +51,8 @@ class MeasureRecorder:
         if self._evaluation is None:
             experiment, settings = self._population.experiment, self._settings
             self._evaluation = EvaluationSet(experiment, self._population.engine, settings.games, settings.noise)
-        moment = EvaluationContext.of(self._population, self._evaluation, self._loss_history)
-        found = {name: value for measure in due for name, value in measure.measure(moment).items()}
-        values = {name: value.detach().cpu().float().numpy() for name, value in found.items()}
+        context = EvaluationContext.of(self._population, self._evaluation, self._loss_history)
+        tensors = {name: value for measure in due for name, value in measure.measure(context).items()}
+        values = {name: value.detach().cpu().float().numpy() for name, value in tensors.items()}
         self.seconds += time.monotonic() - started
         return values

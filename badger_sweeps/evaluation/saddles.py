@@ -1,4 +1,4 @@
-"""Whether a population stands on saddles."""
+"""The Hessian's smallest eigenvalues: whether a population's weights are near saddle points."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from badger_sweeps.training.experiment import Experiment
 
 @settings
 class Saddles(Measure):
-    """``hessian/*``: the smallest eigenvalues of the outer loss's Hessian, its largest, and its index.
+    """``hessian/*``: the smallest eigenvalues of the outer loss's Hessian, its largest eigenvalue, and its Morse index.
 
-    ``hessian/smallest`` is a vector; ``hessian/index`` counts the negative ones among it, a lower bound where
-    ``hessian/index_is_lower_bound`` is 1. ``hessian/weights`` is how many eigenvalues there are in all. In float64,
-    minutes per member at the default sizes.
+    ``hessian/smallest`` is a vector; ``hessian/index`` is the number of negative eigenvalues in it, which is a lower
+    bound where ``hessian/index_is_lower_bound`` is 1. ``hessian/weights`` is the total number of eigenvalues. Computed
+    in float64; takes minutes per member at the default sizes.
 
     Args:
         every: iterations between measurements; null never measures.
-        games: of the evaluation set, the first so many.
-        eigenvalues: how many of the smallest.
-        accuracy: of the eigenvalues relative to the largest; what lies within it counts as zero.
+        games: number of games, from the first of the evaluation set.
+        eigenvalues: number of smallest eigenvalues.
+        accuracy: error of the eigenvalues relative to the largest; eigenvalues within it count as zero.
     """
 
     every: Count | None = None
@@ -49,17 +49,17 @@ class Saddles(Measure):
         )
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
-        found = []
+        curvatures = []
         for member in range(len(context.members)):
             weights = context.parameters.flat[member].double()
             product = hessian_product(_outer_loss(context, member, self.games), weights)
-            found.append(
+            curvatures.append(
                 curvature(product, len(weights), context.generator(), count=self.eigenvalues, accuracy=self.accuracy)
             )
-        index = torch.stack([one.morse_index for one in found])
+        index = torch.stack([member.morse_index for member in curvatures])
         return {
-            "hessian/smallest": torch.stack([one.smallest for one in found]),
-            "hessian/largest": torch.stack([one.largest for one in found]),
+            "hessian/smallest": torch.stack([member.smallest for member in curvatures]),
+            "hessian/largest": torch.stack([member.largest for member in curvatures]),
             "hessian/index": index,
             "hessian/index_is_lower_bound": (index == self.eigenvalues).double().where(~index.isnan(), torch.nan),
             "hessian/weights": index.where(index.isnan(), context.parameters.flat.shape[1]),

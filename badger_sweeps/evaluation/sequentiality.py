@@ -1,4 +1,4 @@
-"""Whether dimensions are learned together or one after another."""
+"""Sequentiality: whether dimensions are learned simultaneously or one after another."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from badger_sweeps.training.experiment import Experiment
 class Sequentiality(Measure):
     """``sequentiality/*`` of the training losses per dimension up to the measurement, in block means.
 
-    ``index`` is 1 for dimensions learned one after another and 0 for all at once, ``reached`` how far learning went
-    (0 to 2), ``suppression`` the largest drop of a dimension while another one was learned. For tasks whose parts are
-    its dimensions.
+    ``index`` is 1 if the dimensions are learned one after another and 0 if simultaneously; ``reached`` is the progress
+    of learning (0 to 2); ``suppression`` is the largest drop of a dimension while another one is learned. Applies to
+    tasks whose parts are their dimensions.
 
     Args:
         every: iterations between measurements; null never measures.
@@ -47,6 +47,6 @@ class Sequentiality(Measure):
         if losses.shape[1] < 2 * block:
             values = [torch.full((len(losses),), torch.nan)] * len(names)
         else:
-            found = sequentiality(losses, block)
-            values = [found.sequentiality, found.reached, found.suppression]
+            result = sequentiality(losses, block)
+            values = [result.sequentiality, result.reached, result.suppression]
         return dict(zip(names, values, strict=True))

@@ -1,1 +1,1 @@
-"""One run and the folder it leaves behind: history, summary, provenance, checkpoint."""
+"""One run and its folder: history, summary, provenance, checkpoint."""

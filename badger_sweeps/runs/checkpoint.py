@@ -1,4 +1,4 @@
-"""`checkpoint.pt`: everything needed to go on exactly where a run stopped; `snapshots/`: the same along the way."""
+"""`checkpoint.pt`: the state from which a stopped run continues exactly; `snapshots/`: earlier states of the run."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from badger_sweeps.training.population import Population
 
 NAME = "checkpoint.pt"
 FORMAT = 2
-"""What a checkpoint holds, and how; raised when that changes."""
+"""The version of the checkpoint's content; increased when the content changes."""
 SNAPSHOTS = "snapshots"
 
 
 class Checkpointer:
-    """Saves a population every so many iterations.
+    """Saves a population every `training.checkpoint_every` and `training.snapshot_every` iterations.
 
     Args:
-        folder: the run's folder. Snapshots of later iterations than the population's, left by a run that was started
-            anew, are removed.
-        population: what is saved.
-        before: called before each save; history flushes here, so that it never ends before its checkpoint.
+        folder: the run's folder. Snapshots of later iterations than the population's are removed: they are of a run
+            that was restarted from iteration 0.
+        population: the population to save.
+        before: called before each save of the checkpoint. The run flushes its history here, so that the history never
+            ends before its checkpoint.
     """
 
     def __init__(self, folder: Path, population: Population, before: Callable[[], None]) -> None:
@@ -38,20 +39,20 @@ class Checkpointer:
             if int(path.stem) > population.iteration:
                 path.unlink()
         if population.iteration == 0:
-            self._keep()
+            self._save_snapshot()
 
     def observe(self, record: Record) -> None:
-        """Save where the record completes as many iterations as one of the settings asks for."""
+        """Save the checkpoint or a snapshot if the record completes a multiple of the setting's iterations."""
         if (record.iteration + 1) % self._population.experiment.training.checkpoint_every == 0:
             self.save()
-        self._keep()
+        self._save_snapshot()
 
     def save(self) -> None:
-        """Replace the checkpoint, in one step, by the population's present state."""
+        """Replace the checkpoint atomically by the population's current state."""
         self._before()
         self._write(self._path)
 
-    def _keep(self) -> None:
+    def _save_snapshot(self) -> None:
         every = self._population.experiment.training.snapshot_every
         if every is not None and self._population.iteration % every == 0:
             self._snapshots.mkdir(exist_ok=True)
@@ -65,7 +66,7 @@ class Checkpointer:
 
 
 def snapshots(folder: Path) -> list[Path]:
-    """The checkpoints that were kept in a run's folder, in order of iterations."""
+    """The paths of the snapshots in a run's folder, in order of iterations."""
     return sorted(path for path in (folder / SNAPSHOTS).glob("*.pt") if path.stem.isdigit())
 
 
@@ -73,7 +74,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The experiment's identity and the population's state in a checkpoint or snapshot.
 
     Raises:
-        UsageError: the file is damaged, or was made by a version of this package that kept other things.
+        UsageError: the file is damaged, or was written by a version of this package with another format.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -81,18 +82,18 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         made_with, _ = content.get("format", 1), state["iteration"]
     except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
         found = f"a damaged file of {path.stat().st_size} bytes"
-        raise UsageError(f"`{path}` must be a whole checkpoint; found {found}. Delete it to start anew.") from None
+        raise UsageError(f"`{path}` must be a whole checkpoint; found {found}. Delete it to restart.") from None
     if made_with != FORMAT:
         age = "an earlier" if made_with < FORMAT else "a later"
         rule = f"must be a checkpoint of this version of badger_sweeps (format {FORMAT})"
         raise UsageError(
-            f"`{path}` {rule}; found one of {age} version (format {made_with}), which alone goes on with it."
+            f"`{path}` {rule}; found one of {age} version (format {made_with}), the only one that can continue it."
         )
     return identity, state
 
 
 def check_identity(saved: Mapping[str, Any], identity: Mapping[str, Any], where: Path) -> None:
-    """Refuse what another configuration has saved in the folder `where`."""
+    """Raise a `UsageError` if the checkpoint in the folder `where` was saved by another configuration."""
     for key in sorted(saved.keys() | identity.keys()):
         if saved.get(key) != identity.get(key):
             rule = f"must be {saved.get(key)!r}, as in the checkpoint of `{where}`"
@@ -100,12 +101,12 @@ def check_identity(saved: Mapping[str, Any], identity: Mapping[str, Any], where:
 
 
 def load_checkpoint(folder: Path, identity: Mapping[str, Any], iterations: int) -> dict[str, Any] | None:
-    """The population's state saved in `folder`, or None where there is no checkpoint.
+    """The population's state saved in `folder`, or None if there is no checkpoint.
 
     Args:
         folder: the run's folder.
-        identity: of the experiment that wants to go on (`Experiment.identity`).
-        iterations: where it will end.
+        identity: the identity of the experiment to continue (`Experiment.identity`).
+        iterations: the experiment's total number of iterations.
 
     Raises:
         UsageError: the checkpoint is damaged, was made by another configuration, or is past `iterations`.

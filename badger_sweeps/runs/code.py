@@ -1,4 +1,4 @@
-"""`code-HASH.zip`: the package's own code as a run used it, and nothing else."""
+"""`code-HASH.zip`: an archive of the package's code that a run used, without other files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from badger_sweeps.core.files import replacing
 
 PARTS = ("badger_sweeps", "hydra_plugins/badger_sweeper")
 SUFFIXES = frozenset([".py", ".yaml", ".cpp", ".h"])
-"""Of code and configuration: what else may lie in a checkout is not ours."""
+"""Suffixes of code and configuration files; other files in a checkout are not archived."""
 
 
 COMPUTING = (
@@ -24,11 +24,11 @@ COMPUTING = (
     *("optimizers", "outer_objective.py", "readouts", "rollout.py", "rules", "schedules", "tasks", "topologies"),
     "training",
 )
-"""The parts of the package that decide the numbers of a history; all others hand them on."""
+"""The parts of the package that decide the numbers of a history; the others read, write and show them."""
 
 
 def write_code(folder: Path) -> str:
-    """Keep the code in a run's folder; gives the file's name, which is that of its content."""
+    """Write the code's archive into a run's folder and return its name, which contains a hash of its content."""
     archive = _archive()
     path = folder / f"code-{hashlib.sha256(archive).hexdigest()[:12]}.zip"
     if not path.exists():
@@ -38,9 +38,9 @@ def write_code(folder: Path) -> str:
 
 
 def code_files() -> Iterator[tuple[str, Path]]:
-    """Each file of the package: its name beside `badger_sweeps`, and where it is."""
+    """Each file of the package: its path relative to the folder of `badger_sweeps`, and its absolute path."""
     root = Path(badger_sweeps.__file__).parent.parent
-    # A wheel has its configuration within the package; what else is called conf beside it is somebody else's.
+    # A wheel has its configuration within the package; a folder `conf` next to it then belongs to another package.
     parts = PARTS if (root / PARTS[0] / "conf").exists() else (*PARTS, "conf")
     for part in parts:
         for path in sorted((root / part).rglob("*")):
@@ -50,7 +50,7 @@ def code_files() -> Iterator[tuple[str, Path]]:
 
 @cache
 def computing_code() -> str:
-    """A hash of the code that decides the numbers of a history; equal code, equal numbers."""
+    """A hash of the code that decides the numbers of a history: equal hashes mean equal numbers."""
     digest = hashlib.sha256()
     for name, path in code_files():
         package, _, rest = name.partition("/")
@@ -60,8 +60,8 @@ def computing_code() -> str:
 
 
 def further_code(config: Any) -> str:
-    """A hash of the files with the classes from outside of this package that a configuration names; empty without
-    any."""
+    """A hash of the files that define the configuration's classes from outside this package; empty if there are
+    none."""
     files = sorted({file for name in _targets(config) if (file := _file_of(name)) is not None})
     if not files:
         return ""
@@ -69,7 +69,7 @@ def further_code(config: Any) -> str:
 
 
 def _targets(config: Any) -> Iterator[str]:
-    """The dotted names of all classes that a configuration builds, but for this package's."""
+    """The dotted names of all classes that a configuration builds, except this package's."""
     if isinstance(config, Mapping):
         name = config.get("_target_")
         if isinstance(name, str) and name.partition(".")[0] != PARTS[0]:
@@ -80,18 +80,18 @@ def _targets(config: Any) -> Iterator[str]:
 
 
 def _file_of(name: str) -> Path | None:
-    """The file of the module that a class is in; None for one without a file."""
+    """The file of a class's module; None if the module has no file or cannot be found."""
     module = name.rpartition(".")[0]
     try:
         spec = find_spec(module) if module else None
-    except (ImportError, ValueError):  # whoever builds it will say so
+    except (ImportError, ValueError):  # the configuration builder reports it
         return None
     return Path(spec.origin) if spec is not None and spec.origin is not None and Path(spec.origin).is_file() else None
 
 
-@cache  # what a process has imported does not change, whatever becomes of the files
+@cache  # the code that a process has imported stays the same even if the files change
 def _archive() -> bytes:
-    """The same bytes for the same code: the order is that of names, and no time is noted."""
+    """The archive's content: equal bytes for equal code, since files are sorted by name and have no time stamps."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, path in code_files():

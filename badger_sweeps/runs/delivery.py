@@ -1,4 +1,4 @@
-"""Telling a tracker afterwards what a run has left behind, as it would have been told."""
+"""Delivery: logging a run to its tracker later, from the run's folder, as the run itself would have logged it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def deliver(plan: Plan, console: Console) -> None:
-    """Tell `plan.tracking` of all records in the run's folder, and of how it ended; the console shows how far it is.
+    """Log all records in the run's folder, and the run's outcome, to `plan.tracking`; the console shows the progress.
 
-    Trackers leave out what they were told before.
+    The tracker skips the rows that its server has already.
     """
     description = describe(plan, 0)
     history = read_history(plan.folder)
@@ -47,19 +47,19 @@ def deliver(plan: Plan, console: Console) -> None:
 
 
 def records(plan: Plan, history: pandas.DataFrame) -> Iterator[Record]:
-    """The records from which a history was made."""
+    """The records that a history was written from."""
     names = [name for name in plan.metrics if name in history]
     measured = [name for name in plan.columns if name in history and name not in plan.metrics]
     for iteration, seeds, values in iterations(history, [*names, *measured]):
         metrics = {name: values[name] for name in names}
-        measures = {name: _whole(values[name]) for name in measured if not _missing(values[name])}
+        measures = {name: _stacked(values[name]) for name in measured if not _is_missing(values[name])}
         yield Record(iteration, tuple(seeds), metrics, measures)
 
 
-def _missing(column: np.ndarray) -> bool:
-    """Whether nothing was measured then: vectors are None, numbers NaN."""
+def _is_missing(column: np.ndarray) -> bool:
+    """Whether a column was not measured at this iteration: all its vectors are None, or all its numbers NaN."""
     return all(value is None for value in column) if column.dtype == object else bool(np.isnan(column).all())
 
 
-def _whole(column: np.ndarray) -> np.ndarray:
+def _stacked(column: np.ndarray) -> np.ndarray:
     return np.stack(column.tolist()) if column.dtype == object else column

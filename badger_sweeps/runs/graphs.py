@@ -1,4 +1,4 @@
-"""`topology.json`: the edges of each seed's graph, and how well connected it is."""
+"""`topology.json`: the edges of each seed's graph and its connectivity measures."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from badger_sweeps.training.experiment import Experiment
 
 NAME = "topology.json"
 Links = tuple[tuple[int, int], ...]
-"""Pairs of sender and receiver."""
+"""The edges of a graph: pairs of sender and receiver."""
 
 
 def write_graphs(folder: Path, experiment: Experiment) -> None:
-    """Write every seed's graph and its measures into the run's folder.
+    """Write every seed's graph and its connectivity measures into the run's folder.
 
-    Links are pairs ``[sender, receiver]``.
+    Edges are pairs ``[sender, receiver]``.
     """
     graphs = []
     for seed, graph in zip(experiment.seeds, experiment.graphs, strict=True):
@@ -28,12 +28,12 @@ def write_graphs(folder: Path, experiment: Experiment) -> None:
 
 
 def read_links(folder: Path) -> Mapping[int, Links]:
-    """The edges of each seed's graph, as `write_graphs` left them in a run's folder."""
+    """By seed, the edges of its graph, read from the `topology.json` of a run's folder."""
     graphs = json.loads((folder / NAME).read_text())
     return {graph["seed"]: tuple((sender, receiver) for sender, receiver in graph["pairs"]) for graph in graphs}
 
 
 def read_connectivity(folder: Path) -> Mapping[int, Connectivity]:
-    """The measures of each seed's graph, as `write_graphs` left them in a run's folder."""
+    """By seed, the connectivity measures of its graph, read from the `topology.json` of a run's folder."""
     graphs = json.loads((folder / NAME).read_text())
     return {graph["seed"]: Connectivity(*(graph[name] for name in Connectivity._fields)) for graph in graphs}

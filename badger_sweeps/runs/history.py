@@ -1,4 +1,4 @@
-"""`history.parquet`: every member's metrics and measures, readable while the run goes on and after it was killed."""
+"""`history.parquet`: every member's metrics and measures, readable while the run is running and after it was killed."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.files import replacing
 from badger_sweeps.training.loop import Record
 
-if TYPE_CHECKING:  # half a second, which a start does without
+if TYPE_CHECKING:  # importing it takes half a second at each start
     import pandas
 
 NAME = "history.parquet"
 KEYS = ("seed", "iteration")
-"""The columns that tell rows apart."""
+"""The key columns: together they identify a row."""
 ROWS_PER_PART = 32768
 RECORDS_PER_FLUSH = 100
 SECONDS_PER_FLUSH = 1.0
 
 
 class History:
-    """A folder of Parquet parts that grows; whoever reads it sees whole records only.
+    """A growing folder of Parquet parts, of which readers only ever see complete records.
 
-    Part k holds rows k*32768 to (k+1)*32768. The last part is replaced by a longer one at least every second and every
-    100 records, in one step, so that the folder can be read at any moment, a killed run loses no more than that, and
-    the files depend on the rows alone.
+    Part k holds rows k*32768 to (k+1)*32768. The last part is replaced atomically by a longer one at least every second
+    and every 100 records. So the folder can be read at any moment, a killed run loses at most one second or 100
+    records, and the files depend only on the rows.
 
     Args:
         folder: the run's folder.
-        described: the columns after ``seed`` and ``iteration``, kept as metadata of their fields. Those without a value
-            in every iteration are null where nothing was measured; what a history that is there has of others stays.
-        keep: iterations to keep of a history that is there already; the others are dropped.
+        described: the columns after ``seed`` and ``iteration``, stored as metadata of their fields. Columns without a
+            value in every iteration are null where they were not measured. Further columns of an existing history stay.
+        keep: number of iterations of an existing history to keep; later iterations are dropped.
 
     Raises:
-        UsageError: the history that is there does not hold `keep` whole iterations.
+        UsageError: the existing history does not hold `keep` complete iterations.
     """
 
     def __init__(self, folder: Path, described: Columns, keep: int = 0) -> None:
         self._folder = folder / NAME
         kept = _kept(self._folder, described, keep)
-        # Readers take the columns of the first part for those of all: new ones must be in every part.
+        # Readers take the columns of the first part as those of all parts: new columns must be in every part.
         same = not keep or kept.column_names == pq.read_schema(self._path(0)).names
         self._part = kept.num_rows // ROWS_PER_PART if same else 0
         self._rows = kept.slice(self._part * ROWS_PER_PART)
@@ -61,7 +61,7 @@ class History:
         self._write()
 
     def observe(self, record: Record) -> None:
-        """Take in one record."""
+        """Add one record; it is written with the next flush."""
         seeds = np.array(record.seeds, dtype=np.int64)
         numbers = {"iteration": np.full_like(seeds, record.iteration), **record.metrics, **record.measures}
         columns = {"seed": pa.array(seeds), **{name: _array(values) for name, values in numbers.items()}}
@@ -71,7 +71,7 @@ class History:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has been taken in."""
+        """Write all records added so far."""
         if self._pending:
             # Tables without measures lack their columns, which are filled with nulls.
             rows = pa.concat_tables([self._rows, *self._pending], promote_options="default")
@@ -96,7 +96,7 @@ class History:
 
 
 def write_history(path: Path, rows: pa.Table) -> None:
-    """Replace the history at `path` by a finished one of these rows."""
+    """Replace the history at `path` by one with these rows."""
     path.mkdir(exist_ok=True)
     for part in path.glob("part-*.parquet"):
         part.unlink()
@@ -106,7 +106,7 @@ def write_history(path: Path, rows: pa.Table) -> None:
 
 
 def check_history(folder: Path, described: Columns, keep: int) -> None:
-    """Refuse a history that a run cannot go on from, as `History` does, without changing it."""
+    """Raise the `UsageError` of `History` if a run cannot continue from the existing history; changes no file."""
     _kept(folder / NAME, described, keep)
 
 
@@ -130,7 +130,11 @@ def _array(values: np.ndarray) -> pa.Array:
 
 
 def _kept(path: Path, described: Columns, keep: int) -> pa.Table:
-    """The rows of the first `keep` iterations, all of which must be there; with the measures of then and of now."""
+    """The rows of the first `keep` iterations, which must be complete, with the columns of the file and of `described`.
+
+    Raises:
+        UsageError: iterations or columns are missing.
+    """
     each = sorted(described.values(), key=lambda column: not column.every_iteration)
     empty = pa.schema([*((key, pa.int64()) for key in KEYS), *map(field, each)]).empty_table()
     if not keep:
@@ -150,23 +154,23 @@ def _kept(path: Path, described: Columns, keep: int) -> pa.Table:
             return kept
         found = f"{recorded} of them"
     rule = f"must hold the {keep} iterations that its checkpoint has done"
-    raise UsageError(f"`{path}` {rule}; found {found}. Delete checkpoint.pt to start anew.")
+    raise UsageError(f"`{path}` {rule}; found {found}. Delete checkpoint.pt to restart.")
 
 
 def read_columns(folder: Path) -> dict[str, Column]:
-    """What the columns of the history in `folder` hold, without ``seed`` and ``iteration``."""
+    """The columns of the history of the run in `folder`, by name, without ``seed`` and ``iteration``."""
     parts = sorted((folder / NAME).glob("part-*.parquet")) or [folder / NAME]
     return described_by(pq.read_schema(parts[0]))
 
 
 def read_history(folder: Path) -> pandas.DataFrame:
-    """The history of the run in `folder`: ``seed``, ``iteration``, then the metrics; in order of iterations."""
+    """The history of the run in `folder`: columns ``seed`` and ``iteration``, then the metrics; sorted by iteration."""
     history: pandas.DataFrame = pq.read_table(folder / NAME).to_pandas()
     return history
 
 
 def columns_by_seed(history: pandas.DataFrame) -> dict[int, dict[str, NDArray[np.float32]]]:
-    """Each member's metrics by name, one value for each of its iterations."""
+    """By seed and metric, an array with one value for each of the member's iterations."""
     return {
         int(str(seed)): {str(name): rows[name].to_numpy() for name in rows.columns[2:]}
         for seed, rows in history.groupby("seed", sort=False)
@@ -176,11 +180,11 @@ def columns_by_seed(history: pandas.DataFrame) -> dict[int, dict[str, NDArray[np
 def iterations(
     history: pandas.DataFrame, names: Sequence[str]
 ) -> Iterator[tuple[int, list[int], dict[str, NDArray[np.float32]]]]:
-    """Number, seeds and these columns of each recorded iteration, in order."""
+    """For each recorded iteration, in order: its number, its seeds, and by name the values of these columns."""
     numbers = history["iteration"].to_numpy()
     starts = np.flatnonzero(np.diff(numbers, prepend=-1))
     seeds = np.split(history["seed"].to_numpy(), starts[1:])
     columns = {name: np.split(history[name].to_numpy(), starts[1:]) for name in names}
-    for place, start in enumerate(starts):
-        values = {name: parts[place] for name, parts in columns.items()}
-        yield int(numbers[start]), seeds[place].tolist(), values
+    for position, start in enumerate(starts):
+        values = {name: parts[position] for name, parts in columns.items()}
+        yield int(numbers[start]), seeds[position].tolist(), values

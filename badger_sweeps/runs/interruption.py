@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks the run to stop in good order, the second stops it at once."""
+"""Ctrl-C and SIGTERM: the first signal stops the run after its iteration is saved, the second stops it at once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 
 class Interruption:
-    """Within this context a first SIGINT or SIGTERM is noted instead of raised.
+    """A context in which the first SIGINT or SIGTERM is recorded instead of raised.
 
     Attributes:
-        signal: the number of the signal that came, or None.
-        noted: how many have come in all such contexts of this process.
+        signal: the number of the signal that was received, or None.
+        noted: how many signals were received in all such contexts of this process.
         latest: the number of the last of them.
     """
 
@@ -26,7 +26,7 @@ class Interruption:
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
-        if threading.current_thread() is threading.main_thread():  # only there may handlers be set
+        if threading.current_thread() is threading.main_thread():  # Python sets handlers in this thread only
             self._previous = {number: signal.signal(number, self._note) for number in self.SIGNALS}
         return self
 
@@ -35,7 +35,7 @@ class Interruption:
 
     @property
     def exit_status(self) -> int:
-        """What a shell expects of a process that a signal stopped: 130 for Ctrl-C."""
+        """The exit status of a process that a signal stopped, by the convention of shells: 130 for Ctrl-C."""
         return 128 + (self.signal or 0)
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""One process a folder: two that write the same run would undo each other's work."""
+"""The lock of a run's folder: two processes that write the same run would overwrite each other's files."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ NAME = ".lock"
 
 
 class InUse(UsageError):
-    """Another process trains in the folder."""
+    """Another process holds the folder's lock."""
 
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the folder within this context; the system lets go of it when the process dies, however it does.
+    """Hold the folder's lock within this context; the system releases it when the process ends, even if it is killed.
 
     Raises:
-        InUse: another process holds it.
+        InUse: another process holds the lock.
     """
     try:
         with FileLock(folder / NAME, blocking=False):

@@ -1,4 +1,4 @@
-"""One run's folder out of several that trained different seeds of the same configuration."""
+"""Merging runs that trained different seeds of the same configuration into one run's folder."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ from badger_sweeps.runs.summary import Summary, summarize
 
 
 def merge(plan: Plan, folders: Sequence[Path]) -> Summary:
-    """Make `plan.folder` the run of all seeds: history, graphs, provenance of the first, and the summary it gives.
+    """Write the run of all seeds into `plan.folder`, and return its summary.
+
+    The folder gets the history, the graphs, the provenance of the first run, and the summary. It has no checkpoint.
 
     Args:
-        plan: with all seeds, in the order in which `folders` trained them.
-        folders: finished runs. They keep their checkpoints, of which there is none of all seeds together.
+        plan: the run of all seeds, in the order of `folders`.
+        folders: the folders of finished runs.
     """
     rows = pa.concat_tables([pq.read_table(folder / HISTORY) for folder in folders], promote_options="default")
-    order = pc.sort_indices(rows["iteration"])  # stable: within an iteration as in `folders`
+    order = pc.sort_indices(rows["iteration"])  # stable: within an iteration in the order of `folders`
     write_history(plan.folder / HISTORY, rows.take(order).cast(_as_written(rows.schema)).combine_chunks())
-    write_json(plan.folder / GRAPHS, [graph for own in folders for graph in json.loads((own / GRAPHS).read_text())])
+    write_json(plan.folder / GRAPHS, [graph for run in folders for graph in json.loads((run / GRAPHS).read_text())])
     shutil.copyfile(folders[0] / PROVENANCE, plan.folder / PROVENANCE)
     summary = summarize(plan.folder, plan.name, plan.experiment.training.iterations, plan.staircase, plan.objective)
     summary.write(plan.folder)
@@ -38,7 +40,7 @@ def merge(plan: Plan, folders: Sequence[Path]) -> Summary:
 
 
 def _as_written(read: pa.Schema) -> pa.Schema:
-    """The schema with which a run writes its history; Parquet calls the items of lists by another name."""
+    """The schema with which a run writes its history: reading Parquet changes the name of the items of lists."""
     return pa.schema(
         field.with_type(pa.list_(field.type.value_type)) if pa.types.is_list(field.type) else field for field in read
     )

@@ -1,4 +1,4 @@
-"""`provenance.json`: which code, on which machine, by which command made a run."""
+"""`provenance.json`: the code, the machine and the command that computed a run."""
 
 from __future__ import annotations
 
@@ -28,15 +28,23 @@ LIBRARIES = ("torch", "numpy", "scipy", "pandas", "networkx", "ruptures", "hydra
 
 
 ROUNDING = ("torch", "numpy", "scipy", "torchjd", "cvxpy", "clarabel", "pytorch_optimizer")
-"""Libraries of which another version may compute or round otherwise."""
+"""Libraries of which another version may give other numbers."""
 COMPUTED_FROM = "computed_from"
-"""What the history follows from (`computed_from`); null for a run that went on with another configuration or code."""
+"""The key of the hashes of configuration and code (`computed_from`); null if a run was continued with others."""
 WHATEVER_BUDGET = "computed_from_whatever_budget"
-"""The same of the configuration without its number of iterations: what a continuation must have in common."""
+"""The key of the same hashes without the number of iterations: a continued run keeps them under any budget."""
 
 
 class Provenance:
-    """The record of one run, kept through its stops and restarts."""
+    """The record of one run, with an entry for each session: a start or restart of the run.
+
+    Args:
+        folder: the run's folder.
+        first_iteration: the first iteration of this session.
+        engine: a description of the engine.
+        group: the run's group in W&B.
+        config: the resolved configuration.
+    """
 
     def __init__(self, folder: Path, first_iteration: int, engine: str, group: str, config: Mapping[str, Any]) -> None:
         self._path = folder / NAME
@@ -64,24 +72,29 @@ class Provenance:
         write_json(self._path, self._content)
 
     def _follows_from(self, config: Mapping[str, Any], first_iteration: int) -> dict[str, dict[str, str] | None]:
-        """What the history follows from, noted anew at each start; nothing known once it is of two origins.
+        """The hashes that identify the history, recorded at each start; None once two sessions differ in them.
 
-        A run that goes on has the history of one that was never stopped if all its sessions had the same configuration,
-        with its measures and its engine, and the same code. The number of iterations may differ: it decides where
-        a history ends and none of its numbers, so that a run continued to a larger budget has the history of that
-        budget. What is scheduled over the budget is a key of its own, whose values are compared.
+        A continued run has the history of an uninterrupted one if all its sessions had the same configuration,
+        including measures and engine, and the same code. The number of iterations may differ: it decides where a
+        history ends but none of its numbers, so a run continued to a larger budget has the history of that budget.
+        Schedules over the budget have keys of their own, whose values are compared.
         """
         of_budget, of_any = computed_from(config), computed_from(_without_budget(config))
         before = self._content.get(WHATEVER_BUDGET)
-        # Older records have only the hash that the budget is part of.
+        # Records of earlier versions have only the hash that includes the budget.
         alike = before == of_any if before else self._content.get(COMPUTED_FROM) == of_budget
         if first_iteration and not alike:
             return {COMPUTED_FROM: None, WHATEVER_BUDGET: None}
         return {COMPUTED_FROM: of_budget, WHATEVER_BUDGET: of_any}
 
     def close(self, iterations: int, measuring: float, exit_status: int) -> None:
-        """Note how long this session took, how much of that went into measuring, how many iterations are done, and how
-        it ended; of one that was killed nothing is noted."""
+        """Record the end of this session; a session that was killed has no such record.
+
+        Args:
+            iterations: the iterations that the run has completed.
+            measuring: seconds spent on measuring.
+            exit_status: of the session; 0 if the run is finished.
+        """
         self._session["wall_seconds"] = round(monotonic() - self._started, 3)
         self._session["measuring_seconds"] = round(measuring, 3)
         self._session["iterations_done"] = iterations
@@ -90,9 +103,9 @@ class Provenance:
 
 
 def computed_from(config: Mapping[str, Any]) -> dict[str, str]:
-    """What a history follows from, as two hashes: the resolved configuration, and the code that computes.
+    """Two hashes that identify a history: of the resolved configuration, and of the code that computes it.
 
-    Two runs for which both are equal have the same history, to the bit on one machine.
+    Two runs with equal hashes have the same history, bit by bit on one machine.
     """
     decisive = deciding(config, "history")
     configuration = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
@@ -109,38 +122,40 @@ def _without_budget(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def identity(folder: Path) -> tuple[str, str | None]:
-    """The id of the run in `folder`, and the group that trackers are told; None if it was not noted."""
+    """The id of the run in `folder`, and its group in W&B; None if no group was recorded."""
     content = _read(folder / NAME)
     return str(content["run_id"]), content.get("group")
 
 
 def kept_code(folder: Path) -> tuple[Path, ...]:
-    """The code that the run in `folder` was made with, in the order in which it was started with it."""
+    """The archives of the code that the run in `folder` was computed with, in the order of its sessions."""
     names = dict.fromkeys(session.get("code") for session in _read(folder / NAME)["sessions"])
     return tuple(folder / name for name in names if name is not None and (folder / name).exists())
 
 
 def exit_status(folder: Path) -> int:
-    """How the last session of the run in `folder` ended; 1 if nothing was noted, since it was killed."""
+    """The exit status of the last session of the run in `folder`; 1 if it was killed and so recorded none."""
     status = _read(folder / NAME)["sessions"][-1].get("exit_status")
     return 1 if status is None else int(status)
 
 
 def started(folder: Path) -> str:
-    """When the run in `folder` first started, as text that sorts by time."""
+    """The time at which the run in `folder` was first started, in ISO format (UTC)."""
     return str(_read(folder / NAME)["sessions"][0]["started"])
 
 
 def code_version(folder: Path) -> str:
-    """The code that computed the run in `folder` last: its commit, and the hash of what differed from it."""
+    """The code of the last session of the run in `folder`: its commit, and a hash of its uncommitted changes."""
     last = _read(folder / NAME)["sessions"][-1]
     commit, changes = last.get("git_commit"), last.get("git_diff_sha256")
     return f"{(commit or last['badger_sweeps'])[:12]}{f' with changes {changes[:12]}' if changes else ''}"
 
 
 def computing_version(folder: Path) -> str:
-    """The code that decided the numbers of the run in `folder`: equal versions, equal numbers; of a run that went on
-    with another configuration or code than it began with, `code_version`."""
+    """The version of the code that decided the numbers of the run in `folder`: equal versions mean equal numbers.
+
+    If the run was continued with another configuration or other code, this is `code_version`.
+    """
     known = _read(folder / NAME).get(COMPUTED_FROM)
     return str(known["code"])[:12] if known else code_version(folder)
 
@@ -149,14 +164,16 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text()))
     except ValueError:
-        raise UsageError(f"`{path}` must be whole JSON; found a damaged file. Delete it to go on without it.") from None
+        raise UsageError(
+            f"`{path}` must be whole JSON; found a damaged file. Delete it to continue without it."
+        ) from None
 
 
 def _code() -> dict[str, str | None]:
-    """The commit of the checkout this package is imported from, and a hash of what differs from it."""
+    """The commit of the checkout that this package is imported from, and a hash of its uncommitted changes."""
     source = Path(badger_sweeps.__file__).parent
     commit = _git(source, "rev-parse", "HEAD")
-    # A wheel installed below some other repository must not be taken for that repository's code.
+    # The commit of another repository, below which a wheel is installed, must not be recorded.
     if commit is None or _git(source, "ls-files", "--error-unmatch", "__init__.py") is None:
         return {"git_commit": None, "git_diff_sha256": None}
     diff = _git(source, "diff", "HEAD") or b""

@@ -1,4 +1,4 @@
-"""What measures look back on, from what was recorded."""
+"""The loss history of a run, restored from `history.parquet`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from badger_sweeps.runs.history import iterations
 from badger_sweeps.training.experiment import Experiment
 from badger_sweeps.training.loop import Record
 
-if TYPE_CHECKING:  # half a second, which a start does without
+if TYPE_CHECKING:  # importing it takes half a second at each start
     import pandas
 
 
 def recorded_loss_history(experiment: Experiment, history: pandas.DataFrame) -> LossHistory:
-    """The losses in a history, as they were known when its last iteration was done."""
-    course = LossHistory(experiment)
+    """The `LossHistory` at the end of a recorded history."""
+    losses = LossHistory(experiment)
     measured = [EVALUATION_LOSS] if EVALUATION_LOSS in history else []
-    for iteration, seeds, values in iterations(history, [*course.names, *measured]):
-        metrics = {name: values[name] for name in course.names}
+    for iteration, seeds, values in iterations(history, [*losses.names, *measured]):
+        metrics = {name: values[name] for name in losses.names}
         measures = {name: values[name] for name in measured if not np.isnan(values[name]).all()}
-        course.add(Record(iteration, tuple(seeds), metrics, measures))
-    return course
+        losses.add(Record(iteration, tuple(seeds), metrics, measures))
+    return losses

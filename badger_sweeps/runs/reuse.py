@@ -1,4 +1,4 @@
-"""A finished run that is wanted once more is taken over, not trained again."""
+"""Reuse of finished runs: a run with the same configuration and code is copied instead of trained again."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from badger_sweeps.runs.summary import NAME as SUMMARY
 
 
 def finished_alike(plan: Plan, below: Path) -> Path | None:
-    """A finished run two levels below a folder (`runs/STUDY/ARM`) with the history that the plan would have.
+    """The oldest finished run two levels below a folder (`runs/STUDY/ARM`) with the history that the plan would have.
 
-    The first one that was made; None where there is none, or where the plan's own folder was begun already.
+    None if there is no such run, or if the plan's own folder has a checkpoint already.
     """
     if (plan.folder / CHECKPOINT).exists():
         return None
     wanted = computed_from(plan.config)
-    found = []
+    same = []
     for path in below.glob(f"*/*/{PROVENANCE}"):
         run = path.parent
         if run.resolve() == plan.folder.resolve() or not (run / SUMMARY).exists():
@@ -36,30 +36,30 @@ def finished_alike(plan: Plan, below: Path) -> Path | None:
             content = json.loads(path.read_text())
             if content.get(COMPUTED_FROM) != wanted or exit_status(run) != 0:
                 continue
-            # The device and the graphs, which other things than configuration and code decide, are in the identity.
+            # The identity also has the device and the graphs, which configuration and code do not determine.
             if read_checkpoint(run / CHECKPOINT)[0] == plan.experiment.identity:
-                found.append((str(content["sessions"][0]["started"]), run))
-        except (ValueError, LookupError, OSError):  # somebody else's file, or a damaged one: nothing to take over
+                same.append((str(content["sessions"][0]["started"]), run))
+        except (ValueError, LookupError, OSError):  # a damaged file, or one of another program
             continue
-    return min(found)[1] if found else None
+    return min(same)[1] if same else None
 
 
-def adopt(found: Path, plan: Plan) -> None:
-    """Copy what a finished run has computed into the plan's folder, where `run` then finds all iterations done.
+def adopt(finished: Path, plan: Plan) -> None:
+    """Copy a finished run's files into the plan's folder, where `run` then finds all iterations done.
 
-    The copy is a run of its own: it has its own id and group in W&B, and says where it is from. What was measured from
-    snapshots afterwards is not copied, as it may have been measured with other settings or other code. The checkpoint
-    comes last, so that a copy that was cut off counts as not begun.
+    The copy is a separate run: it has its own id and group in W&B, and its provenance names the original. Measures that
+    were taken from snapshots are not copied, since their settings or code may differ. The checkpoint is copied last, so
+    that an interrupted copy counts as not started.
     """
     with exclusive(plan.folder):
         for name in (HISTORY, SNAPSHOTS):
             shutil.rmtree(plan.folder / name, ignore_errors=True)
-            if (found / name).is_dir():
-                shutil.copytree(found / name, plan.folder / name)
-        for path in [found / GRAPHS, *found.glob("code-*.zip")]:
+            if (finished / name).is_dir():
+                shutil.copytree(finished / name, plan.folder / name)
+        for path in [finished / GRAPHS, *finished.glob("code-*.zip")]:
             shutil.copy2(path, plan.folder / path.name)
-        content = json.loads((found / PROVENANCE).read_text())
-        content |= {"run_id": secrets.token_hex(4), "group": plan.group or plan.name, "taken_over_from": str(found)}
+        content = json.loads((finished / PROVENANCE).read_text())
+        content |= {"run_id": secrets.token_hex(4), "group": plan.group or plan.name, "taken_over_from": str(finished)}
         write_json(plan.folder / PROVENANCE, content)
-        shutil.copy2(found / CHECKPOINT, plan.folder / f".{CHECKPOINT}.copy")
+        shutil.copy2(finished / CHECKPOINT, plan.folder / f".{CHECKPOINT}.copy")
         (plan.folder / f".{CHECKPOINT}.copy").replace(plan.folder / CHECKPOINT)

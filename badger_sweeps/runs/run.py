@@ -1,4 +1,4 @@
-"""One run from start to end: train, tell everyone, and leave the folder behind."""
+"""One run from start to end: training, recording, logging, and the files in the run's folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from badger_sweeps.training.experiment import Experiment
 from badger_sweeps.training.loop import DIVERGED, Record, metric_columns, train
 from badger_sweeps.training.population import Population
 
-if TYPE_CHECKING:  # half a second, which a start does without
+if TYPE_CHECKING:  # importing it takes half a second at each start
     import pandas
 
 STAIRCASE_COLUMNS = columns(
@@ -43,24 +43,24 @@ STAIRCASE_COLUMNS = columns(
     ),
     metric("plateau/index", "Levels of the staircase left", drawn=False, section="Loss"),
 )  # fmt: skip
-"""Where a seed stands on the staircase; `rung` is the public name of a level."""
+"""The columns of a seed's position on the staircase; `rung` is the public name of a level."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that can be started.
+    """A run that can be started or continued.
 
     Attributes:
-        experiment: what is computed.
-        measures: what is measured on it on the way.
-        folder: where the files go; a run that stopped there before is continued.
-        name: what tables and W&B call it.
-        tags: words to find it by.
+        experiment: the training to compute.
+        measures: the measures to take during training.
+        folder: the run's folder; a run that was stopped there is continued.
+        name: the run's name in tables and in W&B.
+        tags: keywords to filter runs by.
         config: the resolved configuration, for W&B.
-        objective: what the run is judged by.
-        tracking: who is told.
-        further: what else it is judged by, in searches with several objectives.
-        group: what runs that belong together share, where it is not their name.
+        objective: the objective that the summary reports.
+        tracking: settings of the tracker that logs the run.
+        further: further objectives, in searches with several.
+        group: the run's group in W&B; None: its name.
     """
 
     experiment: Experiment
@@ -76,33 +76,38 @@ class Plan:
 
     @property
     def staircase(self) -> Staircase:
-        """The staircase of the task, with the block that loss and batch size ask for."""
+        """The staircase of the task, with the block length that loss and batch size require."""
         experiment = self.experiment
         variance = experiment.task.game_variance(experiment.loss.order)
         return Staircase.for_run(experiment.task.parts, experiment.training.batch_size, variance)
 
     @property
     def metrics(self) -> Columns:
-        """The columns of its history with a value in every iteration."""
+        """The columns of the run's history that have a value in every iteration."""
         return {**metric_columns(self.experiment), **STAIRCASE_COLUMNS}
 
     @property
     def columns(self) -> Columns:
-        """All columns of its history: metrics, then what is measured on the way."""
+        """All columns of the run's history: first the metrics, then the measures."""
         return {**self.metrics, **self.measures.columns(self.experiment)}
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """The population's state to go on from; see `checkpoint.load_checkpoint`."""
+        """The population's state to continue from; see `checkpoint.load_checkpoint`."""
         return load_checkpoint(self.folder, self.experiment.identity, self.experiment.training.iterations)
 
     def check_folder(self) -> None:
-        """Refuse a folder that holds what this run cannot go on from; changes nothing."""
+        """Raise a `UsageError` if this run cannot continue from the files in its folder; changes no file."""
         state = self.load_checkpoint()
         check_history(self.folder, self.columns, keep=state["iteration"] if state else 0)
 
 
 class Interrupted(Exception):
-    """The run was asked to stop, and stopped with everything saved."""
+    """A signal stopped the run after an iteration, with everything saved.
+
+    Attributes:
+        exit_status: the exit status that shells expect after the signal.
+        iteration: iterations completed.
+    """
 
     def __init__(self, exit_status: int, iteration: int) -> None:
         super().__init__(exit_status, iteration)
@@ -111,7 +116,12 @@ class Interrupted(Exception):
 
 
 class Stopped(Exception):
-    """Whoever watches the run has stopped it; everything is saved, and there is no summary."""
+    """The run monitor stopped the run; everything is saved, and there is no summary.
+
+    Attributes:
+        iteration: iterations completed.
+        reason: the monitor's reason.
+    """
 
     def __init__(self, iteration: int, reason: str) -> None:
         super().__init__(iteration, reason)
@@ -119,27 +129,27 @@ class Stopped(Exception):
         self.reason = reason
 
 
-class Watcher(ABC):
-    """Watches a run and may stop it."""
+class RunMonitor(ABC):
+    """Follows the records of a run and may stop it."""
 
     @abstractmethod
     def recall(self, record: Record) -> None:
-        """An iteration that was done before the run stopped: its losses, and who diverged in it."""
+        """Receive an iteration of an earlier session, with the metrics ``loss`` and ``diverged`` alone."""
 
     @abstractmethod
     def observe(self, record: Record) -> str | None:
-        """An iteration; gives the reason why the run is to be stopped after it, or None."""
+        """Receive an iteration; return the reason to stop the run after it, or None."""
 
 
-def run(plan: Plan, console: Console, watcher: Watcher | None = None) -> Summary:
-    """Train, from the start or from the folder's checkpoint, to the last iteration; gives the summary it wrote.
+def run(plan: Plan, console: Console, monitor: RunMonitor | None = None) -> Summary:
+    """Train, from the start or from the folder's checkpoint, to the last iteration; return the summary it wrote.
 
-    A run that is finished already is summarised again and not trained.
+    A finished run is summarised again but not trained.
 
     Raises:
-        Interrupted: SIGINT or SIGTERM came; the iteration was finished and everything saved.
-        Stopped: `watcher` stopped it; everything is saved.
-        UsageError: the folder is in use, its checkpoint or history does not serve, or tracking cannot start.
+        Interrupted: the process received SIGINT or SIGTERM; the iteration was finished and everything saved.
+        Stopped: `monitor` stopped the run; everything is saved.
+        UsageError: the folder is in use, its checkpoint or history cannot be continued, or tracking cannot start.
     """
     with exclusive(plan.folder):
         population = Population(plan.experiment)
@@ -150,30 +160,32 @@ def run(plan: Plan, console: Console, watcher: Watcher | None = None) -> Summary
         write_graphs(plan.folder, plan.experiment)
         if population.finished:
             return _conclude(plan)
-        return _train(plan, population, history, console, watcher)
+        return _train(plan, population, history, console, monitor)
 
 
 def _conclude(plan: Plan) -> Summary:
-    """Summarise a run whose iterations are all done, and write that down."""
+    """Write and return the summary of a run whose iterations are all done."""
     budget = plan.experiment.training.iterations
     summary = summarize(plan.folder, plan.name, budget, plan.staircase, plan.objective)
     summary.write(plan.folder)
     return summary
 
 
-def _train(plan: Plan, population: Population, history: History, console: Console, watcher: Watcher | None) -> Summary:
+def _train(
+    plan: Plan, population: Population, history: History, console: Console, monitor: RunMonitor | None
+) -> Summary:
     training, first = plan.experiment.training, population.iteration
-    (plan.folder / SUMMARY).unlink(missing_ok=True)  # of a smaller budget, or of what was computed here before
+    (plan.folder / SUMMARY).unlink(missing_ok=True)  # of a smaller budget, or of an earlier run in this folder
     provenance = Provenance(plan.folder, first, population.engine_description, plan.group or plan.name, plan.config)
     console.print(f"{plan.name}: {population.engine_description}", markup=False, highlight=False, soft_wrap=True)
     checkpointer = Checkpointer(plan.folder, population, before=history.flush)
     past = read_history(plan.folder) if first else None
-    course = LossHistory(plan.experiment) if past is None else recorded_loss_history(plan.experiment, past)
-    measuring = MeasureRecorder(plan.measures, population, course)
+    losses = LossHistory(plan.experiment) if past is None else recorded_loss_history(plan.experiment, past)
+    recorder = MeasureRecorder(plan.measures, population, losses)
     description = describe(plan, first)
-    if watcher is not None and past is not None:
+    if monitor is not None and past is not None:
         for iteration, seeds, metrics in iterations(past, ["loss", DIVERGED]):
-            watcher.recall(Record(iteration, tuple(seeds), metrics))
+            monitor.recall(Record(iteration, tuple(seeds), metrics))
     with Interruption() as interruption:
         stop = None
         with (
@@ -181,19 +193,19 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
             _closing(TerminalProgress(description, training.iterations, console)) as progress,
         ):
             try:
-                for record in _with_staircase(measuring.added_to(train(population)), plan, past):
+                for record in _with_staircase(recorder.added_to(train(population)), plan, past):
                     history.observe(record)
                     tracker.observe(record)
                     progress.observe(record)
                     checkpointer.observe(record)
-                    stop = watcher.observe(record) if watcher is not None else None
+                    stop = monitor.observe(record) if monitor is not None else None
                     if stop is not None or interruption.signal is not None:
                         break
             finally:
                 history.flush()
             checkpointer.save()
             ended = population.finished or stop is not None
-            provenance.close(population.iteration, measuring.seconds, 0 if ended else interruption.exit_status)
+            provenance.close(population.iteration, recorder.seconds, 0 if ended else interruption.exit_status)
             if stop is not None and not population.finished:
                 raise Stopped(population.iteration, stop)
             if not population.finished:
@@ -201,13 +213,13 @@ def _train(plan: Plan, population: Population, history: History, console: Consol
             summary = _conclude(plan)
             values = per_seed(plan.objective, summary.outcomes, summary.budget)
             tracker.conclude(summary.outcomes, plan.objective, values.tolist())
-        if interruption.signal is not None:  # too late for this run, but not for the next of a multirun
+        if interruption.signal is not None:  # this run is finished, but the next run of a multirun must not start
             raise Interrupted(interruption.exit_status, population.iteration)
     return summary
 
 
 def describe(plan: Plan, first_iteration: int) -> RunDescription:
-    """What trackers are told of a run that has its provenance and its graphs."""
+    """The description for trackers of a run whose folder has its provenance and its graphs."""
     run_id, group = identity(plan.folder)
     return RunDescription(
         folder=plan.folder,
@@ -227,7 +239,7 @@ def describe(plan: Plan, first_iteration: int) -> RunDescription:
 
 @contextmanager
 def _closing(tracker: Tracker) -> Iterator[Tracker]:
-    """Close the tracker however the body ends, and tell it how."""
+    """Close the tracker at the end of this context, with the exit status of the run."""
     status = 1
     try:
         yield tracker
@@ -243,11 +255,11 @@ def _closing(tracker: Tracker) -> Iterator[Tracker]:
 
 
 def _with_staircase(records: Iterator[Record], plan: Plan, past: pandas.DataFrame | None) -> Iterator[Record]:
-    """Add to each record where its members stand on the staircase."""
+    """Add `STAIRCASE_COLUMNS` to each record."""
     staircase = StaircaseTracker(plan.experiment.seeds, plan.staircase)
-    if past is not None:  # what it knew when the run stopped follows from what was recorded
+    if past is not None:  # the tracker's state follows from the recorded losses
         for _, seeds, metrics in iterations(past, ["loss"]):
             staircase.observe(seeds, metrics["loss"])
     for record in records:
-        standing = staircase.observe(record.seeds, record.metrics["loss"])
-        yield replace(record, metrics=record.metrics | dict(zip(STAIRCASE_COLUMNS, standing, strict=True)))
+        positions = staircase.observe(record.seeds, record.metrics["loss"])
+        yield replace(record, metrics=record.metrics | dict(zip(STAIRCASE_COLUMNS, positions, strict=True)))

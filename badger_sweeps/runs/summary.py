@@ -1,4 +1,4 @@
-"""`summary.json`: what became of each seed, and the run's objective."""
+"""`summary.json`: each seed's outcome, and the run's objective."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from badger_sweeps.topologies.connectivity import Connectivity
 
 NAME = "summary.json"
 RUNG = "rung"
-"""What the file calls the level of the staircase that a plateau is next to."""
+"""The file's key for the staircase level nearest to a plateau."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A finished run in brief.
+    """The results of a finished run.
 
     Attributes:
-        name: what the run is called in tables and in W&B.
+        name: the run's name in tables and in W&B.
         budget: the iterations at which times are censored.
-        staircase: the staircase and block that plateaus and times were found with.
+        staircase: the staircase and block that plateaus and times were detected with.
         outcomes: one for each seed.
         objective: the objective's name.
-        value: the objective, lower being better.
-        graphs: how well connected each seed's graph is.
+        value: the objective's estimate over seeds; lower is better.
+        graphs: by seed, the connectivity measures of its graph.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Summary:
 
     @property
     def measurable(self) -> bool:
-        """Whether the budget is long enough for an escape to be seen at all (`escape.measurable`)."""
+        """Whether the budget is long enough to detect an escape (`escape.measurable`)."""
         return measurable(self.budget, self.staircase)
 
     def write(self, folder: Path) -> None:
@@ -76,16 +76,16 @@ def summarize(folder: Path, name: str, budget: int, staircase: Staircase, object
 
 
 def read_summary(folder: Path) -> Summary:
-    """Read the `summary.json` of a run's folder back."""
+    """Read the `summary.json` of a run's folder."""
     content = json.loads((folder / NAME).read_text())
-    judged = content["objective"]
+    objective = content["objective"]
     return Summary(
         name=content["name"],
         budget=content["budget"],
         staircase=Staircase(content["parts"], content["block"]),
         outcomes=tuple(_outcome_from_json(outcome) for outcome in content["seeds"]),
-        objective=judged["name"],
-        value=Estimate(judged["value"], judged["low"], judged["high"]),
+        objective=objective["name"],
+        value=Estimate(objective["value"], objective["low"], objective["high"]),
         graphs={outcome["seed"]: Connectivity(**outcome["topology"]) for outcome in content["seeds"]},
     )
 
@@ -99,7 +99,7 @@ def _outcome_to_json(outcome: SeedOutcome) -> dict[str, Any]:
 
 
 def _plateau_to_json(plateau: MeasuredPlateau) -> dict[str, Any]:
-    """`rung` is the file's name for the level of the staircase."""
+    """A plateau as the file has it, where `rung` is the level of the staircase."""
     fields = {RUNG if name == "staircase_level" else name: value for name, value in vars(plateau).items()}
     return {**fields, "loss_dim": list(plateau.loss_dim)}
 

@@ -15,7 +15,7 @@ from badger_sweeps.measures.estimates import sign_flip
 from badger_sweeps.measures.objectives import OBJECTIVES, ObjectiveName, per_seed
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.runs.merge import merge
-from badger_sweeps.runs.run import Plan, Stopped, Watcher, run
+from badger_sweeps.runs.run import Plan, RunMonitor, Stopped, run
 from badger_sweeps.search.pruning import TrainingProgress, feasible
 from badger_sweeps.search.search import Search
 from badger_sweeps.search.storage import STORAGE_ERRORS, StorageLost
@@ -125,7 +125,7 @@ def _by_seed(name: ObjectiveName, outcomes: Sequence[SeedOutcome], budget: int) 
     return {str(outcome.seed): float(value) for outcome, value in zip(outcomes, values, strict=True)}
 
 
-class _TrialMonitor(Watcher):
+class _TrialMonitor(RunMonitor):
     """Follows a trial's bound and loss, and asks the pruning rule at regular intervals whether to prune the trial.
 
     Attributes:

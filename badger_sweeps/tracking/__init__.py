@@ -1,1 +1,1 @@
-"""Who is told about a run while it goes on: W&B, the terminal."""
+"""Trackers: where the records of a running run are logged (W&B, the terminal)."""

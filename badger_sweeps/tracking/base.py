@@ -1,4 +1,4 @@
-"""What tracking is: something that is told of a run's records and of its outcome."""
+"""Base classes of trackers, and the descriptions of the run or search that a tracker logs."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from badger_sweeps.training.loop import Record
 
 @dataclass(frozen=True)
 class RunDescription:
-    """What a tracker needs to know of a run.
+    """The run that a tracker logs.
 
     Attributes:
-        folder: where the run leaves its files.
-        run_id: the same after a restart.
-        name: readable, the configuration's; runs that differ only in their seeds share it.
-        group: what the runs of a configuration, or of a trial, share.
-        tags: words to find the run by.
+        folder: the run's folder.
+        run_id: the run's id; it stays the same after a restart.
+        name: the configuration's readable name, shared by runs that differ only in their seeds.
+        group: the group's name, shared by the runs of a configuration or of a trial.
+        tags: keywords to filter runs by.
         config: the resolved configuration.
-        seeds: the members.
-        first_iteration: where this session starts.
-        graphs: how well connected each seed's graph is.
-        columns: all that records may hold.
-        code: files that have the code it was made with.
-        inner_steps: of a rollout: the length of what is measured along it.
+        seeds: the members' seeds.
+        first_iteration: the first iteration of this session.
+        graphs: by seed, the connectivity measures of its graph.
+        columns: every column that records may have.
+        code: archives of the code that computed the run.
+        inner_steps: inner steps of a rollout, the length of vectors along the inner loop.
     """
 
     folder: Path
@@ -48,29 +48,35 @@ class RunDescription:
 
 
 class Tracker(ABC):
-    """Told of everything; changes nothing."""
+    """Logs the records and the outcome of one run; never changes them."""
 
     @abstractmethod
     def observe(self, record: Record) -> None:
-        """One record."""
+        """Log one record."""
 
     @abstractmethod
     def conclude(self, outcomes: Sequence[SeedOutcome], objective: str, values: Sequence[float]) -> None:
-        """The run is finished: each seed's outcome and what it contributes to the objective."""
+        """Log the results of a finished run.
+
+        Args:
+            outcomes: one for each seed.
+            objective: the objective's name.
+            values: the objective's value of each seed.
+        """
 
     @abstractmethod
     def close(self, exit_status: int) -> None:
-        """The process is done with the run, finished or not."""
+        """Close the tracker; the session has ended, whether the run is finished or not."""
 
 
 @dataclass(frozen=True)
 class SearchDescription:
-    """What a tracker needs to know of a search.
+    """The search that a tracker logs.
 
     Attributes:
-        folder: where the search leaves its files.
-        search_id: the same after a restart.
-        name: the study's.
+        folder: the search's folder.
+        search_id: the search's id; it stays the same after a restart.
+        name: the name of the Optuna study.
     """
 
     folder: Path
@@ -79,20 +85,21 @@ class SearchDescription:
 
 
 class SearchTracker(ABC):
-    """Told of each of a search's trials once it has ended."""
+    """Logs the trials of one search, each after it has ended."""
 
     @abstractmethod
     def observe(self, step: int, row: Mapping[str, Any]) -> None:
-        """A trial has ended: plain values by name.
+        """Log a trial that has ended.
 
         Args:
-            step: the trial's, which counts up from 0; after a process that died, the same trial may come again at it.
-            row: what is told of it.
+            step: the position of the trial in the log, from 0 without gaps. After a crash, the same trial may be logged
+                again at the same step.
+            row: the trial's values by name: numbers, texts and None.
         """
 
     @abstractmethod
     def close(self, exit_status: int, summary: Mapping[str, Any]) -> None:
-        """The process is done with the search, finished or not; what is known of it by now."""
+        """Close the tracker and log the search's summary so far, whether the search is finished or not."""
 
 
 class Tracking(ABC):
@@ -100,8 +107,8 @@ class Tracking(ABC):
 
     @abstractmethod
     def start(self, run: RunDescription) -> Tracker:
-        """Start telling of this run."""
+        """Start a tracker of this run."""
 
     @abstractmethod
     def start_search(self, search: SearchDescription) -> SearchTracker:
-        """Start telling of this search."""
+        """Start a tracker of this search."""

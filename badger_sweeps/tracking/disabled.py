@@ -1,4 +1,4 @@
-"""No tracking: trackers that do nothing, so that nobody has to ask whether there is one."""
+"""No tracking: trackers that do nothing, so that other code need not test whether tracking is enabled."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from badger_sweeps.training.loop import Record
 
 @settings
 class Disabled(Tracking):
-    """Tells nobody."""
+    """Logs nothing."""
 
     def start(self, run: RunDescription) -> Tracker:
-        return _Nobody()
+        return _NoTracker()
 
     def start_search(self, search: SearchDescription) -> SearchTracker:
-        return _NobodyOfSearches()
+        return _NoSearchTracker()
 
 
-class _Nobody(Tracker):
+class _NoTracker(Tracker):
     def observe(self, record: Record) -> None:
         pass
 
@@ -33,7 +33,7 @@ class _Nobody(Tracker):
         pass
 
 
-class _NobodyOfSearches(SearchTracker):
+class _NoSearchTracker(SearchTracker):
     def observe(self, step: int, row: Mapping[str, Any]) -> None:
         pass
 

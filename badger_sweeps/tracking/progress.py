@@ -1,4 +1,4 @@
-"""The terminal: a live bar, or plain lines where the output is not a terminal."""
+"""Progress in the terminal: a live bar, or plain lines if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SECONDS_PER_LINE = 10.0
 
 
 class TerminalProgress(Tracker):
-    """Shows iterations done, rate, time left, and how many members stand at which level of the staircase.
+    """Shows the completed iterations, the rate, the remaining time, and how many members are on each staircase level.
 
     Args:
-        run: the run that is followed.
-        iterations: where it will end.
-        console: where to; it knows whether it is a terminal.
+        run: the run that is shown.
+        iterations: the run's total number of iterations.
+        console: the console to print to; `Console.is_terminal` chooses between bar and lines.
     """
 
     def __init__(self, run: RunDescription, iterations: int, console: Console) -> None:
@@ -64,7 +64,7 @@ class TerminalProgress(Tracker):
 
 
 def level_counts(levels: np.ndarray) -> str:
-    """How many members are on each level, highest first: ``levels 1.00 x3  0.75 x5``; empty while none is known."""
+    """The number of members on each level, highest first: ``levels 1.00 x3  0.75 x5``; empty if all levels are NaN."""
     known, counts = np.unique(levels[~np.isnan(levels)], return_counts=True)
     shown = [f"{level:.2f} x{count}" for level, count in zip(known[::-1], counts[::-1], strict=True)]
     return "  ".join(["levels", *shown]) if shown else ""

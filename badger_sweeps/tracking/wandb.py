@@ -1,4 +1,4 @@
-"""Weights & Biases: one run per seed, all live in one process, grouped by configuration."""
+"""Weights & Biases (W&B): one W&B run per seed, all logged by one process, grouped by configuration."""
 
 from __future__ import annotations
 
@@ -32,34 +32,34 @@ from badger_sweeps.tracking.base import (
 )
 from badger_sweeps.training.loop import Record
 
-os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # W&B reports on its own use even of offline runs
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # by default W&B reports usage errors even of offline runs
 
 LONGEST = 128
-"""Characters that W&B takes for a name or a group."""
+"""Maximum length of a name or a group in W&B, in characters."""
 PATIENCE = 10
-"""Seconds that a start waits for the server."""
+"""Seconds that a start waits for the server's answer."""
 SETTLING = 1.0
-"""Seconds that W&B's service needs to be done with a request that was given up."""
+"""Seconds that W&B's service needs to finish a request that has timed out."""
 LAST_PATIENCE = 30
-"""Seconds that the end of a run waits for what the server has not taken yet."""
+"""Seconds that the end of a run waits for the server to receive the remaining data."""
 INNER = "inner/"
-"""What the names of rows of the inner loop begin with: they have the inner step as their axis."""
+"""Prefix of the names in rows of the inner loop, whose axis is the inner step."""
 STRIDE = 100
-"""W&B's own steps to an iteration: room for rows of inner steps, since a step that was passed cannot be logged. Runs
-with as many inner steps or more take the next multiple that has room for all of them (`stride_of`)."""
-NOTED_STRIDE = "steps_per_iteration"
-"""The key of a run's configuration in W&B under which another stride than `STRIDE` is noted."""
+"""W&B steps per iteration. The steps between two iterations are for rows of the inner loop, since W&B accepts rows in
+increasing order of steps only. Runs with at least as many inner steps use a multiple of it (`stride_of`)."""
+RECORDED_STRIDE = "steps_per_iteration"
+"""The key of a run's configuration in W&B that records a stride other than `STRIDE`."""
 CELL = 16
-"""Pixels of a pair of experts in the picture of all."""
+"""Width of one pair of experts in the picture of all pairs, in pixels."""
 
 CODE = "badger_sweeps"
-"""The artifact of the package's code."""
+"""Name of the artifact that holds the package's code."""
 
 Mode = Literal["offline", "online"]
 
 
 class Undelivered(RuntimeWarning):
-    """W&B's server does not answer; what it would have been told is kept."""
+    """W&B's server does not answer; the data that was not delivered stays on disk."""
 
 
 @settings
@@ -71,8 +71,8 @@ class WandB(Tracking):
             needs a key.
         project: the W&B project.
         entity: the W&B user or team; null for the key's default.
-        every: iterations between logged rows, beside those with measures. `history.parquet` has them all.
-        pairs_every: iterations between rows with a column for each pair of experts, and their picture.
+        every: iterations between logged rows; rows with measures are always logged. `history.parquet` has every row.
+        pairs_every: iterations between rows with a column for each pair of experts and a picture of all pairs.
     """
 
     mode: Mode = "offline"
@@ -97,17 +97,17 @@ class _Runs(Tracker):
         self._inner: dict[int, dict[str, list[float]]] = {}
         self._last = run.first_iteration
         self._stride = stride_of(run.inner_steps)
-        self._told_by: dict[int, int] = {}  # the stride of the rows that the server has
-        self._to_note: set[int] = set()
+        self._logged_with_stride: dict[int, int] = {}  # by seed, of the rows that the server has
+        self._stride_to_record: set[int] = set()
         self._runs: dict[int, wandb.Run] = {}
         self._code: _Code | None = None
         mode = _mode(tracking)
         try:
             for seed in run.seeds:
                 self._runs[seed] = _start(tracking, mode, run, seed)
-                self._told_by[seed] = int(dict(self._runs[seed].config).get(NOTED_STRIDE, STRIDE))
-                if self._told_by[seed] != self._stride:
-                    self._to_note.add(seed)
+                self._logged_with_stride[seed] = int(dict(self._runs[seed].config).get(RECORDED_STRIDE, STRIDE))
+                if self._logged_with_stride[seed] != self._stride:
+                    self._stride_to_record.add(seed)
         except wandb.Error as error:
             self.close(exit_status=1)
             raise _cannot_start(tracking, error) from error
@@ -128,32 +128,32 @@ class _Runs(Tracker):
             for name in inner:
                 vector = row.pop(name) if name.startswith(INNER) else row[name]
                 self._inner.setdefault(seed, {})[_inner_name(name)] = vector
-            if self._is_told(seed, record.iteration):  # of a session that was killed
+            if self._is_logged(seed, record.iteration):  # by a session that was killed
                 continue
             if pictured:
                 row["mi_pairs"] = _picture({name: float(values[name][position]) for name in self._pairs})
             self._log(seed, {"iteration": record.iteration, **row}, record.iteration)
 
-    def _is_told(self, seed: int, iteration: int, inner_step: int = 0) -> bool:
-        """Whether the server has the row, by the stride of the session that told it."""
-        return self._told_by[seed] * iteration + inner_step < self._runs[seed].starting_step
+    def _is_logged(self, seed: int, iteration: int, inner_step: int = 0) -> bool:
+        """Whether the server has the row already, by the stride that the row was logged with."""
+        return self._logged_with_stride[seed] * iteration + inner_step < self._runs[seed].starting_step
 
     def _log(self, seed: int, row: dict[str, Any], iteration: int, inner_step: int = 0) -> None:
-        """Rows of a longer stride come after all of a shorter one, and the stride is noted with the first of them."""
-        if seed in self._to_note:
-            noted = {NOTED_STRIDE: self._stride}
-            self._runs[seed].config.update(noted, allow_val_change=True)  # type: ignore[no-untyped-call]
-            self._to_note.remove(seed)
-        # The step is given, since after a restart offline W&B would count from 0 again.
+        """Log a row. A longer stride gives larger steps than those logged before; its first row records the stride."""
+        if seed in self._stride_to_record:
+            recorded = {RECORDED_STRIDE: self._stride}
+            self._runs[seed].config.update(recorded, allow_val_change=True)  # type: ignore[no-untyped-call]
+            self._stride_to_record.remove(seed)
+        # The step is explicit, since after an offline restart W&B would count from 0 again.
         self._runs[seed].log(row, step=self._stride * iteration + inner_step)
 
     def _is_due(self, iteration: int) -> bool:
-        """Whether this is the first measurement of so many iterations."""
+        """Whether this is the first measurement in a block of `pairs_every` iterations."""
         before, self._pictured = self._pictured, iteration // self._pairs_every
         return self._pictured > before
 
     def conclude(self, outcomes: Sequence[SeedOutcome], objective: str, values: Sequence[float]) -> None:
-        self._show_inner_loop([outcome.seed for outcome in outcomes])
+        self._log_inner_loop([outcome.seed for outcome in outcomes])
         for outcome, value in zip(outcomes, values, strict=True):
             self._runs[outcome.seed].summary.update(
                 {
@@ -164,51 +164,52 @@ class _Runs(Tracker):
                 }
             )
 
-    def _show_inner_loop(self, seeds: Sequence[int]) -> None:
-        """The last vectors over inner steps, as rows of their own with the inner step as their axis.
+    def _log_inner_loop(self, seeds: Sequence[int]) -> None:
+        """Log the last vectors along the inner loop: a row for each inner step, with the inner step as its axis.
 
-        They follow the run's last iteration. When a run that went on without measuring them again is delivered once
-        more, they follow its new last one too: whether the server has them from before cannot be seen.
+        The rows follow the run's last iteration. If a run was continued without measuring the vectors again, and is
+        then delivered again, the rows are logged after the new last iteration too: the client cannot see whether the
+        server has them already.
         """
         for seed in seeds:
             columns = self._inner.get(seed, {})
             for inner_step, row in enumerate(zip(*columns.values(), strict=True), start=1):
-                if not self._is_told(seed, self._last, inner_step):
+                if not self._is_logged(seed, self._last, inner_step):
                     named = dict(zip(columns, row, strict=True))
                     self._log(seed, {"inner_step": inner_step, **named}, self._last, inner_step)
 
     def close(self, exit_status: int) -> None:
         if self._code is not None:
             self._code.join(LAST_PATIENCE)
-        with ThreadPoolExecutor(max(1, len(self._runs))) as pool:  # each may wait for a server that has died
+        with ThreadPoolExecutor(max(1, len(self._runs))) as pool:  # each waits if the server does not answer
             list(pool.map(lambda run: _finish(run, exit_status), self._runs.values()))
-        if self._code is not None and not self._code.taken:
-            _warn("W&B: the server has not taken the code.")
+        if self._code is not None and not self._code.delivered:
+            _warn("W&B: the server has not received the code.")
 
 
 class _Code(Thread):
-    """Gives the package's code to all runs, beside the training, since the server is asked about it.
+    """Logs the package's code to all runs, in a thread of its own, since this waits for the server.
 
-    W&B keeps it once, by its content, as an artifact of the project.
+    W&B stores equal content once, as an artifact of the project.
     """
 
     def __init__(self, files: Sequence[Path], runs: Sequence[wandb.Run], mode: Mode) -> None:
         super().__init__(daemon=True)
         self._files, self._runs, self._mode = files, runs, mode
-        self.taken = False
+        self.delivered = False
 
     def run(self) -> None:
         for path in self._files:
-            for place, run in enumerate(self._runs):
+            for position, run in enumerate(self._runs):
                 artifact = wandb.Artifact(CODE, type="code")
                 try:
-                    artifact.add_file(str(path), policy="immutable", skip_cache=True)  # no copy: it stays where it is
+                    artifact.add_file(str(path), policy="immutable", skip_cache=True)  # without a copy in W&B's cache
                     logged = run.log_artifact(artifact)
-                    if self._mode == "online" and not place:
-                        logged.wait(LAST_PATIENCE)  # then the others find it there, and do not send it again
+                    if self._mode == "online" and position == 0:
+                        logged.wait(LAST_PATIENCE)  # then the other runs find the artifact and do not send it again
                 except (wandb.Error, ValueError, OSError, WandbApiFailedError):
                     return
-        self.taken = True
+        self.delivered = True
 
 
 class _Search(SearchTracker):
@@ -242,15 +243,15 @@ class _Search(SearchTracker):
 
 
 def _mode(tracking: WandB) -> Mode:
-    """The mode that can be had: without a server, or with one that refuses the key, what was to be online is offline.
+    """The mode to log in: offline instead of online if the server does not answer or refuses the key.
 
-    Asking before a run is started, since a start that fails leaves its id taken.
+    Tested before a run is started, since a start that fails leaves the run's id in use.
     """
     if tracking.mode == "online":
         try:
             reach_server()
         except CommError as error:
-            _warn(f"W&B: going on offline: {str(error).splitlines()[0]}")
+            _warn(f"W&B: logging offline: {str(error).splitlines()[0]}")
             return "offline"
         except wandb.Error as error:
             raise _cannot_start(tracking, error) from error
@@ -258,55 +259,55 @@ def _mode(tracking: WandB) -> Mode:
 
 
 def reach_server() -> wandb.Api:
-    """Ask the server whether it takes the key.
+    """Connect to W&B's server with the user's key.
 
     Raises:
-        CommError: it does not answer, or refuses.
-        wandb.Error: there is no key.
+        CommError: the server does not answer, or refuses the key.
+        wandb.Error: the user has no key.
     """
     try:
         return wandb.Api(timeout=PATIENCE)
     except CommError:
-        # A process that ends while W&B's service still answers a request that was given up waits ten minutes for it.
+        # Otherwise the process would wait at its end, for ten minutes, for W&B's service to finish the request.
         time.sleep(SETTLING)
         raise
 
 
 def _finish(run: wandb.Run, exit_status: int) -> None:
-    """End the run; what the server has not taken stays for `make sync`."""
+    """End a W&B run; `make sync` delivers what the server has not received."""
     try:
         run.finish(exit_code=exit_status)
     except TimeoutError:
-        _warn("W&B: the server has not taken everything yet.")
+        _warn("W&B: the server has not received all rows yet.")
 
 
 def _warn(reason: str) -> None:
-    words = f"{reason} `make sync RUNS=DIR` delivers what is below a folder."
-    warnings.warn(words, Undelivered, stacklevel=2)
+    message = f"{reason} `make sync RUNS=DIR` delivers the runs below a folder."
+    warnings.warn(message, Undelivered, stacklevel=2)
 
 
 def stride_of(inner_steps: int) -> int:
-    """The steps to an iteration of a run: the first multiple of `STRIDE` above its inner steps."""
+    """The W&B steps per iteration of a run: the smallest multiple of `STRIDE` above its number of inner steps."""
     return STRIDE * (inner_steps // STRIDE + 1)
 
 
 def _inner_name(name: str) -> str:
-    """What rows of the inner loop call a vector: ``binding/inner`` is ``inner/binding`` there."""
+    """A vector's name in rows of the inner loop: ``inner/binding`` for ``binding/inner``."""
     return name if name.startswith(INNER) else f"{INNER}{name.replace('/inner', '')}"
 
 
 def _picture(pairs: Mapping[str, float]) -> wandb.Image:
-    """Mutual information of all pairs of experts, from dark (0) to light (the most there is)."""
-    places = [tuple(map(int, name.removeprefix("mi/").split("__"))) for name in pairs]
-    experts = 1 + max(second for _, second in places)
+    """A heatmap of the mutual information of all pairs of experts, from dark (0) to light (the largest value)."""
+    indices = [tuple(map(int, name.removeprefix("mi/").split("__"))) for name in pairs]
+    experts = 1 + max(second for _, second in indices)
     matrix = np.zeros((experts, experts))
-    for (first, second), value in zip(places, pairs.values(), strict=True):
+    for (first, second), value in zip(indices, pairs.values(), strict=True):
         matrix[first, second] = matrix[second, first] = value
-    most = float(np.nanmax(matrix))
-    grey = Image.fromarray(np.nan_to_num(255 * matrix / (most or 1)).clip(0, 255).astype(np.uint8))
+    largest = float(np.nanmax(matrix))
+    grey = Image.fromarray(np.nan_to_num(255 * matrix / (largest or 1)).clip(0, 255).astype(np.uint8))
     picture = ImageOps.colorize(grey, "#440154", "#fde725", mid="#21918c")
     large = picture.resize((CELL * experts, CELL * experts), Image.Resampling.NEAREST)
-    return wandb.Image(large, caption=f"pairs of experts, 0 to {most:.3g} bits")
+    return wandb.Image(large, caption=f"pairs of experts, 0 to {largest:.3g} bits")
 
 
 def _cannot_start(tracking: WandB, error: wandb.Error) -> UsageError:
@@ -354,6 +355,6 @@ def _start(tracking: WandB, mode: Mode, run: RunDescription, seed: int) -> wandb
 
 
 def _pattern(name: str) -> str:
-    """``mi/*`` for ``mi/mean``: W&B is told of groups rather than of each of thousands of pairs."""
+    """``mi/*`` for ``mi/mean``: axes are defined for groups of metrics, not for each of thousands of pairs."""
     group, slash, _ = name.partition("/")
     return f"{group}/*" if slash else name

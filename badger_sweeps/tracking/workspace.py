@@ -1,4 +1,4 @@
-"""A W&B workspace for a study: what is looked at in every run, by configuration, with bands from least to most."""
+"""A W&B workspace for the runs below a folder: panels by configuration, with bands from the minimum to the maximum."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from badger_sweeps.measures.objectives import OBJECTIVES
 from badger_sweeps.tracking.wandb import LONGEST, reach_server
 
 MOST_CONFIGURATIONS = 100
-"""Lines in a panel; W&B shows 10 of its own accord."""
+"""Maximum number of lines in a panel; W&B's default is 10."""
 OUTCOMES = (*OBJECTIVES, "objective")
-"""What a run's summary in W&B says became of it."""
+"""The results in the summary of a W&B run."""
 SPREAD = 10
-"""A parameter whose values differ by this factor has a logarithmic axis."""
+"""A parameter whose values differ by at least this factor has a logarithmic axis."""
 
 
 @dataclass(frozen=True)
-class StudyDescription:
-    """What a workspace is made for.
+class WorkspaceDescription:
+    """The runs that a workspace shows.
 
     Attributes:
-        name: the workspace's.
-        project: where its runs are.
-        entity: whose; empty for the key's default.
-        groups: of its runs.
-        columns: all that its runs may have logged.
-        parts: D of each run's staircase.
-        swept: the configuration's keys in which runs differ, and their values.
-        searched: whether there are runs of searches.
+        name: the workspace's name.
+        project: the W&B project of the runs.
+        entity: the W&B user or team; empty for the key's default.
+        groups: the groups of the runs.
+        columns: every column that the runs may have logged.
+        parts: the different values of D, the number of parts of a run's staircase.
+        swept: the configuration keys in which the runs differ, and their values.
+        searched: whether the folder has runs of searches.
     """
 
     name: str
@@ -52,20 +52,20 @@ class StudyDescription:
     searched: bool = False
 
 
-def workspace(study: StudyDescription) -> workspaces.Workspace:
-    """The workspace; nothing is sent. A metric that no run has gets no panel."""
+def workspace(described: WorkspaceDescription) -> workspaces.Workspace:
+    """Make a workspace, without sending it to W&B. A metric that no run has gets no panel."""
     sections = [
-        ("Loss", [*_lines(study, "Loss"), _staircase(study)]),
-        ("Between experts", [*_lines(study, "Between experts"), *_pairs(study)]),
-        ("Along the inner loop", _inner(study)),
-        ("Memory of the loss", _lines(study, "Memory of the loss")),
-        ("Sweep", _sweep(study)),
-        ("Further measures", _lines(study, "Further measures")),
+        ("Loss", [*_lines(described, "Loss"), _staircase(described)]),
+        ("Between experts", [*_lines(described, "Between experts"), *_pairs(described)]),
+        ("Along the inner loop", _inner(described)),
+        ("Memory of the loss", _lines(described, "Memory of the loss")),
+        ("Sweep", _sweep(described)),
+        ("Further measures", _lines(described, "Further measures")),
     ]
     made = workspaces.Workspace(
-        entity=study.entity,
-        project=study.project,
-        name=study.name,
+        entity=described.entity,
+        project=described.project,
+        name=described.name,
         sections=[
             workspaces.Section(name=name, panels=shown, is_open=name != "Further measures")
             for name, shown in sections
@@ -76,9 +76,9 @@ def workspace(study: StudyDescription) -> workspaces.Workspace:
             groupby=[expr.Metric("Group")], pinned_columns=[f"summary:{name}" for name in OUTCOMES]
         ),
     )
-    # Given as `filters`, "lr=0.01" within a group's name would arrive as "lr==0.01".
+    # The argument `filters` would turn "lr=0.01" within a group's name into "lr==0.01".
     key = {"section": "run", "name": "group"}
-    groups = sorted({shortened(group, LONGEST) for group in study.groups})
+    groups = sorted({shortened(group, LONGEST) for group in described.groups})
     only = {"key": key, "op": "IN", "value": groups, "disabled": False}
     made._stashed_filters_v2 = {"filterFormat": "filterV2", "filters": [only]}
     made._stashed_filter_string = ""  # what `filters` is
@@ -86,21 +86,21 @@ def workspace(study: StudyDescription) -> workspaces.Workspace:
 
 
 def as_json(made: workspaces.Workspace) -> dict[str, Any]:
-    """All of it as W&B keeps it, with the name and the id that it has there, empty while it has none."""
+    """A workspace in W&B's JSON format, with the name and the id that W&B gave it, empty before it was sent."""
     content: dict[str, Any] = made._to_model().model_dump(by_alias=True, exclude_none=True, mode="json")
     return content
 
 
 def push(made: workspaces.Workspace, name: str = "", identity: str = "") -> str:
-    """Send it to W&B; gives its address.
+    """Send a workspace to W&B and return its URL.
 
     Args:
-        made: it; afterwards it has the entity, the name and the id that it got.
-        name: which of W&B's views it replaces, as `as_json` says it; empty for none.
-        identity: its id.
+        made: the workspace; this sets its entity, name and id to those that W&B returns.
+        name: the name (see `as_json`) of the view in W&B that it replaces; empty for none.
+        identity: the id of that view.
 
     Raises:
-        UsageError: there is no key, the server does not answer, or refuses.
+        UsageError: the user has no key, or the server does not answer or refuses the key.
     """
     term.termsetup(wandb.Settings(silent=True), None)
     try:
@@ -127,60 +127,61 @@ def _line(title: str, names: Sequence[str] = (), regex: str | None = None, x: st
     )
 
 
-def _lines(study: StudyDescription, section: Section) -> list[Any]:
-    """The panels of a section: of one column, or of all that share a panel or are there for each dimension."""
+def _lines(described: WorkspaceDescription, section: Section) -> list[Any]:
+    """The panels of a section: one for each column, or for the columns that share a panel or exist per dimension."""
     shared: dict[str, list[Column]] = {}
-    for column in study.columns.values():
+    for column in described.columns.values():
         if column.section == section and not column.axis and column.per != "pair" and not _is_bookkeeping(column):
             shared.setdefault(column.panel or column.title, []).append(column)
     return [_panel(title, together) for title, together in shared.items()]
 
 
 def _is_bookkeeping(column: Column) -> bool:
-    """Whether it is of every iteration and drawn nowhere, and so only the means to an end."""
+    """Whether a column has a value in every iteration but is drawn in no report, such as costs and learning rates."""
     return column.every_iteration and not column.drawn and column.section == "Further measures"
 
 
 def _panel(title: str, together: Sequence[Column]) -> panels.LinePlot:
-    if together[0].per:  # as many as a run has, whatever their number
+    if together[0].per:  # the pattern matches any number of dimensions
         return _line(title, regex=f"^{together[0].name.rpartition('/')[0]}/.*")
     return _line(title, [column.name for column in together])
 
 
-def _staircase(study: StudyDescription) -> panels.MarkdownPanel:
+def _staircase(described: WorkspaceDescription) -> panels.MarkdownPanel:
     levels = [
-        f"D = {parts}: " + ", ".join(f"{(parts - k) / parts:.4g}" for k in range(parts + 1)) for parts in study.parts
+        f"D = {parts}: " + ", ".join(f"{(parts - k) / parts:.4g}" for k in range(parts + 1))
+        for parts in described.parts
     ]
     text = "**The staircase**: chance is 1; with k of D parts solved the loss is (D - k)/D.\n\n"
     return panels.MarkdownPanel(markdown=text + "\n\n".join(levels))
 
 
-def _pairs(study: StudyDescription) -> list[Any]:
-    if not any(column.per == "pair" for column in study.columns.values()):
+def _pairs(described: WorkspaceDescription) -> list[Any]:
+    if not any(column.per == "pair" for column in described.columns.values()):
         return []
     return [panels.MediaBrowser(title="Mutual information of all pairs", media_keys=["mi_pairs"])]
 
 
-def _inner(study: StudyDescription) -> list[Any]:
-    if not any(column.axis == INNER_STEP for column in study.columns.values()):
+def _inner(described: WorkspaceDescription) -> list[Any]:
+    if not any(column.axis == INNER_STEP for column in described.columns.values()):
         return []
     return [_line("Along the last rollout", regex="^inner/.*", x="inner_step")]
 
 
-def _sweep(study: StudyDescription) -> list[Any]:
+def _sweep(described: WorkspaceDescription) -> list[Any]:
     made: list[Any] = []
-    if study.swept:
+    if described.swept:
         axes = [
             panels.ParallelCoordinatesPlotColumn(
                 panels.Config(key), display_name=key.removesuffix("._target_"), log=_is_wide(values)
             )
-            for key, values in study.swept.items()
+            for key, values in described.swept.items()
         ]
         ends = [
             panels.ParallelCoordinatesPlotColumn(panels.SummaryMetric(name), display_name=name) for name in OUTCOMES
         ]
         made.append(panels.ParallelCoordinatesPlot(title="What was swept, and the results", columns=axes + ends))
-    if study.searched:
+    if described.searched:
         names: list[Any] = ["search/objective", "search/best"]
         made.append(
             panels.LinePlot(title="The search: each trial's objective, and the best so far", x="ended", y=names)

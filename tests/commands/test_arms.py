@@ -1,4 +1,4 @@
-"""``hydra/sweeper=arms``: every arm once, with what the command line says."""
+"""``hydra/sweeper=arms``: a job for every arm, with the overrides of the command line."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def listed(*arguments: str) -> list[list[str]]:
     return jobs(ARMS, OverridesParser.create().parse_overrides(list(arguments)))
 
 
-def test_every_arm_is_a_job_with_a_folder_of_its_name() -> None:
+def test_every_arm_is_a_job_in_a_folder_with_its_name() -> None:
     assert listed("seeds=3") == [
         ["seeds=3", "hydra.sweep.subdir='plain'"],
         ["loss=l1", "measures.binding.every=null", "seeds=3", "hydra.sweep.subdir='other'"],
     ]
 
 
-def test_what_is_swept_multiplies_the_arms_and_is_in_the_name() -> None:
-    found = listed("optimizer.lr=0.1,0.2", "seeds=3")
-    assert [job[-1] for job in found] == [
+def test_swept_values_multiply_the_arms_and_are_in_the_folders_names() -> None:
+    swept = listed("optimizer.lr=0.1,0.2", "seeds=3")
+    assert [job[-1] for job in swept] == [
         f"hydra.sweep.subdir='{arm},optimizer.lr={lr}'" for arm in ("plain", "other") for lr in ("0.1", "0.2")
     ]
-    assert found[1][:2] == ["optimizer.lr=0.2", "seeds=3"]
+    assert swept[1][:2] == ["optimizer.lr=0.2", "seeds=3"]
 
 
 def test_a_study_without_arms_is_refused() -> None:
@@ -41,8 +41,8 @@ def test_a_study_without_arms_is_refused() -> None:
         jobs({}, [])
 
 
-def test_a_study_trains_its_arms_and_the_next_one_takes_them_over(tmp_path: Path) -> None:
-    settings = [own for own in SMALL if not own.startswith("topology.links")]
+def test_a_study_trains_its_arms_and_the_next_study_reuses_them(tmp_path: Path) -> None:
+    settings = [override for override in SMALL if not override.startswith("topology.links")]
     settings += ["training.iterations=40", "training.snapshot_every=20", "measures=none", "topology.links=2"]
 
     def study(name: str, *more: str, into: str = "") -> str:
@@ -52,8 +52,8 @@ def test_a_study_trains_its_arms_and_the_next_one_takes_them_over(tmp_path: Path
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    # The arm without links has no key for them.
-    said = study("weighted_readout", "tracking.mode=offline")
+    # The arm without edges has no key `topology.links`.
+    output = study("weighted_readout", "tracking.mode=offline")
     assert sorted(path.name for path in (tmp_path / "runs" / "weighted_readout").iterdir() if path.is_dir()) == [
         "mean",
         "mean_alike",
@@ -62,11 +62,11 @@ def test_a_study_trains_its_arms_and_the_next_one_takes_them_over(tmp_path: Path
         "signed",
         "signed_alike",
     ]
-    assert "mean: native engine" in said or "mean: reference engine" in said
+    assert "mean: native engine" in output or "mean: reference engine" in output
     again = study("dmd", "tracking=disabled")
     assert "badger: taken over from" in again
     assert "weighted_readout/mean, which has the same configuration and code" in again
     assert "engine" not in again  # nothing was trained
-    told = json.loads((tmp_path / "runs" / "dmd" / "badger" / "provenance.json").read_text())
-    assert told["group"] == "dmd/badger"
+    provenance = json.loads((tmp_path / "runs" / "dmd" / "badger" / "provenance.json").read_text())
+    assert provenance["group"] == "dmd/badger"
     assert "taken over" not in study("dmd", "tracking=disabled", "reuse=false", into="again")

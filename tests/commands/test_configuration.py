@@ -1,4 +1,4 @@
-"""Every YAML file composes, builds, and says what it is."""
+"""Every YAML file composes, builds, and begins with a description."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ CHOICES = [(path.parent.name, path.stem) for path in FILES if path.parent.name i
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_file_opens_with_what_it_is(path: Path) -> None:
+def test_a_file_begins_with_a_description(path: Path) -> None:
     first, *rest = path.read_text().splitlines()
     line = rest[0] if first.startswith("# @package") else first
     assert line.startswith("# ")
@@ -58,14 +58,14 @@ def test_a_file_opens_with_what_it_is(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
-def test_every_choice_builds_what_its_group_holds(group: str, choice: str) -> None:
+def test_every_choice_builds_an_object_of_its_groups_class(group: str, choice: str) -> None:
     config = composed(group, choice)
     assert isinstance(instantiate(config[group]), BASES[group])
 
 
 @pytest.mark.parametrize(("group", "choice"), [pair for pair in CHOICES if pair[0] != "tracking"])
-def test_every_key_of_a_choice_can_be_seen(group: str, choice: str) -> None:
-    """A setting with no line in the YAML would be missing from `--cfg job`."""
+def test_every_setting_of_a_choice_is_in_its_file(group: str, choice: str) -> None:
+    """A setting without a line in the YAML file would be missing from `--cfg job`."""
     config = composed(group, choice)
     settings = {field.name for field in fields(instantiate(config[group]))}
     assert {str(key) for key in config[group]} - {"_target_"} == settings
@@ -81,8 +81,8 @@ def test_the_defaults_are_those_of_the_library() -> None:
     assert planned.name == "gru"
 
 
-def test_runs_of_before_a_group_was_there_are_what_its_default_is(tmp_path: Path) -> None:
-    """They can still be reported, measured and delivered; their configurations do not have the group."""
+def test_runs_from_before_a_group_existed_have_its_default(tmp_path: Path) -> None:
+    """They can still be reported, measured and delivered, although their configurations lack the group."""
     with initialize_config_dir(str(files.folder()), version_base="1.3"):
         config = compose(files.NAME, ["hydra.run.dir=x"], return_hydra_config=True)
     for group in ADDED_LATER:
@@ -116,7 +116,7 @@ def test_every_study_composes_at_every_scale(study: str, scale: str) -> None:
     assert config.hydra.sweep.dir == folder
 
 
-def test_the_search_has_what_is_minimised_and_what_is_told_as_two_parameters() -> None:
+def test_the_search_has_loss_and_feedback_as_two_parameters() -> None:
     with initialize_config_dir(str(files.folder()), version_base="1.3"):
         config = compose(files.NAME, ["study=shorten_plateaus"], return_hydra_config=True)
     searched = config.hydra.sweeper.params
@@ -128,7 +128,7 @@ def source(study: str) -> str:
     return (files.folder() / "study" / f"{study}.yaml").read_text()
 
 
-def test_confirmation_is_on_seeds_that_the_search_does_not_see() -> None:
+def test_confirmation_is_on_seeds_that_the_search_does_not_use() -> None:
     for seeds, expected in ((8, "[8,9,10]"), ([3, 40, 5], "[41,42,43]")):
         config = OmegaConf.create({"seeds": seeds, "fresh": "${fresh_seeds:3}"})
         assert config.fresh == expected
@@ -151,8 +151,8 @@ def test_long_names_stay_different() -> None:
     assert all(len(name) <= 120 for name in names)
 
 
-def test_names_tell_what_is_minimised_from_what_is_told() -> None:
-    """And so for all groups: a bare name belongs to one of them alone. (The architecture is always told, and first.)"""
+def test_names_distinguish_loss_and_feedback() -> None:
+    """And likewise all groups: a name without a group is of one group only. (The architecture always comes first.)"""
     choices = {"architecture": "gru", "loss": "l1", "feedback": "l1", "readout": "mean", "aggregator": "mean"}
     assert run_name(choices, ["loss=l1"]) == "gru,l1"
     assert run_name(choices, ["feedback=l1"]) == "gru,feedback=l1"
@@ -163,5 +163,5 @@ def test_names_tell_what_is_minimised_from_what_is_told() -> None:
     assert len(named) == len(set(named))
 
 
-def test_groups_are_those_the_door_knows() -> None:
+def test_the_builder_knows_all_groups() -> None:
     assert set(GROUPS) | {"tracking"} == set(BASES)

@@ -1,4 +1,4 @@
-"""What users mistype is answered in one line, with status 2, and leaves no trace."""
+"""User errors: one line, exit status 2, and no files."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ MISTAKES = {
 }
 
 
-def complaint(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
-    """What one command prints to stderr, after checking that it ends as user errors do."""
+def printed_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    """The line that a command prints to stderr, after checking that the command ends as after a user error."""
     monkeypatch.setattr(sys, "argv", ["badger-sweeps", *arguments])
     monkeypatch.setattr(errors, "full_errors", False)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
@@ -94,10 +94,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_one_line_and_no_trace(
+def test_an_error_in_one_override_is_one_line(
     mistake: str, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert complaint(capsys, monkeypatch, mistake) == MISTAKES[mistake]
+    assert printed_error(capsys, monkeypatch, mistake) == MISTAKES[mistake]
     assert list(here.iterdir()) == []
 
 
@@ -173,14 +173,14 @@ def test_one_line_and_no_trace(
         (("seeds",), "`seeds` must be KEY=VALUE or a command (report, compare, "),
     ],
 )
-def test_mistakes_across_words(
+def test_an_error_in_several_arguments_is_one_line(
     arguments: tuple[str, ...],
     expected: str,
     here: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert complaint(capsys, monkeypatch, *arguments).startswith(expected)
+    assert printed_error(capsys, monkeypatch, *arguments).startswith(expected)
     assert list(here.iterdir()) == []
 
 
@@ -189,14 +189,14 @@ def test_a_device_this_machine_lacks(
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     expected = "`device` must be one this machine has; found device=cuda, cuda_devices=0."
-    assert complaint(capsys, monkeypatch, "device=cuda") == expected
+    assert printed_error(capsys, monkeypatch, "device=cuda") == expected
 
 
 def test_a_folder_that_is_a_file(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (here / "file").write_text("mine")
-    line = complaint(capsys, monkeypatch, "hydra.run.dir=file/run")
+    line = printed_error(capsys, monkeypatch, "hydra.run.dir=file/run")
     assert line == f"`file/run` must be a folder; found the file `{here / 'file'}`."
     assert (here / "file").read_text() == "mine"
 
@@ -205,17 +205,17 @@ def test_a_folder_without_permission(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere
-    line = complaint(capsys, monkeypatch, "hydra.run.dir=run")
+    line = printed_error(capsys, monkeypatch, "hydra.run.dir=run")
     assert line.startswith("`run` must be a folder that can be written; found no permission")
 
 
 def test_a_folder_the_system_refuses(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "must be one that can be written" in complaint(capsys, monkeypatch, "hydra.run.dir=/proc/no/run")
+    assert "must be one that can be written" in printed_error(capsys, monkeypatch, "hydra.run.dir=/proc/no/run")
 
 
-def test_a_traceback_for_those_who_ask(tmp_path: Path) -> None:
+def test_a_traceback_on_request(tmp_path: Path) -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "badger_sweeps", "task.dims=0"],
         capture_output=True,
@@ -234,7 +234,7 @@ def test_defects_keep_their_traceback() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["trainig.iterations=3"], ["architecture=gruu"], ["--cfg", "job"]])
-def test_answers_come_before_torch_and_wandb_are_loaded(arguments: list[str], tmp_path: Path) -> None:
+def test_help_and_errors_do_not_load_torch_or_wandb(arguments: list[str], tmp_path: Path) -> None:
     code = (
         "import sys; from badger_sweeps.commands.app import main\n"
         f"sys.argv = ['badger-sweeps', *{arguments!r}]\n"
@@ -248,7 +248,7 @@ def test_answers_come_before_torch_and_wandb_are_loaded(arguments: list[str], tm
 
 @pytest.mark.slow
 def test_sweeps_over_all_choices_and_over_nested_keys(tmp_path: Path) -> None:
-    """`glob` needs Hydra's own loader, and settings given as a dictionary must make folders of their own."""
+    """`glob` requires Hydra's own loader, and settings given as a dictionary must have separate folders."""
     small = [
         "architecture.hidden=4",
         "training.inner_steps=2",
@@ -264,8 +264,8 @@ def test_sweeps_over_all_choices_and_over_nested_keys(tmp_path: Path) -> None:
         assert len(list(folder.glob("*/summary.json"))) == jobs
 
 
-def test_every_architecture_is_one_word(tmp_path: Path) -> None:
-    """Each brings along what it needs; `architecture=glob(*)` runs them all."""
+def test_every_architecture_runs_with_one_override(tmp_path: Path) -> None:
+    """Each sets the other groups that it requires; `architecture=glob(*)` runs them all."""
     small = ["architecture.hidden=4", "training.batch_size=4", "training.iterations=2", "seeds=1"]
     command = [sys.executable, "-m", "badger_sweeps", "-m", "architecture=glob(*)", *small, "tracking=disabled"]
     done = warm.run([*command, f"hydra.sweep.dir={tmp_path}"])
@@ -276,16 +276,25 @@ def test_every_architecture_is_one_word(tmp_path: Path) -> None:
     }
     assert sorted(jobs) == choices_of("architecture")
     inner_steps = {name: config.training.inner_steps for name, config in jobs.items()}
-    of_the_study = {"gru": 20, "exponential": 20, "tcnn": 20, "lstm": 40, "lstm_quantized": 100, "supervised_lstm": 1}
-    assert inner_steps.items() >= of_the_study.items()
-    for name in of_the_study:
+    of_the_document = {
+        "gru": 20,
+        "exponential": 20,
+        "tcnn": 20,
+        "lstm": 40,
+        "lstm_quantized": 100,
+        "supervised_lstm": 1,
+    }
+    assert inner_steps.items() >= of_the_document.items()
+    for name in of_the_document:
         assert (jobs[name].topology.experts == 1) == ("lstm" in name)
 
 
-def test_help_tells_what_every_choice_is() -> None:
-    """A line for each group, and below it one for each of its choices, with what its file opens with."""
-    told = subprocess.run([sys.executable, "-m", "badger_sweeps", "--help"], capture_output=True, text=True, check=True)
-    lines = told.stdout.splitlines()
+def test_help_describes_every_choice() -> None:
+    """A line for each group, and below it one for each of its choices, with the first comment of its file."""
+    shown_help = subprocess.run(
+        [sys.executable, "-m", "badger_sweeps", "--help"], capture_output=True, text=True, check=True
+    )
+    lines = shown_help.stdout.splitlines()
     for folder in (path for path in files.folder().iterdir() if path.is_dir()):
         start = next(number for number, line in enumerate(lines) if line.startswith(f"{folder.name}: "))
         shown = lines[start + 1 : start + 1 + len(list(folder.glob("*.yaml")))]

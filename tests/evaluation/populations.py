@@ -1,4 +1,4 @@
-"""Small populations at some moment of their training."""
+"""Small populations at an iteration of their training."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHEAP: Mapping[str, Mapping[str, Any]] = {
     "loss_chaos": {"surrogates": 19},
     "modes": {"games": 8},
 }
-"""Settings of measures that would take long."""
+"""Cheaper settings of measures that would take long."""
 
 
 def experiment(**changes: Any) -> Experiment:
@@ -48,26 +48,27 @@ def experiment(**changes: Any) -> Experiment:
 
 
 def measure_named(name: str) -> Measure:
-    """One of the measures, at settings that tests can afford."""
-    found: Measure = replace(getattr(UNMEASURED, name), **CHEAP.get(name, {}))
-    return found
+    """The measure with this name, at settings that are fast enough for tests."""
+    measure: Measure = replace(getattr(UNMEASURED, name), **CHEAP.get(name, {}))
+    return measure
 
 
 MEASURES = [each.name for each in fields(Measures) if isinstance(getattr(UNMEASURED, each.name), Measure)]
 
 
 def only(name: str, every: int = 1) -> Measures:
-    """Settings under which one measure alone is taken."""
+    """Settings under which only this measure is taken."""
     return replace(UNMEASURED, **{name: replace(measure_named(name), every=every)})
 
 
 def trained(setup: Experiment, iterations: int = 0) -> tuple[Population, LossHistory]:
-    population, course = Population(setup), LossHistory(setup)
+    population, losses = Population(setup), LossHistory(setup)
     for record in islice(train(population), iterations):
-        course.add(record)
-    return population, course
+        losses.add(record)
+    return population, losses
 
 
-def moment(setup: Experiment, iterations: int = 0) -> EvaluationContext:
-    population, course = trained(setup, iterations)
-    return EvaluationContext.of(population, EvaluationSet(setup, population.engine, 1000, 0.01), course)
+def context_after(setup: Experiment, iterations: int = 0) -> EvaluationContext:
+    """The evaluation context after so many iterations of training."""
+    population, losses = trained(setup, iterations)
+    return EvaluationContext.of(population, EvaluationSet(setup, population.engine, 1000, 0.01), losses)

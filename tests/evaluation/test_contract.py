@@ -1,4 +1,4 @@
-"""What every measure keeps to, on every kind of experiment."""
+"""The contract of all measures, on every kind of experiment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.disconnected import Disconnected
 from badger_sweeps.topologies.single import Single
 from badger_sweeps.training.experiment import Experiment, Training
-from tests.evaluation.populations import MEASURES, experiment, measure_named, moment
+from tests.evaluation.populations import MEASURES, context_after, experiment, measure_named
 
 KINDS: dict[str, dict[str, Any]] = {
     "experts": {},
@@ -30,7 +30,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "frequencies": {"task": Frequency(dims=7)},
     "independent phases": {"task": Frequency(dims=7, phases="independent")},
     "one learner": {"architecture": LSTM(hidden=4), "topology": Single()},
-    "told": {
+    "supervised": {
         "architecture": SupervisedLSTM(hidden=4), "topology": Single(), "task": Frequency(dims=5),
         "training": Training(iterations=30, batch_size=16, inner_steps=1),
     },
@@ -39,29 +39,29 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module", params=KINDS)
 def seen(request: pytest.FixtureRequest) -> EvaluationContext:
-    return moment(experiment(**KINDS[request.param]), iterations=3)
+    return context_after(experiment(**KINDS[request.param]), iterations=3)
 
 
 @pytest.mark.parametrize("name", MEASURES)
-def test_gives_the_columns_it_announces(name: str, seen: EvaluationContext) -> None:
+def test_values_have_the_shapes_of_the_declared_columns(name: str, seen: EvaluationContext) -> None:
     measure = measure_named(name)
     columns = measure.columns(seen.experiment)
     if columns:
-        found = measure.measure(seen)
-        announced = {title: (2, *column.shape) for title, column in columns.items()}
-        assert {title: tuple(value.shape) for title, value in found.items()} == announced
+        values = measure.measure(seen)
+        declared = {name: (2, *column.shape) for name, column in columns.items()}
+        assert {name: tuple(value.shape) for name, value in values.items()} == declared
         assert all(column.title for column in columns.values())
         assert all((column.length is None) == (not column.axis) for column in columns.values())
 
 
-def test_names_of_columns_are_never_shared() -> None:
+def test_names_of_columns_are_unique() -> None:
     setup = experiment()
     names = [name for measure in MEASURES for name in measure_named(measure).columns(setup)]
     assert len(names) == len(set(names))
 
 
 def setup_for(name: str, **changes: Any) -> Experiment:
-    """One that the measure applies to."""
+    """An experiment that the measure applies to."""
     setup = experiment(**changes)
     return setup if measure_named(name).columns(setup) else experiment(task=Frequency(dims=7), **changes)
 
@@ -73,19 +73,19 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
 
 
 @pytest.mark.parametrize("name", MEASURES)
-def test_a_member_measures_the_same_in_any_population(name: str) -> None:
-    """Up to float rounding of the rollout, which may be summed in another order."""
+def test_a_members_values_are_the_same_in_any_population(name: str) -> None:
+    """Up to rounding, since rollouts may be summed in another order."""
     measure = measure_named(name)
-    if name == "saddles":  # a random start finds the same eigenvalues, to the accuracy that was asked for
+    if name == "saddles":  # found from a random start, up to this accuracy
         measure = replace(measure, accuracy=1e-6)
-    together = measure.measure(moment(setup_for(name), iterations=3))
-    alone = measure.measure(moment(setup_for(name, seeds=(9,)), iterations=3))
+    together = measure.measure(context_after(setup_for(name), iterations=3))
+    alone = measure.measure(context_after(setup_for(name, seeds=(9,)), iterations=3))
     same({column: value[1:] for column, value in together.items()}, alone)
 
 
 @pytest.mark.parametrize("name", MEASURES)
-def test_a_member_that_left_is_not_measured(name: str) -> None:
-    seen = moment(setup_for(name, seeds=(4, 9, 5)), iterations=3)
+def test_a_member_that_has_left_is_not_measured(name: str) -> None:
+    seen = context_after(setup_for(name, seeds=(4, 9, 5)), iterations=3)
     without = replace(seen, members=torch.tensor([0, 2]), parameters=_rows(seen, [0, 2]))
     measure = measure_named(name)
     everyone = measure.measure(seen)
@@ -97,26 +97,26 @@ def _rows(seen: EvaluationContext, rows: list[int]) -> Any:
 
 
 @pytest.mark.parametrize("name", MEASURES)
-def test_weights_that_are_not_finite_give_nan_for_their_member_alone(name: str) -> None:
-    seen = moment(setup_for(name), iterations=3)
+def test_weights_that_are_not_finite_give_nan_for_their_member_only(name: str) -> None:
+    seen = context_after(setup_for(name), iterations=3)
     broken = seen.parameters.flat.clone()
     broken[0] = torch.nan
     measure = measure_named(name)
     whole = measure.measure(seen)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = measure.measure(replace(seen, parameters=type(seen.parameters)(broken, seen.parameters.shapes)))
-    looks_back = {"hurst", "sequentiality", "loss_chaos"}
-    for column, value in found.items():
-        if name not in looks_back and column not in ("modes/none",):
+        values = measure.measure(replace(seen, parameters=type(seen.parameters)(broken, seen.parameters.shapes)))
+    of_earlier_losses = {"hurst", "sequentiality", "loss_chaos"}
+    for column, value in values.items():
+        if name not in of_earlier_losses and column not in ("modes/none",):
             assert value[0].isnan().all(), column
         torch.testing.assert_close(value[1], whole[column][1], rtol=1e-4, atol=1e-4, equal_nan=True, msg=column)
 
 
 def test_standard_measures_do_not_warn_before_they_can_be_taken() -> None:
-    """A run's first measurements come before there is a window of losses."""
+    """At a run's first measurements, the window of losses is not full yet."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        seen = moment(experiment(), iterations=1)
+        seen = context_after(experiment(), iterations=1)
         for name in ("fixed_loss", "mutual_information", "binding", "inner_binding", "hurst", "sequentiality"):
             measure_named(name).measure(seen)

@@ -1,4 +1,4 @@
-"""What measures tell of a population, against what can be computed otherwise."""
+"""The values of measures, compared with the same values computed in other ways."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training.experiment import Training
 from badger_sweeps.training.perturbed_replicas import perturbed_replicas
 from badger_sweeps.training.population import Population
-from tests.evaluation.populations import experiment, measure_named, moment, trained
+from tests.evaluation.populations import context_after, experiment, measure_named, trained
 
 
 def test_the_games_are_the_same_every_time_and_no_member_trains_on_them() -> None:
@@ -36,7 +36,7 @@ def test_the_games_are_the_same_every_time_and_no_member_trains_on_them() -> Non
 
 
 def test_the_loss_is_that_of_a_rollout() -> None:
-    seen = moment(experiment(), iterations=3)
+    seen = context_after(experiment(), iterations=3)
     guesses = Reference().rollout(seen.objective, seen.parameters, seen.games).guesses[-1]
     expected = 3 * (guesses - seen.targets).square().mean(dim=1)
     found = measure_named("fixed_loss").measure(seen)
@@ -46,25 +46,25 @@ def test_the_loss_is_that_of_a_rollout() -> None:
 
 
 def test_outputs_average_to_the_guess() -> None:
-    seen = moment(experiment(), iterations=3)
+    seen = context_after(experiment(), iterations=3)
     torch.testing.assert_close(seen.outputs.mean(dim=2), seen.guesses, rtol=1e-4, atol=1e-6)
 
 
 def test_the_last_inner_step_is_the_outer_measurement() -> None:
-    seen = moment(experiment(), iterations=3)
+    seen = context_after(experiment(), iterations=3)
     outer, inner = measure_named("binding").measure(seen), measure_named("inner_binding").measure(seen)
     for given in ("", "_given_target"):
         torch.testing.assert_close(inner[f"binding/inner{given}"][:, -1], outer[f"binding/outer{given}"])
 
 
-def test_what_experts_share_by_the_target_alone_goes_when_it_is_given() -> None:
-    """Experts without links that copy the target, each with noise of its own: B and MI are high, and 0 given it.
+def test_conditioning_on_the_target_removes_information_shared_only_through_it() -> None:
+    """Experts without edges that copy the target, each with its own noise: B and MI are high, and 0 given the target.
 
-    The noise floor is that noise: n outputs of equal correlation 1/(1 + s^2) per dimension. The sampling error is told
-    by the spread of the 8 members. Targets are Gaussian here: of uniform ones the copula sees a little less.
+    The noise is the noise floor: n outputs of equal correlation 1/(1 + s^2) per dimension. The spread of the 8 members
+    estimates the sampling error. Targets are Gaussian here: for uniform targets the copula's values are a little lower.
     """
     setup = experiment(seeds=tuple(range(8)))
-    seen = moment(setup)
+    seen = context_after(setup)
     targets = torch.randn(8, 1000, 2, generator=torch.Generator().manual_seed(0))
     seen.evaluation.conditions = Conditions.on(targets)
     seen.__dict__["outputs"] = targets[:, :, None].expand(-1, -1, 3, -1)
@@ -77,9 +77,9 @@ def test_what_experts_share_by_the_target_alone_goes_when_it_is_given() -> None:
     assert given.mean() == pytest.approx(0, abs=3 * float(given.std()) / math.sqrt(8) + 0.01)
 
 
-def test_identical_states_share_what_the_noise_floor_lets_through() -> None:
+def test_identical_states_share_the_information_that_the_noise_floor_leaves() -> None:
     setup = experiment(seeds=(0, 1, 2, 3))
-    seen = moment(setup)
+    seen = context_after(setup)
     one = torch.randn(4, 1000, 1, 6, generator=torch.Generator().manual_seed(0)).expand(-1, -1, 3, -1)
     seen.__dict__["_trace"] = seen._trace._replace(states={"h": one[None]})
     found = MutualInformation(components=6).measure(seen)["mi/mean"]
@@ -87,13 +87,13 @@ def test_identical_states_share_what_the_noise_floor_lets_through() -> None:
     assert found.mean() == pytest.approx(6 * saturation(0.01), abs=6 * 0.03 + 3 * 0.046 * math.sqrt(6 / 12))
 
 
-def test_captured_variance_is_all_before_training_where_states_are_few() -> None:
-    seen = moment(experiment())
+def test_captured_variance_is_1_before_training_with_as_many_components_as_states() -> None:
+    seen = context_after(experiment())
     found = MutualInformation(components=6).measure(seen)
     assert found["mi/captured_variance"].tolist() == pytest.approx([1, 1])
 
 
-def test_columns_of_pairs_end_where_they_are_told_to() -> None:
+def test_pairs_have_columns_up_to_the_maximum_number_of_experts() -> None:
     setup = experiment(topology=RandomLinks(experts=4, links=1))
     names = MutualInformation(pair_columns_up_to=4).columns(setup)
     pairs = ["mi/00__01", "mi/00__02", "mi/00__03", "mi/01__02", "mi/01__03", "mi/02__03"]
@@ -102,7 +102,7 @@ def test_columns_of_pairs_end_where_they_are_told_to() -> None:
 
 
 def test_pairs_are_summarised() -> None:
-    found = MutualInformation().measure(moment(experiment(), iterations=2))
+    found = MutualInformation().measure(context_after(experiment(), iterations=2))
     pairs = torch.stack([found[f"mi/{pair}"] for pair in ("00__01", "00__02", "01__02")], dim=1)
     torch.testing.assert_close(found["mi/mean"], pairs.mean(dim=1))
     assert torch.equal(found["mi/min"], pairs.amin(dim=1))
@@ -115,14 +115,14 @@ def test_targets_in_a_plane_are_conditioned_on_in_that_plane(phases: str, rank: 
     evaluation = EvaluationSet(setup, setup.engine, 1000, 0.01)
     assert evaluation.coordinates.shape == (2, 1000, rank)
     assert evaluation.outputs_basis.directions.shape == (2, 9, min(rank, OUTPUT_COMPONENTS))
-    # Nothing of the targets is lost: they are a linear function of the conditions.
+    # No information on the targets is lost: they are a linear function of the conditions.
     for targets, conditions in zip(evaluation.games.targets, evaluation.coordinates, strict=True):
         left = targets - targets.mean(dim=0)
         solved = torch.linalg.lstsq(conditions, left).solution
         assert float((conditions @ solved - left).abs().max()) < 1e-4
 
 
-def test_targets_that_fill_their_space_stay_as_they_are() -> None:
+def test_targets_that_span_their_space_keep_their_coordinates() -> None:
     setup = experiment(task=GuessingGame(dims=6))
     evaluation = EvaluationSet(setup, setup.engine, 1000, 0.01)
     torch.testing.assert_close(
@@ -137,7 +137,7 @@ def test_gradients_per_dimension_add_up_to_the_engine_s() -> None:
     from badger_sweeps.measures.landscape.conflict import conflict
 
     setup = experiment(training=Training(iterations=30, batch_size=16, inner_steps=6, loss_steps=2))
-    seen = moment(setup, iterations=2)
+    seen = context_after(setup, iterations=2)
     played = seen.games.first(64)
     parts = setup.engine.pullback(seen.objective, seen.parameters, played, by_dimension(played, 2)).gradients
     whole = setup.engine.pullback(seen.objective, seen.parameters, played).gradients[0]
@@ -149,7 +149,7 @@ def test_gradients_per_dimension_add_up_to_the_engine_s() -> None:
 def test_the_hessian_s_ends_are_those_of_the_whole_matrix() -> None:
     from badger_sweeps.evaluation.saddles import Saddles, _outer_loss
 
-    seen = moment(experiment(seeds=(4,)), iterations=5)
+    seen = context_after(experiment(seeds=(4,)), iterations=5)
     matrix = torch.func.hessian(_outer_loss(seen, 0, 8))(seen.parameters.flat[0].double())
     exact = torch.linalg.eigvalsh(matrix)
     found = Saddles(games=8, eigenvalues=4).measure(seen)
@@ -161,10 +161,10 @@ def test_the_hessian_s_ends_are_those_of_the_whole_matrix() -> None:
 
 
 def test_the_inner_exponent_is_how_a_small_perturbation_grows() -> None:
-    """Over a second rollout's length, by finite differences in float64 along the same first direction."""
+    """Over the length of a second rollout, by finite differences in float64 along the same initial direction."""
     from badger_sweeps.evaluation.inner_chaos import InnerChaos
 
-    seen = moment(experiment(seeds=(4,)), iterations=5)
+    seen = context_after(experiment(seeds=(4,)), iterations=5)
     found = InnerChaos(games=2).measure(seen)
     variables = 3 * (6 + 2) + 2
     direction = torch.randn(variables, 1, generator=seen.generator(), dtype=torch.float64)
@@ -194,9 +194,9 @@ def test_the_inner_exponent_is_how_a_small_perturbation_grows() -> None:
 
 
 def test_frequencies_account_for_the_whole_error() -> None:
-    """Parseval: mean over frequencies of the error at each, and what lies out of band, make the loss."""
+    """Parseval: the mean error over frequencies plus the error out of band is the loss."""
     setup = experiment(task=Frequency(dims=9, frequencies=3))
-    seen = moment(setup, iterations=4)
+    seen = context_after(setup, iterations=4)
     found = measure_named("frequencies").measure(seen)
     from badger_sweeps.measures.frequencies import spectrum
 
@@ -207,7 +207,7 @@ def test_frequencies_account_for_the_whole_error() -> None:
     assert torch.equal(found["frequency/coherent/02"], parts.coherent[:, 1])
 
 
-def test_twins_start_at_the_perturbation_and_stay_together_without_one() -> None:
+def test_perturbed_replicas_start_at_the_perturbation_and_stay_equal_without_one() -> None:
     setup = experiment()
     population, _ = trained(setup, 3)
     state = population.state_dict()
@@ -218,7 +218,7 @@ def test_twins_start_at_the_perturbation_and_stay_together_without_one() -> None
     assert torch.equal(together.distance, torch.zeros(2, 5, dtype=torch.float64))
 
 
-def test_twins_do_not_move_the_population_they_start_from() -> None:
+def test_perturbed_replicas_do_not_change_the_population_they_start_from() -> None:
     setup = experiment()
     population, _ = trained(setup, 3)
     before = population.parameters.flat.clone()
@@ -227,40 +227,40 @@ def test_twins_do_not_move_the_population_they_start_from() -> None:
 
 
 def test_guesses_of_zero_have_no_power_and_equal_numbers_are_alike() -> None:
-    seen = moment(experiment(), iterations=2)
+    seen = context_after(experiment(), iterations=2)
     found = measure_named("guesses").measure(seen)
     torch.testing.assert_close(found["guess/mse"], seen.error.mean(dim=1), rtol=1e-5, atol=1e-6)
     absolute = 2 * (seen.guesses - seen.targets).abs().mean(dim=(1, 2))
     torch.testing.assert_close(found["guess/l1"], absolute, rtol=1e-5, atol=1e-6)
 
-    def told(guesses: torch.Tensor) -> dict[str, torch.Tensor]:
-        fresh = moment(experiment(), iterations=0)
+    def measured(guesses: torch.Tensor) -> dict[str, torch.Tensor]:
+        fresh = context_after(experiment(), iterations=0)
         fresh.__dict__["_trace"] = fresh._trace._replace(guesses=guesses[None])
         return measure_named("guesses").measure(fresh)
 
     targets = seen.targets
-    assert told(torch.zeros_like(targets))["guess/power"].tolist() == [0, 0]
-    solved = told(targets)
+    assert measured(torch.zeros_like(targets))["guess/power"].tolist() == [0, 0]
+    solved = measured(targets)
     # Targets are uniform, with variance 1/3: of 2000 squares of deviation sqrt(4/45) the mean is known to 0.02.
     torch.testing.assert_close(solved["guess/power"], torch.ones(2).double(), rtol=0, atol=0.06)
     torch.testing.assert_close(solved["guess/alike"], torch.full((2,), 0.5).double(), rtol=0, atol=0.06)
-    same = told(targets[..., :1].expand_as(targets))
+    same = measured(targets[..., :1].expand_as(targets))
     torch.testing.assert_close(same["guess/alike"], torch.ones(2).double(), rtol=1e-6, atol=0)
 
 
-def test_silenced_experts_do_what_they_do_without_links() -> None:
-    seen = moment(experiment(), iterations=3)
+def test_message_ablation_is_the_loss_on_a_graph_without_edges() -> None:
+    seen = context_after(experiment(), iterations=3)
     found = measure_named("message_ablation").measure(seen)["message_ablation/loss"]
-    silent = replace(seen.objective, adjacency=torch.zeros_like(seen.adjacency))
-    guesses = Reference().rollout(silent, seen.parameters, seen.games).guesses[-1]
+    without_edges = replace(seen.objective, adjacency=torch.zeros_like(seen.adjacency))
+    guesses = Reference().rollout(without_edges, seen.parameters, seen.games).guesses[-1]
     expected = 3 * (guesses - seen.targets).square().mean(dim=(1, 2))
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
     assert not torch.allclose(found, seen.error.mean(dim=1), rtol=1e-6)
 
 
-def test_the_inner_loop_ends_where_the_outer_one_measures() -> None:
+def test_the_last_inner_step_has_the_values_of_the_outer_measures() -> None:
     setup = experiment(task=Frequency(dims=9, frequencies=3))
-    seen = moment(setup, iterations=4)
+    seen = context_after(setup, iterations=4)
     found, outer = measure_named("inner_loop").measure(seen), measure_named("frequencies").measure(seen)
     torch.testing.assert_close(found["inner/loss"][:, -1], seen.error.mean(dim=1), rtol=1e-5, atol=1e-6)
     for k in (1, 3):
@@ -278,9 +278,9 @@ def test_the_inner_loop_ends_where_the_outer_one_measures() -> None:
 
 @pytest.mark.parametrize("reset_gate", [True, False])
 def test_gates_are_those_of_the_steps_that_were_taken(reset_gate: bool) -> None:
-    """Played step by step: h' = a*h + b*(z*h + (1 - z)*v) and c = a + b*z, with z and v of every step's own input."""
+    """Computed step by step: h' = a*h + b*(z*h + (1 - z)*v) and c = a + b*z, with z and v from every step's input."""
     architecture = Exponential(hidden=6, message=2, a=0.5, b=0.9, reset_gate=reset_gate)
-    seen = moment(experiment(architecture=architecture), iterations=3)
+    seen = context_after(experiment(architecture=architecture), iterations=3)
     found = measure_named("gates").measure(seen)
     weights, state = seen.parameters, seen.games.state
     h, m = (state[name][:, :64] for name in "hm")
@@ -289,8 +289,8 @@ def test_gates_are_those_of_the_steps_that_were_taken(reset_gate: bool) -> None:
     growing = []
     for step in range(6):
         error = 3 * (guess - targets).square().mean(dim=-1)
-        heard = torch.einsum("pij,pgjm->pgim", seen.adjacency, m)
-        x = torch.cat([heard, error[..., None, None].expand(-1, -1, 3, 1)], dim=-1).flatten(1, 2)
+        received = torch.einsum("pij,pgjm->pgim", seen.adjacency, m)
+        x = torch.cat([received, error[..., None, None].expand(-1, -1, 3, 1)], dim=-1).flatten(1, 2)
         z, v = architecture.gates(weights, x, h.flatten(1, 2))
         carried = 0.5 + 0.9 * z
         torch.testing.assert_close(found["gate/carried"][:, step], carried.mean(dim=(1, 2)), rtol=1e-4, atol=1e-5)

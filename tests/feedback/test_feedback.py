@@ -30,7 +30,7 @@ from badger_sweeps.topologies.single import Single
 from badger_sweeps.training.experiment import Experiment, Training
 from badger_sweeps.training.loop import train
 from badger_sweeps.training.population import Population
-from tests.evaluation.populations import measure_named, moment
+from tests.evaluation.populations import context_after, measure_named
 
 LOSSES = {"mse": MeanSquaredError(), "l1": MeanAbsoluteError()}
 FEEDBACK = {"mse": SquaredErrorFeedback(), "l1": AbsoluteErrorFeedback()}
@@ -128,7 +128,7 @@ def test_measures_play_with_what_is_told_and_score_what_is_minimised() -> None:
         seeds=(4, 2),
         device="cpu",
     )
-    seen = moment(setup, iterations=3)
+    seen = context_after(setup, iterations=3)
     system, state, guess = seen.system, seen.games.state, torch.zeros_like(seen.targets)
     steps, carried = [], []
     h, m = state["h"], state["m"]

@@ -1,4 +1,4 @@
-"""A study of four runs, of which two are finished."""
+"""A folder of five runs, of which two are finished."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.runs.commands import SMALL
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two configurations that are finished, one that is not, one that is damaged, one of which nothing is left."""
+    """Five runs: two finished, one unfinished, one damaged, one without files except its configuration."""
     folder = tmp_path_factory.mktemp("study")
     command = [sys.executable, "-m", "badger_sweeps", "-m", "architecture=gru,exponential", f"hydra.sweep.dir={folder}"]
     settings = [*SMALL, "training.iterations=240", "training.batch_size=64", "tracking=disabled", "seeds=8"]
@@ -32,7 +32,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def printed(study: Path) -> str:
-    """What the terminal shows when the study's report is made."""
+    """The terminal's output of the command `report`."""
     command = [sys.executable, "-m", "badger_sweeps", "report", str(study)]
     shown = warm.run(command)
     assert shown.returncode == 0, shown.stderr

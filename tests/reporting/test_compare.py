@@ -27,7 +27,7 @@ def folders(study: Path) -> list[Path]:
     return [run.folder for run in gather(study).runs]
 
 
-def test_what_differs_by_how_much_and_the_picture(folders: list[Path], tmp_path: Path, browser: Show) -> None:
+def test_configurations_differences_and_page(folders: list[Path], tmp_path: Path, browser: Show) -> None:
     done = compare(*folders, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     flat = " ".join(done.stdout.split())
@@ -40,7 +40,7 @@ def test_what_differs_by_how_much_and_the_picture(folders: list[Path], tmp_path:
     table = {line.split("  ")[0].strip(): line for line in done.stdout.partition("8 seeds")[2].splitlines()}
     assert f"{lower}/8 seeds" in table["final loss"]
     mean = sum((b["escape_iteration"] or 240) - (a["escape_iteration"] or 240) for a, b in zip(*seeds, strict=True)) / 8
-    assert table["escape"].split()[1] == f"{mean:+.0f}"
+    assert table["iterations to escape"].removeprefix("iterations to escape").split()[0] == f"{mean:+.0f}"
     page = browser((tmp_path / "comparison.html").as_uri())
     assert page.title() == "exponential beside gru"
     assert page.locator("#configuration-table tbody tr").count() == 3
@@ -50,15 +50,18 @@ def test_what_differs_by_how_much_and_the_picture(folders: list[Path], tmp_path:
     assert href == f"{folders[0].as_uri()}/"
 
 
-def test_the_other_way_round_changes_the_signs(study: Path) -> None:
+def test_exchanging_the_runs_changes_the_signs(study: Path) -> None:
     runs = gather(study).runs
-    there, back = ({own.objective: own for own in differences(pair)} for pair in (runs, runs[::-1]))
-    for objective, own in there.items():
-        assert own.paired.difference.value == -back[objective].paired.difference.value
-        assert own.paired.p_value == back[objective].paired.p_value
-        assert own.paired.effect is not None
-        assert back[objective].paired.effect is not None
-        assert own.paired.effect.value == pytest.approx(-back[objective].paired.effect.value)
+    forward, reverse = (
+        {difference.objective: difference.paired for difference in differences(pair)} for pair in (runs, runs[::-1])
+    )
+    assert forward
+    for objective, paired in forward.items():
+        assert paired.difference.value == -reverse[objective].difference.value
+        assert paired.p_value == reverse[objective].p_value
+        assert paired.effect is not None
+        assert reverse[objective].effect is not None
+        assert paired.effect.value == pytest.approx(-reverse[objective].effect.value)
 
 
 def test_runs_without_a_common_seed_are_not_paired(folders: list[Path], tmp_path: Path) -> None:
@@ -66,11 +69,11 @@ def test_runs_without_a_common_seed_are_not_paired(folders: list[Path], tmp_path
         copy = tmp_path / str(position)
         subprocess.run(["cp", "-r", folder, copy], check=True)
     summary = json.loads((tmp_path / "1" / "summary.json").read_text())
-    for own in summary["seeds"]:
-        own["seed"] += 100
+    for outcome in summary["seeds"]:
+        outcome["seed"] += 100
     (tmp_path / "1" / "summary.json").write_text(json.dumps(summary))
     graphs = json.loads((tmp_path / "1" / "topology.json").read_text())
-    moved = [{**own, "seed": own["seed"] + 100} for own in graphs]
+    moved = [{**graph, "seed": graph["seed"] + 100} for graph in graphs]
     (tmp_path / "1" / "topology.json").write_text(json.dumps(moved))
     (tmp_path / "1" / "history.parquet").rename(tmp_path / "old")
     history = pd.read_parquet(tmp_path / "old")
@@ -78,12 +81,12 @@ def test_runs_without_a_common_seed_are_not_paired(folders: list[Path], tmp_path
     history.assign(seed=history["seed"] + 100).to_parquet(tmp_path / "1" / "history.parquet" / "part-00000.parquet")
     done = compare("0", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "They share no seed" in done.stdout
+    assert "The runs share no seed" in done.stdout
     assert (tmp_path / "comparison.html").exists()
 
 
 @pytest.mark.parametrize("case", ["several", "none", "same", "no folder for the page", "a folder for the page"])
-def test_anything_else_is_one_line(
+def test_an_error_is_one_line(
     study: Path,
     folders: list[Path],
     tmp_path: Path,
@@ -104,7 +107,7 @@ def test_anything_else_is_one_line(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert words in said
-    assert len(said.splitlines()) == 1
+    error = capsys.readouterr().err
+    assert words in error
+    assert len(error.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []

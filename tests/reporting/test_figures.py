@@ -1,4 +1,4 @@
-"""What figures are computed from, and that pages hold these very numbers."""
+"""The numbers that figures are computed from, and that pages contain exactly these numbers."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def test_a_curve_holds_the_means_of_the_history_and_a_bold_line_their_median(stu
     curve = panel.curves[1]
     table = runs[1].history.pivot(index="seed", columns="iteration", values="loss").to_numpy(dtype=float)
     size = curve.merged
-    assert size >= runs[1].summary.staircase.block  # never finer than what tells levels apart
+    assert size >= runs[1].summary.staircase.block  # never finer than the blocks that distinguish levels
     assert curve.seeds[3, 2] == pytest.approx(table[3, 2 * size : 3 * size].mean())
     assert curve.x[2] == 2 * size + (size - 1) / 2
-    assert f"mean of {size} values" in panel.noted
+    assert f"mean of {size} consecutive values" in panel.note
     drawn = measures.draw(panel)["data"]
     assert len(drawn) == 2 * (8 + 1)
     bold = unpacked(drawn[-1]["y"])
     np.testing.assert_allclose(bold, np.median(curve.seeds, axis=0), rtol=1e-6)
 
 
-def test_even_distances_are_told_by_two_numbers_and_others_one_by_one() -> None:
+def test_even_distances_are_stored_as_two_numbers_and_others_one_by_one() -> None:
     assert along([3.0, 5, 7]) == {"x0": 3, "dx": 2}
     assert unpacked(along([0.0, 1, 5])["x"]).tolist() == [0, 1, 5]
     assert unpacked(packed([1.5, np.nan])).tolist()[0] == 1.5
@@ -63,29 +63,29 @@ def test_markup_and_templates_of_names_are_text() -> None:
 
 def test_pairs_in_the_page_are_those_of_the_history_to_a_thousandth(study: Path) -> None:
     runs = gather(study).runs
-    told = pairs.pictures(pairs.compute(runs))
-    assert told["every"] == 1
-    assert len(told["seeds"]) == 16
+    content = pairs.pictures(pairs.compute(runs))
+    assert content["every"] == 1
+    assert len(content["seeds"]) == 16
     known = runs[1].measured
     names = sorted(name for name in known if re.fullmatch(r"mi/\d\d__\d\d", name))
-    own = next(seed for seed in told["seeds"] if (seed["run"], seed["seed"]) == (1, 5))
-    values = unpacked({"dtype": "u2", "bdata": own["values"]}).reshape(len(own["iterations"]), len(names)) / 1000
+    fifth = next(seed for seed in content["seeds"] if (seed["run"], seed["seed"]) == (1, 5))
+    values = unpacked({"dtype": "u2", "bdata": fifth["values"]}).reshape(len(fifth["iterations"]), len(names)) / 1000
     expected = known.xs(5, level="seed")[names].dropna()
-    assert own["iterations"] == expected.index.tolist()
+    assert fifth["iterations"] == expected.index.tolist()
     np.testing.assert_allclose(values, expected.to_numpy(), atol=5.1e-4)
-    assert told["most"] >= values.max() - 5e-4
+    assert content["most"] >= values.max() - 5e-4
 
 
-def test_too_many_pairs_are_thinned_from_the_last_one_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [pairs.Pairs(0, "a", 0, 2, np.arange(7), np.array([[0.1], [np.nan], [0.3], [0.4], [0.5], [0.6], [70]]))]
+def test_too_many_measurements_of_pairs_are_thinned_from_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    series = [pairs.Pairs(0, "a", 0, 2, np.arange(7), np.array([[0.1], [np.nan], [0.3], [0.4], [0.5], [0.6], [70]]))]
     monkeypatch.setattr(pairs, "MOST", 3)
-    told = pairs.pictures(found)
-    assert told["every"] == 3
-    assert told["seeds"][0]["iterations"] == [0, 3, 6]
-    coded = unpacked({"dtype": "u2", "bdata": told["seeds"][0]["values"]})
+    content = pairs.pictures(series)
+    assert content["every"] == 3
+    assert content["seeds"][0]["iterations"] == [0, 3, 6]
+    coded = unpacked({"dtype": "u2", "bdata": content["seeds"][0]["values"]})
     assert coded.tolist() == [100, 400, 65534]  # 70 bits would not fit; 65535 stands for no value
     monkeypatch.setattr(pairs, "MOST", 7)
-    whole = unpacked({"dtype": "u2", "bdata": pairs.pictures(found)["seeds"][0]["values"]})
+    whole = unpacked({"dtype": "u2", "bdata": pairs.pictures(series)["seeds"][0]["values"]})
     assert whole[1] == 65535
 
 
@@ -101,21 +101,21 @@ def test_spectra_of_rings_are_known(experts: int) -> None:
     np.testing.assert_allclose(graphs.laplacian_spectrum(experts, both).real, np.sort(expected), atol=1e-12)
 
 
-def test_a_link_adds_to_the_degree_of_the_one_who_listens() -> None:
-    """Expert 1 listens to 0 alone: L = [[0, 0], [-1, 1]]. A star whose hub listens to all three leaves: 3, 0, 0, 0."""
+def test_an_edge_adds_to_the_receivers_degree() -> None:
+    """Expert 1 receives from 0 only: L = [[0, 0], [-1, 1]]. A star whose hub receives from three leaves: 3, 0, 0, 0."""
     assert graphs.laplacian_spectrum(2, [(0, 1)]).tolist() == [0, 1]
     np.testing.assert_allclose(graphs.laplacian_spectrum(4, [(1, 0), (2, 0), (3, 0)]).real, [0, 0, 0, 3], atol=1e-12)
 
 
 def test_graphs_are_those_of_the_runs(study: Path) -> None:
     runs = gather(study).runs
-    told = json.loads((runs[0].folder / "topology.json").read_text())
+    recorded = json.loads((runs[0].folder / "topology.json").read_text())
     shown = [graph for graph in graphs.compute(runs) if graph.run == 0]
     assert [graph.seed for graph in shown] == list(range(8))
-    assert [list(map(list, own.pairs)) for own in shown] == [own["pairs"] for own in told]
+    assert [list(map(list, graph.pairs)) for graph in shown] == [graph["pairs"] for graph in recorded]
 
 
-def test_a_sparkline_falls_from_chance_to_nothing(study: Path) -> None:
+def test_a_sparkline_falls_from_chance_to_zero(study: Path) -> None:
     run = gather(study).runs[0]
     history = run.history.assign(loss=1 - run.history["iteration"] / 240)
     median = sparkline.compute(history)
@@ -140,7 +140,7 @@ def test_a_run_shorter_than_a_block_is_drawn(study: Path) -> None:
     assert measures.compute([long_block])[0].curves[0].seeds.shape == (8, 1)
 
 
-def test_what_the_ladder_and_the_survival_curve_show(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_of_the_plateau_panels_and_the_survival_curve(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = gather(study).runs[0]
     info = plateaus.compute(0, run)
     loss = run.history.loc[run.history["seed"] == 0, "loss"].to_numpy(dtype=float)
@@ -157,8 +157,8 @@ def test_what_the_ladder_and_the_survival_curve_show(study: Path, monkeypatch: p
     assert curve.curve.surviving[-1] == pytest.approx(1 - escaped / 8)
 
 
-def test_an_infinite_loss_is_drawn_as_far_as_it_can_be(study: Path) -> None:
-    """A page with Infinity in it could not be read."""
+def test_an_infinite_loss_does_not_prevent_a_figure(study: Path) -> None:
+    """JSON has no Infinity, so a page with one could not be parsed."""
     run = gather(study).runs[0]
     history = run.history.copy()
     history.loc[(history["seed"] == 2) & (history["iteration"] == 239), "loss"] = np.inf
@@ -170,7 +170,7 @@ def test_an_infinite_loss_is_drawn_as_far_as_it_can_be(study: Path) -> None:
         to_json({"data": [], "layout": {"height": float("inf")}})
 
 
-def test_inner_loops_of_different_iterations_say_so(study: Path) -> None:
+def test_a_panel_notes_the_iterations_of_inner_loops(study: Path) -> None:
     runs = gather(study).runs
     for name in ("binding/inner", "binding/inner_given_target"):
         assert name not in {panel.column.name for panel in measures.compute(runs)}  # measured before training alone
@@ -185,16 +185,15 @@ def test_inner_loops_of_different_iterations_say_so(study: Path) -> None:
         changed.append(replace(run, history=history))
     panel = next(panel for panel in measures.compute(changed) if panel.column.name == "binding/inner")
     assert [curve.at for curve in panel.curves] == [100, 200]
-    assert panel.noted == "At iteration 100 or 200, the last measured."
+    assert panel.note == "At iteration 100 or 200, the last measured."
 
 
 def test_points_of_paired_differences_are_the_seeds(study: Path) -> None:
     runs = gather(study).runs
-    found = differences_figure.compute(runs, differences(runs))
-    (own,) = found["escape_iteration"]
+    (compared,) = differences_figure.compute(runs, differences(runs))["escape_iteration"]
     times = [[outcome.escape_iteration or 240 for outcome in run.summary.outcomes] for run in runs]
-    assert own.values.tolist() == [second - first for first, second in zip(*times, strict=True)]
-    seeds, mean = differences_figure.draw([own], "iterations")["data"]
-    assert unpacked(seeds["x"]).tolist() == own.values.tolist()
+    assert compared.values.tolist() == [second - first for first, second in zip(*times, strict=True)]
+    seeds, mean = differences_figure.draw([compared], "iterations")["data"]
+    assert unpacked(seeds["x"]).tolist() == compared.values.tolist()
     assert seeds["customdata"] == list(range(8))
-    assert mean["x"] == [pytest.approx(own.values.mean())]
+    assert mean["x"] == [pytest.approx(compared.values.mean())]

@@ -1,4 +1,4 @@
-"""The table of orders, on a run whose coherent ratios are made up."""
+"""The table of the order of frequencies, on a run with made-up coherent ratios."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def solving_at(finished: Run, times: list[list[int]], budget: int = 200) -> Run:
 
 def test_low_frequencies_first(finished: Run) -> None:
     """Three seeds in perfect order: L = 165, expected 135, p = 5.8e-7 by the normal approximation, here exact."""
-    found = solving_at(finished, [[10, 30, 50, 70, 90], [20, 30, 40, 50, 60], [10, 20, 40, 80, 160]])
-    times = frequencies.solved(found)
+    ordered = solving_at(finished, [[10, 30, 50, 70, 90], [20, 30, 40, 50, 60], [10, 20, 40, 80, 160]])
+    times = frequencies.solved(ordered)
     assert times is not None
     assert times.iterations.tolist() == [[10, 30, 50, 70, 90], [20, 30, 40, 50, 60], [10, 20, 40, 80, 160]]
-    row = dict(zip(frequencies.COLUMNS, frequencies.cells(found) or [], strict=True))
+    row = dict(zip(frequencies.COLUMNS, frequencies.cells(ordered) or [], strict=True))
     assert row["solved by seeds"] == "5, 5, 5 of 5"
     assert (row["Spearman"], row["Kendall"]) == ("1.00", "1.00")
     assert row["Page's L (expected)"] == "165 (135)"
@@ -47,11 +47,11 @@ def test_low_frequencies_first(finished: Run) -> None:
     assert row["simultaneity"] == "1.60"  # of 80/50, 40/40 and 150/40
 
 
-def test_of_evenly_many_seeds_the_median_lies_between_the_middle_two(finished: Run) -> None:
-    """Spearman of one seed in order 1, of the other in reverse -1."""
-    found = solving_at(finished, [[10, 30, 50, 70, 90], [90, 70, 50, 30, 10], [999] * 5])
+def test_the_median_of_an_even_number_of_seeds_lies_between_the_middle_two(finished: Run) -> None:
+    """Spearman's correlation is 1 for one seed and -1 for the other."""
+    opposed = solving_at(finished, [[10, 30, 50, 70, 90], [90, 70, 50, 30, 10], [999] * 5])
     with pytest.warns(RuntimeWarning):
-        row = dict(zip(frequencies.COLUMNS, frequencies.cells(found) or [], strict=True))
+        row = dict(zip(frequencies.COLUMNS, frequencies.cells(opposed) or [], strict=True))
     assert row["Spearman"] == "0.00, 2 of 3 seeds"
 
 

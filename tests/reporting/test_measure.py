@@ -1,4 +1,4 @@
-"""Measuring finished and stopped runs from their snapshots, as a user does."""
+"""Measuring finished and stopped runs again, from their snapshots, by the command `measure`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def copy(finished: Path, tmp_path: Path) -> Path:
     return shutil.copytree(finished, tmp_path / "run")
 
 
-def test_what_was_measured_in_training_is_found_again_to_the_bit(copy: Path) -> None:
+def test_measures_from_snapshots_equal_those_of_training_bit_by_bit(copy: Path) -> None:
     done = measure(copy)
     assert done.returncode == 0, done.stderr
     again = pd.read_parquet(copy / "measures.parquet")
@@ -70,7 +70,7 @@ def test_what_was_measured_in_training_is_found_again_to_the_bit(copy: Path) -> 
     assert "mi_given_target/mean" in done.stdout
 
 
-def test_a_forgotten_measure_needs_no_new_run(copy: Path) -> None:
+def test_a_further_measure_requires_no_new_run(copy: Path) -> None:
     before = pd.read_parquet(copy / "history.parquet")
     done = measure(copy, "adding_experts", "gradients", "measures.gradients.games=32")
     assert done.returncode == 0, done.stderr
@@ -84,7 +84,7 @@ def test_a_forgotten_measure_needs_no_new_run(copy: Path) -> None:
     assert more["experts/task_concavity"].notna().all()
 
 
-def test_twins(copy: Path) -> None:
+def test_perturbed_replicas(copy: Path) -> None:
     done = measure(copy, "--replicas", "30")
     assert done.returncode == 0, done.stderr
     found = pd.read_parquet(copy / "measures.parquet")
@@ -102,7 +102,7 @@ def test_settings_of_the_measure_can_be_changed(copy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("words", "error"),
     [
         (["mutual_informatio"], "found 'mutual_informatio'. Did you mean `mutual_information`?"),
         (["measures.binding.evry=3"], "`measures.binding.evry` must be KEY=VALUE with a key of measures."),
@@ -110,10 +110,10 @@ def test_settings_of_the_measure_can_be_changed(copy: Path) -> None:
         (["--every", "0"], "`--every` must be at least 1; found 0."),
     ],
 )
-def test_bad_input_is_one_clear_line_and_writes_nothing(finished: Path, words: list[str], complaint: str) -> None:
+def test_a_user_error_is_one_line_and_writes_no_file(finished: Path, words: list[str], error: str) -> None:
     done = measure(finished, *words)
     assert done.returncode == 2
-    assert complaint in done.stderr.splitlines()[-1]
+    assert error in done.stderr.splitlines()[-1]
     assert not (finished / "measures.parquet").exists()
 
 
@@ -130,8 +130,8 @@ def test_a_damaged_snapshot_is_refused(copy: Path) -> None:
     assert "must be a whole checkpoint; found a damaged file of 4 bytes" in done.stderr
 
 
-def test_plateaus_are_told_one_by_one(copy: Path) -> None:
-    """Plateaus of this run are made up: one long enough for a Hurst exponent, one too short."""
+def test_each_plateau_has_a_row(copy: Path) -> None:
+    """The plateaus of this run are made up: one is long enough for a Hurst exponent, one too short."""
     length = 600
     rng = np.random.default_rng(0)
     history = pd.concat(
@@ -158,12 +158,12 @@ def test_plateaus_are_told_one_by_one(copy: Path) -> None:
     assert short["hurst/dfa"].isna().all()
     import torch
 
-    own = history[history["seed"] == 1]["loss"].to_numpy()[None, :550].copy()
-    assert long["hurst/dfa"].iloc[1] == float(hurst(torch.from_numpy(own)).dfa[0])
+    loss = history[history["seed"] == 1]["loss"].to_numpy()[None, :550].copy()
+    assert long["hurst/dfa"].iloc[1] == float(hurst(torch.from_numpy(loss)).dfa[0])
     assert long["hurst/dfa_increments"].notna().all()
 
 
-def test_columns_measured_again_replace_those_of_before_and_others_stay(tmp_path: Path) -> None:
+def test_columns_measured_again_are_replaced_and_others_stay(tmp_path: Path) -> None:
     first = pd.DataFrame({"seed": [0, 0], "iteration": [0, 10], "a": [1.0, 2.0], "b": [3.0, 4.0]})
     write_measures(tmp_path, first, {"a": "one", "b": "one"})
     write_measures(tmp_path, pd.DataFrame({"seed": [0], "iteration": [20], "b": [5.0]}), {"b": "two"})
@@ -174,8 +174,8 @@ def test_columns_measured_again_replace_those_of_before_and_others_stay(tmp_path
     pd.testing.assert_frame_equal(found, expected, check_like=True)
 
 
-def test_at_which_moments_a_column_was_measured_is_noted(tmp_path: Path) -> None:
-    """Whatever it gave there; a moment at which only others were measured is none of its own."""
+def test_the_iterations_at_which_a_column_was_measured_are_recorded(tmp_path: Path) -> None:
+    """Also those that gave NaN, but not those at which only other columns were measured."""
     assert measured_at(tmp_path) == {}
     frame = pd.DataFrame({"seed": [0, 0], "iteration": [0, 10], "a": [1.0, np.nan], "b": [np.nan, np.nan]})
     write_measures(tmp_path, frame, {"a": "one", "b": "one"})
@@ -183,29 +183,29 @@ def test_at_which_moments_a_column_was_measured_is_noted(tmp_path: Path) -> None
     assert measured_at(tmp_path) == {"a": {0, 10}, "b": {20}}
     older = pq.read_table(tmp_path / "measures.parquet").replace_schema_metadata(None)
     pq.write_table(older, tmp_path / "measures.parquet")
-    assert measured_at(tmp_path) == {"a": {0}, "b": {20}}  # nothing was noted: where there is a value
+    assert measured_at(tmp_path) == {"a": {0}, "b": {20}}  # not recorded: the iterations with a value
 
 
 @pytest.fixture(scope="module")
 def diverged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All of its seeds diverge at iteration 3; a snapshot at 4 and the checkpoint are of nobody."""
+    """A run whose seeds all diverge at iteration 3; the snapshot at 4 and the checkpoint have no active member."""
     folder = tmp_path_factory.mktemp("diverged") / "run"
     settings = ["optimizer=sgd", "optimizer.lr=1000000", "training.clip_norm=null", "training.snapshot_every=2"]
     along = ["measures.every=1", "measures.inner_binding.every=1", "measures.inner_loop.every=1"]
     done = run(folder, *settings, *along, "training.iterations=60")
     assert done.returncode == 0, done.stderr
     summary = json.loads((folder / "summary.json").read_text())
-    assert [own["diverged"] for own in summary["seeds"]] == [True] * 3
+    assert [outcome["diverged"] for outcome in summary["seeds"]] == [True] * 3
     assert pd.read_parquet(folder / "history.parquet")["iteration"].max() == 3
     return folder
 
 
-def test_where_all_seeds_have_diverged_there_is_nothing_to_measure(diverged: Path, tmp_path: Path) -> None:
+def test_measures_are_nan_after_all_seeds_have_diverged(diverged: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(diverged, tmp_path / "run")
     done = measure(copy)
     assert done.returncode == 0, done.stderr
-    said = [line for line in done.stderr.splitlines() if "diverged" in line]
-    assert said == ["snapshots: need a seed that has not diverged; found none: NaN"]
+    warned = [line for line in done.stderr.splitlines() if "diverged" in line]
+    assert warned == ["snapshots: need a seed that has not diverged; found none: NaN"]
     found = pd.read_parquet(copy / "measures.parquet")
     assert found["iteration"].tolist() == [i for i in (0, 2, 4) for _ in range(3)]
     assert found["seed"].tolist() == [0, 1, 2] * 3
@@ -214,20 +214,22 @@ def test_where_all_seeds_have_diverged_there_is_nothing_to_measure(diverged: Pat
     assert values[found["iteration"] == 4].isna().all(axis=None)
     assert values.loc[found["iteration"] == 0, ["evaluation/loss", "mi/mean", "binding/inner"]].notna().all(axis=None)
     assert len(values.loc[0, "inner/loss"]) == 4
-    alone = measure(copy, "binding", "--every", "5", "--replicas", "20")  # of snapshots that of iteration 0 alone
+    alone = measure(copy, "binding", "--every", "5", "--replicas", "20")  # of the snapshots only that of iteration 0
     assert alone.returncode == 0, alone.stderr
     again = pd.read_parquet(copy / "measures.parquet")
     assert again.loc[again["iteration"] == 4, ["binding/outer", "lyapunov/replicas"]].isna().all(axis=None)
 
 
 @pytest.mark.parametrize("moments", [1, 2, None])
-def test_a_study_measures_a_run_that_diverged_once(diverged: Path, tmp_path: Path, moments: int | None) -> None:
+def test_required_measures_of_a_diverged_run_are_taken_once(
+    diverged: Path, tmp_path: Path, moments: int | None
+) -> None:
     copy = shutil.copytree(diverged, tmp_path / "run")
-    needs = [RequiredMeasures(("guesses",), moments), RequiredMeasures(("inner_loop",), moments)]
+    required = [RequiredMeasures(("guesses",), moments), RequiredMeasures(("inner_loop",), moments)]
 
     def taken() -> bool:
         with Progress(disable=True) as progress:
-            return measure_missing(gather(copy).runs[0], needs, progress)
+            return measure_missing(gather(copy).runs[0], required, progress)
 
     with pytest.warns(match="need a seed that has not diverged"):
         assert taken()
@@ -236,8 +238,8 @@ def test_a_study_measures_a_run_that_diverged_once(diverged: Path, tmp_path: Pat
     assert not taken()
 
 
-def test_what_gave_nan_is_not_measured_again(copy: Path) -> None:
-    """A Hurst exponent of 60 iterations; another measure at the same moments says nothing about it."""
+def test_measures_that_gave_nan_are_not_taken_again(copy: Path) -> None:
+    """A Hurst exponent of 60 iterations; another measure at the same iterations does not count for it."""
 
     def taken(*measures: str) -> bool:
         with Progress(disable=True) as progress:
@@ -253,14 +255,14 @@ def test_what_gave_nan_is_not_measured_again(copy: Path) -> None:
     assert taken("binding")
 
 
-def test_figures_show_what_was_measured(copy: Path) -> None:
+def test_figures_show_the_measures_from_snapshots(copy: Path) -> None:
     assert measure(copy, "binding").returncode == 0
     (only,) = gather(copy).runs
     panels = {panel.column.name: panel for panel in measures.compute([only])}
-    assert panels["binding/inner"].noted == "At iteration 40, the last measured."
+    assert panels["binding/inner"].note == "At iteration 40, the last measured."
     known = all_measured(only.history, read_measures(copy), only.columns)
     (binding,) = panels["binding/outer"].curves
-    assert binding.x.tolist() == [0, 20, 40, 60]  # from snapshots alone: never two ways of measuring in one curve
+    assert binding.x.tolist() == [0, 20, 40, 60]  # only from snapshots: a curve never mixes two settings
     assert panels["mi/mean"].curves[0].x.tolist() == [0, 10, 20, 30, 40, 50]
     assert binding.seeds.shape == (3, 4)
     assert binding.seeds[1, 2] == known.loc[(1, 40), "binding/outer"]

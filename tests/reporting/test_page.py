@@ -1,4 +1,4 @@
-"""The report in a real browser: what it shows, and what it does when it is touched."""
+"""The report in a real browser: its content and its interaction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def page(study: Path, printed: str, browser: Show) -> Page:
 
 
 def seen(page: Page, name: str) -> Locator:
-    """A figure, when it has come into view and is drawn."""
+    """A figure, scrolled into view and drawn."""
     place = page.locator(f"[id='figure-{name}']")
     place.scroll_into_view_if_needed()
     place.locator(DRAWN).first.wait_for()
@@ -36,13 +36,13 @@ def seen(page: Page, name: str) -> Locator:
 
 
 def traces(place: Locator) -> list[dict[str, object]]:
-    """What is drawn: the run of each trace, whether it is visible, and how opaque."""
+    """The run, visibility and opacity of each drawn trace."""
     return place.evaluate(  # type: ignore[no-any-return]
         "place => place.data.map(({meta, visible, opacity}) => ({run: meta?.run, visible, opacity}))"
     )
 
 
-def test_the_table_tells_every_configuration(page: Page, study: Path) -> None:
+def test_the_table_has_every_configuration(page: Page, study: Path) -> None:
     rows = page.locator("#results tbody tr")
     assert [rows.nth(i).locator(".pick").inner_text().strip() for i in range(2)] == ["gru", "exponential"]
     assert re.fullmatch(r"\d/8", rows.first.locator("td").nth(4).inner_text())
@@ -58,32 +58,34 @@ def test_the_table_tells_every_configuration(page: Page, study: Path) -> None:
 def test_every_seed_its_plateaus_and_the_levels_are_drawn(page: Page, study: Path) -> None:
     plateaus = 0
     for number, run in enumerate(gather(study).runs):
-        own = sum(len(outcome.plateaus) for outcome in run.summary.outcomes)
+        of_run = sum(len(outcome.plateaus) for outcome in run.summary.outcomes)
         panel = seen(page, f"staircase-{number}")
-        assert panel.locator(".shapelayer path").count() == own + 8 * len(run.summary.staircase.levels)
-        assert panel.locator(".scatterlayer .trace.scatter").count() == 8 + own
-        plateaus += own
+        assert panel.locator(".shapelayer path").count() == of_run + 8 * len(run.summary.staircase.levels)
+        assert panel.locator(".scatterlayer .trace.scatter").count() == 8 + of_run
+        plateaus += of_run
     assert plateaus > 0
     assert seen(page, "escape").locator(".scatterlayer .trace.scatter").count() == 6
 
 
 def test_a_panel_for_each_measure_has_thin_seeds_and_a_bold_median(page: Page) -> None:
-    names = page.locator("figure.measure").evaluate_all("all => all.map(own => own.id.replace('measure-', ''))")
+    names = page.locator("figure.measure").evaluate_all(
+        "figures => figures.map(figure => figure.id.replace('measure-', ''))"
+    )
     assert {"loss", "evaluation/loss", "mi/mean", "binding/outer", "grad_norm", "loss_dim/0"} <= set(names)
     loss = seen(page, "measure-0")
     widths = loss.evaluate("place => place.data.map(({line}) => line.width)")
     assert sorted(widths) == [0.8] * 16 + [2.8] * 2
 
 
-def test_a_click_on_a_row_brings_its_curves_out(page: Page) -> None:
+def test_a_click_on_a_row_highlights_its_curves(page: Page) -> None:
     loss = seen(page, "measure-0")
     row = page.locator("#row-1")
     row.locator(".pick").click()
     assert row.get_attribute("class") == "picked"
     assert row.locator(".pick").get_attribute("aria-pressed") == "true"
-    assert {(own["run"], own["opacity"]) for own in traces(loss)} == {(0, 0.12), (1, 1)}
+    assert {(trace["run"], trace["opacity"]) for trace in traces(loss)} == {(0, 0.12), (1, 1)}
     row.locator(".pick").click()
-    assert {own["opacity"] for own in traces(loss)} == {1}
+    assert {trace["opacity"] for trace in traces(loss)} == {1}
     assert row.get_attribute("class") == ""
 
 
@@ -105,11 +107,11 @@ def test_a_click_on_a_curve_leads_to_its_row(page: Page) -> None:
 def test_a_row_that_is_not_drawn_has_no_curves(page: Page) -> None:
     loss = seen(page, "measure-0")
     page.locator("#row-0 .draw").uncheck()
-    assert {(own["run"], own["visible"]) for own in traces(loss)} == {(0, False), (1, True)}
+    assert {(trace["run"], trace["visible"]) for trace in traces(loss)} == {(0, False), (1, True)}
     page.locator("#draw-all").click()
-    assert {own["visible"] for own in traces(loss)} == {True}
+    assert {trace["visible"] for trace in traces(loss)} == {True}
     page.locator("#draw-none").click()
-    assert {own["visible"] for own in traces(loss)} == {False}
+    assert {trace["visible"] for trace in traces(loss)} == {False}
 
 
 @pytest.mark.parametrize("key", ["click", "Enter"])
@@ -124,19 +126,19 @@ def test_a_table_is_sorted_by_any_column(page: Page, study: Path, key: str) -> N
         assert [text.strip() for text in page.locator("#results .pick").all_inner_texts()] == expected
 
 
-def test_what_is_not_drawn_stays_so_when_the_page_is_loaded_anew(page: Page) -> None:
+def test_the_choice_of_drawn_configurations_survives_a_reload(page: Page) -> None:
     page.locator("#row-0 .draw").uncheck()
     page.reload()
     assert [box.is_checked() for box in page.locator(".draw").all()] == [False, True]
 
 
-def test_whatever_scrolls_sideways_can_be_scrolled_by_keyboard(page: Page) -> None:
+def test_scrolling_regions_can_be_scrolled_by_keyboard(page: Page) -> None:
     regions = page.locator(".scroll")
     assert regions.count() > 5
     assert {region.get_attribute("tabindex") for region in regions.all()} == {"0"}
 
 
-def test_values_that_are_missing_come_last_whichever_way_a_table_is_sorted(page: Page) -> None:
+def test_missing_values_come_last_in_either_order(page: Page) -> None:
     """``> 240`` is no median, and ``-`` no value."""
     page.evaluate(
         """() => {
@@ -176,10 +178,10 @@ def test_values_that_are_missing_come_last_whichever_way_a_table_is_sorted(page:
     ],
 )
 def test_numbers_are_sorted_as_they_are_printed(page: Page, up: list[str], missing: list[str]) -> None:
-    """Typographic and plain minus, thousands set apart, infinities, intervals; what has no value last, as it stood."""
+    """Typographic and plain minus, separated thousands, infinities, intervals; missing values last, in their order."""
     page.evaluate(
-        """told => {
-          const rows = told.map((text) => `<tr><td>${text}</td></tr>`).join("");
+        """texts => {
+          const rows = texts.map((text) => `<tr><td>${text}</td></tr>`).join("");
           document.querySelector("#graph-table tbody").innerHTML = rows;
         }""",
         [*missing[:1], *sorted(up, key=len), *missing[1:]],
@@ -191,10 +193,10 @@ def test_numbers_are_sorted_as_they_are_printed(page: Page, up: list[str], missi
 
 
 @pytest.mark.parametrize(("orders", "up"), [(["2", "-inf", "inf", "-3", "nan"], ["-inf", "-3", "2", "inf", "nan"])])
-def test_what_cells_are_sorted_by_may_be_infinite_or_missing(page: Page, orders: list[str], up: list[str]) -> None:
+def test_sort_keys_may_be_infinite_or_missing(page: Page, orders: list[str], up: list[str]) -> None:
     page.evaluate(
         """orders => {
-          const rows = orders.map((own) => `<tr><td data-order="${own}">${own}</td></tr>`).join("");
+          const rows = orders.map((order) => `<tr><td data-order="${order}">${order}</td></tr>`).join("");
           document.querySelector("#graph-table tbody").innerHTML = rows;
         }""",
         orders,
@@ -233,7 +235,7 @@ def test_a_graph_is_drawn_with_its_spectrum(page: Page) -> None:
     assert f"{experts} experts" in page.locator("#graph-description").inner_text()
 
 
-def test_two_configurations_are_set_side_by_side(page: Page) -> None:
+def test_two_configurations_are_compared(page: Page) -> None:
     keys = page.locator("#configuration-table tbody td:first-child")
     differing = ["architecture", "architecture.a", "architecture.b"]
     assert keys.all_inner_texts() == differing
@@ -247,8 +249,8 @@ def test_two_configurations_are_set_side_by_side(page: Page) -> None:
     assert page.locator("#configuration-table thead th").all_inner_texts() == ["key", "gru"]
 
 
-def test_the_last_measurement_stays_the_last_when_the_page_is_loaded_anew(page: Page) -> None:
-    page.locator("#theme").click()  # before the pairs have come into view
+def test_the_last_measurement_stays_selected_after_a_reload(page: Page) -> None:
+    page.locator("#theme").click()  # before the pairs are visible
     page.reload()
     last = seen(page, "pairs").evaluate("() => document.getElementById('pairs-description').innerText")
     assert int(last) > 0
@@ -260,7 +262,7 @@ def test_the_last_measurement_stays_the_last_when_the_page_is_loaded_anew(page: 
     assert page.locator("#pairs-description").inner_text() == earlier != last
 
 
-def test_dark_surroundings_make_a_dark_page(study: Path, printed: str, browser: Show) -> None:
+def test_a_dark_colour_scheme_gives_a_dark_page(study: Path, printed: str, browser: Show) -> None:
     page = browser(study, color_scheme="dark")
     background = "() => getComputedStyle(document.body).backgroundColor"
     ink = "place => place._fullLayout.xaxis.tickfont.color ?? place._fullLayout.font.color"
@@ -269,7 +271,7 @@ def test_dark_surroundings_make_a_dark_page(study: Path, printed: str, browser: 
     page.locator("#theme").click()
     assert page.evaluate(background) == "rgb(255, 255, 255)"
     assert seen(page, "escape").evaluate(ink) != words
-    page.reload()  # what was chosen stays
+    page.reload()  # the choice stays
     assert page.evaluate(background) == "rgb(255, 255, 255)"
 
 
@@ -285,9 +287,9 @@ def test_axe_finds_nothing_serious(study: Path, printed: str, browser: Show, wid
     page.locator("#others summary").click()
     for name in ("escape", "measure-0", "pairs", "graph", "staircase-0"):
         seen(page, name)
-    found = Axe().run(page).response["violations"]
-    serious = [own for own in found if own["impact"] in ("serious", "critical")]
-    assert [(own["id"], own["nodes"][0]["html"][:200]) for own in serious] == []
+    violations = Axe().run(page).response["violations"]
+    serious = [violation for violation in violations if violation["impact"] in ("serious", "critical")]
+    assert [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in serious] == []
 
 
 def test_a_phone_does_not_scroll_the_page_sideways(study: Path, printed: str, browser: Show) -> None:
@@ -316,7 +318,7 @@ def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
     } <= reached
 
 
-def test_what_is_missing_is_named(page: Page) -> None:
+def test_folders_that_are_left_out_are_listed(page: Page) -> None:
     left_out = page.locator("#left-out li").all_inner_texts()
     assert len(left_out) == 3
     assert left_out[0].startswith("<b>damaged</b>: damaged")  # escaped, not bold
@@ -324,7 +326,7 @@ def test_what_is_missing_is_named(page: Page) -> None:
     assert left_out[2].startswith("unfinished: not finished: at iteration 240 of 240, last written ")
 
 
-def test_the_report_is_one_file_that_needs_no_other(study: Path, printed: str) -> None:
+def test_the_report_is_one_file_without_references_to_others(study: Path, printed: str) -> None:
     text = (study / "report.html").read_text()
     assert not re.search(r'<(script|link|img)[^>]+(src|href)="(?!data:)', text)
 

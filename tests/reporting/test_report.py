@@ -1,4 +1,4 @@
-"""What a report tells of a real multirun: its numbers and words."""
+"""The report of a real multirun: its numbers and sentences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from badger_sweeps.topologies.connectivity import Connectivity
 from tests import warm
 
 
-def test_the_terminal_says_the_same(printed: str, study: Path) -> None:
+def test_the_terminal_has_the_same_results(printed: str, study: Path) -> None:
     runs = gather(study).runs
     for run in runs:
         for cell in results.cells(row(run))[:3]:
@@ -51,14 +51,14 @@ def finished(label: str, outcomes: list[SeedOutcome], budget: int = 100) -> Run:
     return Run(Path(label), label, summary, {"lr": 1, "same": 2, "label": label}, pd.DataFrame())
 
 
-def test_a_row_counts_what_it_should() -> None:
+def test_a_row_counts_escaped_and_diverged_seeds() -> None:
     run = finished("gru", [outcome(0, 10), outcome(1, 20), outcome(2, None), outcome(3, None, final_loss=None)])
-    told = row(run)
-    assert (told.escaped, told.seeds, told.median_escape, told.diverged) == (2, 4, None, 1)
-    assert told.mean_escape.value == (10 + 20 + 100 + 100) / 4
-    assert told.final_loss == (0.5, None, None)
-    assert results.cells(told)[:4] == ["gru", "2/4, 1 diverged", "> 100", "58"]
-    assert results.cells(told)[-1] == "50% [15%, 85%]"  # Wilson: .150, .850
+    counted = row(run)
+    assert (counted.escaped, counted.seeds, counted.median_escape, counted.diverged) == (2, 4, None, 1)
+    assert counted.mean_escape.value == (10 + 20 + 100 + 100) / 4
+    assert counted.final_loss == (0.5, None, None)
+    assert results.cells(counted)[:4] == ["gru", "2/4, 1 diverged", "> 100", "58"]
+    assert results.cells(counted)[-1] == "50% [15%, 85%]"  # Wilson: .150, .850
 
 
 def test_the_table_of_graphs_gives_median_range_and_how_many_have_a_value() -> None:
@@ -82,7 +82,7 @@ def test_a_budget_too_short_for_the_rule_is_no_result() -> None:
     assert differences([short, short]) == []
 
 
-def test_one_bad_folder_does_not_cost_the_others(study: Path, tmp_path: Path) -> None:
+def test_a_damaged_run_leaves_out_only_itself(study: Path, tmp_path: Path) -> None:
     spoils = {
         "no_history": lambda run: shutil.rmtree(run / "history.parquet"),
         "bad_history": lambda run: next((run / "history.parquet").iterdir()).write_bytes(b"PAR1"),
@@ -107,7 +107,7 @@ def test_differences_are_paired_by_seed() -> None:
     first = finished("a", [outcome(seed, 10 * seed) for seed in range(8)])
     times = {seed: 10 * seed + 5 if seed < 6 else None for seed in reversed(range(2, 10))}
     second = finished("b", [outcome(seed, time) for seed, time in times.items()], budget=74)
-    # nobody solved it; budgets differ, so that times on plateaus cannot be compared
+    # no seed solved the task; budgets differ, so that times on plateaus cannot be compared
     (escape_difference,) = differences([first, second])
     assert escape_difference.objective == "escape_iteration"
     assert escape_difference.paired.pairs == 6
@@ -126,7 +126,7 @@ def test_times_on_plateaus_are_compared_under_one_budget() -> None:
     ]
 
 
-def test_a_difference_in_words() -> None:
+def test_the_sentence_on_a_difference() -> None:
     sure = Difference("escape_iteration", "gru", "tcnn", 900, PairedDifference(Estimate(-12.3, -30, 2), 0.1, 8), 0.2)
     assert results.sentence(sure) == (
         "tcnn escapes its first plateau 12 iterations earlier than gru [-30, +2], in the mean over the 8 seeds of both "
@@ -143,14 +143,15 @@ def test_keys_that_differ() -> None:
 
 
 def lead(seconds: list[int], firsts: list[int], others: int = 0) -> list[results.Answer]:
-    """The answer to one comparison beside others that were made."""
+    """The answer for the first plateau, from one comparison among `others` more."""
     runs = [finished("a", [outcome(seed, time) for seed, time in enumerate(firsts)])]
     runs += [finished("b", [outcome(seed, time) for seed, time in enumerate(seconds)])]
     runs += [finished(f"c{number}", [outcome(seed, 99) for seed in range(len(firsts))]) for number in range(others)]
-    return [own for own in results.answers(differences(runs, ["escape_iteration"])) if own.goal == "First plateau"]
+    answers = results.answers(differences(runs, ["escape_iteration"]))
+    return [answer for answer in answers if answer.goal == "First plateau"]
 
 
-def test_the_answer_says_whether_a_lead_is_established() -> None:
+def test_an_answer_states_whether_the_difference_is_established() -> None:
     """Eight seeds that agree give p = 2/256 = .0078: enough alone, but not for seven comparisons, which need ten."""
     slow, fast = [80, 81, 82, 83, 84, 85, 86, 88], [10, 12, 14, 16, 18, 20, 22, 24]
     (alone,) = lead(fast, slow)
@@ -170,7 +171,7 @@ def test_the_answer_says_whether_a_lead_is_established() -> None:
     assert "All seeds agree, but 4 are too few: it takes 6." in few.words
 
 
-def test_of_the_leads_one_that_is_established_is_told_rather_than_a_larger_one_by_chance() -> None:
+def test_an_answer_prefers_an_established_difference_to_a_larger_one_by_chance() -> None:
     firsts = [100 + seed for seed in range(8)]
     runs = [finished("a", [outcome(seed, time) for seed, time in enumerate(firsts)], budget=900)]
     steady = [time - 50 - seed for seed, time in enumerate(firsts)]
@@ -178,24 +179,24 @@ def test_of_the_leads_one_that_is_established_is_told_rather_than_a_larger_one_b
     for label, times in (("wild", wild), ("steady", steady)):
         runs.append(finished(label, [outcome(seed, time) for seed, time in enumerate(times)], budget=900))
     compared = differences(runs, ["escape_iteration"])
-    assert min(compared, key=lambda own: own.paired.difference.value).second == "wild"
-    (told,) = results.answers(compared)
-    assert told.established
-    assert told.words.startswith("steady escapes its first plateau")
+    assert min(compared, key=lambda difference: difference.paired.difference.value).second == "wild"
+    (answer,) = results.answers(compared)
+    assert answer.established
+    assert answer.words.startswith("steady escapes its first plateau")
 
 
-def test_seeds_that_never_escaped_do_not_rest_the_least_on_plateaus() -> None:
-    """They may have no detected plateau at all: at a loss of 9e5 there is none."""
+def test_seeds_that_never_escaped_do_not_spend_the_least_time_on_plateaus() -> None:
+    """They may have no detected plateau: at a loss of 9e5 there is none."""
     good = SeedOutcome(0, 100, 20, None, (), 0.2, diverged=False)
     runs = [finished("good", [replace(good, seed=seed) for seed in range(6)])]
     runs.append(finished("lost", [outcome(seed, None, 9e5) for seed in range(6)]))
-    told = {own.goal: own for own in results.answers(differences(runs))}
-    assert told["All plateaus"].established is None
+    answers = {answer.goal: answer for answer in results.answers(differences(runs))}
+    assert answers["All plateaus"].established is None
     assert row(runs[1]).plateau_iterations.value == 100
 
 
-def test_a_longer_run_is_compared_by_what_a_shorter_one_can_show() -> None:
-    """Blocks are of 5: an escape at 50 takes three of them, and is seen after 65 iterations."""
+def test_a_longer_run_is_compared_within_the_budget_of_a_shorter_one() -> None:
+    """Blocks have 5 iterations: an escape at 50 requires three of them, and is detected after 65 iterations."""
     long = finished("long", [outcome(seed, 50 if seed % 2 else 40) for seed in range(6)], budget=100)
     short = finished("short", [outcome(seed, None if seed % 2 else 40) for seed in range(6)], budget=64)
     (same, *_) = differences([long, short])
@@ -230,7 +231,7 @@ def test_a_report_that_cannot_be_written_is_one_line(
 @pytest.mark.parametrize("comparisons", [1, 2, 7, 21, 87])
 def test_so_many_seeds_are_enough_and_one_fewer_is_not(comparisons: int) -> None:
     firsts = [80 + seed for seed in range(5)]
-    (told,) = lead([10 + 2 * seed for seed in range(5)], firsts, others=comparisons - 1)
-    needed = int(told.words.split("it takes ")[1].split(".")[0])
+    (answer,) = lead([10 + 2 * seed for seed in range(5)], firsts, others=comparisons - 1)
+    needed = int(answer.words.split("it takes ")[1].split(".")[0])
     assert comparisons * 2 / 2**needed < 0.05
     assert needed == 6 or comparisons * 2 / 2 ** (needed - 1) >= 0.05

@@ -1,4 +1,4 @@
-"""``badger-sweeps watch``: a page that follows runs which are going."""
+"""``badger-sweeps watch``: a page that follows running runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.browser import Show
 from tests.runs.commands import run
 
 WAIT = 60_000
-"""Milliseconds; what is waited for comes in two seconds on a quiet machine."""
+"""Maximum waiting time in milliseconds; on an idle machine, two seconds suffice."""
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +71,12 @@ def watched(runs: Path) -> Iterator[tuple[str, list[str]]]:
     server, address, lines = start(runs)
     yield address, lines
     server.send_signal(signal.SIGINT)
-    _, complaints = server.communicate(timeout=60)
+    _, errors = server.communicate(timeout=60)
     assert server.returncode == 0
-    assert complaints == ""
+    assert errors == ""
 
 
-def test_the_page_follows_a_run_and_keeps_what_was_chosen(
+def test_the_page_follows_a_run_and_keeps_the_users_choices(
     watched: tuple[str, list[str]], runs: Path, template: Path, browser: Show
 ) -> None:
     page = browser(watched[0])
@@ -100,20 +100,20 @@ def test_the_page_follows_a_run_and_keeps_what_was_chosen(
     assert page.locator(badge).count() == 1
 
 
-def test_times_of_a_run_that_is_going_are_censored_where_it_is(runs: Path, template: Path) -> None:
-    """Nothing may be claimed of iterations that were not done; a finished run of so many says the same."""
+def test_times_of_a_running_run_are_censored_at_its_last_iteration(runs: Path, template: Path) -> None:
+    """Its summary equals that of a finished run of as many iterations."""
     assert gather(runs).runs == ()
-    (going,) = gather(runs, unfinished=True).runs
-    assert going.summary.budget == 40
-    assert going.standing.startswith("at iteration 40 of 60")
+    (running,) = gather(runs, unfinished=True).runs
+    assert running.summary.budget == 40
+    assert running.progress.startswith("at iteration 40 of 60")
     done = run(runs / "short", "training.iterations=40", "measures=none")
     assert done.returncode == 0, done.stderr
-    short = next(own for own in gather(runs).runs if own.folder.name == "short")
-    assert going.summary.outcomes == short.summary.outcomes
-    assert going.summary.value == short.summary.value
+    short = next(finished for finished in gather(runs).runs if finished.folder.name == "short")
+    assert running.summary.outcomes == short.summary.outcomes
+    assert running.summary.value == short.summary.value
 
 
-def test_only_this_machine_sees_the_page_and_nothing_but_the_runs(watched: tuple[str, list[str]]) -> None:
+def test_the_server_answers_this_machine_only_and_serves_the_runs_only(watched: tuple[str, list[str]]) -> None:
     address = watched[0].removeprefix("http://").rstrip("/")
 
     def status(path: str, host: str = address, method: str = "GET") -> int:
@@ -135,7 +135,7 @@ def test_only_this_machine_sees_the_page_and_nothing_but_the_runs(watched: tuple
 
 
 @pytest.mark.slow
-def test_a_folder_without_runs_yet_is_watched_as_well(tmp_path: Path, template: Path, browser: Show) -> None:
+def test_a_folder_without_runs_can_be_watched(tmp_path: Path, template: Path, browser: Show) -> None:
     server, address, _ = start(tmp_path)
     page = browser(address, may_fail=True)
     assert "No run has recorded anything yet." in page.locator("main").inner_text()
@@ -150,7 +150,7 @@ def test_a_folder_without_runs_yet_is_watched_as_well(tmp_path: Path, template: 
     page.close()
 
 
-def test_bad_input_is_one_line(
+def test_a_user_error_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for arguments, words in (([tmp_path / "no"], "RUNS must be a folder"), ([tmp_path, "--port", "70000"], "`--port`")):
@@ -158,6 +158,6 @@ def test_bad_input_is_one_line(
         with pytest.raises(SystemExit) as ended:
             main()
         assert ended.value.code == 2
-        said = capsys.readouterr().err
-        assert words in said
-        assert len(said.splitlines()) == 1
+        error = capsys.readouterr().err
+        assert words in error
+        assert len(error.splitlines()) == 1

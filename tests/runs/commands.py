@@ -1,4 +1,4 @@
-"""Start the command line as a user would: a process of its own."""
+"""Starting the command line in a process, as a user would."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def start(folder: Path, *overrides: str, tracking: str = "disabled") -> subproce
 
 
 def wait_for_iteration(folder: Path, iteration: int, process: subprocess.Popen[str]) -> pd.DataFrame:
-    """Read the growing history until it has this iteration; gives what was read."""
+    """Read the growing history until it has this iteration, and return it."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
@@ -59,7 +59,7 @@ def wait_for_iteration(folder: Path, iteration: int, process: subprocess.Popen[s
             if len(history) and history["iteration"].max() >= iteration:
                 return history
         time.sleep(0.05)
-    raise TimeoutError(f"iteration {iteration} did not come")
+    raise TimeoutError(f"the run did not reach iteration {iteration}")
 
 
 def parts(folder: Path) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""Which engine a run says it runs on, from the command line."""
+"""The engine that a run reports on the command line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def announced(done: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.mark.parametrize("engine", ["auto", pytest.param("native", marks=pytest.mark.slow)])
-def test_a_run_says_which_engine_it_runs_on(engine: str, tmp_path: Path) -> None:
+def test_a_run_reports_its_engine(engine: str, tmp_path: Path) -> None:
     done = run(tmp_path / "run", "training.iterations=2", f"engine={engine}", "device=cpu")
     assert announced(done) == NATIVE
     provenance = json.loads((tmp_path / "run" / "provenance.json").read_text())
@@ -46,8 +46,8 @@ def test_no_error_without_a_compiler(engine: str, tmp_path: Path, monkeypatch: p
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_run_goes_on_with_another_engine(tmp_path: Path) -> None:
-    """Stopped where there was a compiler, continued where there is none: the engine changes no number but rounding."""
+def test_a_run_continues_with_another_engine(tmp_path: Path) -> None:
+    """Stopped on a machine with a compiler, continued on one without: engines differ only in rounding."""
     first = run(tmp_path / "run", "training.iterations=3", "device=cpu")
     assert announced(first) == NATIVE
     second = run(tmp_path / "run", "training.iterations=6", "engine=reference", "device=cpu")

@@ -1,4 +1,4 @@
-"""History as a reader sees it while it grows."""
+"""The history as a reader sees it while it grows."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_values_come_back_to_the_bit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kept", [0, 1, 7, 12, 13, 20])
 def test_files_depend_on_the_rows_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
-    """With 12 rows a part, cut back to any iteration and written again: the same files as in one go."""
+    """With 12 rows per part: truncated at any iteration and continued, the files equal those written without a stop."""
     monkeypatch.setattr(module, "ROWS_PER_PART", 12)
     files = []
     for stop in (20, kept):

@@ -1,4 +1,4 @@
-"""Measures within a run: they change nothing, are recorded once, and survive stops and second thoughts."""
+"""Measures within a run: they change no training, are recorded once, and survive stops and changed settings."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def test_measuring_changes_nothing_that_is_trained(tmp_path: Path) -> None:
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_what_is_measured_belongs_to_the_weights_before_the_iteration(tmp_path: Path) -> None:
-    """Iteration 0 is the untrained network, and the value of iteration 4 is that of four updates."""
+def test_measures_are_of_the_weights_before_the_iteration(tmp_path: Path) -> None:
+    """Iteration 0 has the values of the untrained network, and iteration 4 those after four updates."""
     history = finish(plan(tmp_path, SOME))
     population = Population(plan(tmp_path, SOME).experiment)
     for _ in islice(train(population), 4):
@@ -81,15 +81,15 @@ def test_what_is_measured_belongs_to_the_weights_before_the_iteration(tmp_path: 
     from badger_sweeps.evaluation.context import EvaluationContext
     from badger_sweeps.evaluation.games import EvaluationSet
 
-    course = LossHistory(population.experiment)
-    seen = EvaluationContext.of(population, EvaluationSet(population.experiment, population.engine, 1000, 0.01), course)
+    losses = LossHistory(population.experiment)
+    seen = EvaluationContext.of(population, EvaluationSet(population.experiment, population.engine, 1000, 0.01), losses)
     recorded = history[history["iteration"] == 4]["evaluation/loss"]
     np.testing.assert_array_equal(recorded, seen.error.mean(dim=1))
 
 
 @pytest.mark.parametrize("stop", [10, 11, 20])
-def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path, stop: int) -> None:
-    """A measure that looks back too: it must know the losses from before the stop."""
+def test_a_continued_run_equals_an_uninterrupted_one(tmp_path: Path, stop: int) -> None:
+    """Also for a measure over a window of iterations, which needs the losses from before the stop."""
     looking_back = replace(SOME, sequentiality=replace(SOME.sequentiality, every=3))
     whole = finish(plan(tmp_path / "whole", looking_back, iterations=80))
     finish(plan(tmp_path / "again", looking_back, iterations=stop))
@@ -98,8 +98,8 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path, stop: in
     assert whole["sequentiality/index"].notna().any()
 
 
-def test_measures_may_be_added_and_dropped_on_the_way(tmp_path: Path) -> None:
-    """What was measured stays; what is new is null before. Parts of the history that are full are made to match."""
+def test_measures_may_be_added_and_dropped_when_a_run_is_continued(tmp_path: Path) -> None:
+    """Old columns stay; new columns are null before. Full parts of the history get the new columns too."""
     import badger_sweeps.runs.history as module
 
     with pytest.MonkeyPatch.context() as patch:
@@ -113,7 +113,7 @@ def test_measures_may_be_added_and_dropped_on_the_way(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(history[bare.columns.tolist()], bare, check_exact=True)
 
 
-def test_a_diverged_member_is_measured_no_more(tmp_path: Path) -> None:
+def test_a_diverged_member_is_no_longer_measured(tmp_path: Path) -> None:
     setup = plan(tmp_path, UNMEASURED).experiment
     population = Population(setup)
     measuring = MeasureRecorder(replace(UNMEASURED, fixed_loss=FixedLoss(every=1)), population, LossHistory(setup))
@@ -127,22 +127,22 @@ def test_a_diverged_member_is_measured_no_more(tmp_path: Path) -> None:
     assert np.isfinite(third.measures["evaluation/loss"]).all()
 
 
-def test_the_course_is_read_back_from_the_history(tmp_path: Path) -> None:
+def test_the_loss_history_is_restored_from_the_recorded_history(tmp_path: Path) -> None:
     started = plan(tmp_path, SOME)
     started.folder.mkdir(exist_ok=True)
-    course = LossHistory(started.experiment)
+    losses = LossHistory(started.experiment)
     population = Population(started.experiment)
     history = History(tmp_path, {**metric_columns(started.experiment), **SOME.columns(started.experiment)})
-    for record in MeasureRecorder(SOME, population, course).added_to(train(population)):
+    for record in MeasureRecorder(SOME, population, losses).added_to(train(population)):
         history.observe(record)
     history.flush()
     again = recorded_loss_history(started.experiment, read_history(tmp_path))
     members = torch.tensor([1, 0])
-    assert torch.equal(again.losses(members), course.losses(members))
+    assert torch.equal(again.losses(members), losses.losses(members))
     assert again.losses(members).shape == (2, 30)
-    assert torch.equal(again.losses(members, last=7), course.losses(members)[:, -7:])
-    assert torch.equal(again.losses_by_dim(members), course.losses_by_dim(members))
-    assert torch.equal(again.evaluation_losses(members, last=100), course.evaluation_losses(members, last=100))
+    assert torch.equal(again.losses(members, last=7), losses.losses(members)[:, -7:])
+    assert torch.equal(again.losses_by_dim(members), losses.losses_by_dim(members))
+    assert torch.equal(again.evaluation_losses(members, last=100), losses.evaluation_losses(members, last=100))
     assert again.evaluation_losses(members, last=100).shape == (2, 8)
 
 
@@ -160,12 +160,12 @@ def test_snapshots_are_whole_checkpoints_from_the_first_to_the_last(tmp_path: Pa
     assert losses == expected.tolist()
 
 
-def test_no_snapshots_where_none_are_wanted(tmp_path: Path) -> None:
+def test_without_snapshot_every_there_are_no_snapshots(tmp_path: Path) -> None:
     finish(plan(tmp_path, UNMEASURED, snapshot_every=None))
     assert snapshots(tmp_path) == []
 
 
-def test_snapshots_of_a_run_that_was_started_anew_do_not_stay(tmp_path: Path) -> None:
+def test_a_restart_from_iteration_0_removes_later_snapshots(tmp_path: Path) -> None:
     finish(plan(tmp_path, UNMEASURED, iterations=30))
     population = Population(plan(tmp_path, UNMEASURED).experiment)
     Checkpointer(tmp_path, population, before=lambda: None)

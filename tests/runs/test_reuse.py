@@ -1,4 +1,4 @@
-"""A finished run is taken over by another study if it is the same, and only then."""
+"""A finished run is reused by another study if and only if its configuration and code are the same."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def copy(runs: Path, tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def test_a_copy_has_all_that_was_computed_and_a_name_of_its_own(copy: Path) -> None:
+def test_a_copy_has_the_computed_files_and_its_own_id_and_group(copy: Path) -> None:
     first = copy / "one" / "arm"
     again = replace(planned(copy / "two" / "arm", study="two", tracking={"mode": "online"}), group="two/arm")
     found = finished_alike(again, copy)
@@ -63,27 +63,27 @@ def test_a_copy_has_all_that_was_computed_and_a_name_of_its_own(copy: Path) -> N
         path.name for path in sorted((first / "snapshots").iterdir())
     ]
     assert not (again.folder / "measures.parquet").exists()
-    told, before = (json.loads((own / "provenance.json").read_text()) for own in (again.folder, first))
-    assert told["group"] == "two/arm"
-    assert told["run_id"] != before["run_id"]
-    assert told["taken_over_from"] == str(first)
-    assert len(told["sessions"]) == 1  # nothing was trained
+    copied, original = (json.loads((path / "provenance.json").read_text()) for path in (again.folder, first))
+    assert copied["group"] == "two/arm"
+    assert copied["run_id"] != original["run_id"]
+    assert copied["taken_over_from"] == str(first)
+    assert len(copied["sessions"]) == 1  # nothing was trained
 
 
 @pytest.mark.parametrize(
     "changes", [{"seeds": [5, 4]}, {"loss": {"_target_": "l1"}}, {"training": {"iterations": 61}}, {"device": "cuda"}]
 )
-def test_another_configuration_is_not_taken(copy: Path, changes: dict[str, Any]) -> None:
+def test_a_run_with_another_configuration_is_not_reused(copy: Path, changes: dict[str, Any]) -> None:
     assert finished_alike(planned(copy / "two" / "arm", **changes), copy) is None
 
 
-def test_keys_without_a_say_do_not_keep_runs_apart(copy: Path) -> None:
+def test_keys_without_effect_on_the_history_do_not_prevent_reuse(copy: Path) -> None:
     same = {"study": None, "scale": "quick", "objective": "final_loss", "tracking": {}, "reuse": True}
     training = {"iterations": 60, "checkpoint_every": 7}
     assert finished_alike(planned(copy / "two" / "arm", **same, training=training), copy) is not None
 
 
-def test_a_run_on_other_graphs_is_not_taken_whatever_its_configuration_says(copy: Path) -> None:
+def test_a_run_on_other_graphs_is_not_reused_even_with_the_same_configuration(copy: Path) -> None:
     wanted = planned(copy / "two" / "arm")
     other = replace(wanted, experiment=replace(wanted.experiment, topology=RandomLinks(experts=4, links=1)))
     assert finished_alike(other, copy) is None
@@ -92,8 +92,8 @@ def test_a_run_on_other_graphs_is_not_taken_whatever_its_configuration_says(copy
 
 
 def test_all_code_that_computes_is_known() -> None:
-    """Whatever lies at the top of the package decides numbers, or is named here as what only hands them on."""
-    handing_on = {
+    """Each file and folder at the top of the package either decides numbers, or is in the list here."""
+    without_numbers = {
         *(
             "__init__.py",
             "__main__.py",
@@ -108,11 +108,11 @@ def test_all_code_that_computes_is_known() -> None:
         ),
     }
     there = {path.name for path in Path(badger_sweeps.__file__).parent.iterdir() if path.name != "__pycache__"}
-    assert set(COMPUTING) == there - handing_on
+    assert set(COMPUTING) == there - without_numbers
 
 
-def test_a_class_from_elsewhere_is_code_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An edited rule under the same name is another code; a configuration of our own classes alone knows no other."""
+def test_a_class_from_outside_the_package_is_part_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edited rule with the same name changes the hash; the package's own classes do not add to it."""
     (tmp_path / "from_elsewhere.py").write_text("class Rule: ...")
     monkeypatch.syspath_prepend(tmp_path)
     config = {**CONFIG, "rule": {"_target_": "from_elsewhere.Rule"}}
@@ -125,15 +125,15 @@ def test_a_class_from_elsewhere_is_code_as_well(tmp_path: Path, monkeypatch: pyt
     assert computed_from(ours)["code"] == computed_from(CONFIG)["code"]
 
 
-def test_other_code_is_not_taken(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_with_other_code_is_not_reused(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "computing_code", lambda: "another version")
     assert finished_alike(planned(copy / "two" / "arm"), copy) is None
 
 
-def test_what_is_not_finished_is_damaged_or_begun_is_left_alone(copy: Path) -> None:
+def test_unfinished_and_damaged_runs_and_started_folders_are_not_reused(copy: Path) -> None:
     wanted = planned(copy / "two" / "arm")
     (wanted.folder / "checkpoint.pt").touch()
-    assert finished_alike(wanted, copy) is None  # it goes on where it is
+    assert finished_alike(wanted, copy) is None  # the plan's own run is continued
     (wanted.folder / "checkpoint.pt").unlink()
     first = copy / "one" / "arm"
     whole = (first / "provenance.json").read_text()
@@ -145,7 +145,7 @@ def test_what_is_not_finished_is_damaged_or_begun_is_left_alone(copy: Path) -> N
     assert finished_alike(wanted, copy) is None
 
 
-def test_a_copy_that_was_cut_off_counts_as_not_begun(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_copy_counts_as_not_started(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = planned(copy / "two" / "arm")
     found = finished_alike(wanted, copy)
     assert found is not None
@@ -167,13 +167,13 @@ def test_a_copy_that_was_cut_off_counts_as_not_begun(copy: Path, monkeypatch: py
 
 
 def wanted_again(run_folder: Path, *below: str) -> Plan:
-    """The run of the configuration that lies in a folder, wanted by another study."""
+    """The plan of another study's run with the configuration of an existing run."""
     return replace(plan_of(run_folder), folder=run_folder.parents[1].joinpath(*below))
 
 
 @pytest.mark.parametrize("later", ["measures.fixed_loss.every=5", "engine=reference", "training.snapshot_every=10"])
-def test_a_run_that_goes_on_with_other_settings_is_not_taken(tmp_path: Path, later: str) -> None:
-    """It has not had them all along: of the first half there is no row of what only the second one measured."""
+def test_a_run_continued_with_other_settings_is_not_reused(tmp_path: Path, later: str) -> None:
+    """Its first half has no values of the measures that only its second half has."""
     first = tmp_path / "one" / "arm"
     settings = ["measures=none", "training.iterations=20"]
     assert command_line(first, *settings).returncode == 0
@@ -182,15 +182,15 @@ def test_a_run_that_goes_on_with_other_settings_is_not_taken(tmp_path: Path, lat
     assert done.returncode == 0, done.stderr
     wanted = wanted_again(first, "two", "arm")
     assert finished_alike(wanted, tmp_path) is None
-    # Nor does going back to the first settings make it a run of these alone.
+    # Nor is it reused after a third session with the first settings.
     done = command_line(first, *settings, "training.iterations=60")
     assert done.returncode == 0, done.stderr
     assert finished_alike(wanted_again(first, "two", "arm"), tmp_path) is None
     assert provenance.computing_version(first) == provenance.code_version(first)
 
 
-def test_a_run_that_was_stopped_and_continued_alike_is_taken(tmp_path: Path) -> None:
-    """What has no say may change, and so may the budget: it has the history of its last one."""
+def test_a_run_continued_with_the_same_settings_is_reused(tmp_path: Path) -> None:
+    """Keys without effect on the history may change, and so may the budget: the run has the history of its last one."""
     first, whole = tmp_path / "one" / "arm", tmp_path / "whole"
     measured = ("measures.fixed_loss.every=5", "training.snapshot_every=20")
     process = start(first, "measures=none", *measured, "training.iterations=100000")
@@ -212,8 +212,8 @@ def test_a_run_that_was_stopped_and_continued_alike_is_taken(tmp_path: Path) -> 
     pd.testing.assert_frame_equal(read_history(wanted.folder), read_history(whole), check_exact=True)
 
 
-def test_of_older_records_only_the_same_budget_is_known_to_be_alike(tmp_path: Path) -> None:
-    def goes_on(iterations: int) -> Any:
+def test_records_of_earlier_versions_are_only_the_same_under_the_same_budget(tmp_path: Path) -> None:
+    def continued(iterations: int) -> Any:
         Provenance(tmp_path, 30, "engine", "group", {**CONFIG, "training": {"iterations": iterations}})
         return json.loads((tmp_path / "provenance.json").read_text())[COMPUTED_FROM]
 
@@ -221,16 +221,14 @@ def test_of_older_records_only_the_same_budget_is_known_to_be_alike(tmp_path: Pa
     content = json.loads((tmp_path / "provenance.json").read_text())
     del content[WHATEVER_BUDGET]
     (tmp_path / "provenance.json").write_text(json.dumps(content))
-    assert goes_on(60) == computed_from(CONFIG)
-    assert goes_on(90) == computed_from({**CONFIG, "training": {"iterations": 90}})  # it is noted by now
+    assert continued(60) == computed_from(CONFIG)
+    assert continued(90) == computed_from({**CONFIG, "training": {"iterations": 90}})  # recorded by the call above
     (tmp_path / "provenance.json").write_text(json.dumps(content))
-    assert goes_on(90) is None
-    assert goes_on(90) is None  # and stays so
+    assert continued(90) is None
+    assert continued(90) is None  # and stays None
 
 
-def test_a_run_that_goes_on_with_other_code_follows_from_nothing_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_continued_with_other_code_has_no_hashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Provenance(tmp_path, 0, "engine", "group", CONFIG)
     longer = {**CONFIG, "training": {"iterations": 90}}
     Provenance(tmp_path, 60, "engine", "group", longer)

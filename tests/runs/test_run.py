@@ -1,4 +1,4 @@
-"""One run from Python, and the files it leaves."""
+"""One run from Python, and the files in its folder."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def silent() -> Console:
     return Console(file=io.StringIO())
 
 
-def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
+def test_the_files_of_a_run(tmp_path: Path) -> None:
     summary = run(plan(tmp_path), silent())
     history = pd.read_parquet(tmp_path / "history.parquet")
     dims = [f"loss_dim/{dim}" for dim in range(4)]
@@ -78,11 +78,11 @@ def test_graphs_are_recorded_with_their_spectra(tmp_path: Path) -> None:
     recorded = json.loads((tmp_path / "topology.json").read_text())
     summaries = json.loads((tmp_path / "summary.json").read_text())["seeds"]
     for graph, record, summary in zip(graphs, recorded, summaries, strict=True):
-        listens = np.zeros((4, 4), dtype=bool)
+        adjacency = np.zeros((4, 4), dtype=bool)
         for sender, receiver in record["pairs"]:
-            listens[receiver, sender] = True
-        assert listens.tolist() == graph.tolist()
-        laplacian = np.diag(listens.sum(1)) - listens.astype(float)
+            adjacency[receiver, sender] = True
+        assert adjacency.tolist() == graph.tolist()
+        laplacian = np.diag(adjacency.sum(1)) - adjacency.astype(float)
         measures = summary["topology"]
         assert (measures["experts"], measures["edges"], measures["eigenratio"]) == (4, 8, None)
         assert measures["consensus_rate"] == pytest.approx(np.sort(np.linalg.eigvals(laplacian).real)[1])
@@ -122,7 +122,7 @@ def test_a_diverged_member_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(history) == 71 + 120
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
 
@@ -164,8 +164,8 @@ def test_the_history_is_flushed_before_each_checkpoint(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize(("when", "done"), [("observe", 31), ("conclude", 120), ("close", 120)])
-def test_a_signal_is_not_lost_however_late_it_comes(tmp_path: Path, when: str, done: int) -> None:
-    """Ctrl-C while the last job but one of a multirun finishes must stop the multirun."""
+def test_a_late_signal_is_not_lost(tmp_path: Path, when: str, done: int) -> None:
+    """Ctrl-C while a job of a multirun finishes must stop the multirun."""
 
     class Late(Tracker):
         def observe(self, record: Record) -> None:

@@ -1,4 +1,4 @@
-"""Runs that are stopped, by real signals to real processes, and started again."""
+"""Runs that real signals to real processes stop, and that are then continued."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def without_wall_time(folder: Path) -> object:
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_it_leaves_the_same_bits(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_run_killed_repeatedly_leaves_the_same_files(undisturbed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    for reached in (25, 130, 330, 560):  # before the first checkpoint, and at no checkpoint
+    for reached in (25, 130, 330, 560):  # one before the first checkpoint; none at a checkpoint
         process = start(folder, ITERATIONS, EVERY)
         read = wait_for_iteration(folder, reached, process)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         after = pd.read_parquet(folder / "history.parquet")
-        assert len(after) >= len(read)  # what had been readable stays
+        assert len(after) >= len(read)  # rows that were readable stay
         assert not list(folder.glob("summary.json"))
     finished = run(folder, ITERATIONS, EVERY)
     assert finished.returncode == 0, finished.stderr
@@ -54,7 +54,9 @@ def test_killed_again_and_again_it_leaves_the_same_bits(undisturbed: Path, tmp_p
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
 )
-def test_a_signal_stops_in_good_order(undisturbed: Path, tmp_path: Path, number: int, status: int) -> None:
+def test_a_signal_stops_a_run_with_everything_saved(
+    undisturbed: Path, tmp_path: Path, number: int, status: int
+) -> None:
     folder = tmp_path / "run"
     process = start(folder, ITERATIONS, EVERY, tracking="wandb")
     wait_for_iteration(folder, 50, process)
@@ -62,7 +64,7 @@ def test_a_signal_stops_in_good_order(undisturbed: Path, tmp_path: Path, number:
     output, errors = process.communicate(timeout=60)
     assert process.returncode == status, errors
     assert "Traceback" not in errors
-    assert "goes on" in output
+    assert f"the same command with hydra.run.dir={os.path.relpath(folder)} continues\n" in output
     last = pd.read_parquet(folder / "history.parquet")["iteration"].max()
     session = json.loads((folder / "provenance.json").read_text())["sessions"][0]
     assert session["iterations_done"] == last + 1  # the checkpoint is of the very last iteration
@@ -81,7 +83,7 @@ def test_a_finished_run_is_not_trained_again(undisturbed: Path) -> None:
     assert len(json.loads((undisturbed / "provenance.json").read_text())["sessions"]) == 1
 
 
-def test_a_larger_budget_goes_on(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_larger_budget_continues_a_run(undisturbed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert run(folder, "training.iterations=300", EVERY).returncode == 0
     longer = run(folder, ITERATIONS, EVERY)
@@ -94,7 +96,7 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("override", "complaint"),
+    ("override", "error"),
     [
         ("optimizer.lr=0.02", "`optimizer.lr` must be 0.01, as in the checkpoint"),
         ("seeds=4", "`seeds` must be [0, 1, 2]"),
@@ -102,17 +104,17 @@ def everything(folder: Path) -> dict[str, bytes]:
         ("training.iterations=100", "`training.iterations` must be at least the 900 iterations done"),
     ],
 )
-def test_another_configuration_is_refused_and_spoils_nothing(undisturbed: Path, override: str, complaint: str) -> None:
+def test_another_configuration_is_refused_and_changes_no_file(undisturbed: Path, override: str, error: str) -> None:
     before = everything(undisturbed)
     refused = run(undisturbed, ITERATIONS, EVERY, override)
     assert refused.returncode == 2
-    assert complaint in refused.stderr
+    assert error in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert everything(undisturbed) == before
 
 
 @pytest.mark.parametrize("keep", [0, 100, 0.5, -1])
-def test_a_truncated_checkpoint_is_refused_and_spoils_nothing(undisturbed: Path, tmp_path: Path, keep: float) -> None:
+def test_a_truncated_checkpoint_is_refused_and_changes_no_file(undisturbed: Path, tmp_path: Path, keep: float) -> None:
     checkpoint = undisturbed / "checkpoint.pt"
     whole = checkpoint.read_bytes()
     size = int(keep * len(whole)) if 0 < keep < 1 else keep
@@ -129,10 +131,10 @@ def test_a_truncated_checkpoint_is_refused_and_spoils_nothing(undisturbed: Path,
 
 
 @pytest.mark.parametrize(("made_with", "age"), [(None, "an earlier"), (FORMAT + 1, "a later")])
-def test_a_checkpoint_of_another_version_is_refused_and_spoils_nothing(
+def test_a_checkpoint_of_another_version_is_refused_and_changes_no_file(
     undisturbed: Path, made_with: int | None, age: str
 ) -> None:
-    """The first versions noted no format."""
+    """The first versions recorded no format."""
     checkpoint = undisturbed / "checkpoint.pt"
     whole = checkpoint.read_bytes()
     content = torch.load(checkpoint, weights_only=True)
@@ -151,7 +153,7 @@ def test_a_checkpoint_of_another_version_is_refused_and_spoils_nothing(
 
 
 @pytest.mark.parametrize("spoil", ["missing", "damaged", "gap"])
-def test_a_lost_history_is_refused_and_spoils_nothing(undisturbed: Path, tmp_path: Path, spoil: str) -> None:
+def test_a_lost_history_is_refused_and_changes_no_file(undisturbed: Path, tmp_path: Path, spoil: str) -> None:
     folder = tmp_path / "run"
     shutil.copytree(undisturbed, folder)
     if spoil == "missing":

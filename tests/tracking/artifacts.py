@@ -1,4 +1,4 @@
-"""What a W&B server does with artifacts: each content once, whoever logs it."""
+"""The artifacts of the small W&B server: each content is stored once, for all runs that log it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 @dataclass
 class Artifact:
-    """One version of one.
+    """One version of an artifact.
 
     Attributes:
-        created: what the client has said of it.
-        runs: those that logged it.
-        committed: whether all of it is there.
+        created: the variables of the client's request.
+        runs: the runs that logged it.
+        committed: whether its upload is complete.
     """
 
     created: dict[str, Any]
@@ -22,57 +22,61 @@ class Artifact:
 
 
 class Artifacts:
-    """All of a server."""
+    """All artifacts of a server."""
 
     def __init__(self) -> None:
         self.by_digest: dict[str, Artifact] = {}
 
     def answer(self, operation: str, variables: dict[str, Any], address: str) -> dict[str, Any] | None:
-        """What a GraphQL operation about artifacts is answered with; None if it is not about them."""
-        given = variables.get("input", variables)
+        """The answer to a GraphQL operation on artifacts; None for other operations."""
+        request = variables.get("input", variables)
         if operation == "ArtifactType":
-            kinds = [own.created["artifactTypeName"] for own in self.by_digest.values()]
+            kinds = [artifact.created["artifactTypeName"] for artifact in self.by_digest.values()]
             return {"project": {"artifact": {"artifactType": {"name": kinds[0]}} if kinds else None}}
         if operation == "CreateArtifact":
-            own = self.by_digest.setdefault(given["digest"], Artifact(given))
-            own.runs.append(given["runName"])
-            state = "COMMITTED" if own.committed else "PENDING"
-            artifact = {"id": given["digest"], "state": state, "artifactSequence": {"latestArtifact": None}}
-            return {"createArtifact": {"artifact": artifact}}
+            artifact = self.by_digest.setdefault(request["digest"], Artifact(request))
+            artifact.runs.append(request["runName"])
+            state = "COMMITTED" if artifact.committed else "PENDING"
+            content = {"id": request["digest"], "state": state, "artifactSequence": {"latestArtifact": None}}
+            return {"createArtifact": {"artifact": content}}
         if operation == "CreateArtifactManifest":
-            url = f"{address}/upload/artifacts/{given['name']}"
+            url = f"{address}/upload/artifacts/{request['name']}"
             file = {"id": "manifest", "uploadUrl": url, "uploadHeaders": []}
             return {"createArtifactManifest": {"artifactManifest": {"id": "manifest", "file": file}}}
         if operation == "CreateArtifactFiles":
-            nodes = [_file(own, address) for own in given["artifactFiles"]]
+            nodes = [_file(file, address) for file in request["artifactFiles"]]
             return {"createArtifactFiles": {"files": {"edges": [{"node": node} for node in nodes]}}}
         if operation == "CommitArtifact":
-            self.by_digest[given["artifactID"]].committed = True
-            return {"commitArtifact": {"artifact": {"id": given["artifactID"], "digest": given["artifactID"]}}}
+            self.by_digest[request["artifactID"]].committed = True
+            return {"commitArtifact": {"artifact": {"id": request["artifactID"], "digest": request["artifactID"]}}}
         if operation == "ArtifactByID":
-            return {"artifact": _described(self.by_digest[given["id"]])}
+            return {"artifact": _described(self.by_digest[request["id"]])}
         return None
 
 
-def _file(given: dict[str, Any], address: str) -> dict[str, Any]:
+def _file(file: dict[str, Any], address: str) -> dict[str, Any]:
     return {
-        "storagePath": f"artifacts/{given['name']}",
-        "uploadUrl": f"{address}/upload/artifacts/{given['name']}",
+        "storagePath": f"artifacts/{file['name']}",
+        "uploadUrl": f"{address}/upload/artifacts/{file['name']}",
         "uploadHeaders": [],
         "uploadMultipartUrls": None,
-        "artifact": {"id": given["artifactID"]},
+        "artifact": {"id": file["artifactID"]},
     }
 
 
-def _described(own: Artifact) -> dict[str, Any]:
+def _described(artifact: Artifact) -> dict[str, Any]:
     project = {"id": "project", "internalId": "1", "name": "project", "entity": {"name": "team"}}
-    collection = {"__typename": "ArtifactSequence", "name": own.created["artifactCollectionName"], "project": project}
+    collection = {
+        "__typename": "ArtifactSequence",
+        "name": artifact.created["artifactCollectionName"],
+        "project": project,
+    }
     return {
         "__typename": "Artifact",
-        "id": own.created["digest"],
+        "id": artifact.created["digest"],
         "artifactSequence": collection,
         "versionIndex": 0,
-        "artifactType": {"name": own.created["artifactTypeName"]},
+        "artifactType": {"name": artifact.created["artifactTypeName"]},
         "description": None,
         "metadata": "{}",
         "ttlDurationSeconds": -2,
@@ -81,7 +85,7 @@ def _described(own: Artifact) -> dict[str, Any]:
         "historyStep": None,
         "state": "COMMITTED",
         "size": 1,
-        "digest": own.created["digest"],
+        "digest": artifact.created["digest"],
         "digestAlgorithm": None,
         "commitHash": None,
         "fileCount": 1,

@@ -1,4 +1,4 @@
-"""A small W&B server on 127.0.0.1: enough of its interface for the real client to log, resume and sync to."""
+"""A small W&B server on 127.0.0.1, with the part of W&B's interface by which the client logs, resumes and syncs."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from typing import Any
 from tests.tracking.artifacts import Artifacts
 
 KEY = "5f" * 20
-"""Forty characters, as the client demands."""
+"""A key of forty characters, as the client requires."""
 STREAM = re.compile(r"/files/[^/]+/[^/]+/([^/]+)/file_stream$")
 
 
 @dataclass
 class Run:
-    """What has arrived of a run.
+    """The data that a server has received of a run.
 
     Attributes:
-        upserts: what the client has said of it: group, tags, config, ...
-        lines: its history as it was sent, by line number.
-        summary: the last one.
-        exit_code: None until it ended.
+        upserts: the client's descriptions of the run: group, tags, config, ...
+        lines: the rows of the history, by line number.
+        summary: the last summary.
+        exit_code: None until the run has ended.
     """
 
     upserts: list[dict[str, Any]] = field(default_factory=list)
@@ -41,19 +41,20 @@ class Run:
 
 
 class Server:
-    """Keeps what arrives.
+    """The server; it stores all data that it receives.
 
     Args:
-        port: 0 for any that is free; that of a server that was stopped, to start it again.
+        port: 0 for a free port; the port of a stopped server to start it again.
 
     Attributes:
-        runs: by the client's own names.
+        runs: the runs by their ids.
         files: uploaded content by path.
-        uploads: the paths, in the order in which they came.
+        uploads: the paths of uploads, in order.
         views: workspaces by id.
-        artifacts: files that runs share.
-        status: what all requests are answered with, where it is not 200.
-        requests: how many came.
+        artifacts: the artifacts of all runs.
+        asked: the names of the GraphQL operations, in order.
+        status: the status of all answers; 200 for normal operation.
+        requests: the number of requests.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -107,7 +108,7 @@ class Server:
             daemon_threads = True
 
             def handle_error(self, *_: object) -> None:
-                """Clients that hang up are none."""
+                """Ignore clients that close the connection."""
 
         self._connections: list[socket.socket] = []
         self._http = Http(("127.0.0.1", port), Handler)
@@ -119,7 +120,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
-        """No connection is taken any more, and those there are break."""
+        """Accept no more connections, and close the open ones."""
         self._http.shutdown()
         self._http.server_close()
         for connection in self._connections:
@@ -155,9 +156,9 @@ class Server:
             "historyLineCount": len(run.lines),
             "historyTail": json.dumps([json.dumps(row) for row in run.rows[-1:]]),
             "eventsTail": "[]",
-            "config": next((own["config"] for own in run.upserts[::-1] if own.get("config")), "{}"),
+            "config": next((upsert["config"] for upsert in run.upserts[::-1] if upsert.get("config")), "{}"),
             "tags": [],
-            "wandbConfig": '{"t": 1}',  # without it the client takes the run for one that never started,
+            "wandbConfig": '{"t": 1}',  # without it the client assumes that the run never started
         }
         return {**project, "bucket": bucket}
 
@@ -201,8 +202,8 @@ class Server:
             return {"upsertView": {"view": {"id": identity, "name": variables["name"]}, "inserted": inserted}}
         if "createRunFiles" in query:
             files = [
-                {"name": own, "uploadUrl": f"{self.address}/upload/{variables['run']}/{own}"}
-                for own in variables["files"]
+                {"name": file, "uploadUrl": f"{self.address}/upload/{variables['run']}/{file}"}
+                for file in variables["files"]
             ]
             return {"createRunFiles": {"runID": variables["run"], "uploadHeaders": [], "files": files}}
         if "viewer" in query:

@@ -1,4 +1,4 @@
-"""The real W&B client against a server of our own: what arrives is what the history has, whatever the server does."""
+"""The real W&B client against a small server: the server receives the history's rows, whatever its failures."""
 
 from __future__ import annotations
 
@@ -54,32 +54,32 @@ def sync(server: Server, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def check(server: Server, folder: Path, logged: list[int] = LOGGED) -> None:
-    """Value by value: a run for each seed, its rows those of the history, and none of them twice."""
+    """Compare every value: a run for each seed, with the rows of the history, each once."""
     history = read_history(folder)
     assert len(server.runs) == 3
     for name, arrived in server.runs.items():
         seed = int(name.rsplit("-", 1)[1])
-        own = history[history["seed"] == seed].set_index("iteration")
+        of_seed = history[history["seed"] == seed].set_index("iteration")
         rows = [row for row in arrived.rows if "iteration" in row]
         assert [row["iteration"] for row in rows] == logged
         for row in rows:
-            expected = own.loc[row["iteration"]]
-            told = {key: value for key, value in row.items() if key in own.columns}
-            assert {"loss", "loss_dim/0", "grad_norm", "plateau/index"} <= told.keys()
-            for key, value in told.items():
+            expected = of_seed.loc[row["iteration"]]
+            logged_values = {key: value for key, value in row.items() if key in of_seed.columns}
+            assert {"loss", "loss_dim/0", "grad_norm", "plateau/index"} <= logged_values.keys()
+            for key, value in logged_values.items():
                 assert_same(value, expected[key])
 
 
-def assert_same(told: Any, expected: Any) -> None:
-    if isinstance(told, list):
-        assert told == pytest.approx(list(expected))
-    elif told in ("NaN", None) or pd.isna(expected):  # JSON has no word for it
+def assert_same(logged: Any, expected: Any) -> None:
+    if isinstance(logged, list):
+        assert logged == pytest.approx(list(expected))
+    elif logged in ("NaN", None) or pd.isna(expected):  # JSON has no NaN
         assert pd.isna(expected)
     else:
-        assert told == pytest.approx(float(expected))
+        assert logged == pytest.approx(float(expected))
 
 
-def test_online_what_arrives_is_what_the_history_has(server: Server, tmp_path: Path) -> None:
+def test_an_online_run_logs_the_rows_of_its_history(server: Server, tmp_path: Path) -> None:
     done = run(server, tmp_path / "run", "tracking.mode=online")
     assert done.returncode == 0, done.stderr
     check(server, tmp_path / "run")
@@ -103,8 +103,8 @@ def test_offline_then_sync_and_sync_again(server: Server, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_the_code_arrives_once_and_is_the_packages(server: Server, tmp_path: Path) -> None:
-    """Of all seeds and of both deliveries one upload, byte by byte the package, and no other file."""
+def test_the_packages_code_is_uploaded_once(server: Server, tmp_path: Path) -> None:
+    """One upload for all seeds and both deliveries, with the package's files byte by byte, and no other file."""
     assert run(server, tmp_path / "online", "tracking.mode=online").returncode == 0
     assert run(server, tmp_path / "offline").returncode == 0
     for _ in range(2):
@@ -124,7 +124,7 @@ def test_the_code_arrives_once_and_is_the_packages(server: Server, tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("ended_by", "status"), [(signal.SIGKILL, 1), (signal.SIGINT, 130)])
-def test_a_run_that_did_not_finish_is_none_that_did(
+def test_an_unfinished_run_has_the_exit_status_of_its_process(
     ended_by: signal.Signals, status: int, server: Server, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
@@ -137,18 +137,18 @@ def test_a_run_that_did_not_finish_is_none_that_did(
 
 
 @pytest.mark.slow
-def test_a_run_that_goes_on_is_left_for_later(server: Server, tmp_path: Path) -> None:
+def test_a_run_that_is_still_running_is_not_delivered(server: Server, tmp_path: Path) -> None:
     assert run(server, tmp_path / "run").returncode == 0
     with exclusive(tmp_path / "run"):
         done = sync(server, tmp_path)
     assert done.returncode == 0
-    assert done.stdout == "run: goes on, left for later\n"
+    assert done.stdout == "run: still running, not delivered\n"
     assert not server.runs
 
 
 @pytest.mark.slow
-def test_a_search_arrives_once_with_its_trials(server: Server, tmp_path: Path) -> None:
-    """Also what came after it was delivered first."""
+def test_a_search_is_delivered_once_with_its_trials(server: Server, tmp_path: Path) -> None:
+    """Including trials that ended after the first delivery."""
     folder = tmp_path / "search"
     for total in (2, 2, 3):
         search = ("training.iterations=30", "tracking.every=5", f"hydra.sweeper.n_trials={total}")
@@ -156,25 +156,25 @@ def test_a_search_arrives_once_with_its_trials(server: Server, tmp_path: Path) -
         assert done.returncode == 0, done.stderr
         done = sync(server, folder)
         assert done.returncode == 0, done.stderr
-        trials = {name: own for name, own in server.runs.items() if own.upserts[0]["jobType"] == "train"}
-        (own,) = (own for name, own in server.runs.items() if name not in trials)
-        assert own.upserts[0]["jobType"] == "search"
-        assert [row["search/trial"] for row in own.rows] == list(range(total))
+        trials = {name: arrived for name, arrived in server.runs.items() if arrived.upserts[0]["jobType"] == "train"}
+        (of_search,) = (arrived for name, arrived in server.runs.items() if name not in trials)
+        assert of_search.upserts[0]["jobType"] == "search"
+        assert [row["search/trial"] for row in of_search.rows] == list(range(total))
         assert len(trials) == 2 * total
         for number in range(total):
             history = read_history(folder / str(number))
-            groups = [own for own in trials.values() if own.upserts[0]["groupName"] == f"search {number}"]
-            assert len(groups) == 2
-            for seed, arrived in enumerate(groups):
+            of_trial = [run for run in trials.values() if run.upserts[0]["groupName"] == f"search {number}"]
+            assert len(of_trial) == 2
+            for seed, arrived in enumerate(of_trial):
                 losses = history.loc[history["seed"] == seed].set_index("iteration")["loss"]
                 assert [row["iteration"] for row in arrived.rows] == list(range(0, 30, 5))
                 assert [row["loss"] for row in arrived.rows] == pytest.approx(list(losses[::5]))
     with exclusive_logging(folder):
-        assert "search search: goes on, left for later\n" in sync(server, folder).stdout
+        assert "search search: still running, not delivered\n" in sync(server, folder).stdout
 
 
 @pytest.mark.slow
-def test_a_run_in_two_parts_arrives_as_one(server: Server, tmp_path: Path) -> None:
+def test_a_continued_run_is_delivered_as_one(server: Server, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert run(server, folder, "training.iterations=40").returncode == 0
     assert sync(server, tmp_path).returncode == 0
@@ -187,45 +187,46 @@ LONG = ("training.inner_steps=120", "measures=none", "measures.inner_loop.every=
 
 
 @pytest.mark.slow
-def test_a_long_inner_loop_arrives_once_whatever_stride_began_it(server: Server, tmp_path: Path) -> None:
-    """What the server has from a shorter stride stays; of a row that did not fit, and of what follows, none is lost."""
+def test_a_long_inner_loop_is_delivered_once_after_any_stride(server: Server, tmp_path: Path) -> None:
+    """Rows that the server has with a shorter stride stay; rows that did not fit, and all later rows, are delivered."""
     folder = tmp_path / "run"
-    told = [
+    budgets = [
         {"training.iterations=6"},
         {"training.iterations=6"},
         {"training.iterations=11"},
         {"training.iterations=11"},
     ]
-    for place, budget in enumerate(told):
+    for position, budget in enumerate(budgets):
         assert run(server, folder, *LONG, *budget).returncode == 0
-        if not place:  # as it was told with 100 steps to an iteration, the loop cut off at 99
+        if not position:  # as logged with 100 steps per iteration, with the inner loop cut off at 99
             for seed in range(3):
-                begun_with_a_short_stride(server, folder, seed)
+                log_with_short_stride(server, folder, seed)
         done = sync(server, tmp_path)
         assert done.returncode == 0, done.stderr
-        iterations = 11 if place > 1 else 6
+        iterations = 11 if position > 1 else 6
         check(server, folder, list(range(iterations)))
         history = read_history(folder)
         for name, arrived in server.runs.items():
-            own = history[history["seed"] == int(name.rsplit("-", 1)[1])].set_index("iteration")
+            of_seed = history[history["seed"] == int(name.rsplit("-", 1)[1])].set_index("iteration")
             inner = [row for row in arrived.rows if "inner_step" in row]
-            assert [row["inner_step"] for row in inner] == [*range(1, 121)] * (2 if place > 1 else 1)
-            expected = [value for at in ((5, 10) if place > 1 else (5,)) for value in own.loc[at, "inner/loss"]]
+            assert [row["inner_step"] for row in inner] == [*range(1, 121)] * (2 if position > 1 else 1)
+            expected = [value for at in ((5, 10) if position > 1 else (5,)) for value in of_seed.loc[at, "inner/loss"]]
             assert [row["inner/loss"] for row in inner] == pytest.approx(expected)
             steps = [row["_step"] for row in arrived.rows]
             assert steps == sorted(set(steps))
 
 
-def begun_with_a_short_stride(server: Server, folder: Path, seed: int) -> None:
-    """Give the server what it has of runs from before strides were noted."""
+def log_with_short_stride(server: Server, folder: Path, seed: int) -> None:
+    """Give the server the rows that earlier versions, which recorded no strides, would have logged."""
     (name,) = {path.name.split("-", 3)[-1] for path in folder.glob(f"wandb/offline-run-*-{seed}")}
-    own = read_history(folder)
-    own = own[own["seed"] == seed].set_index("iteration")
+    history = read_history(folder)
+    of_seed = history[history["seed"] == seed].set_index("iteration")
     metrics = ["loss", "loss_dim/0", "grad_norm", "plateau/index"]
     rows = [
-        {"iteration": at, **{key: float(row[key]) for key in metrics}, "_step": 100 * at} for at, row in own.iterrows()
+        {"iteration": at, **{key: float(row[key]) for key in metrics}, "_step": 100 * at}
+        for at, row in of_seed.iterrows()
     ]
-    loop = own.loc[5, "inner/loss"]
+    loop = of_seed.loc[5, "inner/loss"]
     rows += [{"inner_step": at, "inner/loss": float(loop[at - 1]), "_step": 500 + at} for at in range(1, 100)]
     arrived = server.runs[name]
     arrived.upserts.append({"name": name, "config": json.dumps({"seed": {"value": seed}})})
@@ -237,7 +238,7 @@ TROUBLES = ("no server", "a server that answers 500", "a key that it refuses")
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_training_goes_on_and_nothing_is_lost(trouble: str, server: Server, tmp_path: Path) -> None:
+def test_training_continues_and_no_row_is_lost(trouble: str, server: Server, tmp_path: Path) -> None:
     if trouble == "no server":
         server.stop()
     server.status = {"no server": 200, "a server that answers 500": 500, "a key that it refuses": 401}[trouble]
@@ -256,13 +257,13 @@ def test_training_goes_on_and_nothing_is_lost(trouble: str, server: Server, tmp_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("death", ["stops", "answers 500"])
-def test_a_server_that_dies_under_a_run_costs_nothing(death: str, server: Server, tmp_path: Path) -> None:
+def test_a_server_that_fails_during_a_run_loses_no_row(death: str, server: Server, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     words = command(folder, *OVERRIDES, "training.iterations=4000", "tracking.mode=online", tracking="wandb")
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=log, env=environment(server))
     deadline = time.monotonic() + 120
-    while not any(own.lines for own in server.runs.values()):  # some rows have arrived already
+    while not any(arrived.lines for arrived in server.runs.values()):  # until some rows have arrived
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)

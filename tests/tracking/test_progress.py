@@ -1,4 +1,4 @@
-"""What the terminal shows: a bar where it is one, lines where it is not."""
+"""Progress on a terminal, and as lines if the output is not a terminal."""
 
 from __future__ import annotations
 

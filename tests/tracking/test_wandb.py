@@ -1,4 +1,4 @@
-"""What the real W&B client writes offline, read back with W&B's own tool and compared with the history."""
+"""The files of the real W&B client offline, read with W&B's own tool and compared with the history."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from badger_sweeps.tracking.wandb import STRIDE, WandB, stride_of
 from tests.runs.commands import SMALL, run
 
 LOGGED = sorted({*range(0, 60, 7), 20, 40})
-"""Every seventh iteration, and those with measures."""
+"""Every seventh iteration, and the iterations with measures."""
 
 
 def records(folder: Path) -> Iterator[dict[str, Any]]:
@@ -64,7 +64,7 @@ def test_one_run_for_each_seed_grouped_by_configuration(finished: Path) -> None:
 
 
 def test_each_run_carries_the_code(finished: Path) -> None:
-    """As an artifact that says where the one file of it is, which was not copied."""
+    """As an artifact that refers to the archive's file, without a copy."""
     (kept,) = finished.glob("code-*.zip")
     for seed in range(3):
         (artifact,) = of_seed(finished, seed)["artifact"]
@@ -90,32 +90,32 @@ def test_rows_are_those_of_the_history(finished: Path) -> None:
                 assert row[name] == pytest.approx(float(expected.loc[row["iteration"], name]))
 
 
-def test_what_is_measured_is_logged_when_it_is_measured(finished: Path) -> None:
-    """Whatever the cadence of other rows; a vector as a list of numbers."""
+def test_measures_are_logged_at_the_iterations_of_their_measurement(finished: Path) -> None:
+    """Whatever the cadence of other rows; vectors as lists of numbers."""
     history = read_history(finished)
     for seed in range(3):
-        told = [row["item"] for row in of_seed(finished, seed)["history"]]
-        rows = {row["iteration"]: row for row in told if "iteration" in row}
-        own = history[history["seed"] == seed].set_index("iteration")
+        logged = [row["item"] for row in of_seed(finished, seed)["history"]]
+        rows = {row["iteration"]: row for row in logged if "iteration" in row}
+        expected = history[history["seed"] == seed].set_index("iteration")
         for iteration in LOGGED:
             assert ("mi/mean" in rows[iteration]) == (iteration in (0, 20, 40))
         for iteration in (0, 20, 40):
             for name in ("mi/mean", "mi_given_target/mean", "binding/outer_given_target"):
-                assert rows[iteration][name] == pytest.approx(float(own.loc[iteration, name]))
-            inner = list(own.loc[iteration, "binding/inner"])
+                assert rows[iteration][name] == pytest.approx(float(expected.loc[iteration, name]))
+            inner = list(expected.loc[iteration, "binding/inner"])
             assert rows[iteration]["binding/inner"] == pytest.approx(inner)
             assert len(inner) == 4
         shown = [iteration for iteration in rows if "mi/03__04" in rows[iteration]]
         pictured = [iteration for iteration, row in rows.items() if any(name.startswith("mi_pairs") for name in row)]
         assert shown == pictured == [0, 40]
         for iteration in shown:
-            assert rows[iteration]["mi/03__04"] == pytest.approx(float(own.loc[iteration, "mi/03__04"]))
-        steps = [row for row in told if "inner_step" in row]
+            assert rows[iteration]["mi/03__04"] == pytest.approx(float(expected.loc[iteration, "mi/03__04"]))
+        steps = [row for row in logged if "inner_step" in row]
         assert [row["inner_step"] for row in steps] == [1, 2, 3, 4]
         for shown, column in (("inner/binding", "binding/inner"), ("inner/loss", "inner/loss")):
-            assert [row[shown] for row in steps] == pytest.approx(list(own.loc[40, column]))
-        assert [row["inner/gate/carried"] for row in steps] == pytest.approx(list(own.loc[40, "gate/carried"]))
-        assert not any("inner/loss" in row for row in rows.values())  # which have another axis
+            assert [row[shown] for row in steps] == pytest.approx(list(expected.loc[40, column]))
+        assert [row["inner/gate/carried"] for row in steps] == pytest.approx(list(expected.loc[40, "gate/carried"]))
+        assert not any("inner/loss" in row for row in rows.values())  # rows of iterations have another axis
 
 
 def test_metrics_have_the_outer_iteration_as_their_axis(finished: Path) -> None:
@@ -131,7 +131,7 @@ def test_metrics_have_the_outer_iteration_as_their_axis(finished: Path) -> None:
     assert text.count('"step_metric": "iteration"') == len(names)
 
 
-def test_the_summary_has_what_people_sort_by(finished: Path) -> None:
+def test_the_summary_has_each_seeds_results(finished: Path) -> None:
     outcomes = json.loads((finished / "summary.json").read_text())["seeds"]
     for outcome in outcomes:
         merged: dict[str, Any] = {}
@@ -145,7 +145,7 @@ def test_the_summary_has_what_people_sort_by(finished: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_restart_counts_on(tmp_path: Path) -> None:
+def test_a_restart_continues_the_steps(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert run(folder, "training.iterations=20", tracking="wandb").returncode == 0
     assert run(folder, "training.iterations=40", tracking="wandb").returncode == 0
@@ -159,7 +159,7 @@ def test_a_restart_counts_on(tmp_path: Path) -> None:
 
 
 def test_no_step_of_a_long_inner_loop_is_lost(tmp_path: Path) -> None:
-    """Nor is an iteration after it, when the run goes on: each has steps of its own in W&B."""
+    """Nor are the iterations of a continued run after it: each row has a step of its own in W&B."""
     folder = tmp_path / "run"
     long = ("training.inner_steps=120", "measures=none", "measures.inner_loop.every=5", "tracking.every=1", "seeds=1")
     for iterations in (6, 8, 11):
@@ -174,7 +174,9 @@ def test_no_step_of_a_long_inner_loop_is_lost(tmp_path: Path) -> None:
         outer = [row["iteration"] for row in rows if "iteration" in row]
         inner = [row for row in rows if "inner_step" in row]
         assert outer == list(iterations)
-        assert [row["_step"] for row in rows if "iteration" in row] == [stride_of(120) * own for own in iterations]
+        assert [row["_step"] for row in rows if "iteration" in row] == [
+            stride_of(120) * iteration for iteration in iterations
+        ]
         if measured is None:  # nothing was measured in this session
             assert inner == []
         else:
@@ -195,21 +197,21 @@ def test_an_iteration_has_room_for_its_inner_steps(inner_steps: int, stride: int
 
 
 @pytest.mark.slow
-def test_a_search_is_a_run_of_its_own_told_once(tmp_path: Path) -> None:
+def test_a_search_is_a_run_of_its_own_logged_once(tmp_path: Path) -> None:
     folder = tmp_path / "search"
     search = ("hydra/sweeper=badger", f"hydra.sweep.dir={folder}", "architecture=choice(gru,exponential)")
     budget = ("training.iterations=60", "hydra.sweeper.warm_start=[{}]", "optimizer.lr=interval(0.001,0.02)")
     sampler = ("hydra/sweeper/sampler=random", "hydra/sweeper/pruner=none")
-    tell = [sys.executable, "-m", "badger_sweeps", "-m", *search, *SMALL, *budget[:2], budget[2], *sampler]
-    tell.remove("optimizer.lr=0.01")
+    command = [sys.executable, "-m", "badger_sweeps", "-m", *search, *SMALL, *budget[:2], budget[2], *sampler]
+    command.remove("optimizer.lr=0.01")
     for total in (2, 2, 3):  # nothing is left for the second start
-        subprocess.run([*tell, f"hydra.sweeper.n_trials={total}"], check=True, capture_output=True)
+        subprocess.run([*command, f"hydra.sweeper.n_trials={total}"], check=True, capture_output=True)
     starts = [list(records(path)) for path in sorted(folder.glob("wandb/offline-run-*"))]
-    told = [record["run"] for start in starts for record in start if record["type"] == "run"]
-    assert {(run["display_name"], run["job_type"], run["run_group"]) for run in told} == {
+    logged = [record["run"] for start in starts for record in start if record["type"] == "run"]
+    assert {(run["display_name"], run["job_type"], run["run_group"]) for run in logged} == {
         ("search search", "search", "search")
     }
-    assert len({run["run_id"] for run in told}) == 1
+    assert len({run["run_id"] for run in logged}) == 1
     rows = [r["history"]["item"] for start in starts for r in start if r["type"] == "history"]
     assert [row["_step"] for row in rows] == [0, 1, 2]
     summaries = [json.loads((folder / str(row["search/trial"]) / "summary.json").read_text()) for row in rows]

@@ -1,4 +1,4 @@
-"""The workspace as it is kept, and as it reaches a server through the real client."""
+"""The workspace as a file, and as a server receives it from the real client."""
 
 from __future__ import annotations
 
@@ -58,27 +58,27 @@ def panels(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {config.get("chartTitle", "text"): config for config in configs}
 
 
-def test_what_is_looked_at_by_configuration_with_bands(folder: Path) -> None:
+def test_panels_show_metrics_by_configuration_with_bands(folder: Path) -> None:
     done = workspace(folder)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{folder}/workspace.json: to have it in W&B, make workspace RUNS={folder} mode=online\n"
+    assert done.stdout == f"{folder}/workspace.json: to send it to W&B, make workspace RUNS={folder} mode=online\n"
     shown = panels(kept(folder))
-    outer = {name for own in shown.values() if own.get("xAxis") == "iteration" for name in own["metrics"]}
+    outer = {name for panel in shown.values() if panel.get("xAxis") == "iteration" for name in panel["metrics"]}
     assert {"loss", "plateau/rung", "evaluation/loss", "mi/mean", "mi/min", "mi/max"} <= outer
     assert {"binding/outer", "binding/outer_given_target", "hurst/dfa", "hurst/rs"} <= outer
-    regexes = {own["metricRegex"]: own["xAxis"] for own in shown.values() if "metricRegex" in own}
+    regexes = {panel["metricRegex"]: panel["xAxis"] for panel in shown.values() if "metricRegex" in panel}
     assert regexes == {"^loss_dim/.*": "iteration", "^evaluation/loss_dim/.*": "iteration", "^inner/.*": "inner_step"}
-    for own in shown.values():
-        if "xAxis" in own:
-            assert (own["groupBy"], own["groupAgg"], own["groupArea"]) == ("group", "mean", "minmax")
-    assert ["loss", "plateau/rung"] in [own.get("metrics") for own in shown.values()]
+    for panel in shown.values():
+        if "xAxis" in panel:
+            assert (panel["groupBy"], panel["groupAgg"], panel["groupArea"]) == ("group", "mean", "minmax")
+    assert ["loss", "plateau/rung"] in [panel.get("metrics") for panel in shown.values()]
     assert shown["Mutual information of all pairs"]["mediaKeys"] == ["mi_pairs"]
     assert "D = 2: 1, 0.5, 0\n" in shown["text"]["value"]
     assert "D = 4: 1, 0.75, 0.5, 0.25, 0" in shown["text"]["value"]
 
 
 def test_the_runs_are_those_below_the_folder(folder: Path) -> None:
-    """By their groups, whose names have an equals sign, which the library's own filters would double."""
+    """They are selected by their groups' names, whose equals signs the library's own filters would double."""
     assert workspace(folder).returncode == 0
     (runs,) = kept(folder)["spec"]["section"]["runSets"]
     (only,) = runs["filters"]["filters"]
@@ -106,14 +106,14 @@ def test_the_sweeps_coordinates_are_what_differs_between_runs(folder: Path) -> N
 
 
 @pytest.mark.slow
-def test_without_measures_and_with_one_configuration_there_is_less(tmp_path: Path) -> None:
+def test_without_measures_and_with_one_configuration_there_is_one_section(tmp_path: Path) -> None:
     assert run(tmp_path / "run", "training.iterations=5", "measures=none", tracking="wandb").returncode == 0
     assert workspace(tmp_path).returncode == 0
     sections = kept(tmp_path)["spec"]["section"]["panelBankConfig"]["sections"]
     assert [section["name"] for section in sections] == ["Loss"]
 
 
-def test_online_it_is_made_once_and_is_what_was_kept(folder: Path, server: Server) -> None:
+def test_online_the_workspace_is_made_once_and_equals_the_file(folder: Path, server: Server) -> None:
     (folder / "workspace.json").unlink(missing_ok=True)
     account = {"WANDB_BASE_URL": server.address, "WANDB_API_KEY": KEY}
     for _ in range(2):
@@ -135,12 +135,17 @@ def test_online_it_is_made_once_and_is_what_was_kept(folder: Path, server: Serve
 SLOW = pytest.mark.slow
 TROUBLES = [
     "no key",
-    *(pytest.param(own, marks=SLOW) for own in ("no server", "a server that answers 500", "a key that it refuses")),
+    *(
+        pytest.param(trouble, marks=SLOW)
+        for trouble in ("no server", "a server that answers 500", "a key that it refuses")
+    ),
 ]
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_where_w_and_b_cannot_be_reached_it_is_kept(trouble: str, folder: Path, server: Server, tmp_path: Path) -> None:
+def test_without_a_connection_to_w_and_b_the_file_is_written(
+    trouble: str, folder: Path, server: Server, tmp_path: Path
+) -> None:
     (folder / "workspace.json").unlink(missing_ok=True)
     account = {"WANDB_BASE_URL": server.address, "WANDB_API_KEY": "" if trouble == "no key" else KEY}
     account |= {"HOME": str(tmp_path), "NETRC": str(tmp_path / "none")}
@@ -157,8 +162,8 @@ def test_where_w_and_b_cannot_be_reached_it_is_kept(trouble: str, folder: Path, 
 @pytest.mark.slow
 def test_runs_of_two_projects_are_refused(folder: Path, tmp_path: Path) -> None:
     for project in ("one", "two"):
-        own = ("training.iterations=2", "measures=none", f"tracking.project={project}")
-        assert run(tmp_path / project, *own, tracking="wandb").returncode == 0
+        overrides = ("training.iterations=2", "measures=none", f"tracking.project={project}")
+        assert run(tmp_path / project, *overrides, tracking="wandb").returncode == 0
     done = workspace(tmp_path)
     assert done.returncode == 2
     assert (

@@ -1,4 +1,4 @@
-"""Numbers as the tables print them: the same words on the terminal and in the report."""
+"""Results as cells and sentences: the same texts on the terminal and on the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from badger_sweeps.reporting.inference.evidence import Finding
 from badger_sweeps.reporting.inference.multiple_testing import SIGNIFICANCE
 
 ON_TERMINAL = 6
-"""How many of `COLUMNS` fit on a terminal of 80 characters."""
+"""The number of `COLUMNS` that fit on a terminal of 80 characters."""
 COLUMNS = (
     "configuration",
     "escaped",
@@ -46,7 +46,7 @@ def cells(row: Row) -> list[str]:
 
 
 def order(row: Row) -> list[float | str | None]:
-    """What the rows are sorted by in each of `COLUMNS`; None, which comes last, where there is no value."""
+    """The sort key of a row for each of `COLUMNS`; None, which comes last, if there is no value."""
     last = None if row.final_loss is None else row.final_loss.value
     if not row.measurable:
         return [row.label, None, None, None, last, None, None, None]
@@ -55,7 +55,7 @@ def order(row: Row) -> list[float | str | None]:
 
 
 def sentence(difference: Difference) -> str:
-    """A difference in words that say how sure it is."""
+    """A sentence on a difference, with its interval and p-value."""
     mean, objective = difference.paired.difference, OBJECTIVES[difference.objective]
     style = objective.style
     if mean.value:
@@ -75,7 +75,7 @@ DIFFERENCE_COLUMNS = ("configuration", "mean difference", "effect", "better in",
 
 
 def difference_cells(difference: Difference) -> list[tuple[str, float | str | None]]:
-    """A difference's row, one text for each of `DIFFERENCE_COLUMNS`, and what rows are sorted by there."""
+    """A difference's row: a text and a sort key for each of `DIFFERENCE_COLUMNS`."""
     paired, p_value = difference.paired, difference.holm_p_value
     effect = paired.effect
     return [
@@ -89,12 +89,12 @@ def difference_cells(difference: Difference) -> list[tuple[str, float | str | No
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found for one quantity.
+    """The best configuration by one objective.
 
     Attributes:
-        goal: what is to be short.
-        established: whether that is more than chance, at the level that is usual; None where nothing is better.
-        words: the largest lead, of those that are established if there are any, and how sure it is.
+        goal: the objective to shorten.
+        established: whether the difference is significant at `SIGNIFICANCE`; None if no configuration is better.
+        words: sentences on the largest difference, among the established ones if there are any, and on its evidence.
     """
 
     goal: str
@@ -103,33 +103,34 @@ class Answer:
 
 
 def answers(differences: Sequence[Difference]) -> list[Answer]:
-    """Which configuration shortens the plateaus the most, by how much, and how sure that is, for each of `TIMES`."""
-    told = []
+    """For each of `TIMES`, the configuration that shortens it most, by how much, and with which evidence."""
+    found = []
     for objective in TIMES:
         goal = OBJECTIVES[objective].goal
-        own = [difference for difference in differences if difference.objective == objective]
-        if not own:
+        of_objective = [difference for difference in differences if difference.objective == objective]
+        if not of_objective:
             continue
-        leads = [difference for difference in own if difference.paired.difference.value < 0]
+        leads = [difference for difference in of_objective if difference.paired.difference.value < 0]
         if not leads:
-            told.append(Answer(goal, None, f"Nothing is better than {own[0].first}, the first."))
+            found.append(Answer(goal, None, f"Nothing is better than {of_objective[0].first}, the first."))
             continue
-        sure = [lead for lead in leads if lead.holm_p_value is not None and lead.holm_p_value < SIGNIFICANCE]
-        best = min(sure or leads, key=lambda difference: difference.paired.difference.value)
-        tested = best.holm_p_value is not None  # if not, more seeds would have more of them tested
-        compared = sum(difference.holm_p_value is not None or not tested for difference in differences)
-        chosen = f"The largest of {len(own)} differences is partly luck." if len(own) > 1 else ""
-        words = [sentence(best), "" if sure else _doubt(best, compared), chosen]
-        told.append(Answer(goal, bool(sure), " ".join(filter(None, words))))
-    return told
+        established = [lead for lead in leads if lead.holm_p_value is not None and lead.holm_p_value < SIGNIFICANCE]
+        best = min(established or leads, key=lambda difference: difference.paired.difference.value)
+        tested = best.holm_p_value is not None  # with more seeds, the untested differences would be tested too
+        comparisons = sum(difference.holm_p_value is not None or not tested for difference in differences)
+        count = len(of_objective)
+        selection = f"The largest of {count} differences is partly luck." if count > 1 else ""
+        sentences = [sentence(best), "" if established else _doubt(best, comparisons), selection]
+        found.append(Answer(goal, bool(established), " ".join(filter(None, sentences))))
+    return found
 
 
 def _doubt(difference: Difference, comparisons: int) -> str:
-    """Why it is not established: by chance, or because so few seeds cannot do it however well they agree."""
+    """Why a difference is not established: chance is not excluded, or there are too few seeds for significance."""
     paired = difference.paired
     if paired.lower < paired.pairs:
         return "That may be chance."
-    # Of n pairs the sign-flip test gives 2/2^n at least, which the adjustment multiplies by the comparisons.
+    # The smallest p-value of the sign-flip test of n pairs is 2/2^n; the adjustment multiplies it by the comparisons.
     needed = max(FEWEST_PAIRS, math.floor(1 + math.log2(comparisons / SIGNIFICANCE)) + 1)
     among = f" among {comparisons} comparisons" if comparisons > 1 else ""
     return f"All seeds agree, but {paired.pairs} are too few{among}: it takes {needed}."
@@ -151,7 +152,7 @@ NOTES = (
 
 
 FINDING_COLUMNS = ("if the claim holds", "found", "seeds", "test", "p", "result")
-"""Of the parts of a study's claim."""
+"""The columns of the table of a claim's parts."""
 
 
 FINDING_NOTE = (
@@ -163,11 +164,11 @@ FINDING_NOTE = (
     "parentheses is secondary, is not part of the verdict, and has its p-values adjusted among themselves in both "
     "directions."
 )
-"""How the verdict follows from them."""
+"""How the verdict follows from the findings."""
 
 
 def finding_cells(finding: Finding) -> list[str]:
-    """A row for one part, one text for each of `FINDING_COLUMNS`."""
+    """A row for one part of a claim, one text for each of `FINDING_COLUMNS`."""
     effect = "-" if finding.effect is None else f"{finding.effect:.3g} {finding.unit}".strip()
     p_value = "-" if finding.p_value is None else f"{finding.p_value:.2g}"
     held = {True: "holds", False: "refuted", None: "open"}[finding.holds]

@@ -1,1 +1,1 @@
-"""The report as one HTML file: its panels, its template, its server."""
+"""The report as one HTML file: panels, template, and the server for running runs."""

@@ -1,4 +1,4 @@
-"""The page of runs that are still going, built anew as they go on, and the server that shows it on this machine."""
+"""The page of runs that are still running, rebuilt as they continue, and the server that shows it on this machine."""
 
 from __future__ import annotations
 
@@ -21,63 +21,63 @@ from badger_sweeps.search.storage import JOURNAL
 HOST = "127.0.0.1"
 PORT = 8081
 FILES = "files/"
-"""Where the server has the folder, below its address."""
+"""The path of the folder on the server."""
 PAUSE = 2.0
-"""Seconds between two looks at the runs; more where building the page takes long."""
+"""Minimum seconds between two checks of the runs; more if building the page takes longer."""
 
 
 class View:
-    """The page, built anew when something below the folder has changed.
+    """The page of the runs below a folder, rebuilt when their files have changed.
 
     Args:
-        folder: with runs below it.
-        path: where the page is written.
+        folder: the folder above the runs.
+        path: the file that the page is written to.
 
     Attributes:
-        version: the page's, another one for each.
+        version: the version of the page, different for each build.
     """
 
     def __init__(self, folder: Path, path: Path) -> None:
         self.folder = folder
         self.path = path
         self.version = ""
-        self._seen: object = None
+        self._built_from: object = None
 
     def refresh(self) -> None:
-        """Build the page if anything has changed."""
-        now = list(_traces(self.folder))
-        if now == self._seen and self.path.exists():
+        """Build the page if files of the runs have changed."""
+        current = list(_modification_times(self.folder))
+        if current == self._built_from and self.path.exists():
             return
         collection = gather(self.folder, unfinished=True)
         rows = [row(run) for run in collection.runs]
         version = str(time.time_ns())
         build(collection, rows, compared(collection), self.path, live=version, home=self.folder, files=FILES)
-        self._seen, self.version = now, version
+        self._built_from, self.version = current, version
 
     def keep_fresh(self) -> None:
-        """Refresh for ever, at most half of the time."""
-        complaint = ""
+        """Refresh forever, and pause for at least as long as each refresh takes."""
+        last_error = ""
         while True:
             started = time.monotonic()
             try:
                 self.refresh()
-            except Exception as error:  # a run that was deleted while it was read; the next look may do better
-                if (words := " ".join(str(error).split())) != complaint:
-                    print(f"badger-sweeps watch: the page is not refreshed: {words}", file=sys.stderr)
-                    complaint = words
+            except Exception as error:  # such as a run deleted while it is read; the next refresh may succeed
+                if (message := " ".join(str(error).split())) != last_error:
+                    print(f"badger-sweeps watch: the page is not refreshed: {message}", file=sys.stderr)
+                    last_error = message
             time.sleep(max(PAUSE, time.monotonic() - started))
 
 
 def bind(view: View, port: int | None) -> ThreadingHTTPServer:
-    """A server on this port; on a free one if none was asked for and the usual one is taken.
+    """A server on `port`; if it is None, on the default port or, if that is in use, on a free port.
 
     Raises:
-        OSError: the port is taken or is none.
+        OSError: the port is in use or out of range.
     """
     handler = partial(_Handler, view=view, directory=str(view.folder))
-    for own in (PORT, 0) if port is None else (port,):
+    for candidate in (PORT, 0) if port is None else (port,):
         try:
-            return _Server((HOST, own), handler)
+            return _Server((HOST, candidate), handler)
         except (OSError, OverflowError) as error:
             reason = error
     raise OSError(str(reason))
@@ -85,20 +85,20 @@ def bind(view: View, port: int | None) -> ThreadingHTTPServer:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that went away in the middle of an answer, as it does when it loads a page anew."""
+        """Ignore a browser that closes the connection during an answer, as it does when it reloads a page."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """The page, its version, and the files of the runs."""
+    """Serves the page, its version, and the files of the runs."""
 
     def __init__(self, *arguments: Any, view: View, **further: Any) -> None:
         self._view = view
         super().__init__(*arguments, **further)
 
     def parse_request(self) -> bool:
-        """Refuse names other than this machine's: another site may lead a browser here under one of its own."""
+        """Refuse host names other than this machine's: another site could point a name of its own to this address."""
         if not super().parse_request():
             return False
         if self.headers.get("Host", "").rsplit(":", 1)[0] in (HOST, "localhost"):
@@ -107,7 +107,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return False
 
     def translate_path(self, path: str) -> str:
-        """The file that an address stands for; what is not below `FILES` is nowhere."""
+        """The file of a path below `FILES`; for other paths, a file that does not exist."""
         return super().translate_path(
             path.removeprefix(f"/{FILES[:-1]}") if path.startswith(f"/{FILES}") else "/nowhere"
         )
@@ -129,14 +129,14 @@ class _Handler(SimpleHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Leave the terminal alone."""
+        """Print nothing."""
 
 
-def _traces(folder: Path) -> Iterator[tuple[str, int]]:
-    """What changes when a run goes on: its last part, its summary, the journal of a search."""
+def _modification_times(folder: Path) -> Iterator[tuple[str, int]]:
+    """Path and modification time of the files that change as runs and searches continue."""
     for name in (f"{HISTORY}/part-*", SUMMARY, JOURNAL):
         for path in sorted(folder.rglob(name)):
             try:
                 yield str(path), path.stat().st_mtime_ns
-            except FileNotFoundError:  # replaced at this moment
+            except FileNotFoundError:  # the file is being replaced
                 yield str(path), 0

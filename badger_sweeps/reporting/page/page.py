@@ -1,4 +1,4 @@
-"""Build `report.html`: one file with everything in it, which needs no network."""
+"""Building `report.html`: one file that contains all its data and scripts, and needs no network."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from badger_sweeps.reporting.studies.result import StudyResult
 
 NAME = "report.html"
 Link = Callable[[Path], str]
-"""The address of a folder on the page."""
+"""A function from a folder to the address that the page links to."""
 WEB = Path(__file__).parent / "web"
 ALL_SHOWN = 6
-"""Configurations up to which all are drawn at first."""
+"""Maximum number of configurations that are all drawn at first."""
 SHOWN_OF_MORE = 4
-"""Of more, the first and those of which most seeds escaped, and earliest."""
+"""Number drawn at first if there are more: the first configuration, and those with the most and earliest escapes."""
 
 
 def build(
@@ -61,15 +61,15 @@ def build(
     """Write the page.
 
     Args:
-        collection: what it is of.
-        rows: the table's, one for each run.
-        compared: the differences between them.
+        collection: the runs and searches that the page shows.
+        rows: the rows of the result table, one for each run.
+        compared: the paired differences between the runs.
         path: the file to write.
-        heading: what stands on top; the folder's name if None.
-        live: the page's version, if it asks its server for newer ones.
-        home: the folder that links are relative to; None for that of `path`.
-        files: where the server has that folder; empty where links are files.
-        study: what was found of the claim that the runs are about, if there is one.
+        heading: the page's heading; None for the folder's name.
+        live: the page's version if it is served and asks the server for newer versions; else None.
+        home: the folder that links are relative to; None for the folder of `path`.
+        files: the path of `home` on the server; empty if the page is opened as a file.
+        study: the evaluation of the claim that the runs are a study of; None if there is none.
     """
     link = partial(_link, home=home or path.parent, files=files)
     page = _template().render(
@@ -89,7 +89,7 @@ def build(
 
 
 def _study(study: StudyResult) -> dict[str, Any]:
-    """What the page tells of a claim."""
+    """The template's values for the section on a claim."""
     return {
         "claim": study.claim,
         "verdict": str(study.verdict),
@@ -113,31 +113,34 @@ def _template() -> Any:
 
 
 def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Difference], link: Link) -> dict[str, Any]:
-    """What the page tells of the runs."""
-    infos = [plateaus.compute(place, run) for place, run in enumerate(runs)]
+    """The template's values for the sections on runs."""
+    infos = [plateaus.compute(position, run) for position, run in enumerate(runs)]
     panels = measures.compute(runs)
     levels = sorted({level for info in infos for level in info.staircase.levels.tolist()})
     shown = _shown_first(rows)
-    pairs_found = pairs.compute(runs)
+    pair_series = pairs.compute(runs)
     return {
-        "rows": [_row(place, run, rows[place], place in shown, link) for place, run in enumerate(runs)],
+        "rows": [
+            _row(position, run, rows[position], position in shown, link) for position, run in enumerate(runs)
+        ],
         "columns": results.COLUMNS,
         "all_shown": len(shown) == len(runs),
         "answers": results.answers(compared),
         "first": compared[0].first if compared else runs[0].label,
         "difference_columns": results.DIFFERENCE_COLUMNS,
         "differences": [
-            {"heading": OBJECTIVES[name].title, "name": name, "figure": differences.draw(found, OBJECTIVES[name].unit),
-             "rows": [results.difference_cells(own.difference) for own in found]}
-            for name, found in differences.compute(runs, compared).items()
+            {"heading": OBJECTIVES[name].title, "name": name,
+             "figure": differences.draw(panel, OBJECTIVES[name].unit),
+             "rows": [results.difference_cells(row.difference) for row in panel]}
+            for name, panel in differences.compute(runs, compared).items()
         ],
         "escape": escape.draw(escape.compute(runs)),
         "panels": [
-            {"name": panel.column.name, "title": panel.column.title, "first": panel.column.shown, "noted": panel.noted,
+            {"name": panel.column.name, "title": panel.column.title, "first": panel.column.shown, "note": panel.note,
              "figure": measures.draw(panel, levels)}
             for panel in panels
         ],
-        "pairs": pairs.pictures(pairs_found) if pairs_found else None,
+        "pairs": pairs.pictures(pair_series) if pair_series else None,
         "graphs": graphs.pictures(graphs.compute(runs)),
         "graph_columns": connectivity.COLUMNS,
         "graph_rows": [connectivity.cells(run) for run in runs],
@@ -155,7 +158,7 @@ def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Differenc
     }  # fmt: skip
 
 
-def _row(place: int, run: Run, row: Row, shown: bool, link: Link) -> dict[str, Any]:
+def _row(position: int, run: Run, row: Row, shown: bool, link: Link) -> dict[str, Any]:
     summary = run.summary
     objective = OBJECTIVES[summary.objective]
     value, known = f"{summary.value:{objective.style}}", row.measurable or objective.level is None
@@ -164,25 +167,25 @@ def _row(place: int, run: Run, row: Row, shown: bool, link: Link) -> dict[str, A
         "budget": summary.budget,
         "objective": (f"{value} ({summary.objective})", summary.value.value) if known else ("-", None),
         "sparkline": sparkline.draw(sparkline.compute(run.history)),
-        "color": configuration_color(place),
+        "color": configuration_color(position),
         "shown": shown,
-        "standing": run.standing,
+        "progress": run.progress,
         "folder": link(run.folder),
         "link": quote(link(run.folder)),
     }
 
 
 def _shown_first(rows: Sequence[Row]) -> set[int]:
-    """The places of the runs that are drawn before anything is chosen."""
+    """The positions of the runs that are drawn at first."""
     if len(rows) <= ALL_SHOWN:
         return set(range(len(rows)))
-    places = [place for place, row in enumerate(rows) if row.measurable]
-    earliest = sorted(places, key=lambda at: (-rows[at].escaped_share.value, rows[at].mean_escape.value))
-    return {0, *[place for place in earliest if place][: SHOWN_OF_MORE - 1]}
+    measurable = [position for position, row in enumerate(rows) if row.measurable]
+    earliest = sorted(measurable, key=lambda at: (-rows[at].escaped_share.value, rows[at].mean_escape.value))
+    return {0, *[position for position in earliest if position][: SHOWN_OF_MORE - 1]}
 
 
 def _search(collection: Collection, link: Link) -> dict[str, Any] | None:
-    """What the page tells of the search in its folder; None if there is none."""
+    """The template's values for the sections on the search in the page's folder; None if there is none."""
     sweep = collection.search
     if sweep is None:
         return None
@@ -217,17 +220,17 @@ def _link(folder: Path, home: Path, files: str) -> str:
     return f"{files}{os.path.relpath(folder, home)}/"
 
 
-def _figure(figure: go.Figure | Spec, name: str, words: str) -> Markup:
-    """A place on the page in which a figure is drawn when it is seen, and the figure.
+def _figure(figure: go.Figure | Spec, name: str, description: str) -> Markup:
+    """The HTML element that a figure is drawn into when it becomes visible, with the figure as JSON.
 
     Args:
-        figure: it.
-        name: unique on the page; given, so that the same runs make the same page.
-        words: what is seen, for those who do not.
+        figure: the figure.
+        name: a name that is unique on the page, and the same each time the page is built.
+        description: a description for screen readers.
     """
     content = to_json(figure).replace("<", "\\u003c")
     height = json.loads(content)["layout"].get("height", 400)
     return Markup(
         '<div class="plot" id="figure-{0}" role="group" aria-label="{1}" style="height:{2}px"></div>'
         '<script type="application/json" id="figure-{0}-data">{3}</script>'
-    ).format(name, words, height, Markup(content))
+    ).format(name, description, height, Markup(content))

@@ -1,1 +1,1 @@
-"""From folders to runs: histories, measures, summaries and searches as they were recorded."""
+"""Reading runs and searches from their folders: histories, measures, summaries, trials."""

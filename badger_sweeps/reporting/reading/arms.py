@@ -1,4 +1,4 @@
-"""An arm of a study, as figures read it: arrays with a row for each seed."""
+"""An arm of a study as arrays with a row for each seed, from which figures are computed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Numbers = NDArray[np.float64]
 
 
 class Curve(NamedTuple):
-    """One quantity over training."""
+    """The values of one column over training."""
 
     x: Numbers
     """Iterations."""
     y: Numbers
-    """A row for each seed; NaN where it was not measured or had diverged. A vector's components come last."""
+    """Values: seeds by iterations, and by components for vectors; NaN if not measured or after the seed diverged."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Arm:
     """One run of a study.
 
     Attributes:
-        name: the arm's.
-        run: what it left.
+        name: the arm's name.
+        run: the run's files.
     """
 
     name: str
@@ -40,35 +40,35 @@ class Arm:
 
     @property
     def outcomes(self) -> tuple[SeedOutcome, ...]:
-        """What became of each seed."""
+        """Each seed's outcome."""
         return self.run.summary.outcomes
 
     @property
     def seeds(self) -> list[int]:
-        """In the order of all rows."""
+        """The seeds, in the order of the rows of all arrays."""
         return [outcome.seed for outcome in self.outcomes]
 
     @property
     def dims(self) -> int:
-        """How many numbers are guessed."""
+        """The number of dimensions of the targets."""
         return int(self.run.config["task.dims"])
 
     @property
     def budget(self) -> int:
-        """Its iterations."""
+        """The run's number of iterations."""
         return self.run.summary.budget
 
     def times(self, name: ObjectiveName) -> Numbers:
-        """An objective of each seed; what was not reached counts as the budget."""
+        """An objective of each seed; times that were not reached count as the budget."""
         return np.asarray(per_seed(name, self.outcomes, self.budget))
 
     def every_iteration(self, column: str) -> Numbers:
-        """A metric at every iteration, a row for each seed; NaN after it diverged."""
+        """A metric, seeds by iterations; NaN after a seed diverged."""
         wide = self.run.history.pivot(index="seed", columns="iteration", values=column)
         return wide.reindex(self.seeds).to_numpy(dtype=float)
 
     def blocks(self, column: str = "loss") -> Curve:
-        """The same in block means, at the middle of each block."""
+        """A metric in block means, at the middle of each block."""
         staircase = self.run.summary.staircase
         means = np.stack([staircase.block_means(row) for row in self.every_iteration(column)])
         middle = np.asarray((np.arange(means.shape[1]) + 0.5) * staircase.block, dtype=float)
@@ -76,42 +76,42 @@ class Arm:
 
     @property
     def measured(self) -> pd.DataFrame:
-        """Every measure, by seed and iteration."""
+        """All measures, indexed by seed and iteration."""
         return self.run.measured
 
     def has(self, column: str) -> bool:
-        """Whether it was ever measured."""
+        """Whether a column has any measured value."""
         return column in self.measured and bool(self.measured[column].notna().any())
 
     def curve(self, column: str) -> Curve:
-        """A measure wherever it was measured.
+        """A measure at all iterations at which it was measured.
 
         Raises:
-            MissingError: it never was.
+            MissingError: it was never measured.
         """
         if not self.has(column):
             raise MissingError(f"`{column}` was not measured in {self.name}")
         known = self.measured[column].dropna()
         iterations = sorted(known.index.get_level_values("iteration").unique())
         values = [[_value(known, seed, iteration) for iteration in iterations] for seed in self.seeds]
-        vectors = [own for row in values for own in row if own is not None and np.ndim(own)]
+        vectors = [value for row in values for value in row if value is not None and np.ndim(value)]
         if not vectors:
             return Curve(np.array(iterations, dtype=float), np.array(values, dtype=float))
         missing = np.full_like(np.asarray(vectors[0], dtype=float), np.nan)
-        filled = [[missing if own is None else np.asarray(own, dtype=float) for own in row] for row in values]
+        filled = [[missing if value is None else np.asarray(value, dtype=float) for value in row] for row in values]
         return Curve(np.array(iterations, dtype=float), np.array(filled))
 
     def at(self, column: str, iteration: float) -> Numbers:
-        """A measure where it was measured next to an iteration."""
+        """A measure's values, one for each seed, at the measured iteration nearest to `iteration`."""
         curve = self.curve(column)
         return curve.y[:, np.abs(curve.x - iteration).argmin()]
 
     def first(self, column: str) -> Numbers:
-        """A measure the first time."""
+        """A measure's first values, one for each seed."""
         return self.curve(column).y[:, 0]
 
     def last(self, column: str) -> Numbers:
-        """A measure the last time."""
+        """A measure's last values, one for each seed."""
         return self.curve(column).y[:, -1]
 
 
@@ -119,16 +119,16 @@ Arms = Mapping[str, Arm]
 
 
 def on_plateau(outcome: SeedOutcome, iterations: Numbers, level: float | None = None) -> NDArray[np.bool_]:
-    """Whether a seed is on a plateau at these iterations: on one of this level, or of any above 0."""
-    found = np.zeros(len(iterations), dtype=bool)
+    """Whether a seed is on a plateau at each iteration: on one of `level`, or by default of any level above 0."""
+    on = np.zeros(len(iterations), dtype=bool)
     for plateau in outcome.unsolved_plateaus:
         if level in (None, plateau.staircase_level):
-            found |= (iterations >= plateau.start) & (iterations < plateau.end)
-    return found
+            on |= (iterations >= plateau.start) & (iterations < plateau.end)
+    return on
 
 
 class MissingError(LookupError):
-    """A figure needs what the runs do not have; the message is one line."""
+    """The runs lack values that a figure requires; the message is one line."""
 
 
 def _value(known: pd.Series, seed: int, iteration: int) -> Any:

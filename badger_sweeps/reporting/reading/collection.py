@@ -1,4 +1,4 @@
-"""Find the runs below a folder and read what they left."""
+"""The collection of the runs and searches below a folder, read from their files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from badger_sweeps.core.columns import Columns
 from badger_sweeps.reporting.reading.measures import all_measured, read_measured_columns, read_measures
 from badger_sweeps.reporting.reading.search import RecordedSearch, belongs, read, runs_in_report
 from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation, UnreadableError, find
-from badger_sweeps.reporting.reading.unfinished import iterations_done, standing, summarize_so_far
+from badger_sweeps.reporting.reading.unfinished import iterations_done, progress, summarize_so_far
 from badger_sweeps.runs.graphs import Links, read_links
 from badger_sweeps.runs.history import NAME as HISTORY
 from badger_sweeps.runs.history import read_columns, read_history
@@ -27,24 +27,24 @@ from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import Summary, read_summary
 
 DAMAGE = (OSError, ValueError, LookupError, TypeError, YAMLError, OmegaConfBaseException)
-"""What reading files ends with that are not whole, or were written by somebody else."""
+"""The errors of reading files that are damaged, or that another program wrote."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run with a summary: its own, or what one would be if it had ended now.
+    """A finished run, or an unfinished run as it is now.
 
     Attributes:
-        folder: where it lies.
-        label: what it is called; no two runs of a collection share it.
-        summary: what became of its seeds.
-        config: its resolved configuration, flat.
-        history: all its metrics.
-        links: the edges of each seed's graph, pairs of sender and receiver.
-        measures: what was measured from its snapshots; None where nothing was.
-        columns: what the columns of `history` and of `measures` hold.
-        searched: whether it is a trial of a search, on the seeds on which the search chose between trials.
-        standing: of one that is not finished, how far it is, in words; else empty.
+        folder: the run's folder.
+        label: the run's name on pages and in tables, unique in a collection.
+        summary: each seed's outcome and the objective; of an unfinished run, those so far.
+        config: the resolved configuration by dotted key.
+        history: all metrics and the measures taken in training.
+        links: by seed, the edges of its graph: pairs of sender and receiver.
+        measures: the measures taken from snapshots; None if there are none.
+        columns: the columns of `history` and `measures` by name.
+        searched: whether the run is a trial of a search, on the seeds that the search compared trials on.
+        progress: a description of an unfinished run's progress; empty for a finished one.
     """
 
     folder: Path
@@ -56,25 +56,25 @@ class Run:
     measures: pd.DataFrame | None = None
     columns: Columns = field(default_factory=dict)
     searched: bool = False
-    standing: str = ""
+    progress: str = ""
 
     @cached_property
     def measured(self) -> pd.DataFrame:
-        """Every measure, by seed and iteration, from training and from snapshots (`measures.all_measured`)."""
+        """All measures from training and from snapshots, indexed by seed and iteration (`measures.all_measured`)."""
         return all_measured(self.history, self.measures, self.columns)
 
 
 @dataclass(frozen=True)
 class Collection:
-    """The runs below a folder, and the folders that could not be used, with the reason.
+    """The runs and searches below a folder, and the folders that could not be read.
 
-    Of the trials of a search there are only those that are worth a closer look; the search itself tells of the others.
+    Of the trials of a search, `runs` has only those that reports show in detail; `searches` has all trials.
 
     Attributes:
-        folder: it.
-        runs: the finished ones; where it was asked for, unfinished ones as well.
-        left_out: folder and reason.
-        searches: those that could be read; that of `folder` itself, if there is one, comes first.
+        folder: the folder.
+        runs: the finished runs, and the unfinished ones if they were requested.
+        left_out: folder and reason of each run or search that could not be read.
+        searches: the searches that could be read; a search in `folder` itself comes first.
     """
 
     folder: Path
@@ -84,97 +84,98 @@ class Collection:
 
     @property
     def search(self) -> RecordedSearch | None:
-        """The search that the folder holds."""
-        return next((own for own in self.searches if own.folder == self.folder), None)
+        """The search in `folder` itself; None if there is none."""
+        return next((search for search in self.searches if search.folder == self.folder), None)
 
 
 def gather(folder: Path, unfinished: bool = False) -> Collection:
-    """Read the finished runs below `folder`, in the order in which they were started.
+    """Read the runs and searches below a folder; runs are in the order in which they were started.
 
     Args:
-        folder: it.
-        unfinished: whether to read those as well that are not, as they are at this moment.
+        folder: the folder.
+        unfinished: whether to read unfinished runs too, as they are now.
     """
-    found: list[Run] = []
+    runs: list[Run] = []
     sources = find(folder)
     searches, left_out = _searches(sources, folder)
     shown = _shown(sources, searches, folder)
-    for run in run_folders(folder):
-        name = str(run.relative_to(folder))
-        if any(belongs(run, source.folder) for source in sources) and (
-            run not in shown or not (run / SUMMARY).exists()
+    for path in run_folders(folder):
+        name = str(path.relative_to(folder))
+        if any(belongs(path, source.folder) for source in sources) and (
+            path not in shown or not (path / SUMMARY).exists()
         ):
             continue
         try:
-            if all((run / file).exists() for file in (SUMMARY, HISTORY, PROVENANCE)):
-                found.append(_read(run))
-            elif unfinished and iterations_done(run):
-                found.append(_read_so_far(run))
+            if all((path / file).exists() for file in (SUMMARY, HISTORY, PROVENANCE)):
+                runs.append(_read_finished(path))
+            elif unfinished and iterations_done(path):
+                runs.append(_read_unfinished(path))
             else:
-                left_out.append((name, f"not finished: {standing(run)}"))
+                left_out.append((name, f"not finished: {progress(path)}"))
         except DAMAGE as error:
             left_out.append((name, f"damaged: {' '.join(str(error).split()) or type(error).__name__}"))
-    found.sort(key=lambda run: started(run.folder))
-    others = [run for run in found if run.folder not in shown]
-    labels = labels_of([run.summary.name for run in others], [str(run.folder.relative_to(folder)) for run in others])
-    called = shown | {run.folder: label for run, label in zip(others, labels, strict=True)}
+    runs.sort(key=lambda run: started(run.folder))
+    others = [run for run in runs if run.folder not in shown]
+    short = short_labels([run.summary.name for run in others], [str(run.folder.relative_to(folder)) for run in others])
+    labels = shown | {run.folder: label for run, label in zip(others, short, strict=True)}
     labelled = [
-        replace(run, label=called[run.folder], searched=run.folder in shown and run.folder.parent.name != CONFIRMATION)
-        for run in found
+        replace(run, label=labels[run.folder], searched=run.folder in shown and run.folder.parent.name != CONFIRMATION)
+        for run in runs
     ]
     return Collection(folder, tuple(labelled), tuple(left_out), tuple(searches))
 
 
 def _searches(sources: Sequence[SearchLocation], folder: Path) -> tuple[list[RecordedSearch], list[tuple[str, str]]]:
-    found, left_out = [], []
+    """The searches that can be read, and folder and reason of the others."""
+    searches, left_out = [], []
     for source in sources:
         try:
-            found.append(read(source))
+            searches.append(read(source))
         except UnreadableError as error:
             left_out.append((str(source.folder.relative_to(folder)), str(error)))
-    return found, left_out
+    return searches, left_out
 
 
 def _shown(sources: Sequence[SearchLocation], searches: Sequence[RecordedSearch], folder: Path) -> dict[Path, str]:
-    """The runs of searches that are looked at, with their labels."""
+    """The folders of the runs of searches that reports show in detail, with their labels."""
     shown: dict[Path, str] = {}
-    known = {own.folder: own for own in searches}
+    by_folder = {search.folder: search for search in searches}
     for source in sources:
-        if source.folder in known:
-            own = runs_in_report(known[source.folder])
-        else:  # what is best cannot be known, but what was confirmed is there to be seen
+        if source.folder in by_folder:
+            labels = runs_in_report(by_folder[source.folder])
+        else:  # without the study the best trial is unknown; show the first trial and the runs of the confirmation
             runs = [source.folder / "0", *(source.folder / CONFIRMATION / number for number in "01")]
-            own = {run: str(run.relative_to(source.folder)) for run in runs}
-        lead = "" if source.folder == folder else f"{source.folder.relative_to(folder)}: "
-        shown |= {run: f"{lead}{label}" for run, label in own.items()}
+            labels = {run: str(run.relative_to(source.folder)) for run in runs}
+        prefix = "" if source.folder == folder else f"{source.folder.relative_to(folder)}: "
+        shown |= {run: f"{prefix}{label}" for run, label in labels.items()}
     return shown
 
 
-def _read(run: Path) -> Run:
-    return _whole(run, read_summary(run))
+def _read_finished(run: Path) -> Run:
+    return _read_files(run, read_summary(run))
 
 
-def _read_so_far(run: Path) -> Run:
-    return replace(_whole(run, summarize_so_far(run)), standing=standing(run))
+def _read_unfinished(run: Path) -> Run:
+    return replace(_read_files(run, summarize_so_far(run)), progress=progress(run))
 
 
-def _whole(run: Path, summary: Summary) -> Run:
-    """All that is read of a run, so that what is damaged leaves out this one alone."""
+def _read_files(run: Path, summary: Summary) -> Run:
+    """Read all files of a run that reports use, so that a damaged file leaves out only this run."""
     started(run)
     config, history = configuration(run), read_history(run)
     described = read_columns(run) | read_measured_columns(run)
     return Run(run, summary.name, summary, config, history, read_links(run), read_measures(run), described)
 
 
-def labels_of(names: Sequence[str], folders: Sequence[str]) -> Sequence[str]:
-    """The parts of the runs' names in which they differ; their folders where that does not tell them apart."""
-    parts = [name.split(",") for name in names]
-    common = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set(parts[0][1:] if parts else ())
-    short = [",".join(part for part in own if part not in common) or own[0] for own in parts]
+def short_labels(names: Sequence[str], folders: Sequence[str]) -> Sequence[str]:
+    """A label for each run: the parts of its name that not all names share; if these are not unique, the folders."""
+    split = [name.split(",") for name in names]
+    common = set(split[0]).intersection(*split[1:]) if len(split) > 1 else set(split[0][1:] if split else ())
+    short = [",".join(part for part in parts if part not in common) or parts[0] for parts in split]
     return short if len(set(short)) == len(short) else folders
 
 
 def differing_keys(runs: Sequence[Run]) -> list[str]:
-    """The configuration keys in which the runs are not all alike."""
+    """The configuration keys in which the runs differ, sorted."""
     keys = sorted({key for run in runs for key in run.config})
     return [key for key in keys if len({repr(run.config.get(key, "-")) for run in runs}) > 1]

@@ -1,4 +1,4 @@
-"""When the seeds of a run solved each frequency of the frequency task."""
+"""The iterations at which the seeds of a run solved each frequency of the frequency task."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from badger_sweeps.reporting.reading.collection import Run
 
 
 def solved(run: Run) -> SolveIterations | None:
-    """When each seed solved each frequency, from the coherent ratios measured on it; None where there are none."""
+    """The iteration at which each seed solved each frequency, from the coherent ratios; None if none were measured."""
     names = sorted(name for name in map(str, run.measured) if name.startswith("frequency/coherent/"))
     if not names:
         return None

@@ -1,4 +1,4 @@
-"""What was measured on a run: during training, in its history, and from its snapshots, in `measures.parquet`."""
+"""The measures of a run: from training, in its history, and from its snapshots, in `measures.parquet`."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from badger_sweeps.runs.history import described_by
 NAME = "measures.parquet"
 KEYS = ["seed", "iteration"]
 MEASURED_WITH = b"badger_sweeps measured_with"
-"""The key of Parquet's metadata under which `measured_with` is kept."""
+"""The key of the file's metadata that stores `measured_with`."""
 MEASURED_AT = b"badger_sweeps measured_at"
-"""The key under which `measured_at` is kept."""
+"""The key of the file's metadata that stores `measured_at`."""
 
 
 def read_measured_columns(run: Path) -> dict[str, Column]:
-    """What the columns of a run's `measures.parquet` hold; empty where there is none."""
+    """The columns of a run's `measures.parquet` by name; empty if there is no such file."""
     return described_by(pq.read_schema(run / NAME)) if (run / NAME).exists() else {}
 
 
 def read_measures(run: Path) -> pd.DataFrame | None:
-    """What was measured from the snapshots of the run in a folder; None where nothing was."""
+    """The measures from a run's snapshots; None if there are none."""
     return pd.read_parquet(run / NAME) if (run / NAME).exists() else None
 
 
 def measured_with(run: Path) -> Mapping[str, str]:
-    """With what each column of `measures.parquet` was measured: a hash of the settings and the code."""
+    """By column of `measures.parquet`, a hash of the settings and the code it was measured with."""
     if not (run / NAME).exists():
         return {}
     known = pq.read_schema(run / NAME).metadata or {}
@@ -41,39 +41,40 @@ def measured_with(run: Path) -> Mapping[str, str]:
 
 
 def measured_at(run: Path) -> Mapping[str, frozenset[int]]:
-    """At which iterations each column of `measures.parquet` was measured, whatever the values: all of them may be NaN.
+    """By column of `measures.parquet`, the iterations at which it was measured, even if all values there are NaN.
 
-    Of files in which that was not noted, where there is any value.
+    Files of earlier versions do not record this; for them, the iterations with any value.
     """
-    found = read_measures(run)
-    if found is None:
+    values = read_measures(run)
+    if values is None:
         return {}
-    noted = json.loads((pq.read_schema(run / NAME).metadata or {}).get(MEASURED_AT, b"{}"))
-    known = {name: found.loc[found[name].notna(), "iteration"].tolist() for name in map(str, found) if name not in KEYS}
-    return {name: frozenset(iterations) for name, iterations in (known | noted).items()}
+    recorded = json.loads((pq.read_schema(run / NAME).metadata or {}).get(MEASURED_AT, b"{}"))
+    names = [name for name in map(str, values) if name not in KEYS]
+    with_value = {name: values.loc[values[name].notna(), "iteration"].tolist() for name in names}
+    return {name: frozenset(iterations) for name, iterations in (with_value | recorded).items()}
 
 
 def write_measures(
-    run: Path, found: pd.DataFrame, measured_by: Mapping[str, str], described: Columns | None = None
+    run: Path, values: pd.DataFrame, measured_by: Mapping[str, str], described: Columns | None = None
 ) -> None:
-    """Write `measures.parquet`. Columns measured now replace those of before; others stay.
+    """Write `measures.parquet`; the new columns replace existing columns of the same names, other columns stay.
 
     Args:
         run: the run's folder.
-        found: a row for each seed and iteration; each of its columns was measured at all of its iterations.
-        measured_by: see `measured_with`, of the columns of `found`.
-        described: what the columns of `found` hold.
+        values: a row for each seed and iteration; each column was measured at all iterations.
+        measured_by: see `measured_with`, for the columns of `values`.
+        described: the columns of `values` by name.
     """
     before = read_measures(run)
     sources = {**measured_with(run), **measured_by}
-    moments = sorted(set(found["iteration"].tolist()))
-    at = {name: sorted(iterations) for name, iterations in measured_at(run).items()}
-    at |= {name: moments for name in map(str, found) if name not in KEYS}
+    iterations = sorted(set(values["iteration"].tolist()))
+    at = {name: sorted(earlier) for name, earlier in measured_at(run).items()}
+    at |= {name: iterations for name in map(str, values) if name not in KEYS}
     if before is not None:
-        others = [name for name in before if name in KEYS or name not in found]
-        found = before[others].merge(found, on=KEYS, how="outer").sort_values(["iteration", "seed"])
+        others = [name for name in before if name in KEYS or name not in values]
+        values = before[others].merge(values, on=KEYS, how="outer").sort_values(["iteration", "seed"])
     table = _described(
-        pa.Table.from_pandas(found, preserve_index=False), read_measured_columns(run) | dict(described or {})
+        pa.Table.from_pandas(values, preserve_index=False), read_measured_columns(run) | dict(described or {})
     )
     table = table.replace_schema_metadata(
         {
@@ -87,7 +88,7 @@ def write_measures(
 
 
 def _described(table: pa.Table, described: Columns) -> pa.Table:
-    """The table with its columns' descriptions as metadata of its fields."""
+    """The table with the columns' declarations as metadata of its fields."""
     fields = [
         field.with_metadata(described[field.name].metadata()) if field.name in described else field
         for field in table.schema
@@ -96,14 +97,14 @@ def _described(table: pa.Table, described: Columns) -> pa.Table:
 
 
 def all_measured(history: pd.DataFrame, measures: pd.DataFrame | None, described: Columns) -> pd.DataFrame:
-    """Every measure of a run, indexed by seed and iteration, at the iterations at which anything was measured.
+    """All measures of a run, indexed by seed and iteration, at the iterations at which any measure was taken.
 
-    What was measured from snapshots takes the place of the whole column that was recorded in training: it may have been
-    taken with other settings, and the two must not be mixed in one curve.
+    A column measured from snapshots replaces the whole column recorded in training: their settings may differ, and a
+    curve must not mix the two.
 
     Args:
-        history: the run's.
-        measures: its `measures.parquet`; None where there is none.
+        history: the run's history.
+        measures: the run's `measures.parquet`; None if there is none.
         described: the history's columns.
     """
     names = [name for name, column in described.items() if name in history and not column.every_iteration]

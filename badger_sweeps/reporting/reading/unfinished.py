@@ -1,4 +1,4 @@
-"""Runs that are not finished: they are running, were stopped, or died."""
+"""Unfinished runs: those that are running, were stopped, or crashed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from badger_sweeps.runs.summary import Summary, summarize
 
 
 def iterations_done(run: Path) -> int:
-    """Iterations in the history of the run in a folder; 0 where there is none.
+    """The number of iterations in a run's history; 0 if there is no history.
 
     Raises:
         OSError, ValueError: the history is damaged.
@@ -26,9 +26,11 @@ def iterations_done(run: Path) -> int:
     return 0 if last is None else int(last) + 1
 
 
-def standing(run: Path) -> str:
-    """How far it is, and since when nothing more was written: whether a process still works on it cannot be known
-    from another machine."""
+def progress(run: Path) -> str:
+    """An unfinished run's iterations and the time of the last write.
+
+    Whether a process is still training it cannot be seen from another machine.
+    """
     total = OmegaConf.select(OmegaConf.load(run / CONFIG), "training.iterations")
     done = iterations_done(run)
     if not done:
@@ -39,8 +41,8 @@ def standing(run: Path) -> str:
 
 
 def summarize_so_far(run: Path) -> Summary:
-    """The summary it would have if it had been told to end where it is; times are censored there."""
-    from badger_sweeps.configuration.builder import plan_of  # PyTorch: for these runs alone
+    """The summary of an unfinished run's iterations so far, with times censored at their number."""
+    from badger_sweeps.configuration.builder import plan_of  # loads PyTorch, which only these runs need
 
     planned = plan_of(run)
     return summarize(run, planned.name, iterations_done(run), planned.staircase, planned.objective)

@@ -1,1 +1,1 @@
-"""Measuring runs again from their snapshots."""
+"""Taking measures from the snapshots of runs."""

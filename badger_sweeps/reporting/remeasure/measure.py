@@ -1,4 +1,4 @@
-"""Measuring at snapshots, and what each column was measured with."""
+"""Measures at snapshots, and the hashes of the settings and code they are taken with."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.measures.dynamics.lyapunov import divergence_rate
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 from badger_sweeps.reporting.reading.measures import KEYS
-from badger_sweeps.reporting.remeasure.snapshots import moments
+from badger_sweeps.reporting.remeasure.snapshots import contexts
 from badger_sweeps.runs.code import computing_code
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.training.perturbed_replicas import perturbed_replicas
@@ -30,43 +30,52 @@ PERTURBED_REPLICAS = "lyapunov/replicas"
 def measured(
     plan: Plan, measures: Sequence[Measure], paths: Sequence[Path], replica_iterations: int | None, progress: Progress
 ) -> pd.DataFrame:
-    """The measures at these snapshots, and how fast twins part from there: a row for each seed and iteration.
+    """The measures at these snapshots: a data frame with a row for each seed and iteration.
 
-    A seed that had diverged has no row. Where all of them had, each has one without values, which says that this moment
-    was looked at.
+    A seed that had diverged has no row. If all seeds had diverged, each has a row without values, which records that
+    this iteration was measured.
+
+    Args:
+        plan: the run.
+        measures: the measures to take.
+        paths: the snapshots.
+        replica_iterations: iterations to train perturbed replicas for, to measure how fast they diverge; None: none.
+        progress: shows the progress.
     """
     task = progress.add_task(plan.name, total=len(paths))
     rows = []
-    for moment, population in moments(plan, paths):
-        if moment.seeds:
-            rows.append(_row(plan, moment, population, measures, replica_iterations))
+    for context, population in contexts(plan, paths):
+        if context.seeds:
+            rows.append(_rows(plan, context, population, measures, replica_iterations))
         else:
             warn_unmeasurable("snapshots", "need a seed that has not diverged", "none")
-            rows.append(_nothing(plan, moment.iteration, measures, replica_iterations))
+            rows.append(_missing_rows(plan, context.iteration, measures, replica_iterations))
         progress.advance(task)
     progress.update(task, completed=len(paths))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=KEYS)
 
 
-def _row(
+def _rows(
     plan: Plan,
     context: EvaluationContext,
     population: Population,
     measures: Sequence[Measure],
     replica_iterations: int | None,
 ) -> pd.DataFrame:
-    """What is measured at one moment."""
-    found = {name: value for measure in measures for name, value in measure.measure(context).items()}
+    """The rows of one snapshot."""
+    tensors = {name: value for measure in measures for name, value in measure.measure(context).items()}
     if replica_iterations:
-        parted = perturbed_replicas(plan.experiment, population.state_dict(), replica_iterations)
-        rate = divergence_rate(parted.distance, start=replica_iterations // 5, ceiling=float(parted.length.min()) / 10)
-        found[PERTURBED_REPLICAS] = rate[context.members]
-    values = {name: list(value.detach().cpu().float().numpy()) for name, value in found.items()}
+        pairs = perturbed_replicas(plan.experiment, population.state_dict(), replica_iterations)
+        rate = divergence_rate(pairs.distance, start=replica_iterations // 5, ceiling=float(pairs.length.min()) / 10)
+        tensors[PERTURBED_REPLICAS] = rate[context.members]
+    values = {name: list(value.detach().cpu().float().numpy()) for name, value in tensors.items()}
     return pd.DataFrame({"seed": context.seeds, "iteration": context.iteration, **values})
 
 
-def _nothing(plan: Plan, iteration: int, measures: Sequence[Measure], replica_iterations: int | None) -> pd.DataFrame:
-    """What is measured where no seed is left in training: NaN, and None for vectors."""
+def _missing_rows(
+    plan: Plan, iteration: int, measures: Sequence[Measure], replica_iterations: int | None
+) -> pd.DataFrame:
+    """The rows of a snapshot at which all seeds had diverged: NaN for numbers, None for vectors."""
     seeds = list(plan.experiment.seeds)
     values = {
         name: np.full(len(seeds), None if column.shape else np.nan, dtype=object if column.shape else np.float32)
@@ -76,7 +85,7 @@ def _nothing(plan: Plan, iteration: int, measures: Sequence[Measure], replica_it
 
 
 def described(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> Columns:
-    """The columns that these measures give."""
+    """The columns of these measures."""
     title = "Rate at which perturbed replicas diverge"
     replicas = [Column(PERTURBED_REPLICAS, title, "nats per iteration")] if replica_iterations else []
     each = (column for measure in measures for column in measure.columns(plan.experiment).values())
@@ -84,7 +93,7 @@ def described(plan: Plan, measures: Sequence[Measure], replica_iterations: int |
 
 
 def sources(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> dict[str, str]:
-    """With what each column is measured: a hash of the settings and of the code that computes."""
+    """By column, a hash of the settings and the code it is measured with."""
     common = f"{plan.measures.games} {plan.measures.noise} {computing_code()}"
     by_column = {name: repr(measure) for measure in measures for name in measure.columns(plan.experiment)}
     by_column |= {PERTURBED_REPLICAS: f"replicas {replica_iterations}"} if replica_iterations else {}
@@ -92,7 +101,7 @@ def sources(plan: Plan, measures: Sequence[Measure], replica_iterations: int | N
 
 
 def chosen(measures: Measures, names: Sequence[str]) -> list[Measure]:
-    """The measures of these names; ``all``; without names, those that the run was to take.
+    """The measures with these names; all for the name ``all``; without names, those in the run's configuration.
 
     Raises:
         UsageError: there is no measure of a name.
@@ -100,8 +109,8 @@ def chosen(measures: Measures, names: Sequence[str]) -> list[Measure]:
     known = measures.by_name
     for name in names:
         if name not in (*known, "all"):
-            what = f"must be one of {', '.join(known)} or all"
-            raise UsageError(f"MEASURE {what}; found {name!r}.{nearest(name, known)}")
+            rule = f"must be one of {', '.join(known)} or all"
+            raise UsageError(f"MEASURE {rule}; found {name!r}.{nearest(name, known)}")
     if not names:
         return [measure for measure in known.values() if measure.every is not None]
     return [measure for name, measure in known.items() if name in names or "all" in names]

@@ -1,4 +1,4 @@
-"""Plateau by plateau: memory of the loss within it, and the mean of what was measured there."""
+"""`plateaus.parquet`: for each plateau, the Hurst exponents of the loss within it, and the means of all measures."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ NAME = "plateaus.parquet"
 
 
 def table(plan: Plan, history: pd.DataFrame, measures: pd.DataFrame | None) -> pd.DataFrame | None:
-    """A row for each plateau of a finished run; None where the run is not finished.
+    """A data frame with a row for each plateau of a finished run; None if the run is not finished.
 
-    ``hurst/*`` are of the training loss within the plateau (NaN for fewer than 512 iterations), levels and increments.
-    All other measures are means over what was measured within, during training or from snapshots: `measured` says at
-    how many iterations anything was, which a measure with a longer cadence of its own has fewer of.
+    ``hurst/*`` are exponents of the training loss within the plateau and of its increments; NaN for fewer than 512
+    iterations. All other measures are means over the iterations of the plateau at which they were taken, in training or
+    from snapshots. `measured` is the number of iterations at which any measure was taken; a measure with a longer
+    `every` has fewer values.
     """
     path = plan.folder / SUMMARY
     if not path.exists():
@@ -33,8 +34,8 @@ def table(plan: Plan, history: pd.DataFrame, measures: pd.DataFrame | None) -> p
     numbers = all_measured(history, measures, read_columns(plan.folder)).select_dtypes("number")
     numbers = numbers.drop(columns=[name for name in numbers if str(name).startswith("hurst/")])
     for seed in json.loads(path.read_text())["seeds"]:
-        own = history[history["seed"] == seed["seed"]]
-        loss = torch.from_numpy(own["loss"].to_numpy(dtype=np.float32))
+        rows_of_seed = history[history["seed"] == seed["seed"]]
+        loss = torch.from_numpy(rows_of_seed["loss"].to_numpy(dtype=np.float32))
         known = numbers[numbers.index.get_level_values("seed") == seed["seed"]].droplevel("seed")
         for plateau in seed["plateaus"]:
             start, end = plateau["start"], plateau["end"]
@@ -43,7 +44,7 @@ def table(plan: Plan, history: pd.DataFrame, measures: pd.DataFrame | None) -> p
                 {
                     "seed": seed["seed"],
                     **{key: plateau[key] for key in ("start", "end", "level", "rung", "grad_norm")},
-                    **_memory(loss, start, end),
+                    **_hurst_exponents(loss, start, end),
                     "measured": len(within),
                     **within.mean().to_dict(),
                 }
@@ -51,21 +52,21 @@ def table(plan: Plan, history: pd.DataFrame, measures: pd.DataFrame | None) -> p
     return pd.DataFrame(rows)
 
 
-def write(run: Path, found: pd.DataFrame) -> Path:
-    """Write `plateaus.parquet` into the run's folder."""
+def write(run: Path, plateaus: pd.DataFrame) -> Path:
+    """Write `plateaus.parquet` into the run's folder, and return its path."""
     path = run / NAME
     with replacing(path) as file:
-        found.to_parquet(file)
+        plateaus.to_parquet(file)
     return path
 
 
-def _memory(loss: torch.Tensor, start: int, end: int) -> dict[str, float]:
-    if end - start <= LEAST:  # increments are one fewer
-        return {f"hurst/{name}{what}": np.nan for what in ("", "_increments") for name in ("dfa", "rs")}
+def _hurst_exponents(loss: torch.Tensor, start: int, end: int) -> dict[str, float]:
+    if end - start <= LEAST:  # there is one increment fewer than losses
+        return {f"hurst/{name}{series}": np.nan for series in ("", "_increments") for name in ("dfa", "rs")}
     levels = on_stretches(loss, [(start, end)])
     steps = on_stretches(increments(loss[None])[0], [(start, end - 1)])
     return {
-        f"hurst/{name}{what}": float(getattr(found, name)[0])
-        for what, found in (("", levels), ("_increments", steps))
+        f"hurst/{name}{series}": float(getattr(exponents, name)[0])
+        for series, exponents in (("", levels), ("_increments", steps))
         for name in ("dfa", "rs")
     }

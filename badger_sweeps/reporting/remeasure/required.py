@@ -1,4 +1,4 @@
-"""Measures that a claim requires, taken from snapshots where they were not measured in training."""
+"""The measures that a claim requires, taken from snapshots if they are missing."""
 
 from __future__ import annotations
 
@@ -38,50 +38,55 @@ class RequiredMeasures:
 
 
 def measure_missing(run: Run, required: Sequence[RequiredMeasures], progress: Progress) -> bool:
-    """Take the required measures that a run lacks, and write them into its folder; returns whether any was taken."""
+    """Take the required measures that an arm lacks, and write them into the run's folder.
+
+    Returns:
+        Whether any measure was taken.
+    """
     taken = False
-    for one in required:
-        if one.arms and run.folder.name not in one.arms:
+    for requirement in required:
+        if requirement.arms and run.folder.name not in requirement.arms:
             continue
-        chosen = _chosen(run, one)
-        plan = reopened(run.folder, one.settings)
+        chosen = _chosen(run, requirement)
+        plan = reopened(run.folder, requirement.settings)
         by_name = plan.measures.by_name
-        applying = [by_name[name] for name in one.measures if by_name[name].columns(plan.experiment)]
-        wanted = sources(plan, applying, one.replica_iterations)
-        if not wanted or _is_there(run, wanted, chosen):
+        applying = [by_name[name] for name in requirement.measures if by_name[name].columns(plan.experiment)]
+        hashes = sources(plan, applying, requirement.replica_iterations)
+        if not hashes or _is_measured(run, hashes, chosen):
             continue
-        found = measured(plan, applying, list(chosen.values()), one.replica_iterations, progress)
-        write_measures(run.folder, found, wanted, described(plan, applying, one.replica_iterations))
+        values = measured(plan, applying, list(chosen.values()), requirement.replica_iterations, progress)
+        write_measures(run.folder, values, hashes, described(plan, applying, requirement.replica_iterations))
         taken = True
     return taken
 
 
-def _chosen(run: Run, one: RequiredMeasures) -> dict[int, Path]:
-    """Snapshots by iteration, in order. The checkpoint stands for the end where no snapshot was kept of it.
+def _chosen(run: Run, requirement: RequiredMeasures) -> dict[int, Path]:
+    """The snapshots to measure, by iteration, in order.
 
-    The end comes before the budget where all seeds diverged.
+    If there is no snapshot of the end of training, the checkpoint reindices it. The end comes before the budget if all
+    seeds diverged.
     """
     kept = {int(path.stem): path for path in snapshots(run.folder)}
     kept.setdefault(int(run.history["iteration"].max()) + 1, checkpoints(run.folder)[-1])
     known = sorted(kept)
-    if one.at is not None:
-        places = [int(np.abs(np.array(known) - iteration).argmin()) for iteration in one.at(run)]
-    elif one.snapshots is None:
-        places = list(range(len(known)))
-    elif one.snapshots == 1:
-        places = [len(known) - 1]
+    if requirement.at is not None:
+        indices = [int(np.abs(np.array(known) - iteration).argmin()) for iteration in requirement.at(run)]
+    elif requirement.snapshots is None:
+        indices = list(range(len(known)))
+    elif requirement.snapshots == 1:
+        indices = [len(known) - 1]
     else:
-        places = np.linspace(0, len(known) - 1, one.snapshots).round().astype(int).tolist()
-    return {known[place]: kept[known[place]] for place in sorted(set(places))}
+        indices = np.linspace(0, len(known) - 1, requirement.snapshots).round().astype(int).tolist()
+    return {known[index]: kept[known[index]] for index in sorted(set(indices))}
 
 
-def _is_there(run: Run, wanted: Mapping[str, str], iterations: Iterable[int]) -> bool:
-    """Whether all columns were measured at these iterations, with these settings and this code (`measure.sources`).
+def _is_measured(run: Run, hashes: Mapping[str, str], iterations: Iterable[int]) -> bool:
+    """Whether all columns were measured at these iterations, with the settings and code of these hashes.
 
-    A measurement that gave NaN counts, since measuring again would give NaN again.
+    NaN counts as measured, since measuring again would give NaN again.
     """
     known, at = measured_with(run.folder), measured_at(run.folder)
     return all(
         known.get(name) == source and at.get(name, frozenset()).issuperset(iterations)
-        for name, source in wanted.items()
+        for name, source in hashes.items()
     )

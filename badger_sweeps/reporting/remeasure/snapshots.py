@@ -1,4 +1,4 @@
-"""A run's snapshots, opened again: the moments that measures are taken at."""
+"""A run's snapshots, restored as evaluation contexts that measures are taken from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STANDARD = Path("measures") / "standard.yaml"
 
 
 def reopened(run: Path, overrides: Sequence[str] = ()) -> Plan:
-    """The plan of a run that was started before, with changes to its measures.
+    """The plan of an existing run, with changed settings of its measures.
 
     Measures that did not exist when the run was started have the settings of `conf/measures/standard.yaml`.
 
@@ -34,7 +34,7 @@ def reopened(run: Path, overrides: Sequence[str] = ()) -> Plan:
         overrides: ``measures.KEY=VALUE``.
 
     Raises:
-        UsageError: an override names no key of `measures`, or breaks a rule.
+        UsageError: the key of an override is not a key of `measures`, or its value breaks a rule.
     """
     config = cast(DictConfig, OmegaConf.load(run / ".hydra" / "config.yaml"))
     hydra = cast(DictConfig, OmegaConf.load(run / ".hydra" / "hydra.yaml")).hydra
@@ -55,14 +55,14 @@ def reopened(run: Path, overrides: Sequence[str] = ()) -> Plan:
 
 
 def checkpoints(run: Path, every: int = 1) -> list[Path]:
-    """The snapshots in a run's folder at multiples of `every`, and the last checkpoint."""
+    """The snapshots in a run's folder at multiples of `every` iterations, and the last checkpoint."""
     last = run / CHECKPOINT
     kept = [path for path in snapshots(run) if int(path.stem) % every == 0]
     return [*kept, last] if last.exists() else kept
 
 
-def moments(plan: Plan, paths: Sequence[Path]) -> Iterator[tuple[EvaluationContext, Population]]:
-    """The run at each of its checkpoints; one that repeats the iteration of the one before is passed over.
+def contexts(plan: Plan, paths: Sequence[Path]) -> Iterator[tuple[EvaluationContext, Population]]:
+    """The evaluation context and the population at each checkpoint; a repeated iteration is skipped.
 
     The population is the same object each time.
 
@@ -81,13 +81,14 @@ def moments(plan: Plan, paths: Sequence[Path]) -> Iterator[tuple[EvaluationConte
             continue
         before = state["iteration"]
         population.load_state_dict(state)
-        course = recorded_loss_history(experiment, history[history["iteration"] < population.iteration])
-        yield EvaluationContext.of(population, evaluation, course), population
+        losses = recorded_loss_history(experiment, history[history["iteration"] < population.iteration])
+        yield EvaluationContext.of(population, evaluation, losses), population
 
 
 def _keys(node: DictConfig, prefix: str = "measures") -> list[str]:
-    found = []
+    """The dotted keys of a node, without `_target_`."""
+    keys = []
     for key in map(str, node):
         value = OmegaConf.to_container(node)[key]  # type: ignore[index,call-overload]
-        found += _keys(node[key], f"{prefix}.{key}") if isinstance(value, dict) else [f"{prefix}.{key}"]
-    return [key for key in found if not key.endswith("_target_")]
+        keys += _keys(node[key], f"{prefix}.{key}") if isinstance(value, dict) else [f"{prefix}.{key}"]
+    return [key for key in keys if not key.endswith("_target_")]

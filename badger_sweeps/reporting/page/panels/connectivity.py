@@ -1,4 +1,4 @@
-"""The graphs of each configuration's seeds, as a table: edges, strong connectivity and the Laplacian's spectrum."""
+"""The table of graphs: edges, strong connectivity and the Laplacian's spectrum, for each configuration."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cells(run: Run) -> list[str]:
 
 
 def _median_and_range(values: Sequence[float | int | None]) -> str:
-    """``0.61 (0.43 to 1.2)``; a dash where no seed has a value, and how many have one where not all do."""
+    """``0.61 (0.43 to 1.2)``; a dash if no seed has a value; with the number of seeds that have one if not all do."""
     known = [value for value in values if value is not None]
     if not known:
         return "-"

@@ -1,4 +1,4 @@
-"""Paired differences: what each seed loses or gains by a configuration, and the mean of it with its interval."""
+"""The panel of paired differences: each seed's difference between two configurations, and their mean with interval."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from badger_sweeps.reporting.plotting.style import Spec, configuration_color, fi
 from badger_sweeps.reporting.reading.collection import Run
 
 ROW = 34
-"""Height of a configuration."""
+"""Height of one configuration's row, in pixels."""
 SPREAD = 0.28
-"""How far seeds lie above and below their configuration's line, in rows."""
+"""Maximum vertical distance of a seed's point from the middle of its row, in rows."""
 
 
 class Compared(NamedTuple):
-    """One configuration beside the one that it is compared with.
+    """One configuration compared with the first.
 
     Attributes:
-        run: its place among the runs.
-        difference: what was found.
-        seeds: on which both were trained.
-        values: what each of them adds to the mean: second - first.
+        run: the run's position among the runs.
+        difference: the paired difference.
+        seeds: the seeds that both runs were trained on.
+        values: each seed's difference: second - first.
     """
 
     run: int
@@ -35,35 +35,39 @@ class Compared(NamedTuple):
 
 
 def compute(runs: Sequence[Run], differences: Sequence[Difference]) -> dict[str, list[Compared]]:
-    """By quantity, in the order of the runs."""
-    places = {run.label: place for place, run in enumerate(runs)}
-    found: dict[str, list[Compared]] = {}
-    for own in differences:
-        first, second = runs[places[own.first]], runs[places[own.second]]
-        seeds, values = paired_values(own.objective, first, second, own.budget)
-        found.setdefault(own.objective, []).append(Compared(places[own.second], own, seeds, values[1] - values[0]))
-    return found
+    """The comparisons by objective, in the order of `differences`."""
+    positions = {run.label: position for position, run in enumerate(runs)}
+    compared: dict[str, list[Compared]] = {}
+    for difference in differences:
+        position = positions[difference.second]
+        first, second = runs[positions[difference.first]], runs[position]
+        seeds, values = paired_values(difference.objective, first, second, difference.budget)
+        row = Compared(position, difference, seeds, values[1] - values[0])
+        compared.setdefault(difference.objective, []).append(row)
+    return compared
 
 
 def draw(compared: Sequence[Compared], unit: str) -> Spec:
-    """A row for each configuration: seeds as small points, the mean with its 95 % interval as a large one."""
+    """The panel: a row for each configuration, with seeds as points, and the mean with its 95 % interval."""
     traces: list[Spec] = []
-    for row, own in enumerate(compared):
-        color, label = configuration_color(own.run), plain(own.difference.second)
+    for row, comparison in enumerate(compared):
+        color, label = configuration_color(comparison.run), plain(comparison.difference.second)
         common = {
             "type": "scatter",
             "mode": "markers",
-            "meta": {"run": own.run, "always": True},
+            "meta": {"run": comparison.run, "always": True},
             "showlegend": False,
             "name": label,
         }
-        around = row + SPREAD * np.linspace(-1, 1, len(own.values)) if len(own.values) > 1 else np.array([row])
+        around = (
+            row + SPREAD * np.linspace(-1, 1, len(comparison.values)) if len(comparison.values) > 1 else np.array([row])
+        )
         traces.append(
-            {**common, "x": packed(own.values), "y": packed(around), "customdata": list(own.seeds),
+            {**common, "x": packed(comparison.values), "y": packed(around), "customdata": list(comparison.seeds),
              "marker": {"size": 6, "color": translucent(color, 0.5)},
              "hovertemplate": f"seed %{{customdata}}: %{{x:+.4g}} {unit}<extra>{label}</extra>"}
         )  # fmt: skip
-        mean = own.difference.paired.difference
+        mean = comparison.difference.paired.difference
         trace = {**common, "x": [mean.value], "y": [row], "marker": {"size": 12, "color": color, "symbol": "diamond"}}
         trace["hovertemplate"] = f"mean: %{{x:+.4g}} {unit}<extra>{label}</extra>"
         if mean.low is not None and mean.high is not None:
@@ -72,7 +76,7 @@ def draw(compared: Sequence[Compared], unit: str) -> Spec:
                 "arrayminus": [mean.value - mean.low], "thickness": 2.5, "width": 6, "color": color,
             }  # fmt: skip
         traces.append(trace)
-    names = [plain(_short(own.difference.second)) for own in compared]
+    names = [plain(_short(comparison.difference.second)) for comparison in compared]
     return figure_of(
         traces,
         110 + ROW * len(compared),

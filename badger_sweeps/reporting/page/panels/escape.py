@@ -1,4 +1,4 @@
-"""Kaplan-Meier curves of the time to escape, one for each configuration."""
+"""The panel of Kaplan-Meier curves of the time to escape, one for each configuration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from badger_sweeps.reporting.reading.collection import Run
 
 
 class EscapeInfo(NamedTuple):
-    """One configuration's curve."""
+    """The curve of one configuration."""
 
     label: str
     curve: SurvivalCurve
@@ -26,7 +26,7 @@ def compute(runs: Sequence[Run]) -> list[EscapeInfo]:
 
 
 def draw(infos: Sequence[EscapeInfo]) -> Spec:
-    """Share of seeds still at chance against iterations, with 95 % bands."""
+    """The panel: the share of seeds that have not escaped against iterations, with 95 % bands."""
     traces: list[Spec] = []
     for position, (label, curve) in enumerate(infos):
         color, label = configuration_color(position), plain(label)
@@ -35,13 +35,13 @@ def draw(infos: Sequence[EscapeInfo]) -> Spec:
         hidden = {**common, "hoverinfo": "skip", "showlegend": False, "line": {"shape": "hv", "width": 0}}
         traces.append({**hidden, "y": packed(curve.high)})
         traces.append({**hidden, "y": packed(curve.low), "fill": "tonexty", "fillcolor": translucent(color, 0.15)})
-        words = f"%{{y:.0%}} still at chance from iteration %{{x}}<extra>{label}</extra>"
+        hover = f"%{{y:.0%}} have not escaped from iteration %{{x}}<extra>{label}</extra>"
         line = {"shape": "hv", "color": color, "width": 2.5}
-        traces.append({**common, "y": packed(curve.surviving), "line": line, "hovertemplate": words})
+        traces.append({**common, "y": packed(curve.surviving), "line": line, "hovertemplate": hover})
     return figure_of(
         traces,
         380,
         showlegend=True,
         xaxis={"title": {"text": "iteration"}, "rangemode": "tozero"},
-        yaxis={"title": {"text": "share of seeds still at chance"}, "range": [0, 1.03], "tickformat": ".0%"},
+        yaxis={"title": {"text": "share of seeds that have not escaped"}, "range": [0, 1.03], "tickformat": ".0%"},
     )

@@ -1,4 +1,4 @@
-"""In which order each configuration's seeds solve the frequencies of the frequency task, as a table."""
+"""The table of the order in which each configuration's seeds solve the frequencies of the frequency task."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLUMNS = (
 
 
 def cells(run: Run) -> list[str] | None:
-    """A row of the table, one text for each of `COLUMNS`; None where no frequencies were measured."""
+    """A row of the table, one text for each of `COLUMNS`; None if no frequencies were measured."""
     times = solved(run)
     if times is None:
         return None
@@ -41,7 +41,7 @@ def cells(run: Run) -> list[str] | None:
 
 
 def _median(values: torch.Tensor) -> str:
-    """Over the seeds that have one, and how many do where not all."""
+    """The median over seeds with a value; with the number of these seeds if not all have one."""
     known = values[~values.isnan()]
     if not len(known):
         return "-"

@@ -1,4 +1,4 @@
-"""The graph of each seed, and the spectrum of its Laplacian."""
+"""The panels of each seed's graph and of its Laplacian's spectrum."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from badger_sweeps.runs.graphs import Links
 
 
 class Graph(NamedTuple):
-    """One seed's.
+    """The graph of one seed.
 
     Attributes:
-        run: the run's place among the runs.
-        label: what it is called.
+        run: the run's position among the runs.
+        label: the run's label.
         seed: the seed.
-        experts: how many.
-        pairs: sender and receiver of each link.
-        spectrum: eigenvalues of L = D_in - A with A_ij = 1 where i receives from j, by their real parts.
+        experts: the number of experts.
+        pairs: sender and receiver of each edge.
+        spectrum: eigenvalues of L = D_in - A, with A_ij = 1 if i receives from j, sorted by their real parts.
     """
 
     run: int
@@ -33,29 +33,29 @@ class Graph(NamedTuple):
 
 
 def compute(runs: Sequence[Run]) -> list[Graph]:
-    """Of every seed of every run; of a run whose seeds share one graph, that one."""
-    found = []
+    """The graphs of all seeds of all runs; only the first for a run whose seeds share one graph."""
+    graphs = []
     for position, run in enumerate(runs):
         same = len(set(run.links.values())) == 1
         for seed, pairs in list(run.links.items())[: 1 if same else None]:
             experts = run.summary.graphs[seed].experts
-            found.append(Graph(position, run.label, seed, experts, pairs, laplacian_spectrum(experts, pairs)))
-    return found
+            graphs.append(Graph(position, run.label, seed, experts, pairs, laplacian_spectrum(experts, pairs)))
+    return graphs
 
 
 def laplacian_spectrum(experts: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.complex128]:
-    """Eigenvalues of L = D_in - A, by their real parts; pairs are (sender, receiver)."""
-    receives = np.zeros((experts, experts))
+    """Eigenvalues of L = D_in - A, sorted by their real parts; pairs are (sender, receiver)."""
+    adjacency = np.zeros((experts, experts))
     for sender, receiver in pairs:
-        receives[receiver, sender] = 1
-    laplacian = np.diag(receives.sum(axis=1)) - receives
-    symmetric = (receives == receives.T).all()
+        adjacency[receiver, sender] = 1
+    laplacian = np.diag(adjacency.sum(axis=1)) - adjacency
+    symmetric = (adjacency == adjacency.T).all()
     values = np.linalg.eigvalsh(laplacian) if symmetric else np.linalg.eigvals(laplacian)
     return np.sort_complex(values.astype(complex))
 
 
 def pictures(graphs: Sequence[Graph]) -> list[dict[str, object]]:
-    """For the page, which draws the one that is chosen."""
+    """The graphs as JSON for the page's script, which draws the selected one."""
     return [
         {
             "run": graph.run,

@@ -1,4 +1,4 @@
-"""One panel for each measure: every seed a thin line, the median of each configuration a bold one."""
+"""The panels of measures: for each configuration a thin line for every seed, and a bold line for their median."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from badger_sweeps.reporting.reading.collection import Run
 Numbers = NDArray[np.float64]
 LOSS = "loss"
 POINTS = 150
-"""Of a curve at most; where there are more, means of equally many are drawn."""
+"""Maximum number of points of a curve; if there are more values, means of equally many are drawn."""
 LOSS_POINTS = 400
-"""Of the loss, which is looked at closely."""
+"""The same for the loss, whose curves need more detail."""
 
 
 class RunCurve(NamedTuple):
-    """One column of a run.
+    """The curves of one column of a run, one for each seed.
 
     Attributes:
-        run: its place among the runs.
-        label: what it is called.
+        run: the run's position among the runs.
+        label: the run's label.
         x: iterations, or inner steps.
-        numbers: of the seeds.
-        seeds: a row for each of them; NaN where it was not measured.
-        merged: values that each point is the mean of.
-        at: the iteration at which it was measured, of what is along inner steps.
+        numbers: the seeds.
+        seeds: values, seeds by points; NaN where not measured.
+        merged: number of values that each point is the mean of.
+        at: the iteration of the measurement, for vectors along inner steps; else None.
     """
 
     run: int
@@ -53,11 +53,11 @@ class RunCurve(NamedTuple):
 
 
 class MeasurePanel(NamedTuple):
-    """The curves of one column.
+    """The panel of one column.
 
     Attributes:
-        column: what it holds.
-        curves: one for each run that has it.
+        column: the column.
+        curves: one for each run that has the column.
     """
 
     column: Column
@@ -65,20 +65,20 @@ class MeasurePanel(NamedTuple):
 
     @property
     def x_title(self) -> str:
-        """Of the axis."""
+        """The title of the x-axis."""
         return self.column.axis or "iteration"
 
     @property
-    def noted(self) -> str:
-        """How its points were made of the values that were recorded, or when these were, in words; else empty."""
-        most = sorted({curve.merged for curve in self.curves} - {1})
-        when = sorted({curve.at for curve in self.curves if curve.at is not None})
-        notes = [f"Each point is the mean of {' or '.join(map(str, most))} values in a row."] if most else []
-        return " ".join(notes + [f"At iteration {' or '.join(map(str, when))}, the last measured."] * bool(when))
+    def note(self) -> str:
+        """A note on the number of values that points are means of, or on the iteration of vectors; may be empty."""
+        merged = sorted({curve.merged for curve in self.curves} - {1})
+        at = sorted({curve.at for curve in self.curves if curve.at is not None})
+        notes = [f"Each point is the mean of {' or '.join(map(str, merged))} consecutive values."] if merged else []
+        return " ".join(notes + [f"At iteration {' or '.join(map(str, at))}, the last measured."] * bool(at))
 
 
 def compute(runs: Sequence[Run]) -> list[MeasurePanel]:
-    """The panels of all columns that the runs have and that are to be drawn: those shown at first come first."""
+    """The panels of all drawn columns of the runs; those that are shown at first come first."""
     described: dict[str, Column] = {}
     curves: dict[str, list[RunCurve]] = {}
     for position, run in enumerate(runs):
@@ -93,8 +93,8 @@ def draw(panel: MeasurePanel, levels: Sequence[float] = ()) -> Spec:
     """The panel.
 
     Args:
-        panel: what to draw.
-        levels: of the staircase, drawn as lines across a panel of a normalised error.
+        panel: the panel to draw.
+        levels: the staircase levels, drawn as lines if the column is a normalised error.
     """
     traces: list[Spec] = []
     for curve in panel.curves:
@@ -103,11 +103,11 @@ def draw(panel: MeasurePanel, levels: Sequence[float] = ()) -> Spec:
         common |= along(curve.x)
         where = f"{panel.x_title} %{{x:.0f}}: %{{y:.3g}}<extra>{label}"
         for number, values in zip(curve.numbers, curve.seeds, strict=True):
-            words = f"{where}, seed {number}</extra>"
+            hover = f"{where}, seed {number}</extra>"
             line = {"width": 0.8, "color": translucent(color, 0.5)}
-            traces.append({**common, "y": packed(values), "line": line, "showlegend": False, "hovertemplate": words})
-        words = f"{where}, median</extra>"
-        median = {"y": packed(_median(curve.seeds)), "line": {"width": 2.8, "color": color}, "hovertemplate": words}
+            traces.append({**common, "y": packed(values), "line": line, "showlegend": False, "hovertemplate": hover})
+        hover = f"{where}, median</extra>"
+        median = {"y": packed(_median(curve.seeds)), "line": {"width": 2.8, "color": color}, "hovertemplate": hover}
         traces.append({**common, **median})
     lines = [*(levels if panel.column.unit == CHANCE_IS_1 else ()), *_reference(panel.column)]
     shapes = [
@@ -127,19 +127,19 @@ def draw(panel: MeasurePanel, levels: Sequence[float] = ()) -> Spec:
 
 
 def merge(values: Numbers, most: int) -> tuple[Numbers, int]:
-    """Means of equally many neighbours along the last axis, so that at most so many are left; and how many.
+    """Means of equally many neighbours along the last axis, at most `most` of them; and the number of values per mean.
 
-    The last mean may be one of fewer. NaN is left out of means.
+    The last mean may be of fewer values. Means leave out NaN.
     """
     points = values.shape[-1]
     size = -(-points // most) if points else 1
     if size == 1:
         return values, 1
     padding = [(0, 0)] * (values.ndim - 1) + [(0, -points % size)]
-    whole = np.pad(values, padding, constant_values=np.nan).reshape(*values.shape[:-1], -1, size)
+    groups = np.pad(values, padding, constant_values=np.nan).reshape(*values.shape[:-1], -1, size)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # nothing was measured: NaN
-        return np.nanmean(whole, axis=-1), size
+        warnings.simplefilter("ignore", RuntimeWarning)  # groups without values become NaN
+        return np.nanmean(groups, axis=-1), size
 
 
 def _reference(column: Column) -> list[float]:
@@ -147,14 +147,14 @@ def _reference(column: Column) -> list[float]:
 
 
 def _median(seeds: Numbers) -> Numbers:
-    """Of the seeds that have a value there: those that diverged have none afterwards."""
+    """The median over the seeds that have a value; diverged seeds have none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.asarray(np.nanmedian(seeds, axis=0))
 
 
 def _curves(position: int, run: Run) -> list[tuple[Column, RunCurve]]:
-    """Every column that is drawn, with its curve, in the order of the run's columns."""
+    """The drawn columns of a run with their curves, in the order of the columns."""
     return [
         (column, curve)
         for name, column in run.columns.items()
@@ -163,7 +163,7 @@ def _curves(position: int, run: Run) -> list[tuple[Column, RunCurve]]:
 
 
 def _curve_of(position: int, run: Run, name: str, column: Column) -> RunCurve | None:
-    """A column's curve; None where it has no values, or none that can be drawn."""
+    """A column's curves; None if the column has no values that can be drawn."""
     if column.every_iteration:
         if name not in run.history:
             return None
@@ -176,7 +176,7 @@ def _curve_of(position: int, run: Run, name: str, column: Column) -> RunCurve | 
     if not column.axis:
         return _curve(position, run, values.unstack("iteration"))
     last = values.index.get_level_values("iteration").max()
-    if column.axis != INNER_STEP or last == 0:  # before training there is nothing to see
+    if column.axis != INNER_STEP or last == 0:  # vectors before training are not informative
         return None
     vectors = values.xs(last, level="iteration")
     table = pd.DataFrame(np.stack(vectors.tolist()), index=vectors.index)
@@ -185,7 +185,7 @@ def _curve_of(position: int, run: Run, name: str, column: Column) -> RunCurve | 
 
 
 def _curve(position: int, run: Run, table: pd.DataFrame, points: int = POINTS) -> RunCurve:
-    """Of a table of seeds and iterations, in so many points at most."""
+    """The curves of a table of seeds by iterations, with at most `points` points."""
     seeds, merged = merge(table.to_numpy(dtype=float), points)
     middles, _ = merge(table.columns.to_numpy(dtype=float), points)
     return RunCurve(position, run.label, middles, tuple(map(int, table.index)), seeds, merged)

@@ -1,4 +1,4 @@
-"""Mutual information of every pair of experts over training, a picture for each measurement."""
+"""The panel of the mutual information of every pair of experts: a heatmap for each measurement."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from numpy.typing import NDArray
 from badger_sweeps.reporting.reading.collection import Run
 
 MOST = 500_000
-"""Values in a page at most; of more, every second, third, ... measurement is left in."""
+"""Maximum number of values in a page; if there are more, only every second, third, ... measurement is included."""
 PER_BIT = 1000
 MISSING = 65535
 
 
 class Pairs(NamedTuple):
-    """One seed's.
+    """The measurements of one seed.
 
     Attributes:
-        run: the run's place among the runs.
-        label: what it is called.
+        run: the run's position among the runs.
+        label: the run's label.
         seed: the seed.
-        experts: how many.
-        iterations: at which it was measured.
-        values: a row for each of them, in bits; pairs (0, 1), (0, 2), ... (1, 2), ...
+        experts: the number of experts.
+        iterations: the iterations of the measurements.
+        values: in bits, measurements by pairs (0, 1), (0, 2), ... (1, 2), ...
     """
 
     run: int
@@ -39,48 +39,48 @@ class Pairs(NamedTuple):
 
 
 def compute(runs: Sequence[Run]) -> list[Pairs]:
-    """Of every seed for which pairs were measured."""
-    found = []
+    """The measurements of every seed that has any."""
+    series = []
     for position, run in enumerate(runs):
         names = [name for name, column in run.columns.items() if column.per == "pair" and name in run.measured]
         measured = run.measured[names].dropna(how="all")
         if not names or measured.empty:
             continue
-        experts = (1 + math.isqrt(1 + 8 * len(names))) // 2  # of which there are n(n - 1)/2 pairs
+        experts = (1 + math.isqrt(1 + 8 * len(names))) // 2  # n experts have n(n - 1)/2 pairs
         for seed, rows in measured.groupby(level="seed"):
             iterations = rows.index.get_level_values("iteration").to_numpy(dtype=np.int64)
-            found.append(Pairs(position, run.label, int(str(seed)), experts, iterations, rows.to_numpy(dtype=float)))
-    return found
+            series.append(Pairs(position, run.label, int(str(seed)), experts, iterations, rows.to_numpy(dtype=float)))
+    return series
 
 
-def pictures(found: Sequence[Pairs]) -> dict[str, Any]:
-    """For the page: what it draws one after another, in thousandths of bits, and how many measurements are left out."""
-    kept = every(found)
-    most = max((float(np.nanmax(own.values)) for own in found if not np.isnan(own.values).all()), default=1.0)
+def pictures(series: Sequence[Pairs]) -> dict[str, Any]:
+    """The measurements as JSON for the page's script, in thousandths of bits, with the largest value and `every`."""
+    step = every(series)
+    most = max((float(np.nanmax(seed.values)) for seed in series if not np.isnan(seed.values).all()), default=1.0)
     return {
         "most": most,
-        "every": kept,
+        "every": step,
         "seeds": [
             {
-                "run": own.run,
-                "label": own.label,
-                "seed": own.seed,
-                "experts": own.experts,
-                "iterations": own.iterations[_chosen(len(own.iterations), kept)].tolist(),
-                "values": _coded(own.values[_chosen(len(own.iterations), kept)]),
+                "run": seed.run,
+                "label": seed.label,
+                "seed": seed.seed,
+                "experts": seed.experts,
+                "iterations": seed.iterations[_chosen(len(seed.iterations), step)].tolist(),
+                "values": _coded(seed.values[_chosen(len(seed.iterations), step)]),
             }
-            for own in found
+            for seed in series
         ],
     }
 
 
-def every(found: Sequence[Pairs]) -> int:
-    """Of how many measurements one is left in."""
-    return max(1, -(-sum(own.values.size for own in found) // MOST))
+def every(series: Sequence[Pairs]) -> int:
+    """The number n for which the page includes every n-th measurement, so that it has at most `MOST` values."""
+    return max(1, -(-sum(seed.values.size for seed in series) // MOST))
 
 
 def _chosen(count: int, every: int) -> NDArray[np.int64]:
-    """Every so many, counted from the last."""
+    """The indices of every `every`-th of `count` measurements, counted from the last."""
     return np.arange(count - 1, -1, -every)[::-1]
 
 

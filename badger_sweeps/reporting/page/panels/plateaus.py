@@ -1,4 +1,4 @@
-"""Every seed's loss curve, with its plateaus shaded and the levels of the staircase drawn."""
+"""The panels of every seed's loss, with shaded plateaus and the levels of the staircase."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ SPACE = 0.02
 
 
 class PlateausInfo(NamedTuple):
-    """One configuration's curves.
+    """The loss curves of one configuration.
 
     Attributes:
-        run: the run's place among the runs.
-        staircase: levels, and the iterations per block.
+        run: the run's position among the runs.
+        staircase: the levels, and the iterations per block.
         outcomes: one for each seed, with its plateaus.
-        budget: the run's iterations.
-        width: iterations that each point is the mean of: a block, or several.
-        iteration: the middle of each point's iterations; there is none in a run shorter than a block.
-        loss: the means of each seed's loss; a diverged seed's are fewer.
+        budget: the run's number of iterations.
+        width: number of iterations that each point is the mean of: one block or several.
+        iteration: the middle of each point's iterations; empty for a run shorter than a block.
+        loss: for each seed, the means of the loss; shorter for a diverged seed.
     """
 
     run: int
@@ -43,18 +43,18 @@ class PlateausInfo(NamedTuple):
 
 
 def compute(position: int, run: Run) -> PlateausInfo:
-    """Means over blocks of every seed; `position` is the run's place among the runs."""
+    """The loss curves of a run in block means; `position` is the run's position among the runs."""
     staircase, budget = run.summary.staircase, run.summary.budget
     columns = columns_by_seed(run.history[["seed", "iteration", "loss"]])
     several = -(-max(1, budget // staircase.block) // LOSS_POINTS)
     means = [staircase.block_means(columns[outcome.seed]["loss"]) for outcome in run.summary.outcomes]
-    loss = [_merged(own, several) for own in means]
+    loss = [_merged(seed_means, several) for seed_means in means]
     middle = np.asarray((np.arange(max(map(len, loss))) + 0.5) * staircase.block * several, dtype=float)
     return PlateausInfo(position, staircase, run.summary.outcomes, budget, staircase.block * several, middle, loss)
 
 
 def draw(info: PlateausInfo) -> Spec:
-    """A small panel for each seed; plateaus are shaded in the colour of their level."""
+    """A small panel for each seed, with plateaus shaded in the colour of their level."""
     rows = -(-len(info.outcomes) // COLUMNS)
     gap = min(0.12, 0.3 / rows)
     height, width = (1 - gap * (rows - 1)) / rows, (1 - SPACE * (COLUMNS - 1)) / COLUMNS
@@ -67,15 +67,15 @@ def draw(info: PlateausInfo) -> Spec:
     for position, (outcome, loss) in enumerate(zip(info.outcomes, info.loss, strict=True)):
         row, column = divmod(position, COLUMNS)
         number = str(position + 1) if position else ""
-        place = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+        axis = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
         left, top = column * (width + SPACE), 1 - row * (height + gap)
         last = position + COLUMNS >= len(info.outcomes)
         axes[f"xaxis{number}"] = {
-            "anchor": place["yaxis"], "domain": [left, left + width], "range": [0, info.budget], "matches": "x",
+            "anchor": axis["yaxis"], "domain": [left, left + width], "range": [0, info.budget], "matches": "x",
             "nticks": 5, "showticklabels": last, "title": {"text": "iteration" if last else ""},
         }  # fmt: skip
         axes[f"yaxis{number}"] = {
-            "anchor": place["xaxis"], "domain": [max(0.0, top - height), top], "range": [0, 1.05 * highest],
+            "anchor": axis["xaxis"], "domain": [max(0.0, top - height), top], "range": [0, 1.05 * highest],
             "matches": "y", "showticklabels": column == 0, "title": {"text": "" if column else "loss"},
         }  # fmt: skip
         if not position:
@@ -86,22 +86,22 @@ def draw(info: PlateausInfo) -> Spec:
         )  # fmt: skip
         traces.append(
             {"type": "scatter", "mode": "lines", **along(info.iteration[: len(loss)]), "y": packed(loss),
-             "line": {"color": color, "width": 1.5}, "showlegend": False, **place,
+             "line": {"color": color, "width": 1.5}, "showlegend": False, **axis,
              "hovertemplate": "iteration %{x:.0f}: loss %{y:.3f}<extra></extra>"}
         )  # fmt: skip
         for plateau in outcome.plateaus:
             shapes.append(
-                {"type": "rect", "xref": place["xaxis"], "yref": f"{place['yaxis']} domain", "x0": plateau.start,
+                {"type": "rect", "xref": axis["xaxis"], "yref": f"{axis['yaxis']} domain", "x0": plateau.start,
                  "x1": plateau.end, "y0": 0, "y1": 1, "fillcolor": level_color(plateau.staircase_level), "opacity": 0.3,
                  "line": {"width": 0}, "layer": "below"}
             )  # fmt: skip
             traces.append(
                 {"type": "scatter", "mode": "markers", "x": [(plateau.start + plateau.end) / 2], "y": [plateau.level],
-                 "marker": {"size": 9, "opacity": 0}, "showlegend": False, **place, "hovertemplate":
+                 "marker": {"size": 9, "opacity": 0}, "showlegend": False, **axis, "hovertemplate":
                  _plateau_text(plateau)}
             )  # fmt: skip
         shapes += [
-            {"type": "line", "xref": f"{place['xaxis']} domain", "yref": place["yaxis"], "x0": 0, "x1": 1, "y0": level,
+            {"type": "line", "xref": f"{axis['xaxis']} domain", "yref": axis["yaxis"], "x0": 0, "x1": 1, "y0": level,
              "y1": level, "line": {"width": 0.6, "dash": "dot", "color": "gray"}, "layer": "below"}
             for level in info.staircase.levels.tolist()
         ]  # fmt: skip
@@ -109,7 +109,7 @@ def draw(info: PlateausInfo) -> Spec:
 
 
 def _merged(means: NDArray[np.float64], several: int) -> NDArray[np.float64]:
-    """Means of so many blocks each; what is left over at the end is left out, as it is from blocks."""
+    """Means of `several` blocks each; an incomplete group at the end is dropped, as an incomplete block is."""
     whole = len(means) // several * several
     return np.asarray(means[:whole].reshape(-1, several).mean(axis=1))
 

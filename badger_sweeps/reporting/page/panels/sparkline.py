@@ -1,4 +1,4 @@
-"""A loss curve in the size of a word."""
+"""Sparklines: loss curves of the height of a line of text."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ WIDTH, HEIGHT = 96, 24
 
 
 def compute(history: pd.DataFrame) -> NDArray[np.float64]:
-    """The median over seeds of the loss, in means of equally many iterations."""
+    """The median over seeds of the loss, in means of equally many iterations, at most `POINTS`."""
     losses = history.pivot(index="seed", columns="iteration", values="loss").to_numpy(dtype=float)
     means, _ = merge(losses, POINTS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # all seeds have diverged: NaN
+        warnings.simplefilter("ignore", RuntimeWarning)  # NaN after all seeds have diverged
         return np.asarray(np.nanmedian(means, axis=0))
 
 
 def of_run(folder: Path) -> NDArray[np.float64] | None:
-    """That of the run in a folder; None where there is no history that can be read."""
+    """The same for the run in a folder; None if its history cannot be read."""
     try:
         return compute(pq.read_table(folder / NAME, columns=["seed", "iteration", "loss"]).to_pandas())
     except (OSError, ValueError):
@@ -36,7 +36,7 @@ def of_run(folder: Path) -> NDArray[np.float64] | None:
 
 
 def draw(median: NDArray[np.float64] | None) -> Markup:
-    """From chance (top) to 0 (bottom), as an image for a page; nothing where there is nothing."""
+    """The curve as an SVG image, from chance (top) to 0 (bottom); empty if there are no values."""
     known = np.array([]) if median is None else median[np.isfinite(median)]
     if not len(known):
         return Markup("")

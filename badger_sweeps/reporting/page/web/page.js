@@ -1,17 +1,17 @@
 "use strict";
-// What the page does. Everything it shows is in the page; names from users are only ever set as text.
+// The page's script. All data is in the page; names from users are only ever inserted as text.
 (() => {
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const by = (id) => document.getElementById(id);
   const read = (id) => JSON.parse(by(id).textContent);
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  // Plotly reads markup in texts.
+  // Plotly interprets markup in texts.
   const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("%{", "%&#123;");
 
-  // Figures are drawn when they come into view, in the colours of the page.
+  // Figures are drawn when they become visible, in the colours of the page.
 
   const CONFIG = { displaylogo: false, responsive: true };
-  const drawn = new Map(); // element: the figure as it came
+  const drawn = new Map(); // from element to figure, as in the page's data
   const template = () => {
     const axis = { gridcolor: color("--grid"), zerolinecolor: color("--line"), linecolor: color("--line"), automargin: true };
     const bare = "rgba(0,0,0,0)";
@@ -44,16 +44,16 @@
     else choosers[place.id]?.();
   };
 
-  // Which configurations are drawn, and which one is brought out.
+  // The configurations that are drawn, and the one that is highlighted.
 
   const pick = (run, scroll) => {
     picked = picked === run && !scroll ? null : run;
     all("#results tbody tr").forEach((row) => {
-      const own = Number(row.dataset.run) === picked;
-      row.classList.toggle("picked", own);
-      row.querySelector(".pick").setAttribute("aria-pressed", own);
-      if (own && !shown.has(picked)) row.querySelector(".draw").click();
-      if (own && scroll) row.scrollIntoView({ block: "nearest", behavior: "smooth" });
+      const isPicked = Number(row.dataset.run) === picked;
+      row.classList.toggle("picked", isPicked);
+      row.querySelector(".pick").setAttribute("aria-pressed", isPicked);
+      if (isPicked && !shown.has(picked)) row.querySelector(".draw").click();
+      if (isPicked && scroll) row.scrollIntoView({ block: "nearest", behavior: "smooth" });
     });
     redraw();
     remember();
@@ -64,23 +64,23 @@
     redraw();
     remember();
   }));
-  const drawSome = (some) => {
-    all(".draw").forEach((box) => { box.checked = some; });
-    all(".draw").forEach((box) => some ? shown.add(Number(box.value)) : shown.clear());
+  const drawAll = (checked) => {
+    all(".draw").forEach((box) => { box.checked = checked; });
+    all(".draw").forEach((box) => checked ? shown.add(Number(box.value)) : shown.clear());
     redraw();
     remember();
   };
-  by("draw-all")?.addEventListener("click", () => drawSome(true));
-  by("draw-none")?.addEventListener("click", () => drawSome(false));
+  by("draw-all")?.addEventListener("click", () => drawAll(true));
+  by("draw-none")?.addEventListener("click", () => drawAll(false));
   const open = () => {
     const target = location.hash.startsWith("#run-") && by(location.hash.slice(1));
     if (target) target.open = true;
   };
   addEventListener("hashchange", open);
 
-  // Tables are sorted by what a cell says it is sorted by, or by its text; what has no value comes last.
+  // Tables are sorted by the data-order of a cell, or by its text; cells without a value come last.
 
-  // Numbers are read as they are printed: with either minus, with thousands set apart, and infinite ones as Python writes them.
+  // Printed numbers: with a hyphen or a typographic minus, with separated thousands, and infinity as Python writes it.
   const PRINTED = /^[-+−]?(?:(?:\d[\d,\u00a0\u2009\u202f]*)?\.?\d+(?:e[-+−]?\d+)?(?![\d.])|inf(?:inity)?\b|∞)/i;
   const numeral = (text) => Number(text.replace(/−/g, "-").replace(/(?<=\d)[,\u00a0\u2009\u202f](?=\d{3}(?!\d))/g, "")
     .replace(/^([-+]?)(?:inf(?:inity)?|∞)$/i, "$1Infinity"));
@@ -108,15 +108,15 @@
   const choosers = {};
   const fill = (select, seeds) => {
     let group = null;
-    seeds.forEach((own, place) => {
-      if (group === null || group.dataset.run !== String(own.run)) {
+    seeds.forEach(({ run, label, seed }, position) => {
+      if (group === null || group.dataset.run !== String(run)) {
         group = select.appendChild(document.createElement("optgroup"));
-        group.label = own.label;
-        group.dataset.run = own.run;
+        group.label = label;
+        group.dataset.run = run;
       }
       const option = group.appendChild(document.createElement("option"));
-      option.value = place;
-      option.textContent = `${own.label}, seed ${own.seed}`;
+      option.value = position;
+      option.textContent = `${label}, seed ${seed}`;
     });
   };
   const look = (height, rest) => ({ height, hovermode: "closest", margin: { l: 50, r: 20, t: 20, b: 45 }, font: { family: "system-ui, sans-serif", size: 13 }, ...rest });
@@ -125,14 +125,14 @@
     const select = by("pairs-seed"), slider = by("pairs-iteration");
     const numbers = seeds.map(() => null);
     fill(select, seeds);
-    const own = () => seeds[select.value];
-    const decoded = (place) => numbers[place] ??= (() => {
-      const bytes = Uint8Array.from(atob(seeds[place].values), (letter) => letter.charCodeAt(0));
+    const selected = () => seeds[select.value];
+    const decoded = (position) => numbers[position] ??= (() => {
+      const bytes = Uint8Array.from(atob(seeds[position].values), (letter) => letter.charCodeAt(0));
       const view = new DataView(bytes.buffer);
       return Array.from({ length: bytes.length / 2 }, (_, at) => view.getUint16(2 * at, true));
     })();
     const show = () => {
-      const { experts, iterations } = own();
+      const { experts, iterations } = selected();
       const pairs = experts * (experts - 1) / 2;
       let at = pairs * slider.value;
       const z = Array.from({ length: experts }, () => Array(experts).fill(null));
@@ -149,8 +149,8 @@
       });
     };
     const choose = (iteration = Infinity) => {
-      const later = own().iterations.findIndex((known) => known >= iteration);
-      slider.max = own().iterations.length - 1;
+      const later = selected().iterations.findIndex((known) => known >= iteration);
+      slider.max = selected().iterations.length - 1;
       slider.value = later === -1 ? slider.max : later;
       show();
     };
@@ -197,15 +197,15 @@
     choosers["figure-graph"] = choosers["figure-spectrum"] = show;
   }
 
-  // Configurations: one, or two side by side.
+  // The configurations of one run, or of two runs for comparison.
 
   if (by("configurations-data")) {
     const runs = read("configurations-data");
     const [first, second, whole] = ["first", "second", "all"].map((name) => by(`configuration-${name}`));
     second.append(new Option("none", ""));
-    runs.forEach(({ label }, place) => {
-      first.append(new Option(label, place));
-      second.append(new Option(label, place));
+    runs.forEach(({ label }, position) => {
+      first.append(new Option(label, position));
+      second.append(new Option(label, position));
     });
     if (runs.length > 1) second.value = "1";
     const show = () => {
@@ -251,7 +251,7 @@
   });
   dark.addEventListener("change", paint);
 
-  // What was chosen is kept while the page is loaded anew, as it is while runs go on: by names, since places may change.
+  // The user's choices are kept when the page is reloaded, as it is while runs are running: by names, since positions may change.
 
   const KEY = `badger_sweeps ${location.pathname}`;
   const names = Object.fromEntries(all("#results tbody tr").map((row) => [row.dataset.run, row.querySelector(".pick").innerText]));
@@ -264,10 +264,10 @@
       known: Object.values(names),
       picked: names[picked],
       chosen: Object.fromEntries(selects.map((select) => [select.id, text(select)])),
-      open: Object.fromEntries(folded.map((own) => [own.id, own.open])),
-      iteration: (slider && slider.value !== slider.max && by("pairs-description").textContent) || null, // the last one stays the last
+      open: Object.fromEntries(folded.map((details) => [details.id, details.open])),
+      iteration: (slider && slider.value !== slider.max && by("pairs-description").textContent) || null, // null: the last iteration, also after a reload
     };
-    try { sessionStorage.setItem(KEY, JSON.stringify(state)); } catch { /* storage is switched off: nothing is kept */ }
+    try { sessionStorage.setItem(KEY, JSON.stringify(state)); } catch { /* the browser's storage is off: choices are not kept */ }
   }
   const recall = () => {
     let state = null;
@@ -285,7 +285,7 @@
       row.classList.toggle("picked", Number(row.dataset.run) === picked);
       row.querySelector(".pick").setAttribute("aria-pressed", Number(row.dataset.run) === picked);
     });
-    folded.forEach((own) => { own.open = state.open[own.id] ?? own.open; });
+    folded.forEach((details) => { details.open = state.open[details.id] ?? details.open; });
     selects.forEach((select) => {
       const option = [...select.options].find(({ textContent }) => textContent === state.chosen[select.id]);
       if (!option || option.selected) return;
@@ -295,7 +295,7 @@
     if (state.iteration !== null && slider) choosers["figure-pairs"](Number(state.iteration));
   };
 
-  // A page of runs that are going asks for a newer one, and takes it when nobody is at work on this one.
+  // A served page polls for a newer version, and reloads when the user is inactive.
 
   if ("live" in document.body.dataset) {
     const EVERY = 10_000, QUIET = 3_000; // milliseconds

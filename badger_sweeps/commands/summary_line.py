@@ -1,4 +1,4 @@
-"""A finished run in one line for the terminal."""
+"""The line that the terminal shows for a finished run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from badger_sweeps.runs.summary import Summary
 
 
-def in_brief(summary: Summary, folder: Path) -> str:
-    """For example ``gru: 8/8 escaped | escape_iteration 94 [80, 110] | runs/quickstart/gru``."""
+def summary_line(summary: Summary, folder: Path) -> str:
+    """One line with a run's results: ``gru: 8/8 escaped | escape_iteration 94 [80, 110] | runs/quickstart/gru``."""
     if not summary.measurable:
         block = summary.staircase.block
-        short = f"{summary.budget} iterations are too few to see an escape: three blocks of {block} are needed"
-        return f"{summary.name}: {short} | {os.path.relpath(folder)}"
+        too_few = f"{summary.budget} iterations are too few to detect an escape: three blocks of {block} are needed"
+        return f"{summary.name}: {too_few} | {os.path.relpath(folder)}"
     escaped = sum(outcome.escape_iteration is not None for outcome in summary.outcomes)
     diverged = sum(outcome.diverged for outcome in summary.outcomes)
     parts = [f"{summary.name}: {escaped}/{len(summary.outcomes)} escaped"]
