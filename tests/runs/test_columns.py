@@ -17,7 +17,7 @@ from badger_sweeps.reporting.page.panels import measures
 from badger_sweeps.reporting.reading.collection import gather
 from badger_sweeps.reporting.reading.measures import read_measured_columns, write_measures
 from badger_sweeps.runs.history import History, read_columns
-from badger_sweeps.tracking.workspace import StudyDescription, workspace
+from badger_sweeps.tracking.workspace import WorkspaceDescription, workspace
 from tests import warm
 from tests.runs.commands import run
 
@@ -105,7 +105,7 @@ def test_a_workspace_has_a_panel_for_what_somebody_else_declares() -> None:
         *(Column(f"y/{k}", f"Of dimension {k}", per="dimension", section="Loss", panel="All") for k in range(3)),
         metric("schedule/z", "Scheduled value of z", drawn=False),
     )
-    made = workspace(StudyDescription("name", "project", "", [], described, [2]))
+    made = workspace(WorkspaceDescription("name", "project", "", [], described, [2]))
     shown = {panel.title: panel for section in made.sections for panel in section.panels if hasattr(panel, "title")}
     assert [metric.name if hasattr(metric, "name") else metric for metric in shown["My own metric"].y] == ["mine"]
     assert len(shown["Both"].y) == 2
