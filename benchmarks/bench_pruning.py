@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hydra.utils import instantiate
 
-from badger_sweeps.measures.estimates import Estimate, mean, share
 from badger_sweeps.search.pruning import BoundPruning, CensoredBound, OptunaPruning
 from badger_sweeps.search.racing import Race
+from badger_sweeps.statistics.estimates import Estimate, mean, share
 from benchmarks.replaying import TIMES, Replay, Search, pruned, raced
 from hydra_plugins.badger_sweeper.config import PRUNERS
 

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-from badger_sweeps.measures.estimates import paired_difference
 from badger_sweeps.search.search import Search
 from badger_sweeps.search.settings import SearchSettings
 from badger_sweeps.search.space import Space
 from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
+from badger_sweeps.statistics.estimates import paired_difference
 
 Sampler = Callable[[int | None], BaseSampler]
 SPACE = Space(

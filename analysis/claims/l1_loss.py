@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from badger_sweeps.measures.estimates import FEWEST_PAIRS
 from badger_sweeps.reporting.inference.evidence import Finding, above, below, unknown
 from badger_sweeps.reporting.plotting.chart import Chart, Panel, groups
 from badger_sweeps.reporting.reading.arms import Arm, Arms, Numbers
+from badger_sweeps.statistics.estimates import FEWEST_PAIRS
 
 from ..shared import binding, losses
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from badger_sweeps.measures.bounds import TimeBound
-from badger_sweeps.measures.estimates import Estimate, censored_at, mean
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.measures.staircase import Staircase
+from badger_sweeps.statistics.estimates import Estimate, censored_at, mean
 
 Values = NDArray[np.float64]
 ObjectiveName = Literal["escape_iteration", "plateau_iterations", "solved_iteration", "final_loss"]

@@ -10,12 +10,12 @@ from typing import Any
 
 from badger_sweeps.core.files import write_json
 from badger_sweeps.measures.escape import measurable
-from badger_sweeps.measures.estimates import Estimate
 from badger_sweeps.measures.objectives import ObjectiveName, objective
 from badger_sweeps.measures.seed_outcome import MeasuredPlateau, SeedOutcome, outcome
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.runs.graphs import read_connectivity
 from badger_sweeps.runs.history import columns_by_seed, read_history
+from badger_sweeps.statistics.estimates import Estimate
 from badger_sweeps.topologies.connectivity import Connectivity
 
 NAME = "summary.json"

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field
 
 from badger_sweeps.core.settings import Count, settings
-from badger_sweeps.measures.estimates import sign_flip
+from badger_sweeps.statistics.estimates import sign_flip
 
 
 @settings

@@ -10,9 +10,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from badger_sweeps.measures.estimates import Estimate
 from badger_sweeps.search.leases import Lease
 from badger_sweeps.search.trial_outcome import OUTCOME, TrialStatus, status_of
+from badger_sweeps.statistics.estimates import Estimate
 
 ENDED = (TrialStatus.COMPLETED, TrialStatus.DIVERGED, TrialStatus.PRUNED, TrialStatus.FAILED)
 

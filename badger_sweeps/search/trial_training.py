@@ -11,7 +11,6 @@ import numpy as np
 from rich.console import Console
 
 from badger_sweeps.measures.bounds import TimeBound
-from badger_sweeps.measures.estimates import sign_flip
 from badger_sweeps.measures.objectives import OBJECTIVES, ObjectiveName, per_seed
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.runs.merge import merge
@@ -21,6 +20,7 @@ from badger_sweeps.search.search import Search
 from badger_sweeps.search.storage import STORAGE_ERRORS, StorageLost
 from badger_sweeps.search.trial import Trial
 from badger_sweeps.search.trial_outcome import OUTCOME, TrialStatus
+from badger_sweeps.statistics.estimates import sign_flip
 from badger_sweeps.training.loop import DIVERGED, Record
 
 PRUNING_CHECKS = 100

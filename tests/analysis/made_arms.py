@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from badger_sweeps.core.columns import column_of
-from badger_sweeps.measures.estimates import Estimate
 from badger_sweeps.measures.seed_outcome import outcome
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.reporting.reading.arms import Arm
 from badger_sweeps.reporting.reading.collection import Run
 from badger_sweeps.runs.summary import Summary
+from badger_sweeps.statistics.estimates import Estimate
 from badger_sweeps.topologies.connectivity import Connectivity
 
 SEEDS = 8

@@ -22,7 +22,7 @@ from badger_sweeps.reporting.inference.evidence import (
     verdict,
     within,
 )
-from badger_sweeps.reporting.inference.multiple_testing import SIGNIFICANCE
+from badger_sweeps.statistics.multiple_testing import SIGNIFICANCE
 
 EIGHT = np.array([1.0, 2, 3, 4, 5, 6, 7, 8])
 

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from badger_sweeps.commands.main import main
-from badger_sweeps.measures.estimates import Estimate, PairedDifference
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.reporting.formatting import results
@@ -19,6 +18,7 @@ from badger_sweeps.reporting.inference.comparison import Difference, differences
 from badger_sweeps.reporting.page.panels import connectivity
 from badger_sweeps.reporting.reading.collection import Run, differing_keys, gather
 from badger_sweeps.runs.summary import Summary
+from badger_sweeps.statistics.estimates import Estimate, PairedDifference
 from badger_sweeps.topologies.connectivity import Connectivity
 from tests import warm
 

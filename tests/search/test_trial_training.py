@@ -11,7 +11,6 @@ import optuna
 import pandas as pd
 import pytest
 
-from badger_sweeps.measures.estimates import paired_difference
 from badger_sweeps.measures.objectives import OBJECTIVES, objective, per_seed
 from badger_sweeps.optimizers.sgd import SGD
 from badger_sweeps.runs.checkpoint import read_checkpoint
@@ -24,6 +23,7 @@ from badger_sweeps.search.racing import Race
 from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.trial_outcome import OUTCOME, TrialStatus
 from badger_sweeps.search.trial_training import PRUNING_CHECKS, run_trial
+from badger_sweeps.statistics.estimates import paired_difference
 from benchmarks.bench_sweeper import SPACE, quadratic_search, tpe, value
 from benchmarks.bench_sweeper import ours as one_trial
 from tests.search.planned import (

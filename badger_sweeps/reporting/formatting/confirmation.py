@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from badger_sweeps.measures.estimates import FEWEST_PAIRS, Estimate
 from badger_sweeps.measures.objectives import OBJECTIVES
 from badger_sweeps.reporting.formatting.search_tables import format_numbers, title
-from badger_sweeps.reporting.inference.multiple_testing import SIGNIFICANCE
 from badger_sweeps.reporting.reading.search import Comparison, Pair, RecordedSearch, compare_trials, searched_seeds
 from badger_sweeps.search.snapshot import TrialSnapshot
 from badger_sweeps.search.trial_outcome import TrialStatus
+from badger_sweeps.statistics.estimates import FEWEST_PAIRS, Estimate
+from badger_sweeps.statistics.multiple_testing import SIGNIFICANCE
 
 OTHER = ("has a value {} below that of", "has a value {} above that of", ".3g")
 """How trials differ, and with which style, in a search for something that is none of our objectives."""

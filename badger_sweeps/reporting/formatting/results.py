@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from badger_sweeps.measures.estimates import FEWEST, FEWEST_PAIRS
 from badger_sweeps.measures.objectives import OBJECTIVES
 from badger_sweeps.reporting.inference.comparison import TIMES, Difference, Row
 from badger_sweeps.reporting.inference.evidence import Finding
-from badger_sweeps.reporting.inference.multiple_testing import SIGNIFICANCE
+from badger_sweeps.statistics.estimates import FEWEST, FEWEST_PAIRS
+from badger_sweeps.statistics.multiple_testing import SIGNIFICANCE
 
 ON_TERMINAL = 6
 """The number of `COLUMNS` that fit on a terminal of 80 characters."""

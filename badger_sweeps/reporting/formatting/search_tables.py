@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from badger_sweeps.measures.estimates import Estimate
 from badger_sweeps.measures.objectives import OBJECTIVES
 from badger_sweeps.reporting.reading.search import RecordedSearch, effort, parameter_names
 from badger_sweeps.search.snapshot import ENDED, TrialSnapshot
 from badger_sweeps.search.table import format_parameter
 from badger_sweeps.search.trial_outcome import TrialStatus
+from badger_sweeps.statistics.estimates import Estimate
 
 ROWS = 100
 """The largest number of trials in the report's table."""

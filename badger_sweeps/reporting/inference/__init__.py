@@ -1,1 +1,1 @@
-"""Statistics over seeds: paired comparisons, tests, multiple testing, evidence for and against a claim."""
+"""What the seeds of several runs say: paired comparisons of configurations, evidence for and against a claim."""

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from badger_sweeps.measures.escape import CONSECUTIVE
-from badger_sweeps.measures.estimates import Estimate, PairedDifference, mean, paired_difference, share
 from badger_sweeps.measures.objectives import OBJECTIVES, ObjectiveName, per_seed
 from badger_sweeps.measures.seed_outcome import SeedOutcome
-from badger_sweeps.measures.survival import kaplan_meier
-from badger_sweeps.reporting.inference.multiple_testing import holm
 from badger_sweeps.reporting.reading.collection import Collection, Run
+from badger_sweeps.statistics.estimates import Estimate, PairedDifference, mean, paired_difference, share
+from badger_sweeps.statistics.multiple_testing import holm
+from badger_sweeps.statistics.survival import kaplan_meier
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from badger_sweeps.measures.estimates import FEWEST_PAIRS, Estimate, mean, share, sign_flip_permutation
-from badger_sweeps.reporting.inference.multiple_testing import SIGNIFICANCE, holm
+from badger_sweeps.statistics.estimates import FEWEST_PAIRS, Estimate, mean, share, sign_flip_permutation
+from badger_sweeps.statistics.multiple_testing import SIGNIFICANCE, holm
 
 BEYOND_CHANCE = 1 / 3
 """How far the share of seeds tested by `few` may lie above the share expected by chance.

@@ -128,7 +128,7 @@ def thinned(curve: Curve) -> Curve:
 
 def groups(values: Sequence[ArrayLike], labels: Sequence[str], colors: Sequence[int] | None = None) -> list[Mark]:
     """The marks of each group: a column of dots, one per seed, and a diamond at the mean with its 95 % interval."""
-    from badger_sweeps.measures.estimates import mean
+    from badger_sweeps.statistics.estimates import mean
 
     marks: list[Mark] = []
     for place, (group, _) in enumerate(zip(values, labels, strict=True)):

@@ -12,13 +12,13 @@ from omegaconf import OmegaConf
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from badger_sweeps.measures.estimates import Estimate, PairedDifference, mean, paired_difference
 from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation
 from badger_sweeps.search.confirmation import KEY, confirmation_overrides
 from badger_sweeps.search.racing import Race
 from badger_sweeps.search.search import DEFINITION
 from badger_sweeps.search.snapshot import SearchSnapshot, TrialSnapshot
 from badger_sweeps.search.trial_outcome import OUTCOME, TrialStatus
+from badger_sweeps.statistics.estimates import Estimate, PairedDifference, mean, paired_difference
 
 
 @dataclass(frozen=True)

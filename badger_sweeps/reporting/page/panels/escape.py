@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from badger_sweeps.measures.survival import SurvivalCurve, kaplan_meier
 from badger_sweeps.reporting.plotting.style import Spec, configuration_color, figure_of, packed, plain, translucent
 from badger_sweeps.reporting.reading.collection import Run
+from badger_sweeps.statistics.survival import SurvivalCurve, kaplan_meier
 
 
 class EscapeInfo(NamedTuple):

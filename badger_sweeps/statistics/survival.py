@@ -9,7 +9,7 @@ import numpy as np
 from lifelines import KaplanMeierFitter
 from numpy.typing import NDArray
 
-from badger_sweeps.measures.estimates import censored_at
+from badger_sweeps.statistics.estimates import censored_at
 
 
 class SurvivalCurve(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from badger_sweeps.reporting.inference.multiple_testing import holm
+from badger_sweeps.statistics.multiple_testing import holm
 
 
 def rejected(p_values: list[float], level: float) -> list[bool]:

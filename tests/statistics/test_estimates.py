@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from badger_sweeps.measures.estimates import (
+from badger_sweeps.measures.objectives import objective, per_seed
+from badger_sweeps.measures.seed_outcome import outcome
+from badger_sweeps.measures.staircase import Staircase
+from badger_sweeps.statistics.estimates import (
     censored_at,
     mean,
     paired_difference,
@@ -17,10 +20,7 @@ from badger_sweeps.measures.estimates import (
     sign_flip_permutation,
     standardized_mean,
 )
-from badger_sweeps.measures.objectives import objective, per_seed
-from badger_sweeps.measures.seed_outcome import outcome
-from badger_sweeps.measures.staircase import Staircase
-from badger_sweeps.measures.survival import kaplan_meier
+from badger_sweeps.statistics.survival import kaplan_meier
 
 
 def test_kaplan_meier_worked_by_hand() -> None:
