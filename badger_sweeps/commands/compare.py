@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
     console = Console()
     print_configurations(runs, console)
     print_differences(runs, compared, console)
-    heading = f"{runs[1].label} beside {runs[0].label}"
+    heading = f"{runs[1].label} compared with {runs[0].label}"
     collection = Collection(options.out.absolute().parent, runs, ())
     build(collection, [row(run) for run in runs], compared, options.out, heading)
     console.print(f"page: {os.path.relpath(options.out)}", markup=False, highlight=False, soft_wrap=True)

@@ -24,7 +24,7 @@ from tests import warm
 from tests.analysis.planted import CASES, judge
 from tests.browser import Show
 from tests.choices import UNMEASURED
-from tests.reporting import studies
+from tests.reporting import recorded_searches
 from tests.runs.commands import SMALL
 
 WITHOUT_CLAIM = {"quickstart"}
@@ -53,12 +53,20 @@ def test_what_a_study_needs_can_be_measured(name: str) -> None:
 
 
 def test_the_verdict_of_a_search(tmp_path: Path) -> None:
-    trials = [studies.complete(studies.SLOW, 0.001), studies.complete(studies.FAST, 0.003)]
-    later = [value + 50 for value in studies.SLOW]
+    trials = [
+        recorded_searches.complete(recorded_searches.SLOW, 0.001),
+        recorded_searches.complete(recorded_searches.FAST, 0.003),
+    ]
+    later = [value + 50 for value in recorded_searches.SLOW]
     fresh = {"first_seed": 100}
-    for name, found in (("better", studies.FAST), ("worse", later)):
-        confirmed = [studies.complete(studies.SLOW, 0.001, **fresh), studies.complete(found, 0.003, **fresh)]
-        search = studies.swept(studies.study(tmp_path / name, trials, confirmed, confirm=["seeds=[100]"]))
+    for name, found in (("better", recorded_searches.FAST), ("worse", later)):
+        confirmed = [
+            recorded_searches.complete(recorded_searches.SLOW, 0.001, **fresh),
+            recorded_searches.complete(found, 0.003, **fresh),
+        ]
+        search = recorded_searches.read_search(
+            recorded_searches.record_search(tmp_path / name, trials, confirmed, confirm=["seeds=[100]"])
+        )
         assert judge("shorten_plateaus", search).kind == ("reproduced" if name == "better" else "not reproduced")
 
 

@@ -1,4 +1,4 @@
-"""Studies made by hand, as a search leaves them in its folder."""
+"""Optuna studies made by hand, stored as a search stores them in its folder."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from badger_sweeps.search.trial_outcome import OUTCOME
 SPACE = {"lr": FloatDistribution(0.001, 1.0, log=True), "kind": CategoricalDistribution(["gru", "<b>tcnn</b>"])}
 BUDGET = 300
 SLOW = [200.0, 220, 240, 210, 230, 250, 205, 215]
-"""The first trial's values: of seeds 0 to 7."""
-FAST = [value - 100 - 5 * place for place, value in enumerate(SLOW)]
+"""The first trial's values for seeds 0 to 7."""
+FAST = [value - 100 - 5 * seed for seed, value in enumerate(SLOW)]
 
 
 def complete(values: Sequence[float], lr: float, kind: str = "gru", first_seed: int = 0, **details: Any) -> FrozenTrial:
-    """A trial whose seeds count these values, each seed one."""
+    """A complete trial with these values of its seeds."""
     outcome = {
         "state": "completed",
         "reason": "",
@@ -38,7 +38,7 @@ def complete(values: Sequence[float], lr: float, kind: str = "gru", first_seed: 
         "diverged": 0,
         "objectives": ["escape_iteration"],
         "intervals": [[None, None]],
-        "per_seed": {str(first_seed + place): float(value) for place, value in enumerate(values)},
+        "per_seed": {str(seed): float(value) for seed, value in enumerate(values, start=first_seed)},
     }
     return finished(TrialState.COMPLETE, {**outcome, **details}, lr, kind, [sum(values) / len(values)])
 
@@ -52,9 +52,9 @@ def failed(reason: str, lr: float, state: str = "failed") -> FrozenTrial:
     return finished(TrialState.FAIL, {"state": state, "reason": reason}, lr, "gru", None)
 
 
-def open_trial(state: TrialState, lr: float, status: str = "") -> FrozenTrial:
-    """One that waits or runs."""
-    return finished(state, {"state": status, "reason": ""} if status else {}, lr, "gru", None)
+def open_trial(state: TrialState, lr: float, recorded_state: str = "") -> FrozenTrial:
+    """A trial that is waiting or running."""
+    return finished(state, {"state": recorded_state, "reason": ""} if recorded_state else {}, lr, "gru", None)
 
 
 def finished(
@@ -77,20 +77,20 @@ def record_search(
     objective: str = "escape_iteration",
     **sweeper: Any,
 ) -> Path:
-    """Write a search's journal, with that of its confirmation in it, and its configuration.
+    """Write a search's journal, including its confirmation, and its configuration.
 
     Args:
-        folder: where to.
-        trials: of the search.
-        confirmation: trials on fresh seeds; None leaves the study of the confirmation away.
-        directions: of the search.
-        objective: as it is configured.
+        folder: the search's folder.
+        trials: the trials of the search.
+        confirmation: trials on fresh seeds; None: no confirmation.
+        directions: the directions of the search's objectives.
+        objective: the objective in the configuration.
         sweeper: keys of `hydra.sweeper`.
     """
     storage = StorageAddress.parse(sweeper.get("storage"), folder).open()
     made = optuna.create_study(study_name=folder.name, storage=storage, directions=list(directions))
-    own = {"objective": objective, "training.iterations": BUDGET}
-    made.set_user_attr(DEFINITION, definition(Space(SPACE), list(directions), own))
+    configuration = {"objective": objective, "training.iterations": BUDGET}
+    made.set_user_attr(DEFINITION, definition(Space(SPACE), list(directions), configuration))
     made.add_trials(trials)
     if confirmation is not None:
         again = optuna.create_study(study_name=f"{folder.name} confirmation", storage=storage, directions=directions)
@@ -109,7 +109,7 @@ def record_search(
 
 
 def read_search(folder: Path) -> RecordedSearch:
-    """What is read of it."""
+    """The search that reports read from a folder."""
     source = SearchLocation.of(folder)
     assert source is not None
     return read(source)

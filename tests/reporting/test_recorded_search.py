@@ -88,7 +88,7 @@ def many(folder: Path) -> RecordedSearch:
     trials = [complete([float(value)] * 2, 0.1) for value in rng.permutation(40) + 100]
     trials += [pruned(int(iterations), 0.2) for iterations in rng.integers(10, 290, 80)]
     trials += [failed("ValueError: no", 0.3)] * 3 + [failed("its value is NaN", 0.3, state="diverged")]
-    trials += [open_trial(TrialState.RUNNING, 0.4), open_trial(TrialState.WAITING, 0.5, status="interrupted")]
+    trials += [open_trial(TrialState.RUNNING, 0.4), open_trial(TrialState.WAITING, 0.5, recorded_state="interrupted")]
     return read_search(record_search(folder, [trials[place] for place in rng.permutation(len(trials))], n_trials=130))
 
 

@@ -40,7 +40,7 @@ def made(folder: Path) -> tuple[str, str]:
 
 
 def test_a_search_that_runs_has_a_report(tmp_path: Path) -> None:
-    trials = [open_trial(TrialState.RUNNING, 0.1), open_trial(TrialState.WAITING, 0.2, status="interrupted")]
+    trials = [open_trial(TrialState.RUNNING, 0.1), open_trial(TrialState.WAITING, 0.2, recorded_state="interrupted")]
     text, shown = made(record_search(tmp_path / "s", trials, n_trials=9, confirm=["seeds=[9]"]))
     assert "0 of 9 trials have ended; 1 running, 1 interrupted; 7 not begun." in shown
     assert "No trial is complete yet." in text
