@@ -1,9 +1,9 @@
-"""``python -m tests.same_numbers COMMIT``: whether this checkout computes what another commit computes, to the bit.
+"""``python -m tests.same_numbers COMMIT [OLD=NEW ...]``: whether this checkout computes what another commit computes.
 
-What a refactoring must pass: the same multiruns are run by both, through the command line, whose names stay, and every
-column that the histories of the other commit have is compared with this checkout's. Columns that only this one has are
-listed. Exit status 1 where any number differs. It takes some minutes; it is no test of the suite, since the other
-commit is a moving target.
+What a refactoring must pass: the same multiruns are run by both through the command line, and every column of the other
+commit's histories is compared to the bit with this checkout's. ``OLD=NEW`` is a part of keys and columns that has been
+renamed since that commit. Columns that only this checkout has are listed. Exit status 1 where any number differs. It
+takes some minutes; it is no test of the suite, since the other commit is a moving target.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -75,24 +75,34 @@ def commands() -> Iterator[tuple[str, list[str]]]:
         yield "measured-frequency", [*MEASURED, budget, "task=frequency", "task.dims=7", "topology.experts=5"]
 
 
-def run(checkout: Path, folder: Path) -> None:
-    """All multiruns by one checkout."""
+def run(checkout: Path, folder: Path, renamed: Mapping[str, str]) -> None:
+    """All multiruns by one checkout; ``renamed`` gives its words for some of this checkout's."""
     for name, words in commands():
-        line = [sys.executable, "-m", "badger_sweeps", "-m", *words, f"hydra.sweep.dir={folder / name}"]
+        spoken = [_translated(word, renamed) for word in words]
+        # Folders are numbered, since names of runs may have changed.
+        where = (f"hydra.sweep.dir={folder / name}", "hydra.sweep.subdir=${hydra:job.num}")
+        line = [sys.executable, "-m", "badger_sweeps", "-m", *spoken, *where]
         print(f"{checkout}: {name}", flush=True)
         environment = {**os.environ, "PYTHONPATH": str(checkout)}
         subprocess.run(line, cwd=checkout, check=True, env=environment, stdout=subprocess.DEVNULL)
 
 
-def differences(before: Path, after: Path) -> Iterator[str]:
-    """What differs between two histories, a line for each column."""
+def differences(before: Path, after: Path, renamed: Mapping[str, str]) -> Iterator[str]:
+    """What differs between two histories, a line for each column; ``renamed`` gives the second one's words."""
     old, new = (pq.read_table(path).to_pandas() for path in (before, after))
+    old.columns = [_translated(name, renamed) for name in old]
     for name in old:
         if name not in new:
             yield f"{name} is missing"
             continue
         if _bits(old[name]) != _bits(new[name]):
             yield f"{name} differs"
+
+
+def _translated(text: str, renamed: Mapping[str, str]) -> str:
+    for word, other in renamed.items():
+        text = text.replace(word, other)
+    return text
 
 
 def _bits(column: pd.Series) -> list[bytes | None] | bytes:
@@ -103,21 +113,24 @@ def _bits(column: pd.Series) -> list[bytes | None] | bytes:
 
 
 def main() -> None:
-    commit = sys.argv[1]
+    commit, *renamings = sys.argv[1:]
+    to_new = dict(renaming.split("=") for renaming in renamings)
+    to_old = {new: old for old, new in to_new.items()}
     with tempfile.TemporaryDirectory() as scratch:
         checkout, folder = Path(scratch) / "checkout", Path(scratch) / "runs"
         subprocess.run(["git", "-C", ROOT, "worktree", "add", "--detach", checkout, commit], check=True)
         try:
-            run(checkout, folder / "before")
-            run(ROOT, folder / "after")
+            run(checkout, folder / "before", to_old)
+            run(ROOT, folder / "after", {})
         finally:
             subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", checkout], check=True)
         histories = sorted((folder / "before").rglob("history.parquet"))
         found, further = [], set[str]()
         for path in histories:
-            own = folder / "after" / path.relative_to(folder / "before")
-            found += [f"{own.parent.relative_to(folder)}: {line}" for line in differences(path, own)]
-            further |= {*pq.read_table(own).column_names} - {*pq.read_table(path).column_names}
+            after = folder / "after" / path.relative_to(folder / "before")
+            found += [f"{after.parent.relative_to(folder)}: {line}" for line in differences(path, after, to_new)]
+            known = {_translated(name, to_new) for name in pq.read_table(path).column_names}
+            further |= {*pq.read_table(after).column_names} - known
     print("\n".join(found))
     print(f"{len(histories)} histories compared with {commit}; {len(found)} columns differ; new: {sorted(further)}")
     raise SystemExit(1 if found or not histories else 0)
