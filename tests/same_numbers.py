@@ -80,7 +80,7 @@ def run(checkout: Path, folder: Path, renamed: Mapping[str, str]) -> None:
     for name, words in commands():
         spoken = [_translated(word, renamed) for word in words]
         # Folders are numbered, since names of runs may have changed.
-        where = (f"hydra.sweep.dir={folder / name}", "hydra.sweep.subdir=${hydra:job.num}")
+        where = (f"hydra.sweep.dir={folder / name}", "hydra.sweep.subdir=${hydra.job.num}")
         line = [sys.executable, "-m", "badger_sweeps", "-m", *spoken, *where]
         print(f"{checkout}: {name}", flush=True)
         environment = {**os.environ, "PYTHONPATH": str(checkout)}
