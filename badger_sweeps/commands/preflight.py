@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
@@ -36,8 +36,9 @@ class Preflight(Callback):
                 _check_search(config, config_name)
                 return
             base, folders = _named_folder(config, "hydra.sweep.dir"), set[Path]()
-            for overrides in _jobs(config):
-                job = compose(config_name, [*config.hydra.overrides.hydra, *overrides], return_hydra_config=True)
+            for number, overrides in enumerate(_jobs(config)):
+                job = compose(config_name, [*_typed(config, "hydra"), *overrides], return_hydra_config=True)
+                job.hydra.job.num = number  # launchers number the jobs, and a folder may be named after its number
                 folder = base / str(job.hydra.sweep.subdir)
                 _check(job, folder)
                 if folder in folders:
@@ -84,7 +85,7 @@ def _check_search(config: DictConfig, config_name: str) -> None:
     _must_be_writable(folder)
 
     def composed(overrides: list[str]) -> DictConfig:
-        return compose(config_name, [*config.hydra.overrides.hydra, *overrides], return_hydra_config=True)
+        return compose(config_name, [*_typed(config, "hydra"), *overrides], return_hydra_config=True)
 
     def check(jobs: Iterator[list[str]]) -> None:
         for job in map(composed, jobs):
@@ -106,13 +107,20 @@ def _must_be_writable(folder: Path) -> None:
         )
 
 
+def _typed(config: DictConfig, kind: Literal["hydra", "task"]) -> list[str]:
+    """Overrides as they were typed: an interpolation in them is for the job's configuration, not for this one."""
+    overrides = OmegaConf.to_container(config.hydra.overrides[kind], resolve=False)
+    assert isinstance(overrides, list)
+    return overrides
+
+
 def _jobs(config: DictConfig) -> Iterator[list[str]]:
     """The overrides of every job that Hydra's basic sweeper, or our sweeper of arms, will start, in its order."""
     from hydra_plugins.badger_sweeper.arms import jobs
 
     sweeper = config.hydra.sweeper
     parameters = OmegaConf.select(sweeper, "params") or {}
-    arguments = [*(f"{key}={value}" for key, value in parameters.items()), *config.hydra.overrides.task]
+    arguments = [*(f"{key}={value}" for key, value in parameters.items()), *_typed(config, "task")]
     overrides = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(arguments)
     if "arms" in sweeper:
         yield from jobs(sweeper.arms, overrides)
