@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
+import yaml
 
 from tests.choices import choices_of
 
@@ -79,12 +80,20 @@ def run(checkout: Path, folder: Path, renamed: Mapping[str, str]) -> None:
     """All multiruns by one checkout; ``renamed`` gives its words for some of this checkout's."""
     for name, words in commands():
         spoken = [_translated(word, renamed) for word in words]
-        # Folders are numbered, since names of runs may have changed.
-        where = (f"hydra.sweep.dir={folder / name}", "hydra.sweep.subdir=${hydra.job.num}")
-        line = [sys.executable, "-m", "badger_sweeps", "-m", *spoken, *where]
+        line = [sys.executable, "-m", "badger_sweeps", "-m", *spoken, f"hydra.sweep.dir={folder / name}"]
         print(f"{checkout}: {name}", flush=True)
         environment = {**os.environ, "PYTHONPATH": str(checkout)}
         subprocess.run(line, cwd=checkout, check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
+def histories(folder: Path, renamed: Mapping[str, str]) -> dict[tuple[str, ...], Path]:
+    """The histories below a folder by multirun and overrides, since names of runs may have changed."""
+    found = {}
+    for path in sorted(folder.rglob("history.parquet")):
+        overrides = yaml.safe_load((path.parent / ".hydra" / "overrides.yaml").read_text())
+        multirun = path.parent.parent.name
+        found[multirun, *(_translated(override, renamed) for override in overrides)] = path
+    return found
 
 
 def differences(before: Path, after: Path, renamed: Mapping[str, str]) -> Iterator[str]:
@@ -124,16 +133,18 @@ def main() -> None:
             run(ROOT, folder / "after", {})
         finally:
             subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", checkout], check=True)
-        histories = sorted((folder / "before").rglob("history.parquet"))
+        before, after = histories(folder / "before", to_new), histories(folder / "after", {})
         found, further = [], set[str]()
-        for path in histories:
-            after = folder / "after" / path.relative_to(folder / "before")
-            found += [f"{after.parent.relative_to(folder)}: {line}" for line in differences(path, after, to_new)]
+        for overrides, path in before.items():
+            if overrides not in after:
+                found.append(f"{overrides}: was not run")
+                continue
+            found += [f"{overrides}: {line}" for line in differences(path, after[overrides], to_new)]
             known = {_translated(name, to_new) for name in pq.read_table(path).column_names}
-            further |= {*pq.read_table(after).column_names} - known
+            further |= {*pq.read_table(after[overrides]).column_names} - known
     print("\n".join(found))
-    print(f"{len(histories)} histories compared with {commit}; {len(found)} columns differ; new: {sorted(further)}")
-    raise SystemExit(1 if found or not histories else 0)
+    print(f"{len(before)} histories compared with {commit}; {len(found)} differences; new: {sorted(further)}")
+    raise SystemExit(1 if found or not before else 0)
 
 
 if __name__ == "__main__":
