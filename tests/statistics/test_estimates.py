@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from badger_sweeps.measures.objectives import objective, per_seed
-from badger_sweeps.measures.seed_outcome import outcome
+from badger_sweeps.measures.outcome_of_history import outcome
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.statistics.estimates import (
     censored_at,
