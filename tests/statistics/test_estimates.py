@@ -171,6 +171,7 @@ def test_the_effect_is_the_t_statistic_over_the_root_of_n_with_hedges_correction
     assert effect.high is not None
     assert effect.low < effect.value < effect.high
     assert paired_difference(first, second).lower == (second < first).sum()
+    assert paired_difference(first, second).higher == (second > first).sum()
 
 
 def test_the_effect_is_free_of_bias_where_differences_are_normal() -> None:
