@@ -145,7 +145,7 @@ def raced(search: Search, objective: str, race: Race, rule: CensoredBound | None
     trained = np.zeros(len(order), dtype=int)
     stopped = np.zeros(len(order), dtype=bool)
     complete: list[int] = []
-    levels = race.levels(search.seeds)
+    levels = race.significance_levels(search.seeds)
     for trial in order:
         rivals = values[complete].mean(axis=1)
         limit = rule.limit(rivals) if rule is not None else np.inf

@@ -40,8 +40,8 @@ def check_levels(summary: Summary) -> int:
     """
     plateaus = [plateau for outcome in summary.outcomes for plateau in outcome.plateaus]
     for plateau in plateaus:
-        assert sum(plateau.loss_dim) / len(plateau.loss_dim) == pytest.approx(plateau.level, abs=1e-6)
-        assert plateau.level == pytest.approx(plateau.staircase_level, abs=summary.staircase.tolerance)
+        assert sum(plateau.loss_dim) / len(plateau.loss_dim) == pytest.approx(plateau.mean_loss, abs=1e-6)
+        assert plateau.mean_loss == pytest.approx(plateau.staircase_level, abs=summary.staircase.tolerance)
         assert all(0 <= error < 1.1 for error in plateau.loss_dim)
     return len(plateaus)
 
@@ -117,7 +117,7 @@ def test_a_common_phase_is_learned_by_halves(tmp_path: Path, learner: dict[str, 
         task=Frequency(dims=11), training=Training(iterations=1500), seeds=(0, 1), device="cpu", **learner
     )
     summary = trained(tmp_path, experiment)
-    levels = [plateau.level for outcome in summary.outcomes for plateau in outcome.plateaus]
+    levels = [plateau.mean_loss for outcome in summary.outcomes for plateau in outcome.plateaus]
     assert any(abs(level - 0.5) < 0.03 for level in levels)
     assert not any(0.1 < level < 0.45 or 0.55 < level < 0.9 for level in levels)
     assert all(outcome.final_loss is not None and outcome.final_loss < 0.05 for outcome in summary.outcomes)

@@ -158,7 +158,7 @@ def _one_seed(arm: Arm) -> Panel:
     panel.marks.append(Line(blocks.x, blocks.y[0], 0, width=0.8, opacity=0.7))
     for place, plateau in enumerate(arm.outcomes[0].unsolved_plateaus):
         label = "plateaus" if place == 0 else ""
-        panel.marks.append(Line([plateau.start, plateau.end], [plateau.level] * 2, 1, label, width=3.0))
+        panel.marks.append(Line([plateau.start, plateau.end], [plateau.mean_loss] * 2, 1, label, width=3.0))
     return panel
 
 

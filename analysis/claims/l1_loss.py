@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from badger_sweeps.measures.escape import escape_threshold, first_below, solved_threshold
 from badger_sweeps.reporting.inference.evidence import Finding, above, below, unknown
 from badger_sweeps.reporting.plotting.chart import Chart, Panel, groups
 from badger_sweeps.reporting.reading.arms import Arm, Arms, Numbers
@@ -54,11 +55,11 @@ class L1LossInfo(NamedTuple):
 
 def compute(arms: Arms) -> L1LossInfo:
     """Times and both errors of all arms."""
-    tolerance = 0.25 / arms[NEITHER].dims
-    solved = {name: _first_below(arm, tolerance) for name, arm in arms.items()}
+    staircase = arms[NEITHER].run.summary.staircase
+    solved = {name: _first_below(arm, solved_threshold(staircase)) for name, arm in arms.items()}
     return L1LossInfo(
         arms=arms,
-        escape={name: _first_below(arm, 1 - tolerance) for name, arm in arms.items()},
+        escape={name: _first_below(arm, escape_threshold(staircase)) for name, arm in arms.items()},
         solved=solved,
         squares={name: arm.last("guess/mse") for name, arm in arms.items()},
         absolute={name: arm.last("guess/l1") for name, arm in arms.items()},
@@ -160,9 +161,8 @@ def _no_gain(statement: str, values: dict[str, Numbers], unit: str) -> Finding:
     )
 
 
-def _first_below(arm: Arm, level: float) -> Numbers:
-    """The first of three consecutive measurements of the squared error below a level; the budget if there is none."""
+def _first_below(arm: Arm, threshold: float) -> Numbers:
+    """The first of three consecutive measurements of the squared error below a threshold; the budget if none."""
     curve = arm.curve("guess/mse")
-    low = np.nan_to_num(curve.y, nan=np.inf) < level
-    three = low[:, :-2] & low[:, 1:-1] & low[:, 2:]
-    return np.array([curve.x[row.argmax()] if row.any() else arm.budget for row in three], dtype=float)
+    at = [first_below(row, threshold, block=1) for row in curve.y]
+    return np.array([arm.budget if first is None else curve.x[first] for first in at], dtype=float)

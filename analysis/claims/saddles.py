@@ -151,8 +151,8 @@ def _level(arm: Arm) -> float:
         return float("nan")
     when = arm.curve("hessian/index").x[0]
     plateaus = [plateau for outcome in arm.outcomes for plateau in outcome.unsolved_plateaus]
-    levels = [plateau.level for plateau in plateaus if plateau.start <= when < plateau.end]
-    return float(np.mean(levels)) if levels else float("nan")
+    losses = [plateau.mean_loss for plateau in plateaus if plateau.start <= when < plateau.end]
+    return float(np.mean(losses)) if losses else float("nan")
 
 
 def _plateaus(arm: Arm) -> Numbers:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from badger_sweeps.reporting.formatting.search_tables import title
-from badger_sweeps.reporting.inference.evidence import Finding, below, unknown
+from badger_sweeps.measures.objectives import OBJECTIVES, Objective
+from badger_sweeps.reporting.inference.evidence import Finding, above, below, unknown
 from badger_sweeps.reporting.plotting.chart import Chart, Dots, Line, Panel, groups
 from badger_sweeps.reporting.reading.arms import MissingError, Numbers
 from badger_sweeps.reporting.reading.search import RecordedSearch
@@ -21,7 +21,7 @@ class ShortenPlateausInfo(NamedTuple):
     """The trials of the search, and its confirmation.
 
     Attributes:
-        objective: name of the search's objective.
+        objective: the search's objective.
         numbers: of the complete trials.
         values: objective of each complete trial.
         best: the best value up to each complete trial.
@@ -30,7 +30,7 @@ class ShortenPlateausInfo(NamedTuple):
         settings: the best trial's settings, as text.
     """
 
-    objective: str
+    objective: Objective
     numbers: Numbers
     values: Numbers
     best: Numbers
@@ -50,11 +50,13 @@ def compute(search: RecordedSearch) -> ShortenPlateausInfo:
     shared = sorted(first.keys() & found.keys(), key=int)
     best = search.snapshot.best if pair is None else pair.best
     settings = "" if best is None else ", ".join(f"{name} {_short(value)}" for name, value in best.params.items())
+    objective = OBJECTIVES[search.objectives[0]]
+    best_so_far = np.minimum if objective.direction == "minimize" else np.maximum
     return ShortenPlateausInfo(
-        objective=title(search.objectives[0]),
+        objective=objective,
         numbers=np.array([float(trial.number) for trial in complete]),
         values=values,
-        best=np.minimum.accumulate(values) if len(values) else values,
+        best=best_so_far.accumulate(values) if len(values) else values,
         first=np.array([first[seed] for seed in shared]),
         found=np.array([found[seed] for seed in shared]),
         settings=settings,
@@ -63,25 +65,30 @@ def compute(search: RecordedSearch) -> ShortenPlateausInfo:
 
 def findings(info: ShortenPlateausInfo) -> list[Finding]:
     """The claim, tested on seeds that the search did not use."""
+    objective = info.objective
     if not len(info.first):
-        return [unknown("other settings than the document's solve the task sooner", "were not found by the search")]
+        return [unknown(f"other settings than the document's {objective.better}", "were not found by the search")]
     means = f"(means {info.first.mean():.0f} and {info.found.mean():.0f})"
+    better = below if objective.direction == "minimize" else above
     return [
-        below(
-            f"the best settings found ({info.settings}) solve the task sooner than the document's, on fresh seeds",
-            info.found - info.first, 0, f"{info.objective}, difference paired by seed {means}",
+        better(
+            f"the best settings found ({info.settings}) {objective.better} than the document's, on fresh seeds",
+            info.found - info.first, 0, f"{objective.heading}, difference paired by seed {means}",
         )
     ]  # fmt: skip
 
 
 def draw(info: ShortenPlateausInfo) -> Chart:
     """The figure: the trials of the search, and both configurations on fresh seeds."""
-    trials = Panel("The search", "trial", info.objective)
+    trials = Panel("The search", "trial", info.objective.heading)
     trials.marks += [Dots(info.numbers, info.values, 0, "complete trials", size=5.0, opacity=0.6)]
     trials.marks += [Line(info.numbers, info.best, 1, "best so far")]
     names = ["the document's settings", "best found"]
     return Chart(
-        [trials, Panel("On fresh seeds", "", info.objective, groups([info.first, info.found], names), ticks=names)],
+        [
+            trials,
+            Panel("On fresh seeds", "", info.objective.heading, groups([info.first, info.found], names), ticks=names),
+        ],
         "Left: complete trials on the seeds of the search; trials that could no longer become the best were stopped. "
         f"Right: both configurations on seeds that the search did not use. Best: {info.settings}.",
     )

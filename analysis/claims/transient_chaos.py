@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from badger_sweeps.reporting.inference.evidence import Finding, above, below, most
 from badger_sweeps.reporting.plotting.chart import Chart, Level, Panel, groups, seeds
 from badger_sweeps.reporting.reading.arms import Arms, Curve, Numbers
@@ -37,13 +35,9 @@ class TransientChaosInfo(NamedTuple):
 
 def compute(arms: Arms) -> TransientChaosInfo:
     """Losses, times and exponents of all arms."""
-    final = {
-        name: np.array([1.0 if outcome.final_loss is None else outcome.final_loss for outcome in arm.outcomes])
-        for name, arm in arms.items()
-    }
     return TransientChaosInfo(
         arms=arms,
-        final=final,
+        final={name: arm.times("final_loss") for name, arm in arms.items()},
         solved={name: arm.times("solved_iteration") for name, arm in arms.items()},
         exponent={name: arm.curve("lyapunov/inner") for name, arm in arms.items()},
     )

@@ -82,7 +82,7 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path, groups: Sequence[s
         tags=tuple(choice_name(group, str(choices[group])) for group in TAGS if choices.get(group) is not None),
         config=_container(config),
         objective=objectives[0],
-        further=objectives[1:],
+        further_objectives=objectives[1:],
         tracking=_build(config, "tracking"),
     )
 

@@ -1,4 +1,4 @@
-"""What a restricted mean must at least become, while its members still train."""
+"""A lower bound of a restricted mean, known while its members still train."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from badger_sweeps.measures.staircase import Staircase
 
 
 class TimeBound:
-    """The least that the mean over members of min(T, budget) can become, T the time of `escape` or `solved`.
+    """The lower bound of the mean over members of min(T, budget), with T the time of `objectives.TimeBelow`.
 
-    T is the first iteration of the first three consecutive blocks whose means lie below a level. A member for which
-    they have not come counts at least the start of the first block with which they still may begin: that of the
+    T is the first iteration of the first three consecutive blocks whose means lie below a threshold. A member for
+    which they have not come counts at least the start of the first block with which they still may begin: that of the
     unfinished block, or of up to two finished ones before it that lie below; and the budget, once three blocks from
     there no longer fit into it. A member that diverged counts the budget.
     The bound therefore never falls, never exceeds what `objectives.per_seed` gives in the end, whatever happens, and
     is equal to it when the run is over.
 
     Args:
-        level: the loss that makes the time (`objectives.Objective.level`).
+        threshold: the loss below which the three blocks lie (`objectives.TimeBelow.threshold`).
         seeds: the members.
         staircase: gives D and the block.
         budget: iterations at which times are censored, and after which the run ends.
     """
 
-    def __init__(self, level: float, seeds: Sequence[int], staircase: Staircase, budget: int) -> None:
-        self._level = level
+    def __init__(self, threshold: float, seeds: Sequence[int], staircase: Staircase, budget: int) -> None:
+        self._threshold = threshold
         self._position = {seed: position for position, seed in enumerate(seeds)}
         self._block, self._budget = staircase.block, budget
         # Whole blocks are kept and not their sums, so that their means are rounded as `Staircase.block_means` does.
@@ -51,23 +51,23 @@ class TimeBound:
 
     def _close_block(self) -> None:
         self._blocks += 1
-        self._below = np.where(self._loss.mean(axis=1) < self._level, self._below + 1, 0)
+        self._below = np.where(self._loss.mean(axis=1) < self._threshold, self._below + 1, 0)
         self._least = np.where(self._known, self._least, self._earliest())
         self._known |= self._below >= CONSECUTIVE
         self._filled = 0
 
     def _earliest(self) -> NDArray[np.float64]:
-        """Where the three blocks still may begin, had they not come before the last one."""
+        """The earliest iteration at which three such blocks may still begin, shape (members,)."""
         start = self._blocks - self._below
         fits = start + CONSECUTIVE <= self._budget // self._block
         return np.where(fits, start * self._block, self._budget).astype(float)
 
     @property
     def per_seed(self) -> NDArray[np.float64]:
-        """What each member counts at least."""
+        """The lower bound of each member's min(T, budget), shape (members,)."""
         return self._least.copy()
 
     @property
     def value(self) -> float:
-        """Their mean: the bound of the restricted mean."""
+        """The mean of `per_seed`: the lower bound of the restricted mean."""
         return float(self._least.mean())

@@ -33,6 +33,16 @@ def first_below(means: ArrayLike, level: float, block: int) -> int | None:
     return int(runs.argmax()) * block if runs.any() else None
 
 
+def escape_threshold(staircase: Staircase) -> float:
+    """The loss below which a member has escaped its first plateau, at chance: 1 - 0.25/D."""
+    return 1 - staircase.tolerance
+
+
+def solved_threshold(staircase: Staircase) -> float:
+    """The loss below which a member has solved the task, level 0: 0.25/D."""
+    return staircase.tolerance
+
+
 def escape_iteration(loss: ArrayLike, staircase: Staircase) -> int | None:
     """The iteration at which a member escapes its first plateau: first of three consecutive blocks below 1 - 0.25/D.
 
@@ -47,7 +57,7 @@ def escape_iteration(loss: ArrayLike, staircase: Staircase) -> int | None:
     Returns:
         An iteration, or None if the member did not escape within the run (censored).
     """
-    return first_below(staircase.block_means(loss), 1 - staircase.tolerance, staircase.block)
+    return first_below(staircase.block_means(loss), escape_threshold(staircase), staircase.block)
 
 
 def solved_iteration(loss: ArrayLike, staircase: Staircase) -> int | None:
@@ -55,7 +65,7 @@ def solved_iteration(loss: ArrayLike, staircase: Staircase) -> int | None:
 
     None if it does not within the run (censored). Arguments are those of `escape_iteration`.
     """
-    return first_below(staircase.block_means(loss), staircase.tolerance, staircase.block)
+    return first_below(staircase.block_means(loss), solved_threshold(staircase), staircase.block)
 
 
 class StaircaseTracker:

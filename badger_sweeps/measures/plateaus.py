@@ -1,9 +1,11 @@
-"""Plateaus of a loss curve: their first and last iterations, levels and slopes."""
+"""Plateaus of a loss curve: their first and last iterations, mean losses and slopes."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import scipy
@@ -26,14 +28,14 @@ class Plateau:
     Attributes:
         start: its first iteration.
         end: the iteration after its last.
-        level: the mean loss on the plateau.
+        mean_loss: the mean loss on the plateau.
         slope: change of the loss per iteration (Theil-Sen).
         staircase_level: the nearest level (D - k)/D of the staircase.
     """
 
     start: int
     end: int
-    level: float
+    mean_loss: float
     slope: float
     staircase_level: float
 
@@ -41,6 +43,14 @@ class Plateau:
     def duration(self) -> int:
         """The length in iterations."""
         return self.end - self.start
+
+
+AnyPlateau = TypeVar("AnyPlateau", bound=Plateau)
+
+
+def unsolved(plateaus: Iterable[AnyPlateau]) -> tuple[AnyPlateau, ...]:
+    """The plateaus above level 0."""
+    return tuple(plateau for plateau in plateaus if plateau.staircase_level > 0)
 
 
 def find_plateaus(loss: ArrayLike, staircase: Staircase) -> list[Plateau]:
@@ -76,8 +86,8 @@ def find_plateaus(loss: ArrayLike, staircase: Staircase) -> list[Plateau]:
     for segment in segments:
         if segment.flat(staircase.tolerance) and segment.slower_than_surroundings(gap=1 / staircase.parts):
             iterations = (segment.start * staircase.block, segment.end * staircase.block)
-            nearest = float(staircase.nearest(segment.level))
-            plateaus.append(Plateau(*iterations, segment.level, segment.slope / staircase.block, nearest))
+            nearest = float(staircase.nearest(segment.mean_loss))
+            plateaus.append(Plateau(*iterations, segment.mean_loss, segment.slope / staircase.block, nearest))
     return plateaus
 
 
@@ -87,7 +97,7 @@ class _Segment:
     def __init__(self, means: NDArray[np.float64], start: int, end: int) -> None:
         self._means, self.start, self.end = means, start, end
         within = means[start:end]
-        self.level = float(within.mean())
+        self.mean_loss = float(within.mean())
         self.slope = self._steepest = math.nan
         if len(within) >= SHORTEST:
             self.slope, _, low, high = map(float, scipy.stats.theilslopes(within, alpha=0.80))
@@ -104,7 +114,7 @@ class _Segment:
         curve never changes by half a gap, its speed up to its end is taken.
         """
         sides = (self._means[: self.start][::-1], self._means[self.end :])
-        speeds = [_speed(np.abs(side - self.level), gap / 2) for side in sides if len(side)]
+        speeds = [_speed(np.abs(side - self.mean_loss), gap / 2) for side in sides if len(side)]
         return all(self._steepest <= MOST_SLOPE * speed for speed in speeds)
 
     def joined(self, after: _Segment) -> _Segment:
@@ -127,7 +137,7 @@ def _join(segments: list[_Segment], tolerance: float) -> list[_Segment]:
     joined = segments[:1]
     for segment in segments[1:]:
         together = joined[-1].joined(segment)
-        if abs(joined[-1].level - segment.level) < tolerance and together.flat(tolerance):
+        if abs(joined[-1].mean_loss - segment.mean_loss) < tolerance and together.flat(tolerance):
             joined[-1] = together
         else:
             joined.append(segment)

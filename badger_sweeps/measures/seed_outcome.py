@@ -1,19 +1,16 @@
-"""The outcome of one member of a run: when it escaped, its plateaus, how it ended."""
+"""The outcome of one member of a run: its plateaus, the values of the objectives, how it ended."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from badger_sweeps.measures.escape import escape_iteration, solved_iteration
-from badger_sweeps.measures.plateaus import Plateau, find_plateaus
+from badger_sweeps.measures.plateaus import Plateau, unsolved
 from badger_sweeps.measures.staircase import Staircase
-
-FINAL = 50
-"""Iterations that a final loss is the mean of."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,27 @@ class MeasuredPlateau(Plateau):
     grad_norm: float | None
 
 
+class SeedHistory(NamedTuple):
+    """What objectives are measured from.
+
+    Attributes:
+        columns: the member's metrics by name, one value for every iteration.
+        staircase: gives D and the block.
+        plateaus: the plateaus of its loss, in order of time.
+        diverged: whether it diverged.
+    """
+
+    columns: Mapping[str, NDArray[np.float32]]
+    staircase: Staircase
+    plateaus: tuple[MeasuredPlateau, ...]
+    diverged: bool
+
+    @property
+    def loss(self) -> NDArray[np.float32]:
+        """The normalised error of every iteration, shape (iterations,)."""
+        return self.columns["loss"]
+
+
 @dataclass(frozen=True)
 class SeedOutcome:
     """One member's run in brief.
@@ -37,72 +55,42 @@ class SeedOutcome:
     Attributes:
         seed: the member.
         iterations: how many it trained for.
-        escape_iteration: when it escaped its first plateau (`escape.escape_iteration`); None if it did not or diverged.
-        solved_iteration: when it reached level 0 (`escape.solved_iteration`); None if it did not.
-        plateaus: where its loss rested, in order of time.
-        final_loss: mean loss of its last 50 iterations; None if it diverged.
+        measured: by objective, what `Objective.measure` gave; None if it has no value.
+        plateaus: the plateaus of its loss, in order of time.
         diverged: whether it did, as its update rule has it, in the last of its iterations.
     """
 
     seed: int
     iterations: int
-    escape_iteration: int | None
-    solved_iteration: int | None
+    measured: Mapping[str, int | float | None]
     plateaus: tuple[MeasuredPlateau, ...]
-    final_loss: float | None
     diverged: bool
+
+    def time(self, objective: str) -> int | None:
+        """The value of an objective that is a time in iterations."""
+        value = self.measured[objective]
+        return None if value is None else int(value)
+
+    @property
+    def escape_iteration(self) -> int | None:
+        """When it escaped its first plateau (`escape.escape_iteration`); None if it did not or diverged."""
+        return self.time("escape_iteration")
+
+    @property
+    def solved_iteration(self) -> int | None:
+        """When it reached level 0 (`escape.solved_iteration`); None if it did not or diverged."""
+        return self.time("solved_iteration")
+
+    @property
+    def final_loss(self) -> float | None:
+        """The mean loss of its last 50 iterations; None if it diverged."""
+        return self.measured["final_loss"]
 
     @property
     def unsolved_plateaus(self) -> tuple[MeasuredPlateau, ...]:
         """The plateaus above level 0."""
-        return tuple(plateau for plateau in self.plateaus if plateau.staircase_level > 0)
-
-    @property
-    def plateau_iterations(self) -> int:
-        """Iterations spent on plateaus above level 0; of a member that did not solve, those within the budget."""
-        return sum(plateau.duration for plateau in self.unsolved_plateaus)
+        return unsolved(self.plateaus)
 
     def as_row(self) -> dict[str, int | float | None]:
         """What became of it in numbers, by the names that files and W&B have for them."""
-        return {
-            "seed": self.seed,
-            "escape_iteration": self.escape_iteration,
-            "solved_iteration": self.solved_iteration,
-            "plateau_iterations": self.plateau_iterations,
-            "final_loss": self.final_loss,
-            "diverged": self.diverged,
-        }
-
-
-def outcome(seed: int, columns: Mapping[str, NDArray[np.float32]], staircase: Staircase) -> SeedOutcome:
-    """The outcome of one member.
-
-    Args:
-        seed: the member.
-        columns: its metrics by name (``loss``, ``loss_dim/K``, ``diverged``, and ``grad_norm`` where there is one), a
-            value for every iteration.
-        staircase: gives D and the block.
-
-    A member that diverged counts as not escaped and not solved, whatever it did before.
-    """
-    loss, norm = columns["loss"], columns.get("grad_norm")
-    # Histories of earlier versions have no such column: there whatever was not finite had diverged.
-    recorded = columns.get("diverged", ~np.isfinite(loss if norm is None else loss + norm))
-    diverged = bool(len(loss)) and bool(recorded[-1] > 0)
-    dims = sum(name.startswith("loss_dim/") for name in columns)
-    per_dim = np.stack([columns[f"loss_dim/{dim}"] for dim in range(dims)], axis=1)
-    plateaus = []
-    for plateau in find_plateaus(loss, staircase):
-        within = slice(plateau.start, plateau.end)
-        means = per_dim[within].mean(axis=0, dtype=float).tolist()
-        steepness = None if norm is None else float(np.median(norm[within]))
-        plateaus.append(MeasuredPlateau(**vars(plateau), loss_dim=tuple(means), grad_norm=steepness))
-    return SeedOutcome(
-        seed=seed,
-        iterations=len(loss),
-        escape_iteration=None if diverged else escape_iteration(loss, staircase),
-        solved_iteration=None if diverged else solved_iteration(loss, staircase),
-        plateaus=tuple(plateaus),
-        final_loss=None if diverged or not len(loss) else float(loss[-FINAL:].mean(dtype=float)),
-        diverged=diverged,
-    )
+        return {"seed": self.seed, **self.measured, "diverged": self.diverged}

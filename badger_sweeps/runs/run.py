@@ -59,7 +59,7 @@ class Plan:
         config: the resolved configuration, for W&B.
         objective: the objective that the summary reports.
         tracking: settings of the tracker that logs the run.
-        further: further objectives, in searches with several.
+        further_objectives: in searches with several objectives, those after the first.
         group: the run's group in W&B; None: its name.
     """
 
@@ -71,7 +71,7 @@ class Plan:
     config: dict[str, Any]
     objective: ObjectiveName
     tracking: Tracking
-    further: tuple[ObjectiveName, ...] = ()
+    further_objectives: tuple[ObjectiveName, ...] = ()
     group: str | None = None
 
     @property

@@ -10,8 +10,9 @@ from typing import Any
 
 from badger_sweeps.core.files import write_json
 from badger_sweeps.measures.escape import measurable
-from badger_sweeps.measures.objectives import ObjectiveName, objective
-from badger_sweeps.measures.seed_outcome import MeasuredPlateau, SeedOutcome, outcome
+from badger_sweeps.measures.objectives import OBJECTIVES, ObjectiveName, objective
+from badger_sweeps.measures.outcome_of_history import outcome
+from badger_sweeps.measures.seed_outcome import MeasuredPlateau, SeedOutcome
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.runs.graphs import read_connectivity
 from badger_sweeps.runs.history import columns_by_seed, read_history
@@ -19,8 +20,10 @@ from badger_sweeps.statistics.estimates import Estimate
 from badger_sweeps.topologies.connectivity import Connectivity
 
 NAME = "summary.json"
-RUNG = "rung"
-"""The file's key for the staircase level nearest to a plateau."""
+PLATEAU_KEYS = {"mean_loss": "level", "staircase_level": "rung"}
+"""The file's keys of a plateau that differ from the attributes of `Plateau`."""
+IN_EVERY_FILE = {"escape_iteration", "plateau_iterations", "solved_iteration", "final_loss"}
+"""The objectives that every version has written; a file without one of them is damaged."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Summary:
         staircase: the staircase and block that plateaus and times were detected with.
         outcomes: one for each seed.
         objective: the objective's name.
-        value: the objective's estimate over seeds; lower is better.
+        value: the objective's estimate over seeds.
         graphs: by seed, the connectivity measures of its graph.
     """
 
@@ -99,13 +102,13 @@ def _outcome_to_json(outcome: SeedOutcome) -> dict[str, Any]:
 
 
 def _plateau_to_json(plateau: MeasuredPlateau) -> dict[str, Any]:
-    """A plateau as the file has it, where `rung` is the level of the staircase."""
-    fields = {RUNG if name == "staircase_level" else name: value for name, value in vars(plateau).items()}
+    fields = {PLATEAU_KEYS.get(name, name): value for name, value in vars(plateau).items()}
     return {**fields, "loss_dim": list(plateau.loss_dim)}
 
 
 def _plateau_from_json(content: dict[str, Any]) -> MeasuredPlateau:
-    fields = {"staircase_level" if name == RUNG else name: value for name, value in content.items()}
+    attributes = {key: name for name, key in PLATEAU_KEYS.items()}
+    fields = {attributes.get(key, key): value for key, value in content.items()}
     return MeasuredPlateau(**{**fields, "loss_dim": tuple(content["loss_dim"])})
 
 
@@ -113,9 +116,7 @@ def _outcome_from_json(content: dict[str, Any]) -> SeedOutcome:
     return SeedOutcome(
         seed=content["seed"],
         iterations=content["iterations"],
-        escape_iteration=content["escape_iteration"],
-        solved_iteration=content["solved_iteration"],
+        measured={name: content[name] for name in OBJECTIVES if name in content or name in IN_EVERY_FILE},
         plateaus=tuple(map(_plateau_from_json, content["plateaus"])),
-        final_loss=content["final_loss"],
         diverged=content["diverged"],
     )

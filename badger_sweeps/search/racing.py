@@ -20,16 +20,16 @@ class Race:
 
     The trial's values are compared with those of the incumbent on the same seeds, in pairs, because a seed that is hard
     for one is hard for the other. After each stage but the last the race tests whether the trial is worse, by the
-    one-sided sign-flip test at the level of this stage (`levels`).
+    one-sided sign-flip test at the significance level of this stage (`significance_levels`).
 
     Unlike `pruning.CensoredBound` a race can be wrong. Of the trials that are as good as their incumbents it ends at
     most (1 - confidence)/2, over all stages together. "As good" means that each difference is as likely to be above 0
     as to be below it by the same amount, which holds where two configurations give the same results; the test assumes
     it. The promise does not hold for a trial of equal mean that is mostly a little worse and seldom far better. Equal
-    values, such as those of two seeds that have not escaped, count neither way. The levels add up, so the incumbent may
-    change between stages; the promise is then about a trial that is as good as each of the incumbents. The incumbents
-    are taken as given: one that was chosen as the best of many trials on these very seeds was in part lucky with them,
-    and the race then ends more trials that are truly as good.
+    values, such as those of two seeds that have not escaped, count neither way. The significance
+    levels add up, so the incumbent may change between stages; the promise is then about a trial that is as good as each
+    of the incumbents. The incumbents are taken as given: one that was chosen as the best of many trials on these very
+    seeds was in part lucky with them, and the race then ends more trials that are truly as good.
 
     With n pairs the smallest p is 2**-n: at a confidence of 0.95 no trial is ended on fewer than six seeds. (An
     e-process of the same differences, a test that may be evaluated after every seed, needs seven. Student's t needs
@@ -56,7 +56,7 @@ class Race:
         """The share of trials as good as their incumbents that may be ended, over all stages."""
         return (1 - self.confidence) / 2
 
-    def levels(self, seeds: int) -> dict[int, float]:
+    def significance_levels(self, seeds: int) -> dict[int, float]:
         """The p-value at or below which each stage ends a trial, by the number of seeds that the trial then has.
 
         Together they are at most `error_rate`. They follow from the number of seeds alone, so they are fixed before the
@@ -73,13 +73,14 @@ class Race:
                 left -= level
         return levels
 
-    def is_worse(self, values: ArrayLike, incumbent: ArrayLike, level: float) -> bool:
+    def is_worse(self, values: ArrayLike, incumbent: ArrayLike, significance_level: float) -> bool:
         """Whether a trial is significantly worse than the incumbent.
 
         Args:
             values: of the trial, one for each seed.
             incumbent: the incumbent's values on the same seeds, in the same order.
-            level: the p-value at or below which the difference counts.
+            significance_level: the p-value at or below which the difference counts.
         """
         differences = np.asarray(values, dtype=float) - np.asarray(incumbent, dtype=float)
-        return 0.5 ** len(differences) <= level and sign_flip(differences, "greater") <= level
+        possible = 0.5 ** len(differences) <= significance_level
+        return possible and sign_flip(differences, "greater") <= significance_level

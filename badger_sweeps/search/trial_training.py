@@ -52,7 +52,7 @@ def run_trial(plan: Plan, trial: Trial) -> tuple[float, ...]:
         trial.details = {"iterations": monitor.iteration, "seeds": monitor.seeds}
         return (monitor.value,)
     budget, seeds = plan.experiment.training.iterations, len(outcomes)
-    names = (plan.objective, *plan.further)
+    names = (plan.objective, *plan.further_objectives)
     estimates = [OBJECTIVES[name].estimate(outcomes, budget) for name in names]
     diverged = sum(outcome.diverged for outcome in outcomes)
     escaped = sum(outcome.escape_iteration is not None for outcome in outcomes)
@@ -87,7 +87,7 @@ def _race(plan: Plan, trial: Trial, monitor: _TrialMonitor) -> tuple[SeedOutcome
     """
     assert trial.race is not None
     budget = plan.experiment.training.iterations
-    levels = trial.race.levels(len(plan.experiment.seeds))
+    levels = trial.race.significance_levels(len(plan.experiment.seeds))
     outcomes: list[SeedOutcome] = []
     folders: list[Path] = []
     for number, seeds in enumerate(trial.race.stages(plan.experiment.seeds)):

@@ -66,6 +66,8 @@ class PairedDifference(NamedTuple):
     """The mean in units of the standard deviation of the differences (`standardized_mean`)."""
     lower: int = 0
     """Number of pairs in which the second value is lower."""
+    higher: int = 0
+    """Number of pairs in which the second value is higher."""
 
 
 def standardized_mean(differences: ArrayLike) -> Estimate | None:
@@ -94,10 +96,11 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
         second: values of the other arm on the same seeds, in the same order.
     """
     differences = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
-    effect, lower = standardized_mean(differences), int((differences < 0).sum())
+    effect = standardized_mean(differences)
+    lower, higher = int((differences < 0).sum()), int((differences > 0).sum())
     if len(differences) < FEWEST_PAIRS:
-        return PairedDifference(mean(differences), None, len(differences), effect, lower)
-    return PairedDifference(mean(differences), sign_flip(differences), len(differences), effect, lower)
+        return PairedDifference(mean(differences), None, len(differences), effect, lower, higher)
+    return PairedDifference(mean(differences), sign_flip(differences), len(differences), effect, lower, higher)
 
 
 def sign_flip(differences: ArrayLike, alternative: Literal["two-sided", "greater"] = "two-sided") -> float:

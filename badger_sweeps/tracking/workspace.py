@@ -21,8 +21,6 @@ from badger_sweeps.tracking.wandb import LONGEST, reach_server
 
 MOST_CONFIGURATIONS = 100
 """Maximum number of lines in a panel; W&B's default is 10."""
-OUTCOMES = (*OBJECTIVES, "objective")
-"""The results in the summary of a W&B run."""
 SPREAD = 10
 """A parameter whose values differ by at least this factor has a logarithmic axis."""
 
@@ -73,7 +71,7 @@ def workspace(described: WorkspaceDescription) -> workspaces.Workspace:
         ],
         settings=workspaces.WorkspaceSettings(x_axis="iteration", max_runs=MOST_CONFIGURATIONS),
         runset_settings=workspaces.RunsetSettings(
-            groupby=[expr.Metric("Group")], pinned_columns=[f"summary:{name}" for name in OUTCOMES]
+            groupby=[expr.Metric("Group")], pinned_columns=[f"summary:{name}" for name in _outcomes()]
         ),
     )
     # The argument `filters` would turn "lr=0.01" within a group's name into "lr==0.01".
@@ -168,6 +166,11 @@ def _inner(described: WorkspaceDescription) -> list[Any]:
     return [_line("Along the last rollout", regex="^inner/.*", x="inner_step")]
 
 
+def _outcomes() -> list[str]:
+    """The results in the summary of a W&B run."""
+    return [*OBJECTIVES, "objective"]
+
+
 def _sweep(described: WorkspaceDescription) -> list[Any]:
     made: list[Any] = []
     if described.swept:
@@ -178,7 +181,7 @@ def _sweep(described: WorkspaceDescription) -> list[Any]:
             for key, values in described.swept.items()
         ]
         ends = [
-            panels.ParallelCoordinatesPlotColumn(panels.SummaryMetric(name), display_name=name) for name in OUTCOMES
+            panels.ParallelCoordinatesPlotColumn(panels.SummaryMetric(name), display_name=name) for name in _outcomes()
         ]
         made.append(panels.ParallelCoordinatesPlot(title="What was swept, and the results", columns=axes + ends))
     if described.searched:

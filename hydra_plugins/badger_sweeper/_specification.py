@@ -159,7 +159,7 @@ def _race(given: Any, directions: tuple[str, ...], seeds: Any) -> Mapping[str, A
     except ValidationError as error:
         raise UsageError(explain(error, "hydra.sweeper.racing")) from error
     count = len(seeds) if isinstance(seeds, list) else seeds
-    if isinstance(count, int) and not race.levels(count):
+    if isinstance(count, int) and not race.significance_levels(count):
         limit = f"p is 1/2^n on n seeds, and may be {race.error_rate:.2g}"
         rule = f"must be able to end a trial before its last seed ({limit})"
         raise UsageError(f"`hydra.sweeper.racing` {rule}; found start={race.start} and {count} seeds.")

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from badger_sweeps.core.columns import column_of
-from badger_sweeps.measures.seed_outcome import outcome
+from badger_sweeps.measures.outcome_of_history import outcome
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.reporting.reading.arms import Arm
 from badger_sweeps.reporting.reading.collection import Run

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.claims import BY_IMPORTANCE
+from analysis.claims import BY_IMPORTANCE, shorten_plateaus
 from badger_sweeps.commands.study import FIGURE
 from badger_sweeps.configuration import files
 from badger_sweeps.reporting.reading.measures import measured_with, read_measures, write_measures
@@ -68,6 +68,8 @@ def test_the_verdict_of_a_search(tmp_path: Path) -> None:
             recorded_searches.record_search(tmp_path / name, trials, confirmed, confirm=["seeds=[100]"])
         )
         assert judge("shorten_plateaus", search).kind == ("reproduced" if name == "better" else "not reproduced")
+        (finding,) = shorten_plateaus.findings(shorten_plateaus.compute(search))
+        assert "escape the first plateau sooner than the document's, on fresh seeds" in finding.statement
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from badger_sweeps.measures.bounds import TimeBound
 from badger_sweeps.measures.escape import escape_iteration, solved_iteration
 from badger_sweeps.measures.objectives import OBJECTIVES, objective, per_seed
-from badger_sweeps.measures.seed_outcome import SeedOutcome, outcome
+from badger_sweeps.measures.outcome_of_history import outcome
+from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.measures.staircase import Staircase
 
 RULES = {"escape_iteration": escape_iteration, "solved_iteration": solved_iteration}
@@ -136,14 +137,14 @@ def test_no_larger_bound_would_hold(name: str, run: Run, data: st.DataObject) ->
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_block_means_are_rounded_as_in_the_finished_run(name: str, data: st.DataObject) -> None:
-    """Sums of numbers of very different size depend on the order of adding: the level is put where it matters."""
+    """Sums of numbers of very different size depend on the order of adding: the threshold is put where it matters."""
     block = data.draw(st.integers(8, 40))
     sizes = st.floats(1e-3, 1e20)
     loss = np.array([[data.draw(sizes) for _ in range(block)]] * 3).ravel()
     staircase = Staircase(4, block)
-    level = float(staircase.block_means(loss)[0])  # not below itself; a mean that is rounded down would be
+    threshold = float(staircase.block_means(loss)[0])  # not below itself; a mean that is rounded down would be
     bound = bound_of(name, [0], staircase, 3 * block)
-    bound._level = level
+    bound._threshold = threshold
     for value in loss:
         bound.observe([0], np.array([value]), np.array([0.0]))
     assert bound.value == 3 * block

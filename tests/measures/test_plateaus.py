@@ -41,7 +41,7 @@ def test_every_level_of_a_noisy_staircase_is_found(dims: int, games: int, on_lev
             slack = 2 * staircase.block + fall
             assert abs(plateau.start - start) <= slack
             assert abs(plateau.end - (start + on_level)) <= slack
-            assert abs(plateau.level - plateau.staircase_level) < staircase.tolerance
+            assert abs(plateau.mean_loss - plateau.staircase_level) < staircase.tolerance
             assert abs(plateau.slope) * plateau.duration < staircase.tolerance
 
 

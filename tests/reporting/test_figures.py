@@ -42,13 +42,13 @@ def test_a_curve_holds_the_means_of_the_history_and_a_bold_line_their_median(stu
     table = runs[1].history.pivot(index="seed", columns="iteration", values="loss").to_numpy(dtype=float)
     size = curve.merged
     assert size >= runs[1].summary.staircase.block  # never finer than the blocks that distinguish levels
-    assert curve.seeds[3, 2] == pytest.approx(table[3, 2 * size : 3 * size].mean())
+    assert curve.values[3, 2] == pytest.approx(table[3, 2 * size : 3 * size].mean())
     assert curve.x[2] == 2 * size + (size - 1) / 2
     assert f"mean of {size} consecutive values" in panel.note
     drawn = measures.draw(panel)["data"]
     assert len(drawn) == 2 * (8 + 1)
     bold = unpacked(drawn[-1]["y"])
-    np.testing.assert_allclose(bold, np.median(curve.seeds, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(bold, np.median(curve.values, axis=0), rtol=1e-6)
 
 
 def test_even_distances_are_stored_as_two_numbers_and_others_one_by_one() -> None:
@@ -137,7 +137,7 @@ def test_a_run_shorter_than_a_block_is_drawn(study: Path) -> None:
     long_block = replace(run, summary=replace(run.summary, staircase=Staircase(4, 1000)))
     figure = plateaus.draw(plateaus.compute(0, long_block))
     assert figure["layout"]["xaxis"]["range"] == [0, 240]
-    assert measures.compute([long_block])[0].curves[0].seeds.shape == (8, 1)
+    assert measures.compute([long_block])[0].curves[0].values.shape == (8, 1)
 
 
 def test_values_of_the_plateau_panels_and_the_survival_curve(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -264,12 +264,12 @@ def test_figures_show_the_measures_from_snapshots(copy: Path) -> None:
     (binding,) = panels["binding/outer"].curves
     assert binding.x.tolist() == [0, 20, 40, 60]  # only from snapshots: a curve never mixes two settings
     assert panels["mi/mean"].curves[0].x.tolist() == [0, 10, 20, 30, 40, 50]
-    assert binding.seeds.shape == (3, 4)
-    assert binding.seeds[1, 2] == known.loc[(1, 40), "binding/outer"]
+    assert binding.values.shape == (3, 4)
+    assert binding.values[1, 2] == known.loc[(1, 40), "binding/outer"]
     for name in ("binding/inner", "binding/inner_given_target"):
         (inner,) = panels[name].curves
-        assert (inner.x.tolist(), inner.seeds.shape) == ([1, 2, 3, 4], (3, 4))
-        assert inner.seeds[2].tolist() == pytest.approx(list(known.loc[(2, 40), name]))
+        assert (inner.x.tolist(), inner.values.shape) == ([1, 2, 3, 4], (3, 4))
+        assert inner.values[2].tolist() == pytest.approx(list(known.loc[(2, 40), name]))
     drawn = measures.draw(panels["binding/outer"])["data"]
     assert len(drawn) == 4  # three seeds and their median
 

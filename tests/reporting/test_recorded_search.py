@@ -98,7 +98,7 @@ def test_counts_tell_every_trial_once(tmp_path: Path) -> None:
         "124 of 130 trials have ended: 40 completed, 1 diverged, 80 pruned, 3 failed; 1 running, 1 interrupted; "
         "4 not begun."
     )
-    assert cost.startswith("Trained: ")
+    assert re.match(r"In total [\d,]+ iterations were trained, each of all seeds of a trial", cost)
     reasons = sorted(re.sub(r"[\d, ]+(?=failed|diverged)", " ", sentence) for sentence in failures)
     assert reasons == ["Trial diverged: its value is NaN.", "Trial failed: ValueError: no."]
 

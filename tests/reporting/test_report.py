@@ -41,7 +41,10 @@ def test_nothing_to_report_is_one_line(tmp_path: Path) -> None:
 
 
 def outcome(seed: int, escaped: int | None, final_loss: float | None = 0.5) -> SeedOutcome:
-    return SeedOutcome(seed, 100, escaped, None, (), final_loss, diverged=final_loss is None)
+    measured = {
+        "escape_iteration": escaped, "plateau_iterations": 0, "solved_iteration": None, "final_loss": final_loss
+    }  # fmt: skip
+    return SeedOutcome(seed, 100, measured, (), diverged=final_loss is None)
 
 
 def finished(label: str, outcomes: list[SeedOutcome], budget: int = 100) -> Run:
@@ -148,7 +151,7 @@ def lead(seconds: list[int], firsts: list[int], others: int = 0) -> list[results
     runs += [finished("b", [outcome(seed, time) for seed, time in enumerate(seconds)])]
     runs += [finished(f"c{number}", [outcome(seed, 99) for seed in range(len(firsts))]) for number in range(others)]
     answers = results.answers(differences(runs, ["escape_iteration"]))
-    return [answer for answer in answers if answer.goal == "First plateau"]
+    return [answer for answer in answers if answer.heading == "First plateau"]
 
 
 def test_an_answer_states_whether_the_difference_is_established() -> None:
@@ -187,10 +190,10 @@ def test_an_answer_prefers_an_established_difference_to_a_larger_one_by_chance()
 
 def test_seeds_that_never_escaped_do_not_spend_the_least_time_on_plateaus() -> None:
     """They may have no detected plateau: at a loss of 9e5 there is none."""
-    good = SeedOutcome(0, 100, 20, None, (), 0.2, diverged=False)
+    good = outcome(0, 20, 0.2)
     runs = [finished("good", [replace(good, seed=seed) for seed in range(6)])]
     runs.append(finished("lost", [outcome(seed, None, 9e5) for seed in range(6)]))
-    answers = {answer.goal: answer for answer in results.answers(differences(runs))}
+    answers = {answer.heading: answer for answer in results.answers(differences(runs))}
     assert answers["All plateaus"].established is None
     assert row(runs[1]).plateau_iterations.value == 100
 

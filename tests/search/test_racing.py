@@ -71,16 +71,16 @@ def test_each_look_that_can_end_a_trial_has_its_share_of_the_promise(
     start: int, confidence: float, seeds: int, levels: dict[int, float]
 ) -> None:
     race = Race(start=start, confidence=confidence)
-    assert race.levels(seeds) == pytest.approx(levels)
+    assert race.significance_levels(seeds) == pytest.approx(levels)
     assert sum(levels.values()) == pytest.approx(race.error_rate if levels else 0)
-    for begun, level in race.levels(seeds).items():
+    for begun, level in race.significance_levels(seeds).items():
         assert race.is_worse(np.full(begun, 8.0), np.zeros(begun), level)  # worse on every seed
 
 
 @given(st.integers(2, 9), st.floats(0.51, 0.999), st.integers(1, 100))
 def test_all_looks_together_have_no_more_than_was_promised(start: int, confidence: float, seeds: int) -> None:
     race = Race(start=start, confidence=confidence)
-    levels = race.levels(seeds)
+    levels = race.significance_levels(seeds)
     assert sum(levels.values()) <= race.error_rate * (1 + 1e-12)
     assert all(begun < seeds and 0.5**begun <= level for begun, level in levels.items())
 
@@ -115,7 +115,7 @@ def test_of_all_signs_that_differences_may_have_few_end_a_trial_at_any_look(
 ) -> None:
     """Counted out: where trial and incumbent are alike, all are as likely, whatever the sizes of the differences."""
     race = Race(start=start, confidence=confidence)
-    levels = race.levels(seeds)
+    levels = race.significance_levels(seeds)
     assert levels
 
     @cache
@@ -146,7 +146,7 @@ def test_over_all_looks_few_are_ended_that_are_as_good_as_incumbents_that_change
     Each look alone ends about an eighth at the level of the promise: were it not shared, it would be a fifth in all.
     """
     race, rng, trials, ended = Race(start=4, confidence=0.75), np.random.default_rng(0), 2000, 0
-    levels = race.levels(9)
+    levels = race.significance_levels(9)
     assert len(levels) == 2
     for _ in range(trials):
         own = drawn(name, rng)
@@ -155,7 +155,7 @@ def test_over_all_looks_few_are_ended_that_are_as_good_as_incumbents_that_change
     assert ended / trials <= race.error_rate + tolerance
 
 
-LEVEL = Race().levels(8)[6]
+LEVEL = Race().significance_levels(8)[6]
 
 
 @given(times)

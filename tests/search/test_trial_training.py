@@ -71,7 +71,7 @@ def same(shown: list[TrainingProgress], expected: list[TrainingProgress]) -> Non
 
 
 def test_a_complete_trial_tells_each_seeds_part_and_all_that_constraints_may_be_put_on(tmp_path: Path) -> None:
-    planned = replace(plan(tmp_path / "0"), further=("final_loss",))
+    planned = replace(plan(tmp_path / "0"), further_objectives=("final_loss",))
     trial = begin(make_search(tmp_path))
     values = run_trial(planned, trial)
     outcomes = read_summary(planned.folder).outcomes

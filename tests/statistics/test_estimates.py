@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from badger_sweeps.measures.objectives import objective, per_seed
-from badger_sweeps.measures.seed_outcome import outcome
+from badger_sweeps.measures.outcome_of_history import outcome
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.statistics.estimates import (
     censored_at,
@@ -171,6 +171,7 @@ def test_the_effect_is_the_t_statistic_over_the_root_of_n_with_hedges_correction
     assert effect.high is not None
     assert effect.low < effect.value < effect.high
     assert paired_difference(first, second).lower == (second < first).sum()
+    assert paired_difference(first, second).higher == (second > first).sum()
 
 
 def test_the_effect_is_free_of_bias_where_differences_are_normal() -> None:

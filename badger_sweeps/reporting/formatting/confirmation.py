@@ -13,7 +13,7 @@ from badger_sweeps.statistics.estimates import FEWEST_PAIRS, Estimate
 from badger_sweeps.statistics.multiple_testing import SIGNIFICANCE
 
 OTHER = ("has a value {} below that of", "has a value {} above that of", ".3g")
-"""How trials differ, and with which style, in a search for something that is none of our objectives."""
+"""How trials differ, and the format of the difference, in a search for something that is none of our objectives."""
 
 
 @dataclass(frozen=True)
@@ -165,10 +165,12 @@ def _format_difference(search: RecordedSearch, value: float, interval: tuple[flo
     if value == 0 and interval is None:
         return "does not differ from"
     objective = OBJECTIVES.get(search.objectives[0])
-    less, more, style = OTHER if objective is None else (objective.less, objective.more, objective.style)
+    if_lower, if_higher, spec = (
+        OTHER if objective is None else (objective.if_lower, objective.if_higher, objective.format)
+    )
     sign = -1 if value < 0 else 1
     low, high = (None, None) if interval is None else sorted(sign * bound for bound in interval)
-    return (less if value < 0 else more).format(f"{Estimate(abs(value), low, high):{style}}")
+    return (if_lower if value < 0 else if_higher).format(f"{Estimate(abs(value), low, high):{spec}}")
 
 
 def _row(seeds: str, comparison: Comparison, with_p: bool) -> list[str]:

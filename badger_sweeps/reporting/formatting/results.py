@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from badger_sweeps.measures.objectives import OBJECTIVES
-from badger_sweeps.reporting.inference.comparison import TIMES, Difference, Row
+from badger_sweeps.measures.objectives import OBJECTIVES, times
+from badger_sweeps.reporting.inference.comparison import Difference, Row
 from badger_sweeps.reporting.inference.evidence import Finding
 from badger_sweeps.statistics.estimates import FEWEST, FEWEST_PAIRS
 from badger_sweeps.statistics.multiple_testing import SIGNIFICANCE
@@ -57,14 +57,14 @@ def order(row: Row) -> list[float | str | None]:
 def sentence(difference: Difference) -> str:
     """A sentence on a difference, with its interval and p-value."""
     mean, objective = difference.paired.difference, OBJECTIVES[difference.objective]
-    style = objective.style
+    spec = objective.format
     if mean.value:
-        differs = (objective.less if mean.value < 0 else objective.more).format(f"{abs(mean.value):{style}}")
+        differs = (objective.if_lower if mean.value < 0 else objective.if_higher).format(f"{abs(mean.value):{spec}}")
         text = f"{difference.second} {differs} {difference.first}"
     else:
         text = f"{difference.second} does not differ from {difference.first} in {objective.heading}"
     if mean.low is not None and mean.high is not None:
-        text += f" [{mean.low:+{style}}, {mean.high:+{style}}]"
+        text += f" [{mean.low:+{spec}}, {mean.high:+{spec}}]"
     text += f", in the mean over the {difference.paired.pairs} seeds of both within {difference.budget} iterations; "
     if difference.holm_p_value is None:
         return f"{text}fewer than {FEWEST_PAIRS} seeds, too few for a test."
@@ -76,13 +76,13 @@ DIFFERENCE_COLUMNS = ("configuration", "mean difference", "effect", "better in",
 
 def difference_cells(difference: Difference) -> list[tuple[str, float | str | None]]:
     """A difference's row: a text and a sort key for each of `DIFFERENCE_COLUMNS`."""
-    paired, p_value = difference.paired, difference.holm_p_value
+    paired, p_value, better = difference.paired, difference.holm_p_value, difference.better
     effect = paired.effect
     return [
         (difference.second, difference.second),
-        (f"{paired.difference:+{OBJECTIVES[difference.objective].style}}", paired.difference.value),
+        (f"{paired.difference:+{OBJECTIVES[difference.objective].format}}", paired.difference.value),
         ("-" if effect is None else f"{effect:+.2f}", None if effect is None else effect.value),
-        (f"{paired.lower}/{paired.pairs} seeds", paired.lower / paired.pairs),
+        (f"{better}/{paired.pairs} seeds", better / paired.pairs),
         ("-" if p_value is None else f"{p_value:.2g}", p_value),
     ]
 
@@ -92,43 +92,43 @@ class Answer:
     """The best configuration by one objective.
 
     Attributes:
-        goal: the objective to shorten.
+        heading: the objective's heading (`Objective.answer_heading`).
         established: whether the difference is significant at `SIGNIFICANCE`; None if no configuration is better.
         words: sentences on the largest difference, among the established ones if there are any, and on its evidence.
     """
 
-    goal: str
+    heading: str
     established: bool | None
     words: str
 
 
 def answers(differences: Sequence[Difference]) -> list[Answer]:
-    """For each of `TIMES`, the configuration that shortens it most, by how much, and with which evidence."""
+    """For each objective in iterations, the configuration that improves it most, by how much, and the evidence."""
     found = []
-    for objective in TIMES:
-        goal = OBJECTIVES[objective].goal
+    for objective in times():
+        heading = OBJECTIVES[objective].answer_heading
         of_objective = [difference for difference in differences if difference.objective == objective]
         if not of_objective:
             continue
-        leads = [difference for difference in of_objective if difference.paired.difference.value < 0]
+        leads = [difference for difference in of_objective if difference.improvement > 0]
         if not leads:
-            found.append(Answer(goal, None, f"Nothing is better than {of_objective[0].first}, the first."))
+            found.append(Answer(heading, None, f"Nothing is better than {of_objective[0].first}, the first."))
             continue
         established = [lead for lead in leads if lead.holm_p_value is not None and lead.holm_p_value < SIGNIFICANCE]
-        best = min(established or leads, key=lambda difference: difference.paired.difference.value)
+        best = max(established or leads, key=lambda difference: difference.improvement)
         tested = best.holm_p_value is not None  # with more seeds, the untested differences would be tested too
         comparisons = sum(difference.holm_p_value is not None or not tested for difference in differences)
         count = len(of_objective)
         selection = f"The largest of {count} differences is partly luck." if count > 1 else ""
         sentences = [sentence(best), "" if established else _doubt(best, comparisons), selection]
-        found.append(Answer(goal, bool(established), " ".join(filter(None, sentences))))
+        found.append(Answer(heading, bool(established), " ".join(filter(None, sentences))))
     return found
 
 
 def _doubt(difference: Difference, comparisons: int) -> str:
     """Why a difference is not established: chance is not excluded, or there are too few seeds for significance."""
     paired = difference.paired
-    if paired.lower < paired.pairs:
+    if difference.better < paired.pairs:
         return "That may be chance."
     # The smallest p-value of the sign-flip test of n pairs is 2/2^n; the adjustment multiplies it by the comparisons.
     needed = max(FEWEST_PAIRS, math.floor(1 + math.log2(comparisons / SIGNIFICANCE)) + 1)

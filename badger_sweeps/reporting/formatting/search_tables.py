@@ -48,7 +48,8 @@ def status_sentences(search: RecordedSearch) -> list[str]:
     cost = effort(search)
     if cost is not None and cost.trained:
         saved = f"; pruning saved {cost.saved:,.0f}, {cost.saved / (cost.trained + cost.saved):.0%} of the whole"
-        sentences.append(f"Trained: {cost.trained:,.0f} iterations of all seeds{saved if cost.saved else ''}.")
+        trained = f"In total {cost.trained:,.0f} iterations were trained, each of all seeds of a trial"
+        sentences.append(f"{trained}{saved if cost.saved else ''}.")
     return [*sentences, *_failures(search)]
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from badger_sweeps.measures.escape import CONSECUTIVE
-from badger_sweeps.measures.objectives import OBJECTIVES, ObjectiveName, per_seed
+from badger_sweeps.measures.objectives import OBJECTIVES, ObjectiveName, per_seed, times
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.reporting.reading.collection import Collection, Run
 from badger_sweeps.statistics.estimates import Estimate, PairedDifference, mean, paired_difference, share
@@ -53,15 +52,15 @@ class Row:
 def row(run: Run) -> Row:
     """The row of a run in the result table."""
     outcomes, budget = run.summary.outcomes, run.summary.budget
-    times = [outcome.escape_iteration for outcome in outcomes]
-    escaped = sum(time is not None for time in times)
+    escapes = [outcome.escape_iteration for outcome in outcomes]
+    escaped = sum(time is not None for time in escapes)
     losses = [outcome.final_loss for outcome in outcomes if outcome.final_loss is not None]
     return Row(
         label=run.label,
         seeds=len(outcomes),
         escaped=escaped,
         escaped_share=share(escaped, len(outcomes)),
-        median_escape=kaplan_meier(times, budget).median,
+        median_escape=kaplan_meier(escapes, budget).median,
         mean_escape=mean(per_seed("escape_iteration", outcomes, budget)),
         budget=budget,
         solved=sum(outcome.solved_iteration is not None for outcome in outcomes),
@@ -70,10 +69,6 @@ def row(run: Run) -> Row:
         diverged=sum(outcome.diverged for outcome in outcomes),
         measurable=run.summary.measurable,
     )
-
-
-TIMES: tuple[ObjectiveName, ...] = ("escape_iteration", "plateau_iterations", "solved_iteration")
-"""The objectives in which configurations are compared, in iterations."""
 
 
 @dataclass(frozen=True)
@@ -96,23 +91,37 @@ class Difference:
     paired: PairedDifference
     holm_p_value: float | None
 
+    @property
+    def improvement(self) -> float:
+        """The size of the mean improvement of the second configuration over the first; below 0 if it is worse."""
+        return OBJECTIVES[self.objective].improvement(self.paired.difference.value)
 
-def differences(runs: Sequence[Run], objectives: Sequence[ObjectiveName] = TIMES) -> list[Difference]:
-    """Compare every run with the first, in every objective.
+    @property
+    def better(self) -> int:
+        """Number of seeds on which the second configuration is better."""
+        return self.paired.lower if OBJECTIVES[self.objective].direction == "minimize" else self.paired.higher
+
+
+def differences(runs: Sequence[Run], objectives: Sequence[ObjectiveName] | None = None) -> list[Difference]:
+    """Compare every run with the first, in every objective; by default in those that are times.
 
     Left out are runs too short for an escape to be detected, runs that share no seed with the first, times that no seed
-    of either run reached, and objectives of whole runs where budgets differ.
+    of either run reached, objectives of whole runs where budgets differ, and objectives that a run's file does not have
+    because it was written before they were in the table.
     """
     found = []
     runs = [run for run in runs if run.summary.measurable]
     for second in runs[1:]:
         budgets = {runs[0].summary.budget, second.summary.budget}
-        for objective in objectives:
+        for objective in times() if objectives is None else objectives:
+            whole = OBJECTIVES[objective].needs_whole_run
+            measured = all(OBJECTIVES[objective].measured_in(run.summary.outcomes) for run in (runs[0], second))
+            if not measured or (whole and len(budgets) > 1):
+                continue
             _, pair = paired_values(objective, runs[0], second, min(budgets))
-            whole = OBJECTIVES[objective].of_whole_run
             if not whole and all((values == min(budgets)).all() for values in pair):
                 continue  # no seed reached it
-            if len(pair[0]) and (not whole or len(budgets) == 1):
+            if len(pair[0]):
                 found.append((objective, runs[0].label, second.label, min(budgets), paired_difference(*pair)))
     adjusted = holm([comparison[-1].p_value for comparison in found])
     return [Difference(*comparison, p_value) for comparison, p_value in zip(found, adjusted, strict=True)]
@@ -134,21 +143,19 @@ def paired_values(
 ) -> tuple[tuple[int, ...], list[NDArray[np.float64]]]:
     """The seeds that both runs have, and the values of both runs on them (`objectives.per_seed`).
 
-    A run with a larger budget is cut at `budget`: an escape counts if all blocks that define it end by then.
+    Of a run with a larger budget it is what was known after `budget` iterations (`Objective.within_budget`).
     """
     outcomes = [
-        {outcome.seed: _within_budget(outcome, run, budget) for outcome in run.summary.outcomes}
+        {outcome.seed: _within_budget(objective, outcome, run, budget) for outcome in run.summary.outcomes}
         for run in (first, second)
     ]
     shared = tuple(seed for seed in outcomes[0] if seed in outcomes[1])
     return shared, [per_seed(objective, [by_seed[seed] for seed in shared], budget) for by_seed in outcomes]
 
 
-def _within_budget(outcome: SeedOutcome, run: Run, budget: int) -> SeedOutcome:
-    """The outcome of a seed as it was known after `budget` iterations."""
+def _within_budget(objective: ObjectiveName, outcome: SeedOutcome, run: Run, budget: int) -> SeedOutcome:
+    """The outcome of a seed with the value that an objective had after `budget` iterations."""
     if run.summary.budget <= budget:
         return outcome
-    last = budget - CONSECUTIVE * run.summary.staircase.block
-    times = (outcome.escape_iteration, outcome.solved_iteration)
-    escape, solved = (time if time is not None and time <= last else None for time in times)
-    return replace(outcome, escape_iteration=escape, solved_iteration=solved)
+    value = OBJECTIVES[objective].within_budget(outcome.measured[objective], run.summary.staircase, budget)
+    return replace(outcome, measured={**outcome.measured, objective: value})

@@ -161,11 +161,11 @@ def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Differenc
 def _row(position: int, run: Run, row: Row, shown: bool, link: Link) -> dict[str, Any]:
     summary = run.summary
     objective = OBJECTIVES[summary.objective]
-    value, known = f"{summary.value:{objective.style}}", row.measurable or objective.level is None
+    value, known = f"{summary.value:{objective.format}}", row.measurable or objective.needs_whole_run
     return {
         "cells": list(zip(results.cells(row), results.order(row), strict=True)),
         "budget": summary.budget,
-        "objective": (f"{value} ({summary.objective})", summary.value.value) if known else ("-", None),
+        "objective": (f"{value} ({objective.heading})", summary.value.value) if known else ("-", None),
         "sparkline": sparkline.draw(sparkline.compute(run.history)),
         "color": configuration_color(position),
         "shown": shown,

@@ -37,8 +37,8 @@ class RunCurve(NamedTuple):
         run: the run's position among the runs.
         label: the run's label.
         x: iterations, or inner steps.
-        numbers: the seeds.
-        seeds: values, seeds by points; NaN where not measured.
+        seeds: the seeds.
+        values: shape (seeds, points); NaN where not measured.
         merged: number of values that each point is the mean of.
         at: the iteration of the measurement, for vectors along inner steps; else None.
     """
@@ -46,8 +46,8 @@ class RunCurve(NamedTuple):
     run: int
     label: str
     x: Numbers
-    numbers: tuple[int, ...]
-    seeds: Numbers
+    seeds: tuple[int, ...]
+    values: Numbers
     merged: int
     at: int | None = None
 
@@ -102,12 +102,12 @@ def draw(panel: MeasurePanel, levels: Sequence[float] = ()) -> Spec:
         common = {"type": "scatter", "mode": "lines", "meta": {"run": curve.run}, "legendgroup": label, "name": label}
         common |= along(curve.x)
         where = f"{panel.x_title} %{{x:.0f}}: %{{y:.3g}}<extra>{label}"
-        for number, values in zip(curve.numbers, curve.seeds, strict=True):
-            hover = f"{where}, seed {number}</extra>"
+        for seed, values in zip(curve.seeds, curve.values, strict=True):
+            hover = f"{where}, seed {seed}</extra>"
             line = {"width": 0.8, "color": translucent(color, 0.5)}
             traces.append({**common, "y": packed(values), "line": line, "showlegend": False, "hovertemplate": hover})
         hover = f"{where}, median</extra>"
-        median = {"y": packed(_median(curve.seeds)), "line": {"width": 2.8, "color": color}, "hovertemplate": hover}
+        median = {"y": packed(_median(curve.values)), "line": {"width": 2.8, "color": color}, "hovertemplate": hover}
         traces.append({**common, **median})
     lines = [*(levels if panel.column.unit == CHANCE_IS_1 else ()), *_reference(panel.column)]
     shapes = [

@@ -96,9 +96,9 @@ def draw(info: PlateausInfo) -> Spec:
                  "line": {"width": 0}, "layer": "below"}
             )  # fmt: skip
             traces.append(
-                {"type": "scatter", "mode": "markers", "x": [(plateau.start + plateau.end) / 2], "y": [plateau.level],
-                 "marker": {"size": 9, "opacity": 0}, "showlegend": False, **axis, "hovertemplate":
-                 _plateau_text(plateau)}
+                {"type": "scatter", "mode": "markers", "x": [(plateau.start + plateau.end) / 2],
+                 "y": [plateau.mean_loss], "marker": {"size": 9, "opacity": 0}, "showlegend": False, **axis,
+                 "hovertemplate": _plateau_text(plateau)}
             )  # fmt: skip
         shapes += [
             {"type": "line", "xref": f"{axis['xaxis']} domain", "yref": axis["yaxis"], "x0": 0, "x1": 1, "y0": level,
@@ -124,4 +124,4 @@ def _title(outcome: SeedOutcome) -> str:
 def _plateau_text(plateau: MeasuredPlateau) -> str:
     per_dim = ", ".join(f"{value:.2f}" for value in plateau.loss_dim)
     where = f"plateau at level {plateau.staircase_level:.2f}<br>iterations {plateau.start} to {plateau.end}"
-    return f"{where}<br>mean loss {plateau.level:.3f}<br>per dimension: {per_dim}<extra></extra>"
+    return f"{where}<br>mean loss {plateau.mean_loss:.3f}<br>per dimension: {per_dim}<extra></extra>"
