@@ -15,8 +15,8 @@ from badger_sweeps.configuration.builder import plan_of
 from badger_sweeps.core.columns import KEY, Column, column_of, columns, metric
 from badger_sweeps.reporting.page.panels import measures
 from badger_sweeps.reporting.reading.collection import gather
-from badger_sweeps.reporting.reading.measures import read_measured_columns, write_measures
 from badger_sweeps.runs.history import History, read_columns
+from badger_sweeps.runs.snapshot_measures import read_measured_columns, write_measures
 from badger_sweeps.tracking.workspace import WorkspaceDescription, workspace
 from tests import warm
 from tests.runs.commands import run

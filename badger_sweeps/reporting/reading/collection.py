@@ -14,7 +14,6 @@ from yaml import YAMLError
 
 from badger_sweeps.configuration.recorded import configuration, run_folders
 from badger_sweeps.core.columns import Columns
-from badger_sweeps.reporting.reading.measures import all_measured, read_measured_columns, read_measures
 from badger_sweeps.reporting.reading.search import RecordedSearch, belongs, read, runs_in_report
 from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation, UnreadableError, find
 from badger_sweeps.reporting.reading.unfinished import iterations_done, progress, summarize_so_far
@@ -23,6 +22,7 @@ from badger_sweeps.runs.history import NAME as HISTORY
 from badger_sweeps.runs.history import read_columns, read_history
 from badger_sweeps.runs.provenance import NAME as PROVENANCE
 from badger_sweeps.runs.provenance import started
+from badger_sweeps.runs.snapshot_measures import all_measured, read_measured_columns, read_measures
 from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import Summary, read_summary
 

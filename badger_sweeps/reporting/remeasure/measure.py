@@ -17,10 +17,10 @@ from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.measures.dynamics.lyapunov import divergence_rate
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
-from badger_sweeps.reporting.reading.measures import KEYS
 from badger_sweeps.reporting.remeasure.snapshots import contexts
 from badger_sweeps.runs.code import computing_code
 from badger_sweeps.runs.run import Plan
+from badger_sweeps.runs.snapshot_measures import KEYS
 from badger_sweeps.training.perturbed_replicas import perturbed_replicas
 from badger_sweeps.training.population import Population
 

@@ -11,9 +11,9 @@ import torch
 
 from badger_sweeps.core.files import replacing
 from badger_sweeps.measures.dynamics.hurst import LEAST, increments, on_stretches
-from badger_sweeps.reporting.reading.measures import all_measured
 from badger_sweeps.runs.history import read_columns
 from badger_sweeps.runs.run import Plan
+from badger_sweeps.runs.snapshot_measures import all_measured
 from badger_sweeps.runs.summary import NAME as SUMMARY
 
 NAME = "plateaus.parquet"

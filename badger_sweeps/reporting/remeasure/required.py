@@ -10,10 +10,10 @@ import numpy as np
 from rich.progress import Progress
 
 from badger_sweeps.reporting.reading.collection import Run
-from badger_sweeps.reporting.reading.measures import measured_at, measured_with, write_measures
 from badger_sweeps.reporting.remeasure.measure import described, measured, sources
 from badger_sweeps.reporting.remeasure.snapshots import checkpoints, reopened
 from badger_sweeps.runs.checkpoint import snapshots
+from badger_sweeps.runs.snapshot_measures import measured_at, measured_with, write_measures
 
 
 @dataclass(frozen=True)
