@@ -98,4 +98,4 @@ def _general(column: Column) -> tuple[str, str]:
     if not column.per:
         return column.name, column.title
     in_name, numbers, in_title = GENERAL[column.per]
-    return f"{column.name.rpartition('/')[0]}/{in_name}", re.sub(numbers, in_title, column.title)
+    return f"{column.group}/{in_name}", re.sub(numbers, in_title, column.title)

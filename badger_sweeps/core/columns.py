@@ -35,12 +35,13 @@ class Column:
         length: the values' length if they are vectors; None for numbers.
         axis: the axis of a vector: `INNER_STEP`, ``experts``, ...; empty for numbers.
         per: the kind of object that has one such column each: pair of experts, dimension, frequency; empty for a single
-            column.
+            column. The last part of such a column's name is the object: ``GROUP/II__JJ``, ``GROUP/K``.
         every_iteration: whether the column has a value in every iteration, not only where it was measured.
         shown: whether reports show its panel unfolded.
-        drawn: whether reports have a panel for it; pairs of experts share a separate panel.
+        drawn: whether reports have a panel for it; the pairs of experts of a measure share a heatmap.
         section: the section of a W&B workspace that shows it.
-        panel: the title of the panel that it shares with other columns in a workspace; empty for a panel of its own.
+        panel: the title of the panel that it shares with other columns in a workspace, and of the heatmap of pairs;
+            empty for a panel of its own.
         reference: a value for comparison, drawn as a line.
     """
 
@@ -56,6 +57,16 @@ class Column:
     section: Section = "Further measures"
     panel: str = ""
     reference: float | None = None
+
+    @property
+    def group(self) -> str:
+        """The name without its last part; all columns per pair, dimension or frequency of one measure share it."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """The numbers of the column's pair, dimension or frequency: (0, 4) for ``mi/00__04``."""
+        return tuple(map(int, self.name.rpartition("/")[2].split("__")))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -83,6 +94,15 @@ Columns = Mapping[str, Column]
 def columns(*each: Column) -> dict[str, Column]:
     """The columns by name."""
     return {column.name: column for column in each}
+
+
+def pair_groups(described: Iterable[Column]) -> dict[str, list[Column]]:
+    """The columns per pair of experts by `Column.group`, each group in the columns' order."""
+    groups: dict[str, list[Column]] = {}
+    for column in described:
+        if column.per == "pair":
+            groups.setdefault(column.group, []).append(column)
+    return groups
 
 
 def column_of(name: str, metadata: Mapping[bytes, bytes] | None, vector: bool) -> Column:

@@ -12,6 +12,8 @@ from badger_sweeps.measures.frequencies import spectrum
 from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.training.experiment import Experiment
 
+COHERENT = "frequency/coherent"
+"""The group of the columns of the coherent ratios."""
 PER_FREQUENCY = {"coherent": "Coherent ratio", "amplitude": "Amplitude ratio"}
 
 

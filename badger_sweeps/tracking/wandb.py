@@ -18,7 +18,7 @@ from pydantic import Field
 from wandb.errors import CommError
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from badger_sweeps.core.columns import INNER_STEP
+from badger_sweeps.core.columns import INNER_STEP, Column, pair_groups
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.names import shortened
 from badger_sweeps.core.settings import Count, settings
@@ -91,9 +91,9 @@ class WandB(Tracking):
 class _Runs(Tracker):
     def __init__(self, tracking: WandB, run: RunDescription) -> None:
         self._every, self._pairs_every = tracking.every, tracking.pairs_every
-        self._pairs = [name for name, column in run.columns.items() if column.per == "pair"]
+        self._pairs = pair_groups(run.columns.values())
         self._along = sorted(name for name, column in run.columns.items() if column.axis == INNER_STEP)
-        self._pictured = (run.first_iteration - 1) // self._pairs_every
+        self._pictured = dict.fromkeys(self._pairs, (run.first_iteration - 1) // self._pairs_every)
         self._inner: dict[int, dict[str, list[float]]] = {}
         self._last = run.first_iteration
         self._stride = stride_of(run.inner_steps)
@@ -120,18 +120,24 @@ class _Runs(Tracker):
             return
         values = {**record.metrics, **record.measures}
         inner = [name for name in self._along if name in values]
-        pictured = self._pairs and self._pairs[0] in values and self._is_due(record.iteration)
-        kept = values.keys() if pictured else values.keys() - set(self._pairs)
+        pictured = {
+            group: pairs
+            for group, pairs in self._pairs.items()
+            if pairs[0].name in values and self._is_due(group, record.iteration)
+        }
+        left_out = {pair.name for group, pairs in self._pairs.items() if group not in pictured for pair in pairs}
         for position, seed in enumerate(record.seeds):
             # A vector becomes a list of numbers.
-            row = {name: values[name][position].tolist() for name in values if name in kept}
+            row = {name: values[name][position].tolist() for name in values if name not in left_out}
             for name in inner:
-                vector = row.pop(name) if name.startswith(INNER) else row[name]
-                self._inner.setdefault(seed, {})[_inner_name(name)] = vector
+                inner_name = _inner_name(name)
+                # A metric has one axis in W&B: a vector logged by inner step is not logged by iteration as well.
+                vector = row.pop(name) if name == inner_name else row[name]
+                self._inner.setdefault(seed, {})[inner_name] = vector
             if self._is_logged(seed, record.iteration):  # by a session that was killed
                 continue
-            if pictured:
-                row["mi_pairs"] = _picture({name: float(values[name][position]) for name in self._pairs})
+            for group, pairs in pictured.items():
+                row[picture_name(group)] = _picture(pairs, [float(values[pair.name][position]) for pair in pairs])
             self._log(seed, {"iteration": record.iteration, **row}, record.iteration)
 
     def _is_logged(self, seed: int, iteration: int, inner_step: int = 0) -> bool:
@@ -147,10 +153,10 @@ class _Runs(Tracker):
         # The step is explicit, since after an offline restart W&B would count from 0 again.
         self._runs[seed].log(row, step=self._stride * iteration + inner_step)
 
-    def _is_due(self, iteration: int) -> bool:
-        """Whether this is the first measurement in a block of `pairs_every` iterations."""
-        before, self._pictured = self._pictured, iteration // self._pairs_every
-        return self._pictured > before
+    def _is_due(self, group: str, iteration: int) -> bool:
+        """Whether this is the group's first measurement in a block of `pairs_every` iterations."""
+        before, self._pictured[group] = self._pictured[group], iteration // self._pairs_every
+        return self._pictured[group] > before
 
     def conclude(self, outcomes: Sequence[SeedOutcome], objective: str, values: Sequence[float]) -> None:
         self._log_inner_loop([outcome.seed for outcome in outcomes])
@@ -296,18 +302,23 @@ def _inner_name(name: str) -> str:
     return name if name.startswith(INNER) else f"{INNER}{name.replace('/inner', '')}"
 
 
-def _picture(pairs: Mapping[str, float]) -> wandb.Image:
-    """A heatmap of the mutual information of all pairs of experts, from dark (0) to light (the largest value)."""
-    indices = [tuple(map(int, name.removeprefix("mi/").split("__"))) for name in pairs]
-    experts = 1 + max(second for _, second in indices)
+def picture_name(group: str) -> str:
+    """The name in W&B of the picture of all pairs of a `Column.group`."""
+    return f"{group}_pairs"
+
+
+def _picture(pairs: Sequence[Column], values: Sequence[float]) -> wandb.Image:
+    """A heatmap of a measure of all pairs of experts, from dark (0) to light (the largest value)."""
+    experts = 1 + max(index for pair in pairs for index in pair.indices)
     matrix = np.zeros((experts, experts))
-    for (first, second), value in zip(indices, pairs.values(), strict=True):
+    for pair, value in zip(pairs, values, strict=True):
+        first, second = pair.indices
         matrix[first, second] = matrix[second, first] = value
     largest = float(np.nanmax(matrix))
     grey = Image.fromarray(np.nan_to_num(255 * matrix / (largest or 1)).clip(0, 255).astype(np.uint8))
     picture = ImageOps.colorize(grey, "#440154", "#fde725", mid="#21918c")
     large = picture.resize((CELL * experts, CELL * experts), Image.Resampling.NEAREST)
-    return wandb.Image(large, caption=f"pairs of experts, 0 to {largest:.3g} bits")
+    return wandb.Image(large, caption=f"pairs of experts, 0 to {largest:.3g} {pairs[0].unit}".rstrip())
 
 
 def _cannot_start(tracking: WandB, error: wandb.Error) -> UsageError:
@@ -348,7 +359,7 @@ def _start(tracking: WandB, mode: Mode, run: RunDescription, seed: int) -> wandb
     started.define_metric("iteration", hidden=True)
     started.define_metric("inner_step", hidden=True)
     started.define_metric(f"{INNER}*", step_metric="inner_step", summary="none")
-    for name in sorted({_pattern(name) for name in run.columns if not name.startswith(INNER)}):
+    for name in sorted({_pattern(name) for name in run.columns} - {f"{INNER}*"}):
         started.define_metric(name, step_metric="iteration", summary="none")
     started.summary.update(run.graphs[seed]._asdict())
     return started

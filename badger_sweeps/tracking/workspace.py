@@ -13,11 +13,11 @@ import wandb_workspaces.workspaces as workspaces
 from wandb.errors import term
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from badger_sweeps.core.columns import INNER_STEP, Column, Columns, Section
+from badger_sweeps.core.columns import INNER_STEP, Column, Columns, Section, pair_groups
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.names import shortened
 from badger_sweeps.measures.objectives import OBJECTIVES
-from badger_sweeps.tracking.wandb import LONGEST, reach_server
+from badger_sweeps.tracking.wandb import LONGEST, picture_name, reach_server
 
 MOST_CONFIGURATIONS = 100
 """Maximum number of lines in a panel; W&B's default is 10."""
@@ -56,11 +56,11 @@ def workspace(described: WorkspaceDescription) -> workspaces.Workspace:
     """Make a workspace, without sending it to W&B. A metric that no run has gets no panel."""
     sections = [
         ("Loss", [*_lines(described, "Loss"), _staircase(described)]),
-        ("Between experts", [*_lines(described, "Between experts"), *_pairs(described)]),
+        ("Between experts", [*_lines(described, "Between experts"), *_pairs(described, "Between experts")]),
         ("Along the inner loop", _inner(described)),
         ("Memory of the loss", _lines(described, "Memory of the loss")),
         ("Sweep", _sweep(described)),
-        ("Further measures", _lines(described, "Further measures")),
+        ("Further measures", [*_lines(described, "Further measures"), *_pairs(described, "Further measures")]),
     ]
     made = workspaces.Workspace(
         entity=described.entity,
@@ -143,7 +143,7 @@ def _is_bookkeeping(column: Column) -> bool:
 
 def _panel(title: str, together: Sequence[Column]) -> panels.LinePlot:
     if together[0].per:  # the pattern matches any number of dimensions
-        return _line(title, regex=f"^{together[0].name.rpartition('/')[0]}/.*")
+        return _line(title, regex=f"^{together[0].group}/.*")
     return _line(title, [column.name for column in together])
 
 
@@ -156,10 +156,13 @@ def _staircase(described: WorkspaceDescription) -> panels.MarkdownPanel:
     return panels.MarkdownPanel(markdown=text + "\n\n".join(levels))
 
 
-def _pairs(described: WorkspaceDescription) -> list[Any]:
-    if not any(column.per == "pair" for column in described.columns.values()):
-        return []
-    return [panels.MediaBrowser(title="Mutual information of all pairs", media_keys=["mi_pairs"])]
+def _pairs(described: WorkspaceDescription, section: Section) -> list[Any]:
+    """The panels of a section with pictures of all pairs of experts: one for each measure of pairs."""
+    return [
+        panels.MediaBrowser(title=pairs[0].panel or group, media_keys=[picture_name(group)])
+        for group, pairs in pair_groups(described.columns.values()).items()
+        if pairs[0].section == section
+    ]
 
 
 def _inner(described: WorkspaceDescription) -> list[Any]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from badger_sweeps.evaluation.frequencies import COHERENT
 from badger_sweeps.measures.solve_order import SolveIterations, solve_iterations
 from badger_sweeps.reporting.reading.collection import Run
 
 
 def solved(run: Run) -> SolveIterations | None:
     """The iteration at which each seed solved each frequency, from the coherent ratios; None if none were measured."""
-    names = sorted(name for name in map(str, run.measured) if name.startswith("frequency/coherent/"))
+    coherent = [column for name, column in run.columns.items() if column.group == COHERENT and name in run.measured]
+    names = [column.name for column in sorted(coherent, key=lambda column: column.indices)]
     if not names:
         return None
     rows = run.measured[names].dropna(how="all").unstack("iteration")

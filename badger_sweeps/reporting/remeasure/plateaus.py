@@ -32,7 +32,8 @@ def table(plan: Plan, history: pd.DataFrame, measures: pd.DataFrame | None) -> p
         return None
     rows = []
     numbers = all_measured(history, measures, read_columns(plan.folder)).select_dtypes("number")
-    numbers = numbers.drop(columns=[name for name in numbers if str(name).startswith("hurst/")])
+    windowed = plan.measures.hurst.columns(plan.experiment)  # its sliding window is not one plateau
+    numbers = numbers.drop(columns=[name for name in windowed if name in numbers])
     for seed in json.loads(path.read_text())["seeds"]:
         rows_of_seed = history[history["seed"] == seed["seed"]]
         loss = torch.from_numpy(rows_of_seed["loss"].to_numpy(dtype=np.float32))
