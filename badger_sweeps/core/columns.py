@@ -1,4 +1,4 @@
-"""The columns of `history.parquet` and `measures.parquet`, with their titles, units and axes.
+"""The columns of `history.parquet`, `measures.parquet` and `plateaus.parquet`, with their titles, units and axes.
 
 A column is declared where it is measured, and its declaration is written to the file as metadata of its Parquet field.
 W&B, workspaces, reports, `badger_sweeps.load` and the README's table use this declaration.
@@ -9,19 +9,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
 
 INNER_STEP = "inner step"
 """The axis of a vector with a value after every inner step."""
-CHANCE_IS_1 = "chance = 1"
-"""The unit of a normalised error."""
+NORMALISED_ERROR = "relative to guessing zero"
+"""The unit of a normalised error (`losses.base.Loss`): the error of the guess zero is 1."""
+EARLIER_UNITS = {"chance = 1": NORMALISED_ERROR}
+"""The units in files of earlier versions that have another name now."""
 BITS = "bits"
 KEY = b"badger_sweeps"
 """The key of the field's metadata that stores the column."""
 
-Section = Literal["Loss", "Between experts", "Along the inner loop", "Memory of the loss", "Further measures"]
-"""The section of a W&B workspace that shows a column."""
+Section = Literal["Loss", "Between experts", "Along the inner loop", "Memory of the loss", "Sweep", "Further measures"]
+"""A section of a W&B workspace."""
+SECTIONS: tuple[Section, ...] = get_args(Section)
+"""The sections in the workspace's order."""
+FURTHER_MEASURES: Section = "Further measures"
+"""The section of columns that name no other; it is folded at first."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Column:
     every_iteration: bool = False
     shown: bool = False
     drawn: bool = True
-    section: Section = "Further measures"
+    section: Section = FURTHER_MEASURES
     panel: str = ""
     reference: float | None = None
 
@@ -115,7 +121,8 @@ def column_of(name: str, metadata: Mapping[bytes, bytes] | None, vector: bool) -
     """
     stored = (metadata or {}).get(KEY)
     if stored is not None:
-        return Column(name, **json.loads(stored))
+        column = Column(name, **json.loads(stored))
+        return replace(column, unit=EARLIER_UNITS.get(column.unit, column.unit))
     return Column(
         name,
         title=name,

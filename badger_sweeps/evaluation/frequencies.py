@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from badger_sweeps.core.columns import CHANCE_IS_1, Column, Columns, columns
+from badger_sweeps.core.columns import NORMALISED_ERROR, Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
@@ -39,7 +39,7 @@ class Frequencies(Measure):
             for k in range(1, experiment.task.parts + 1)
         )
         title = "Error at frequencies that no target has"
-        return columns(*by_frequency, Column("frequency/out_of_band", title, CHANCE_IS_1))
+        return columns(*by_frequency, Column("frequency/out_of_band", title, NORMALISED_ERROR))
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         ratios = spectrum(context.guesses, context.targets, context.experiment.task.parts)

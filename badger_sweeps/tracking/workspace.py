@@ -13,7 +13,7 @@ import wandb_workspaces.workspaces as workspaces
 from wandb.errors import term
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from badger_sweeps.core.columns import INNER_STEP, Column, Columns, Section, pair_groups
+from badger_sweeps.core.columns import FURTHER_MEASURES, INNER_STEP, SECTIONS, Column, Columns, Section, pair_groups
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.names import shortened
 from badger_sweeps.measures.objectives import OBJECTIVES
@@ -54,20 +54,20 @@ class WorkspaceDescription:
 
 def workspace(described: WorkspaceDescription) -> workspaces.Workspace:
     """Make a workspace, without sending it to W&B. A metric that no run has gets no panel."""
+    of_no_column: dict[Section, list[Any]] = {
+        "Loss": [_staircase(described)],
+        "Along the inner loop": _inner(described),
+        "Sweep": _sweep(described),
+    }
     sections = [
-        ("Loss", [*_lines(described, "Loss"), _staircase(described)]),
-        ("Between experts", [*_lines(described, "Between experts"), *_pairs(described, "Between experts")]),
-        ("Along the inner loop", _inner(described)),
-        ("Memory of the loss", _lines(described, "Memory of the loss")),
-        ("Sweep", _sweep(described)),
-        ("Further measures", [*_lines(described, "Further measures"), *_pairs(described, "Further measures")]),
+        (name, [*_lines(described, name), *_pairs(described, name), *of_no_column.get(name, [])]) for name in SECTIONS
     ]
     made = workspaces.Workspace(
         entity=described.entity,
         project=described.project,
         name=described.name,
         sections=[
-            workspaces.Section(name=name, panels=shown, is_open=name != "Further measures")
+            workspaces.Section(name=name, panels=shown, is_open=name != FURTHER_MEASURES)
             for name, shown in sections
             if shown
         ],
@@ -138,7 +138,7 @@ def _lines(described: WorkspaceDescription, section: Section) -> list[Any]:
 
 def _is_bookkeeping(column: Column) -> bool:
     """Whether a column has a value in every iteration but is drawn in no report, such as costs and learning rates."""
-    return column.every_iteration and not column.drawn and column.section == "Further measures"
+    return column.every_iteration and not column.drawn and column.section == FURTHER_MEASURES
 
 
 def _panel(title: str, together: Sequence[Column]) -> panels.LinePlot:

@@ -15,7 +15,7 @@ import pytest
 
 import badger_sweeps
 from badger_sweeps.configuration.builder import plan_of
-from badger_sweeps.core.columns import KEY, Column, column_of, columns, metric
+from badger_sweeps.core.columns import KEY, NORMALISED_ERROR, Column, column_of, columns, metric
 from badger_sweeps.reporting.page.panels import measures, pairs
 from badger_sweeps.reporting.reading.collection import gather
 from badger_sweeps.runs.history import History, read_columns
@@ -92,6 +92,12 @@ def test_a_file_without_descriptions_is_read_by_its_names(folder: Path, tmp_path
         assert (found[name].per == "pair") == (column.per == "pair")
         assert found[name].drawn == column.drawn, name
     assert column_of("my/own", None, vector=False).title == "my/own"
+
+
+def test_a_unit_of_an_earlier_version_is_read_as_todays() -> None:
+    """Reports draw the staircase into panels of a normalised error, which earlier files called ``chance = 1``."""
+    stored = {KEY: b'{"title": "Loss", "unit": "chance = 1"}'}
+    assert column_of("loss", stored, vector=False) == Column("loss", "Loss", NORMALISED_ERROR)
 
 
 def test_load_has_the_descriptions(folder: Path) -> None:
