@@ -93,10 +93,10 @@ def readme_table(listed: list[ListedColumn]) -> str:
     return "\n".join(lines)
 
 
-def _rows(described: Mapping[str, Column], measure: str, every: int | None) -> list[ListedColumn]:
+def _rows(columns: Mapping[str, Column], measure: str, every: int | None) -> list[ListedColumn]:
     cadence = "-" if every is None else str(every)
     listed = []
-    for column in described.values():
+    for column in columns.values():
         name, title = _general(column)
         listed.append(ListedColumn(name, title, column.unit, measure, cadence, column.panel or title))
     return list(dict.fromkeys(listed))

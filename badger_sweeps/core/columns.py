@@ -102,10 +102,10 @@ def columns(*each: Column) -> dict[str, Column]:
     return {column.name: column for column in each}
 
 
-def pair_groups(described: Iterable[Column]) -> dict[str, list[Column]]:
+def pair_groups(columns: Iterable[Column]) -> dict[str, list[Column]]:
     """The columns per pair of experts by `Column.group`, each group in the columns' order."""
     groups: dict[str, list[Column]] = {}
-    for column in described:
+    for column in columns:
         if column.per == "pair":
             groups.setdefault(column.group, []).append(column)
     return groups
@@ -134,7 +134,7 @@ def column_of(name: str, metadata: Mapping[bytes, bytes] | None, vector: bool) -
     )
 
 
-def rows(described: Iterable[Column]) -> list[dict[str, Any]]:
+def rows(columns: Iterable[Column]) -> list[dict[str, Any]]:
     """The columns as rows of a table."""
     names = ("name", "title", "unit", "axis", "per", "every_iteration", "shown")
-    return [{name: getattr(column, name) for name in names} for column in described]
+    return [{name: getattr(column, name) for name in names} for column in columns]

@@ -74,7 +74,9 @@ def arm(
         "training.batch_size": 64, "optimizer.lr": 0.001, **config,
     }  # fmt: skip
     described = {key: column_of(key, None, vector=False) for key in (*columns, *(measured or {}))}
-    run = Run(Path(name), name, summary, settings, history, measures=_frame(measured or {}, seeds), columns=described)
+    run = Run(
+        Path(name), name, summary, settings, history, snapshot_measures=_frame(measured or {}, seeds), columns=described
+    )
     return Arm(name, run)
 
 

@@ -68,7 +68,7 @@ def test_pairs_in_the_page_are_those_of_the_history_to_a_thousandth(study: Path)
     assert (content["title"], content["unit"], content["least"]) == ("Mutual information of all pairs", "bits", 0)
     assert content["every"] == 1
     assert len(content["seeds"]) == 16
-    known = runs[1].measured
+    known = runs[1].all_measures
     names = sorted(name for name in known if re.fullmatch(r"mi/\d\d__\d\d", name))
     fifth = next(seed for seed in content["seeds"] if (seed["run"], seed["seed"]) == (1, 5))
     values = unpacked({"dtype": "u2", "bdata": fifth["values"]}).reshape(len(fifth["iterations"]), len(names)) / 1000

@@ -41,8 +41,8 @@ class Run:
         config: the resolved configuration by dotted key.
         history: all metrics and the measures taken in training.
         links: by seed, the edges of its graph: pairs of sender and receiver.
-        measures: the measures taken from snapshots; None if there are none.
-        columns: the columns of `history` and `measures` by name.
+        snapshot_measures: the measures taken from snapshots; None if there are none.
+        columns: the columns of `history` and `snapshot_measures` by name.
         searched: whether the run is a trial of a search, on the seeds that the search compared trials on.
         progress: a description of an unfinished run's progress; empty for a finished one.
     """
@@ -53,15 +53,15 @@ class Run:
     config: Mapping[str, Any]
     history: pd.DataFrame
     links: Mapping[int, Links] = field(default_factory=dict)
-    measures: pd.DataFrame | None = None
+    snapshot_measures: pd.DataFrame | None = None
     columns: Columns = field(default_factory=dict)
     searched: bool = False
     progress: str = ""
 
     @cached_property
-    def measured(self) -> pd.DataFrame:
-        """All measures from training and from snapshots, indexed by seed and iteration (`measures.all_measured`)."""
-        return all_measured(self.history, self.measures, self.columns)
+    def all_measures(self) -> pd.DataFrame:
+        """The measures from training and from snapshots, indexed by seed and iteration (`all_measured`)."""
+        return all_measured(self.history, self.snapshot_measures, self.columns)
 
 
 @dataclass(frozen=True)
@@ -163,8 +163,8 @@ def _read_files(run: Path, summary: Summary) -> Run:
     """Read all files of a run that reports use, so that a damaged file leaves out only this run."""
     started(run)
     config, history = configuration(run), read_history(run)
-    described = read_columns(run) | read_measured_columns(run)
-    return Run(run, summary.name, summary, config, history, read_links(run), read_measures(run), described)
+    columns = read_columns(run) | read_measured_columns(run)
+    return Run(run, summary.name, summary, config, history, read_links(run), read_measures(run), columns)
 
 
 def short_labels(names: Sequence[str], folders: Sequence[str]) -> Sequence[str]:

@@ -12,11 +12,11 @@ from badger_sweeps.reporting.reading.collection import Run
 
 def solved(run: Run) -> SolveIterations | None:
     """The iteration at which each seed solved each frequency, from the coherent ratios; None if none were measured."""
-    coherent = [column for name, column in run.columns.items() if column.group == COHERENT and name in run.measured]
+    coherent = [column for name, column in run.columns.items() if column.group == COHERENT and name in run.all_measures]
     names = [column.name for column in sorted(coherent, key=lambda column: column.indices)]
     if not names:
         return None
-    rows = run.measured[names].dropna(how="all").unstack("iteration")
+    rows = run.all_measures[names].dropna(how="all").unstack("iteration")
     seeds = [outcome.seed for outcome in run.summary.outcomes]
     curves = np.stack([rows[name].reindex(seeds).to_numpy(dtype=float) for name in names], axis=2)
     iterations = torch.from_numpy(rows[names[0]].columns.to_numpy(dtype=np.int64))

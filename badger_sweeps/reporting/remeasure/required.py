@@ -63,8 +63,8 @@ def measure_missing(run: Run, required: Sequence[RequiredMeasures], progress: Pr
 def _chosen(run: Run, requirement: RequiredMeasures) -> dict[int, Path]:
     """The snapshots to measure, by iteration, in order.
 
-    If there is no snapshot of the end of training, the checkpoint reindices it. The end comes before the budget if all
-    seeds diverged.
+    If there is no snapshot of the end of training, the checkpoint takes its place. The end comes before the budget if
+    all seeds diverged.
     """
     kept = {int(path.stem): path for path in snapshots(run.folder)}
     kept.setdefault(int(run.history["iteration"].max()) + 1, checkpoints(run.folder)[-1])

@@ -170,7 +170,7 @@ def _curve_of(position: int, run: Run, name: str, column: Column) -> RunCurve | 
         table = run.history.pivot(index="seed", columns="iteration", values=name)
         blocks = table.shape[1] // run.summary.staircase.block
         return _curve(position, run, table, max(1, min(blocks, LOSS_POINTS if name == LOSS else POINTS)))
-    values = run.measured[name].dropna() if name in run.measured else pd.Series()
+    values = run.all_measures[name].dropna() if name in run.all_measures else pd.Series()
     if values.empty:
         return None
     if not column.axis:

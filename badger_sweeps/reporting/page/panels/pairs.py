@@ -56,9 +56,9 @@ def compute(runs: Sequence[Run]) -> list[PairPanel]:
     """A panel for each measure of pairs of experts, with the measurements of every seed that has any."""
     panels: dict[str, PairPanel] = {}
     for position, run in enumerate(runs):
-        known = (column for name, column in run.columns.items() if name in run.measured)
+        known = (column for name, column in run.columns.items() if name in run.all_measures)
         for group, pairs in pair_groups(known).items():
-            measured = run.measured[[pair.name for pair in pairs]].dropna(how="all")
+            measured = run.all_measures[[pair.name for pair in pairs]].dropna(how="all")
             if measured.empty:
                 continue
             panel = panels.setdefault(group, PairPanel(pairs[0].panel or group, pairs[0].unit, []))
