@@ -9,20 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from badger_sweeps.configuration.recorded import configuration, run_folders
-from badger_sweeps.core.columns import rows
+from badger_sweeps.core.columns import Column, rows
 from badger_sweeps.core.errors import UsageError, nearest
 from badger_sweeps.runs.history import NAME as HISTORY
 from badger_sweeps.runs.history import read_columns
+from badger_sweeps.runs.snapshot_measures import NAME as MEASURES
+from badger_sweeps.runs.snapshot_measures import read_measured_columns, read_with_measures
 from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import read_summary
 
 if TYPE_CHECKING:
     import pandas
-
-KEYS = ("run", "seed", "iteration")
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,13 @@ class Runs:
     def histories(self, columns: Sequence[str] | None = None) -> pandas.DataFrame:
         """A row for each run, seed and iteration: ``run``, ``seed``, ``iteration``, then the columns.
 
-        A run without one of the columns has nulls there. Runs may still be running.
+        The columns are those of `history.parquet` and of `measures.parquet`, the measures from snapshots. A run without
+        one of the columns has nulls there. An iteration that only one file has has nulls in the columns of the other:
+        the end of training, for instance, comes after the history's last iteration. A column in both files is that of
+        `measures.parquet`, as in reports. Runs may still be running.
 
         Args:
-            columns: names of the columns; None for all.
+            columns: names of the columns; None for all. The rows of `measures.parquet` are added if it has one of them.
 
         Raises:
             UsageError: no run has a column of this name.
@@ -55,28 +57,31 @@ class Runs:
         """`histories` as an Arrow table, which `polars.from_arrow` turns into a Polars frame without copying."""
         started = [name for name in self.names if (self.folder / name / HISTORY).exists()]
         with ThreadPoolExecutor() as pool:  # a thread for each run is faster than Arrow's threads within each run
-            parts = list(pool.map(lambda name: _table(self.folder / name / HISTORY, columns), started))
+            parts = list(pool.map(lambda name: read_with_measures(self.folder / name, columns, threads=False), started))
         for position, (name, part) in enumerate(zip(started, parts, strict=True)):
             run = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(part)), [name])
             parts[position] = part.add_column(0, "run", run)
-        table = pa.concat_tables(parts, promote_options="default").unify_dictionaries()
+        table = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
         for column in columns or []:
             if column not in table.column_names:
-                known = [*dict.fromkeys(key for name in started for key in _known(self.folder / name / HISTORY))]
-                raise UsageError(f"`columns` must be in a history; found {column!r}.{nearest(column, known)}")
+                rule = f"`columns` must be in {HISTORY} or {MEASURES}"
+                raise UsageError(f"{rule}; found {column!r}.{nearest(column, self._columns())}")
         return table
 
     def columns(self) -> pandas.DataFrame:
-        """A row for each column of the histories: its name, title, unit, axis and further attributes (`rows`)."""
+        """A row for each column of `histories`: its name, title, unit, axis and further attributes (`rows`)."""
         import pandas
 
-        described = {
+        return pandas.DataFrame(rows(self._columns().values()))
+
+    def _columns(self) -> dict[str, Column]:
+        """The columns of all runs by name, without the key columns."""
+        return {
             name: column
             for run in self.names
             if (self.folder / run / HISTORY).exists()
-            for name, column in read_columns(self.folder / run).items()
+            for name, column in (read_columns(self.folder / run) | read_measured_columns(self.folder / run)).items()
         }
-        return pandas.DataFrame(rows(described.values()))
 
     def summaries(self) -> pandas.DataFrame:
         """A row for each seed of each finished run: ``run``, ``name``, ``budget`` (the iterations at which times are
@@ -104,23 +109,6 @@ class Runs:
             }
             for outcome in summary.outcomes
         ]
-
-
-def _parts(history: Path) -> list[Path]:
-    """The files of a history, which is a folder of parts or a single file."""
-    return sorted(history.glob("part-*.parquet")) or [history]
-
-
-def _known(history: Path) -> list[str]:
-    return list(pq.read_schema(_parts(history)[0]).names)
-
-
-def _table(history: Path, columns: Sequence[str] | None) -> pa.Table:
-    """A history's key columns, then those of `columns` that it has."""
-    files = [pq.ParquetFile(part) for part in _parts(history)]
-    known = files[0].schema_arrow.names
-    wanted = None if columns is None else [name for name in (*KEYS[1:], *columns) if name in known]
-    return pa.concat_tables([file.read(wanted, use_threads=False) for file in files])
 
 
 def runs_below(folder: Path) -> Runs:

@@ -15,6 +15,8 @@ from badger_sweeps.reporting.formatting.terminal import print_rows
 EXAMPLE = "badger-sweeps columns"
 TRAINING = "(training)"
 """Shown in the place of a measure for columns that training records in every iteration."""
+REPLICAS = "(measure --replicas)"
+PLATEAUS = "(plateaus.parquet)"
 GENERAL = {
     "pair": ("II__JJ", r"\d+ and \d+", "I and J"),
     "dimension": ("K", r"(?<=dimension )\d+", "K"),
@@ -53,18 +55,25 @@ def run(options: argparse.Namespace) -> None:
 
 
 def rows() -> list[ListedColumn]:
-    """All columns, of either task, at the default settings."""
+    """All columns, of either task and with annealed settings, at the defaults of all other settings.
+
+    `plateaus.parquet` has the means of a run's measures as well, under their own names.
+    """
+    from badger_sweeps.architectures.tcnn import TCNN
     from badger_sweeps.evaluation.measures import Measures
+    from badger_sweeps.reporting.remeasure import measure as remeasure
+    from badger_sweeps.reporting.remeasure import plateaus
     from badger_sweeps.runs.run import STAIRCASE_COLUMNS
     from badger_sweeps.tasks.frequency import Frequency
     from badger_sweeps.training.experiment import Experiment
     from badger_sweeps.training.loop import metric_columns
 
     game, frequency = Experiment(device="cpu"), Experiment(device="cpu", task=Frequency())
-    listed = _rows({**metric_columns(game), **STAIRCASE_COLUMNS}, TRAINING, 1)
+    annealed = Experiment(device="cpu", architecture=TCNN())
+    listed = _rows({**metric_columns(game), **metric_columns(annealed), **STAIRCASE_COLUMNS}, TRAINING, 1)
     for name, measure in Measures().by_name.items():
         listed += _rows({**measure.columns(game), **measure.columns(frequency)}, name, measure.every)
-    return listed
+    return listed + _rows(remeasure.REPLICA_COLUMNS, REPLICAS, None) + _rows(plateaus.COLUMNS, PLATEAUS, None)
 
 
 def readme_table(listed: list[ListedColumn]) -> str:
@@ -84,10 +93,10 @@ def readme_table(listed: list[ListedColumn]) -> str:
     return "\n".join(lines)
 
 
-def _rows(described: Mapping[str, Column], measure: str, every: int | None) -> list[ListedColumn]:
+def _rows(columns: Mapping[str, Column], measure: str, every: int | None) -> list[ListedColumn]:
     cadence = "-" if every is None else str(every)
     listed = []
-    for column in described.values():
+    for column in columns.values():
         name, title = _general(column)
         listed.append(ListedColumn(name, title, column.unit, measure, cadence, column.panel or title))
     return list(dict.fromkeys(listed))
@@ -98,4 +107,4 @@ def _general(column: Column) -> tuple[str, str]:
     if not column.per:
         return column.name, column.title
     in_name, numbers, in_title = GENERAL[column.per]
-    return f"{column.name.rpartition('/')[0]}/{in_name}", re.sub(numbers, in_title, column.title)
+    return f"{column.group}/{in_name}", re.sub(numbers, in_title, column.title)

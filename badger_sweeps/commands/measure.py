@@ -16,12 +16,12 @@ from badger_sweeps.core.columns import Columns
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.measures.dynamics.lyapunov import LEAST_OF_REPLICAS
 from badger_sweeps.reporting.formatting.terminal import print_rows
-from badger_sweeps.reporting.reading.measures import NAME, read_measures, write_measures
 from badger_sweeps.reporting.remeasure import plateaus
 from badger_sweeps.reporting.remeasure.measure import chosen, described, measured, sources
 from badger_sweeps.reporting.remeasure.snapshots import checkpoints, reopened
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import Plan
+from badger_sweeps.runs.snapshot_measures import NAME, read_measures, write_measures
 
 EXAMPLE = "badger-sweeps measure runs/quickstart gradients --every 500"
 SHOWN = 3

@@ -17,7 +17,7 @@ from badger_sweeps.runs.delivery import deliver
 from badger_sweeps.runs.lock import InUse, exclusive
 from badger_sweeps.search.logger import NAME as SEARCH_LOG
 from badger_sweeps.search.logger import exclusive_logging, logged_name
-from badger_sweeps.tracking.wandb import Undelivered
+from badger_sweeps.tracking.wandb_connection import Undelivered
 
 EXAMPLE = "badger-sweeps sync runs/quickstart"
 

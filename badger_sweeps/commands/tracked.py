@@ -10,7 +10,8 @@ from badger_sweeps.configuration.builder import plan_of
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.loading import runs_below
 from badger_sweeps.runs.run import Plan
-from badger_sweeps.tracking.wandb import Mode, WandB
+from badger_sweeps.tracking.wandb import WandB
+from badger_sweeps.tracking.wandb_connection import Mode
 
 
 def tracked_below(folder: Path, mode: Mode) -> Iterator[tuple[str, Plan, WandB]]:

@@ -19,7 +19,7 @@ from badger_sweeps.runs.run import describe
 from badger_sweeps.search.logger import NAME as SEARCH_LOG
 from badger_sweeps.search.logger import logged_name
 from badger_sweeps.tracking import workspace as workspaces
-from badger_sweeps.tracking.wandb import Mode
+from badger_sweeps.tracking.wandb_connection import Mode
 
 NAME = "workspace.json"
 LEFT_OUT = (*indifferent("name"), "seeds", "measures")

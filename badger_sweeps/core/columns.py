@@ -1,4 +1,4 @@
-"""The columns of `history.parquet` and `measures.parquet`, with their titles, units and axes.
+"""The columns of `history.parquet`, `measures.parquet` and `plateaus.parquet`, with their titles, units and axes.
 
 A column is declared where it is measured, and its declaration is written to the file as metadata of its Parquet field.
 W&B, workspaces, reports, `badger_sweeps.load` and the README's table use this declaration.
@@ -9,19 +9,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
 
 INNER_STEP = "inner step"
 """The axis of a vector with a value after every inner step."""
-CHANCE_IS_1 = "chance = 1"
-"""The unit of a normalised error."""
+NORMALISED_ERROR = "relative to guessing zero"
+"""The unit of a normalised error (`losses.base.Loss`): the error of the guess zero is 1."""
+EARLIER_UNITS = {"chance = 1": NORMALISED_ERROR}
+"""The units in files of earlier versions that have another name now."""
 BITS = "bits"
 KEY = b"badger_sweeps"
 """The key of the field's metadata that stores the column."""
 
-Section = Literal["Loss", "Between experts", "Along the inner loop", "Memory of the loss", "Further measures"]
-"""The section of a W&B workspace that shows a column."""
+Section = Literal["Loss", "Between experts", "Along the inner loop", "Memory of the loss", "Sweep", "Further measures"]
+"""A section of a W&B workspace."""
+SECTIONS: tuple[Section, ...] = get_args(Section)
+"""The sections in the workspace's order."""
+FURTHER_MEASURES: Section = "Further measures"
+"""The section of columns that name no other; it is folded at first."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,13 @@ class Column:
         length: the values' length if they are vectors; None for numbers.
         axis: the axis of a vector: `INNER_STEP`, ``experts``, ...; empty for numbers.
         per: the kind of object that has one such column each: pair of experts, dimension, frequency; empty for a single
-            column.
+            column. The last part of such a column's name is the object: ``GROUP/II__JJ``, ``GROUP/K``.
         every_iteration: whether the column has a value in every iteration, not only where it was measured.
         shown: whether reports show its panel unfolded.
-        drawn: whether reports have a panel for it; pairs of experts share a separate panel.
+        drawn: whether reports have a panel for it; the pairs of experts of a measure share a heatmap.
         section: the section of a W&B workspace that shows it.
-        panel: the title of the panel that it shares with other columns in a workspace; empty for a panel of its own.
+        panel: the title of the panel that it shares with other columns in a workspace, and of the heatmap of pairs;
+            empty for a panel of its own.
         reference: a value for comparison, drawn as a line.
     """
 
@@ -53,9 +60,19 @@ class Column:
     every_iteration: bool = False
     shown: bool = False
     drawn: bool = True
-    section: Section = "Further measures"
+    section: Section = FURTHER_MEASURES
     panel: str = ""
     reference: float | None = None
+
+    @property
+    def group(self) -> str:
+        """The name without its last part; all columns per pair, dimension or frequency of one measure share it."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """The numbers of the column's pair, dimension or frequency: (0, 4) for ``mi/00__04``."""
+        return tuple(map(int, self.name.rpartition("/")[2].split("__")))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,6 +102,15 @@ def columns(*each: Column) -> dict[str, Column]:
     return {column.name: column for column in each}
 
 
+def pair_groups(columns: Iterable[Column]) -> dict[str, list[Column]]:
+    """The columns per pair of experts by `Column.group`, each group in the columns' order."""
+    groups: dict[str, list[Column]] = {}
+    for column in columns:
+        if column.per == "pair":
+            groups.setdefault(column.group, []).append(column)
+    return groups
+
+
 def column_of(name: str, metadata: Mapping[bytes, bytes] | None, vector: bool) -> Column:
     """The column of a Parquet field.
 
@@ -95,7 +121,8 @@ def column_of(name: str, metadata: Mapping[bytes, bytes] | None, vector: bool) -
     """
     stored = (metadata or {}).get(KEY)
     if stored is not None:
-        return Column(name, **json.loads(stored))
+        column = Column(name, **json.loads(stored))
+        return replace(column, unit=EARLIER_UNITS.get(column.unit, column.unit))
     return Column(
         name,
         title=name,
@@ -107,7 +134,7 @@ def column_of(name: str, metadata: Mapping[bytes, bytes] | None, vector: bool) -
     )
 
 
-def rows(described: Iterable[Column]) -> list[dict[str, Any]]:
+def rows(columns: Iterable[Column]) -> list[dict[str, Any]]:
     """The columns as rows of a table."""
     names = ("name", "title", "unit", "axis", "per", "every_iteration", "shown")
-    return [{name: getattr(column, name) for name in names} for column in described]
+    return [{name: getattr(column, name) for name in names} for column in columns]

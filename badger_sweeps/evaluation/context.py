@@ -14,7 +14,7 @@ from torch import Tensor
 from badger_sweeps.core.random_streams import Purpose, random_stream
 from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import Trace
-from badger_sweeps.evaluation.games import EvaluationSet
+from badger_sweeps.evaluation.games import EvaluationGames
 from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.measures.information.noise import with_noise_floor
 from badger_sweeps.measures.information.reduction import Basis, project
@@ -32,21 +32,21 @@ class EvaluationContext:
     order.
 
     Attributes:
-        evaluation: the evaluation set.
+        evaluation: the evaluation games, with bases and noise.
         iteration: the iteration; annealed settings have their values of this iteration.
         members: indices of the members in the population.
         parameters: the members' weights.
         loss_history: the losses of all earlier iterations.
     """
 
-    evaluation: EvaluationSet
+    evaluation: EvaluationGames
     iteration: int
     members: Int[Tensor, " member"]
     parameters: Weights
     loss_history: LossHistory
 
     @classmethod
-    def of(cls, population: Population, evaluation: EvaluationSet, loss_history: LossHistory) -> EvaluationContext:
+    def of(cls, population: Population, evaluation: EvaluationGames, loss_history: LossHistory) -> EvaluationContext:
         """The context of a population at its current iteration."""
         members = population.active.nonzero().flatten()
         parameters = Weights(population.parameters.flat[members], population.parameters.shapes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from badger_sweeps.core.columns import CHANCE_IS_1, Column, Columns, columns
+from badger_sweeps.core.columns import NORMALISED_ERROR, Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
@@ -25,13 +25,13 @@ class FixedLoss(Measure):
     def columns(self, experiment: Experiment) -> Columns:
         by_dim = (
             Column(
-                f"evaluation/loss_dim/{dim}", f"Loss of dimension {dim} on the evaluation games", CHANCE_IS_1,
+                f"evaluation/loss_dim/{dim}", f"Loss of dimension {dim} on the evaluation games", NORMALISED_ERROR,
                 per="dimension", section="Loss", panel="Loss of each dimension on the evaluation games",
             )
             for dim in range(experiment.task.dims)
         )  # fmt: skip
         title = "Loss on the evaluation games"
-        return columns(Column(EVALUATION_LOSS, title, CHANCE_IS_1, shown=True, section="Loss"), *by_dim)
+        return columns(Column(EVALUATION_LOSS, title, NORMALISED_ERROR, shown=True, section="Loss"), *by_dim)
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         error = context.error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from badger_sweeps.core.columns import CHANCE_IS_1, Column, Columns, columns
+from badger_sweeps.core.columns import NORMALISED_ERROR, Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
@@ -12,6 +12,8 @@ from badger_sweeps.measures.frequencies import spectrum
 from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.training.experiment import Experiment
 
+COHERENT = "frequency/coherent"
+"""The group of the columns of the coherent ratios."""
 PER_FREQUENCY = {"coherent": "Coherent ratio", "amplitude": "Amplitude ratio"}
 
 
@@ -37,7 +39,7 @@ class Frequencies(Measure):
             for k in range(1, experiment.task.parts + 1)
         )
         title = "Error at frequencies that no target has"
-        return columns(*by_frequency, Column("frequency/out_of_band", title, CHANCE_IS_1))
+        return columns(*by_frequency, Column("frequency/out_of_band", title, NORMALISED_ERROR))
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         ratios = spectrum(context.guesses, context.targets, context.experiment.task.parts)

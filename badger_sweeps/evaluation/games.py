@@ -1,4 +1,4 @@
-"""The evaluation set: the same games at every measurement, so that only the learner changes between measurements."""
+"""The evaluation games: the same games at every measurement, so that only the learner changes between measurements."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ NEGLIGIBLE = 1e-6
 """A principal component of the targets with less than this share of the largest variance is a rounding error."""
 
 
-class EvaluationSet:
-    """The evaluation set: games that no member trains on, and bases and noise that stay fixed over training.
+class EvaluationGames:
+    """Games that no member trains on, and bases and noise that stay fixed over training.
 
     Every member has its own games, drawn from random streams of its seed. They depend neither on the other members nor
     on the rest of the configuration.

@@ -27,7 +27,7 @@ class Gates(Measure):
 
     Args:
         every: iterations between measurements; null never measures.
-        games: number of games, from the first of the evaluation set.
+        games: number of evaluation games, counted from the first.
     """
 
     every: Count | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from badger_sweeps.core.columns import CHANCE_IS_1, Column, Columns, columns
+from badger_sweeps.core.columns import NORMALISED_ERROR, Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
@@ -36,8 +36,8 @@ class Guesses(Measure):
         return columns(
             Column("guess/power", "Power of the guesses over that of the targets"),
             *([alike] if experiment.task.dims > 1 else []),
-            Column("guess/mse", "Squared error of the guesses", CHANCE_IS_1),
-            Column("guess/l1", "Absolute error of the guesses", CHANCE_IS_1),
+            Column("guess/mse", "Squared error of the guesses", NORMALISED_ERROR),
+            Column("guess/l1", "Absolute error of the guesses", NORMALISED_ERROR),
         )
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:

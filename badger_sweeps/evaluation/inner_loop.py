@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from badger_sweeps.core.columns import CHANCE_IS_1, INNER_STEP, Column, Columns, columns
+from badger_sweeps.core.columns import INNER_STEP, NORMALISED_ERROR, Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.engines.base import Trace
 from badger_sweeps.evaluation.base import Measure, has_states
@@ -38,7 +38,7 @@ class InnerLoop(Measure):
             return {}
         steps = experiment.training.inner_steps
         vectors = [
-            Column("inner/loss", "Loss along the inner loop", CHANCE_IS_1, steps, INNER_STEP),
+            Column("inner/loss", "Loss along the inner loop", NORMALISED_ERROR, steps, INNER_STEP),
             Column("inner/change", "Change of the guess", "units of the targets", steps, INNER_STEP),
             Column("inner/state_size", "Root mean square of the hidden states", "", steps, INNER_STEP),
         ]

@@ -40,7 +40,7 @@ class Measures:
 
     Args:
         every: iterations between measurements, for the measures whose `every` refers to it; null never measures them.
-        games: games in the evaluation set of each member.
+        games: number of evaluation games of each member.
         noise: variance of the noise floor, relative to that of the states (`measures.information.noise`).
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from badger_sweeps.core.columns import CHANCE_IS_1, Column, Columns, columns
+from badger_sweeps.core.columns import NORMALISED_ERROR, Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure, has_experts
 from badger_sweeps.evaluation.context import EvaluationContext
@@ -25,7 +25,7 @@ class MessageAblation(Measure):
     every: Count | None = None
 
     def columns(self, experiment: Experiment) -> Columns:
-        described = Column("message_ablation/loss", "Loss on the evaluation games without messages", CHANCE_IS_1)
+        described = Column("message_ablation/loss", "Loss on the evaluation games without messages", NORMALISED_ERROR)
         return columns(described) if has_experts(experiment) else {}
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:

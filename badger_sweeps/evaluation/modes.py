@@ -30,7 +30,7 @@ class InnerModes(Measure):
 
     Args:
         every: iterations between measurements; null never measures.
-        games: number of games, from the first of the evaluation set.
+        games: number of evaluation games, counted from the first.
     """
 
     every: Count | None = None

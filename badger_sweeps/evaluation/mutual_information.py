@@ -22,6 +22,8 @@ SUMMARIES = ("mi/mean", "mi/min", "mi/max")
 CONDITIONAL = ("mi_given_target/mean", "mi_given_target/min", "mi_given_target/max")
 CAPTURED = "mi/captured_variance"
 SECTION: Section = "Between experts"
+OF_PAIRS = "Mutual information of all pairs"
+"""The title of the heatmap of all pairs."""
 
 
 @settings
@@ -48,7 +50,7 @@ class MutualInformation(Measure):
             *_described(CONDITIONAL, "Mutual information between experts, given the targets", "given the targets"),
             Column(CAPTURED, "Share of the hidden states' variance in the components compared"),
             *(
-                Column(name, f"Mutual information of experts {pair}", BITS, per="pair", section=SECTION)
+                Column(name, f"Mutual information of experts {pair}", BITS, per="pair", section=SECTION, panel=OF_PAIRS)
                 for name, pair in self._pairs(experiment).items()
             ),
         )

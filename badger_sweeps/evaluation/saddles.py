@@ -27,7 +27,7 @@ class Saddles(Measure):
 
     Args:
         every: iterations between measurements; null never measures.
-        games: number of games, from the first of the evaluation set.
+        games: number of evaluation games, counted from the first.
         eigenvalues: number of smallest eigenvalues.
         accuracy: error of the eigenvalues relative to the largest; eigenvalues within it count as zero.
     """

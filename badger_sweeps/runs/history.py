@@ -37,7 +37,7 @@ class History:
 
     Args:
         folder: the run's folder.
-        described: the columns after ``seed`` and ``iteration``, stored as metadata of their fields. Columns without a
+        columns: the columns after ``seed`` and ``iteration``, stored as metadata of their fields. Columns without a
             value in every iteration are null where they were not measured. Further columns of an existing history stay.
         keep: number of iterations of an existing history to keep; later iterations are dropped.
 
@@ -45,11 +45,11 @@ class History:
         UsageError: the existing history does not hold `keep` complete iterations.
     """
 
-    def __init__(self, folder: Path, described: Columns, keep: int = 0) -> None:
+    def __init__(self, folder: Path, columns: Columns, keep: int = 0) -> None:
         self._folder = folder / NAME
-        kept = _kept(self._folder, described, keep)
+        kept = _kept(folder, columns, keep)
         # Readers take the columns of the first part as those of all parts: new columns must be in every part.
-        same = not keep or kept.column_names == pq.read_schema(self._path(0)).names
+        same = not keep or kept.column_names == [*KEYS, *read_columns(folder)]
         self._part = kept.num_rows // ROWS_PER_PART if same else 0
         self._rows = kept.slice(self._part * ROWS_PER_PART)
         self._pending: list[pa.Table] = []
@@ -105,9 +105,9 @@ def write_history(path: Path, rows: pa.Table) -> None:
             pq.write_table(rows.slice(number * ROWS_PER_PART, ROWS_PER_PART), file, compression="zstd")
 
 
-def check_history(folder: Path, described: Columns, keep: int) -> None:
+def check_history(folder: Path, columns: Columns, keep: int) -> None:
     """Raise the `UsageError` of `History` if a run cannot continue from the existing history; changes no file."""
-    _kept(folder / NAME, described, keep)
+    _kept(folder, columns, keep)
 
 
 def field(column: Column) -> pa.Field:
@@ -116,7 +116,7 @@ def field(column: Column) -> pa.Field:
     return pa.field(column.name, kind, metadata=column.metadata())
 
 
-def described_by(schema: pa.Schema) -> dict[str, Column]:
+def columns_of(schema: pa.Schema) -> dict[str, Column]:
     """The columns of a file, without ``seed`` and ``iteration``."""
     return {
         field.name: column_of(field.name, field.metadata, pa.types.is_list(field.type))
@@ -129,24 +129,24 @@ def _array(values: np.ndarray) -> pa.Array:
     return pa.array(list(values), pa.list_(pa.float32())) if values.ndim > 1 else pa.array(values)
 
 
-def _kept(path: Path, described: Columns, keep: int) -> pa.Table:
-    """The rows of the first `keep` iterations, which must be complete, with the columns of the file and of `described`.
+def _kept(folder: Path, columns: Columns, keep: int) -> pa.Table:
+    """The rows of the first `keep` iterations, which must be complete, with the columns of the file and of `columns`.
 
     Raises:
         UsageError: iterations or columns are missing.
     """
-    each = sorted(described.values(), key=lambda column: not column.every_iteration)
+    each = sorted(columns.values(), key=lambda column: not column.every_iteration)
     empty = pa.schema([*((key, pa.int64()) for key in KEYS), *map(field, each)]).empty_table()
     if not keep:
         return empty
     try:
-        rows = pq.read_table(path)
+        rows = read_table(folder)
         always = {*KEYS, *(column.name for column in each if column.every_iteration)}
         if missing := always.difference(rows.column_names):
             raise ValueError(f"no column {missing}")
         rows = pa.concat_tables([empty, rows], promote_options="default")
     except (OSError, ValueError):
-        found = "a damaged one" if path.exists() else "none"
+        found = "a damaged one" if (folder / NAME).exists() else "none"
     else:
         kept = rows.filter(pa.compute.less(rows["iteration"], keep))
         recorded = pa.compute.count_distinct(kept["iteration"]).as_py()
@@ -154,18 +154,39 @@ def _kept(path: Path, described: Columns, keep: int) -> pa.Table:
             return kept
         found = f"{recorded} of them"
     rule = f"must hold the {keep} iterations that its checkpoint has done"
-    raise UsageError(f"`{path}` {rule}; found {found}. Delete checkpoint.pt to restart.")
+    raise UsageError(f"`{folder / NAME}` {rule}; found {found}. Delete checkpoint.pt to restart.")
+
+
+def history_parts(folder: Path) -> list[Path]:
+    """The files of the history of the run in `folder`: its parts, or the single file of an imported history."""
+    return sorted((folder / NAME).glob("part-*.parquet")) or [folder / NAME]
 
 
 def read_columns(folder: Path) -> dict[str, Column]:
     """The columns of the history of the run in `folder`, by name, without ``seed`` and ``iteration``."""
-    parts = sorted((folder / NAME).glob("part-*.parquet")) or [folder / NAME]
-    return described_by(pq.read_schema(parts[0]))
+    return columns_of(pq.read_schema(history_parts(folder)[0]))
 
 
-def read_history(folder: Path) -> pandas.DataFrame:
-    """The history of the run in `folder`: columns ``seed`` and ``iteration``, then the metrics; sorted by iteration."""
-    history: pandas.DataFrame = pq.read_table(folder / NAME).to_pandas()
+def read_table(folder: Path, names: Sequence[str] | None = None, threads: bool = True) -> pa.Table:
+    """The history of the run in `folder`: ``seed`` and ``iteration``, then the columns; sorted by iteration.
+
+    Args:
+        folder: the run's folder.
+        names: the names of the columns; those that the history lacks are left out. None: all columns.
+        threads: whether to read columns in parallel; one thread for each of many runs is faster.
+
+    Raises:
+        OSError, ValueError: there is no history, or it is damaged.
+    """
+    files = [pq.ParquetFile(part) for part in history_parts(folder)]
+    known = files[0].schema_arrow.names
+    wanted = None if names is None else [*KEYS, *(name for name in names if name in known and name not in KEYS)]
+    return pa.concat_tables((file.read(wanted, use_threads=threads) for file in files), promote_options="default")
+
+
+def read_history(folder: Path, names: Sequence[str] | None = None) -> pandas.DataFrame:
+    """`read_table` as a data frame."""
+    history: pandas.DataFrame = read_table(folder, names).to_pandas()
     return history
 
 

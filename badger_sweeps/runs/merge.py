@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from badger_sweeps.core.files import write_json
 from badger_sweeps.runs.graphs import NAME as GRAPHS
 from badger_sweeps.runs.history import NAME as HISTORY
-from badger_sweeps.runs.history import write_history
+from badger_sweeps.runs.history import read_table, write_history
 from badger_sweeps.runs.provenance import NAME as PROVENANCE
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.runs.summary import Summary, summarize
@@ -29,7 +28,7 @@ def merge(plan: Plan, folders: Sequence[Path]) -> Summary:
         plan: the run of all seeds, in the order of `folders`.
         folders: the folders of finished runs.
     """
-    rows = pa.concat_tables([pq.read_table(folder / HISTORY) for folder in folders], promote_options="default")
+    rows = pa.concat_tables([read_table(folder) for folder in folders], promote_options="default")
     order = pc.sort_indices(rows["iteration"])  # stable: within an iteration in the order of `folders`
     write_history(plan.folder / HISTORY, rows.take(order).cast(_as_written(rows.schema)).combine_chunks())
     write_json(plan.folder / GRAPHS, [graph for run in folders for graph in json.loads((run / GRAPHS).read_text())])

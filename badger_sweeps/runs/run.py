@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from badger_sweeps.core.columns import CHANCE_IS_1, Columns, columns, metric
+from badger_sweeps.core.columns import NORMALISED_ERROR, Columns, columns, metric
 from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.evaluation.recorder import MeasureRecorder
@@ -38,7 +38,7 @@ if TYPE_CHECKING:  # importing it takes half a second at each start
 
 STAIRCASE_COLUMNS = columns(
     metric(
-        "plateau/rung", "Level of the staircase nearest to the loss", CHANCE_IS_1, drawn=False, section="Loss",
+        "plateau/rung", "Level of the staircase nearest to the loss", NORMALISED_ERROR, drawn=False, section="Loss",
         panel="Loss, and the nearest staircase level",
     ),
     metric("plateau/index", "Levels of the staircase left", drawn=False, section="Loss"),

@@ -13,11 +13,12 @@ import wandb_workspaces.workspaces as workspaces
 from wandb.errors import term
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from badger_sweeps.core.columns import INNER_STEP, Column, Columns, Section
+from badger_sweeps.core.columns import FURTHER_MEASURES, INNER_STEP, SECTIONS, Column, Columns, Section, pair_groups
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.names import shortened
 from badger_sweeps.measures.objectives import OBJECTIVES
-from badger_sweeps.tracking.wandb import LONGEST, reach_server
+from badger_sweeps.tracking.wandb import picture_name
+from badger_sweeps.tracking.wandb_connection import LONGEST, reach_server
 
 MOST_CONFIGURATIONS = 100
 """Maximum number of lines in a panel; W&B's default is 10."""
@@ -50,22 +51,23 @@ class WorkspaceDescription:
     searched: bool = False
 
 
-def workspace(described: WorkspaceDescription) -> workspaces.Workspace:
+def workspace(description: WorkspaceDescription) -> workspaces.Workspace:
     """Make a workspace, without sending it to W&B. A metric that no run has gets no panel."""
+    of_no_column: dict[Section, list[Any]] = {
+        "Loss": [_staircase(description)],
+        "Along the inner loop": _inner(description),
+        "Sweep": _sweep(description),
+    }
     sections = [
-        ("Loss", [*_lines(described, "Loss"), _staircase(described)]),
-        ("Between experts", [*_lines(described, "Between experts"), *_pairs(described)]),
-        ("Along the inner loop", _inner(described)),
-        ("Memory of the loss", _lines(described, "Memory of the loss")),
-        ("Sweep", _sweep(described)),
-        ("Further measures", _lines(described, "Further measures")),
+        (name, [*_lines(description, name), *_pairs(description, name), *of_no_column.get(name, [])])
+        for name in SECTIONS
     ]
     made = workspaces.Workspace(
-        entity=described.entity,
-        project=described.project,
-        name=described.name,
+        entity=description.entity,
+        project=description.project,
+        name=description.name,
         sections=[
-            workspaces.Section(name=name, panels=shown, is_open=name != "Further measures")
+            workspaces.Section(name=name, panels=shown, is_open=name != FURTHER_MEASURES)
             for name, shown in sections
             if shown
         ],
@@ -76,7 +78,7 @@ def workspace(described: WorkspaceDescription) -> workspaces.Workspace:
     )
     # The argument `filters` would turn "lr=0.01" within a group's name into "lr==0.01".
     key = {"section": "run", "name": "group"}
-    groups = sorted({shortened(group, LONGEST) for group in described.groups})
+    groups = sorted({shortened(group, LONGEST) for group in description.groups})
     only = {"key": key, "op": "IN", "value": groups, "disabled": False}
     made._stashed_filters_v2 = {"filterFormat": "filterV2", "filters": [only]}
     made._stashed_filter_string = ""  # what `filters` is
@@ -125,10 +127,10 @@ def _line(title: str, names: Sequence[str] = (), regex: str | None = None, x: st
     )
 
 
-def _lines(described: WorkspaceDescription, section: Section) -> list[Any]:
+def _lines(description: WorkspaceDescription, section: Section) -> list[Any]:
     """The panels of a section: one for each column, or for the columns that share a panel or exist per dimension."""
     shared: dict[str, list[Column]] = {}
-    for column in described.columns.values():
+    for column in description.columns.values():
         if column.section == section and not column.axis and column.per != "pair" and not _is_bookkeeping(column):
             shared.setdefault(column.panel or column.title, []).append(column)
     return [_panel(title, together) for title, together in shared.items()]
@@ -136,32 +138,35 @@ def _lines(described: WorkspaceDescription, section: Section) -> list[Any]:
 
 def _is_bookkeeping(column: Column) -> bool:
     """Whether a column has a value in every iteration but is drawn in no report, such as costs and learning rates."""
-    return column.every_iteration and not column.drawn and column.section == "Further measures"
+    return column.every_iteration and not column.drawn and column.section == FURTHER_MEASURES
 
 
 def _panel(title: str, together: Sequence[Column]) -> panels.LinePlot:
     if together[0].per:  # the pattern matches any number of dimensions
-        return _line(title, regex=f"^{together[0].name.rpartition('/')[0]}/.*")
+        return _line(title, regex=f"^{together[0].group}/.*")
     return _line(title, [column.name for column in together])
 
 
-def _staircase(described: WorkspaceDescription) -> panels.MarkdownPanel:
+def _staircase(description: WorkspaceDescription) -> panels.MarkdownPanel:
     levels = [
         f"D = {parts}: " + ", ".join(f"{(parts - k) / parts:.4g}" for k in range(parts + 1))
-        for parts in described.parts
+        for parts in description.parts
     ]
     text = "**The staircase**: chance is 1; with k of D parts solved the loss is (D - k)/D.\n\n"
     return panels.MarkdownPanel(markdown=text + "\n\n".join(levels))
 
 
-def _pairs(described: WorkspaceDescription) -> list[Any]:
-    if not any(column.per == "pair" for column in described.columns.values()):
-        return []
-    return [panels.MediaBrowser(title="Mutual information of all pairs", media_keys=["mi_pairs"])]
+def _pairs(description: WorkspaceDescription, section: Section) -> list[Any]:
+    """The panels of a section with pictures of all pairs of experts: one for each measure of pairs."""
+    return [
+        panels.MediaBrowser(title=pairs[0].panel or group, media_keys=[picture_name(group)])
+        for group, pairs in pair_groups(description.columns.values()).items()
+        if pairs[0].section == section
+    ]
 
 
-def _inner(described: WorkspaceDescription) -> list[Any]:
-    if not any(column.axis == INNER_STEP for column in described.columns.values()):
+def _inner(description: WorkspaceDescription) -> list[Any]:
+    if not any(column.axis == INNER_STEP for column in description.columns.values()):
         return []
     return [_line("Along the last rollout", regex="^inner/.*", x="inner_step")]
 
@@ -171,20 +176,20 @@ def _outcomes() -> list[str]:
     return [*OBJECTIVES, "objective"]
 
 
-def _sweep(described: WorkspaceDescription) -> list[Any]:
+def _sweep(description: WorkspaceDescription) -> list[Any]:
     made: list[Any] = []
-    if described.swept:
+    if description.swept:
         axes = [
             panels.ParallelCoordinatesPlotColumn(
                 panels.Config(key), display_name=key.removesuffix("._target_"), log=_is_wide(values)
             )
-            for key, values in described.swept.items()
+            for key, values in description.swept.items()
         ]
         ends = [
             panels.ParallelCoordinatesPlotColumn(panels.SummaryMetric(name), display_name=name) for name in _outcomes()
         ]
         made.append(panels.ParallelCoordinatesPlot(title="What was swept, and the results", columns=axes + ends))
-    if described.searched:
+    if description.searched:
         names: list[Any] = ["search/objective", "search/best"]
         made.append(
             panels.LinePlot(title="The search: each trial's objective, and the best so far", x="ended", y=names)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from badger_sweeps.core.columns import CHANCE_IS_1, Columns, columns, metric
+from badger_sweeps.core.columns import NORMALISED_ERROR, Columns, columns, metric
 from badger_sweeps.training.experiment import Experiment
 from badger_sweeps.training.population import Population
 
@@ -45,19 +45,21 @@ def metric_columns(experiment: Experiment) -> Columns:
     """
     by_dim = (
         metric(
-            f"loss_dim/{dim}", f"Loss of dimension {dim}", CHANCE_IS_1, per="dimension", section="Loss",
+            f"loss_dim/{dim}", f"Loss of dimension {dim}", NORMALISED_ERROR, per="dimension", section="Loss",
             panel="Loss of each dimension",
         )
         for dim in range(experiment.task.dims)
     )  # fmt: skip
-    cost = "Rollouts of its batch that a seed has cost"
+    cost = "Cost of a seed so far: a rollout of its batch counts 1, with its gradient 3"
     scheduled = ("lr", *experiment.architecture.annealed())
     return columns(
-        metric("loss", "Loss", CHANCE_IS_1, shown=True, section="Loss", panel="Loss, and the nearest staircase level"),
+        metric(
+            "loss", "Loss", NORMALISED_ERROR, shown=True, section="Loss", panel="Loss, and the nearest staircase level"
+        ),
         *by_dim,
         *experiment.rule.metrics,
         metric(DIVERGED, "1 in the iteration in which a seed diverged", drawn=False),
-        metric("cost/evaluations", cost, "forward only 1, with gradient 3", drawn=False),
+        metric("cost/evaluations", cost, "rollouts", drawn=False),
         *(metric(f"schedule/{name}", f"Scheduled value of {name}", drawn=False) for name in scheduled),
     )
 

@@ -73,8 +73,10 @@ def arm(
         "task.dims": dims, "topology.experts": 16, "architecture.hidden": 32, "architecture.message": 8,
         "training.batch_size": 64, "optimizer.lr": 0.001, **config,
     }  # fmt: skip
-    described = {key: column_of(key, None, vector=False) for key in columns}
-    run = Run(Path(name), name, summary, settings, history, measures=_frame(measured or {}, seeds), columns=described)
+    described = {key: column_of(key, None, vector=False) for key in (*columns, *(measured or {}))}
+    run = Run(
+        Path(name), name, summary, settings, history, snapshot_measures=_frame(measured or {}, seeds), columns=described
+    )
     return Arm(name, run)
 
 

@@ -95,7 +95,7 @@ def test_a_seed_that_diverged_has_exploded() -> None:
 
 def test_guesses_before_training_are_not_those_of_the_first_plateau_or_after_it() -> None:
     arms = guessing(1500, 0.95, together=False)
-    measures = arms["many"].run.measures
+    measures = arms["many"].run.snapshot_measures
     assert measures is not None
     measures.loc[measures["iteration"] == 0, ["guess/power", "guess/alike"]] = [3.0, 0.0]
     assert judge("guessing_game", arms).kind == REPRODUCED

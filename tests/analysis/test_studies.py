@@ -17,9 +17,9 @@ import pytest
 from analysis.claims import BY_IMPORTANCE, shorten_plateaus
 from badger_sweeps.commands.study import FIGURE
 from badger_sweeps.configuration import files
-from badger_sweeps.reporting.reading.measures import measured_with, read_measures, write_measures
 from badger_sweeps.reporting.studies.catalogue import entries
 from badger_sweeps.reporting.studies.claims import claim_of
+from badger_sweeps.runs.snapshot_measures import measured_with, read_measures, write_measures
 from tests import warm
 from tests.analysis.planted import CASES, judge
 from tests.browser import Show

@@ -11,7 +11,7 @@ from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.engines.reference import Reference
 from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
-from badger_sweeps.evaluation.games import EvaluationSet
+from badger_sweeps.evaluation.games import EvaluationGames
 from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.optimizers.adam import Adam
@@ -71,4 +71,4 @@ def trained(setup: Experiment, iterations: int = 0) -> tuple[Population, LossHis
 def context_after(setup: Experiment, iterations: int = 0) -> EvaluationContext:
     """The evaluation context after so many iterations of training."""
     population, losses = trained(setup, iterations)
-    return EvaluationContext.of(population, EvaluationSet(setup, population.engine, 1000, 0.01), losses)
+    return EvaluationContext.of(population, EvaluationGames(setup, population.engine, 1000, 0.01), losses)

@@ -20,6 +20,7 @@ from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.disconnected import Disconnected
 from badger_sweeps.topologies.single import Single
 from badger_sweeps.training.experiment import Experiment, Training
+from tests.choices import UNMEASURED
 from tests.evaluation.populations import MEASURES, context_after, experiment, measure_named
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -120,3 +121,8 @@ def test_standard_measures_do_not_warn_before_they_can_be_taken() -> None:
         seen = context_after(experiment(), iterations=1)
         for name in ("fixed_loss", "mutual_information", "binding", "inner_binding", "hurst", "sequentiality"):
             measure_named(name).measure(seen)
+
+
+def test_without_measures_none_is_taken() -> None:
+    """Whatever cadence a measure has by default."""
+    assert {name: measure.every for name, measure in UNMEASURED.by_name.items()} == dict.fromkeys(MEASURES)

@@ -13,7 +13,7 @@ from badger_sweeps.architectures.exponential import Exponential
 from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import by_dimension
 from badger_sweeps.engines.reference import Reference
-from badger_sweeps.evaluation.games import OUTPUT_COMPONENTS, EvaluationSet
+from badger_sweeps.evaluation.games import OUTPUT_COMPONENTS, EvaluationGames
 from badger_sweeps.evaluation.mutual_information import MutualInformation
 from badger_sweeps.measures.information.conditioning import Conditions
 from badger_sweeps.measures.information.noise import saturation
@@ -28,7 +28,7 @@ from tests.evaluation.populations import context_after, experiment, measure_name
 
 def test_the_games_are_the_same_every_time_and_no_member_trains_on_them() -> None:
     setup = experiment()
-    one, again = (EvaluationSet(setup, setup.engine, 1000, 0.01).games for _ in range(2))
+    one, again = (EvaluationGames(setup, setup.engine, 1000, 0.01).games for _ in range(2))
     assert torch.equal(one.targets, again.targets)
     assert torch.equal(one.state["h"], again.state["h"])
     drawn = Population(setup).draw_games().targets
@@ -112,7 +112,7 @@ def test_pairs_are_summarised() -> None:
 @pytest.mark.parametrize(("phases", "rank"), [("common", 2), ("independent", 6)])
 def test_targets_in_a_plane_are_conditioned_on_in_that_plane(phases: str, rank: int) -> None:
     setup = experiment(task=Frequency(dims=9, frequencies=3, phases=phases))
-    evaluation = EvaluationSet(setup, setup.engine, 1000, 0.01)
+    evaluation = EvaluationGames(setup, setup.engine, 1000, 0.01)
     assert evaluation.coordinates.shape == (2, 1000, rank)
     assert evaluation.outputs_basis.directions.shape == (2, 9, min(rank, OUTPUT_COMPONENTS))
     # No information on the targets is lost: they are a linear function of the conditions.
@@ -124,7 +124,7 @@ def test_targets_in_a_plane_are_conditioned_on_in_that_plane(phases: str, rank: 
 
 def test_targets_that_span_their_space_keep_their_coordinates() -> None:
     setup = experiment(task=GuessingGame(dims=6))
-    evaluation = EvaluationSet(setup, setup.engine, 1000, 0.01)
+    evaluation = EvaluationGames(setup, setup.engine, 1000, 0.01)
     torch.testing.assert_close(
         evaluation.coordinates + evaluation.outputs_basis.mean[:, None], evaluation.games.targets
     )

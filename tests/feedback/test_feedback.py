@@ -17,7 +17,7 @@ from badger_sweeps.core.settings import explain
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.engines.reference import Reference
-from badger_sweeps.evaluation.games import EvaluationSet
+from badger_sweeps.evaluation.games import EvaluationGames
 from badger_sweeps.feedback.l1 import AbsoluteErrorFeedback
 from badger_sweeps.feedback.mse import SquaredErrorFeedback
 from badger_sweeps.feedback.same import SameAsLoss
@@ -149,7 +149,7 @@ def test_measures_play_with_what_is_told_and_score_what_is_minimised() -> None:
     torch.testing.assert_close(found["inner/loss"], torch.stack(steps, dim=1), rtol=1e-4, atol=1e-5)
     gates = measure_named("gates").measure(seen)["gate/carried"]
     torch.testing.assert_close(gates, torch.stack(carried, dim=1), rtol=1e-4, atol=1e-5)
-    assert isinstance(seen.evaluation, EvaluationSet)
+    assert isinstance(seen.evaluation, EvaluationGames)
 
 
 def test_it_is_part_of_what_a_run_is() -> None:

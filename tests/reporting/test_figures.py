@@ -63,10 +63,12 @@ def test_markup_and_templates_of_names_are_text() -> None:
 
 def test_pairs_in_the_page_are_those_of_the_history_to_a_thousandth(study: Path) -> None:
     runs = gather(study).runs
-    content = pairs.pictures(pairs.compute(runs))
+    (panel,) = pairs.compute(runs)
+    content = pairs.pictures(panel)
+    assert (content["title"], content["unit"], content["least"]) == ("Mutual information of all pairs", "bits", 0)
     assert content["every"] == 1
     assert len(content["seeds"]) == 16
-    known = runs[1].measured
+    known = runs[1].all_measures
     names = sorted(name for name in known if re.fullmatch(r"mi/\d\d__\d\d", name))
     fifth = next(seed for seed in content["seeds"] if (seed["run"], seed["seed"]) == (1, 5))
     values = unpacked({"dtype": "u2", "bdata": fifth["values"]}).reshape(len(fifth["iterations"]), len(names)) / 1000
@@ -77,15 +79,16 @@ def test_pairs_in_the_page_are_those_of_the_history_to_a_thousandth(study: Path)
 
 
 def test_too_many_measurements_of_pairs_are_thinned_from_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    series = [pairs.Pairs(0, "a", 0, 2, np.arange(7), np.array([[0.1], [np.nan], [0.3], [0.4], [0.5], [0.6], [70]]))]
+    values = np.array([[0.1], [np.nan], [0.3], [0.4], [0.5], [0.6], [70]])
+    panel = pairs.PairPanel("Information", "bits", [pairs.Pairs(0, "a", 0, 2, np.arange(7), values)])
     monkeypatch.setattr(pairs, "MOST", 3)
-    content = pairs.pictures(series)
+    content = pairs.pictures(panel)
     assert content["every"] == 3
     assert content["seeds"][0]["iterations"] == [0, 3, 6]
     coded = unpacked({"dtype": "u2", "bdata": content["seeds"][0]["values"]})
     assert coded.tolist() == [100, 400, 65534]  # 70 bits would not fit; 65535 stands for no value
     monkeypatch.setattr(pairs, "MOST", 7)
-    whole = unpacked({"dtype": "u2", "bdata": pairs.pictures(series)["seeds"][0]["values"]})
+    whole = unpacked({"dtype": "u2", "bdata": pairs.pictures(panel)["seeds"][0]["values"]})
     assert whole[1] == 65535
 
 

@@ -18,14 +18,14 @@ from rich.progress import Progress
 from badger_sweeps.measures.dynamics.hurst import hurst
 from badger_sweeps.reporting.page.panels import measures
 from badger_sweeps.reporting.reading.collection import gather
-from badger_sweeps.reporting.reading.measures import (
+from badger_sweeps.reporting.remeasure.required import RequiredMeasures, measure_missing
+from badger_sweeps.runs.snapshot_measures import (
     all_measured,
     measured_at,
     measured_with,
     read_measures,
     write_measures,
 )
-from badger_sweeps.reporting.remeasure.required import RequiredMeasures, measure_missing
 from tests import warm
 from tests.runs.commands import run
 

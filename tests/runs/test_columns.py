@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,14 +15,16 @@ import pytest
 
 import badger_sweeps
 from badger_sweeps.configuration.builder import plan_of
-from badger_sweeps.core.columns import KEY, Column, column_of, columns, metric
-from badger_sweeps.reporting.page.panels import measures
+from badger_sweeps.core.columns import KEY, NORMALISED_ERROR, Column, column_of, columns, metric
+from badger_sweeps.reporting.page.panels import measures, pairs
 from badger_sweeps.reporting.reading.collection import gather
-from badger_sweeps.reporting.reading.measures import read_measured_columns, write_measures
 from badger_sweeps.runs.history import History, read_columns
+from badger_sweeps.runs.snapshot_measures import read_measured_columns, write_measures
 from badger_sweeps.tracking.workspace import WorkspaceDescription, workspace
 from tests import warm
 from tests.runs.commands import run
+
+PAIRS = ("00__01", "00__02", "01__02")
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +94,12 @@ def test_a_file_without_descriptions_is_read_by_its_names(folder: Path, tmp_path
     assert column_of("my/own", None, vector=False).title == "my/own"
 
 
+def test_a_unit_of_an_earlier_version_is_read_as_todays() -> None:
+    """Reports draw the staircase into panels of a normalised error, which earlier files called ``chance = 1``."""
+    stored = {KEY: b'{"title": "Loss", "unit": "chance = 1"}'}
+    assert column_of("loss", stored, vector=False) == Column("loss", "Loss", NORMALISED_ERROR)
+
+
 def test_load_has_the_descriptions(folder: Path) -> None:
     frame = badger_sweeps.load(folder).columns().set_index("name")
     assert frame.loc["mi/mean", "unit"] == "bits"
@@ -111,6 +122,41 @@ def test_a_workspace_has_a_panel_for_what_somebody_else_declares() -> None:
     assert len(shown["Both"].y) == 2
     assert shown["All"].metric_regex == "^y/.*"
     assert "Scheduled value of z" not in shown
+
+
+def test_measures_of_pairs_have_a_panel_each_in_a_workspace() -> None:
+    described = columns(
+        *(
+            Column(f"mi/{pair}", "", "bits", per="pair", section="Between experts", panel="Information")
+            for pair in PAIRS
+        ),
+        *(Column(f"their/own/{pair}", "", per="pair", panel="Correlation") for pair in PAIRS),
+    )
+    made = workspace(WorkspaceDescription("name", "project", "", [], described, [2]))
+    shown = {
+        section.name: [getattr(panel, "media_keys", None) for panel in section.panels] for section in made.sections
+    }
+    assert shown["Between experts"] == [["mi_pairs"]]
+    assert shown["Further measures"] == [["their/own_pairs"]]
+
+
+def test_measures_of_pairs_have_a_panel_each_in_a_report(folder: Path, tmp_path: Path) -> None:
+    """Each with its own unit and values: information in bits, and another measure, with negative values."""
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    numbers = np.float32([-0.5, 0.25, 1.0])
+    values = {f"their/own/{pair}": [number] for pair, number in zip(PAIRS, numbers, strict=True)}
+    declared = columns(*(Column(f"their/own/{pair}", "", per="pair", panel="Correlation") for pair in PAIRS))
+    write_measures(copy, pd.DataFrame({"seed": [0], "iteration": [10], **values}), {}, declared)
+    (before,) = pairs.compute(gather(folder).runs)
+    first, second = pairs.compute(gather(copy).runs)
+    assert pairs.pictures(first) == pairs.pictures(before)
+    content = pairs.pictures(second)
+    assert (content["title"], content["unit"], content["least"], content["most"]) == ("Correlation", "", -0.5, 1.0)
+    (seed,) = content["seeds"]
+    assert (seed["experts"], seed["iterations"]) == (3, [10])
+    coded = np.frombuffer(base64.b64decode(seed["values"]), "<u2")
+    np.testing.assert_allclose(content["least"] + coded / 1000, numbers, atol=5.1e-4)
 
 
 def test_the_key_of_the_metadata_is_the_packages_name() -> None:

@@ -79,10 +79,12 @@ def test_measures_are_of_the_weights_before_the_iteration(tmp_path: Path) -> Non
     for _ in islice(train(population), 4):
         pass
     from badger_sweeps.evaluation.context import EvaluationContext
-    from badger_sweeps.evaluation.games import EvaluationSet
+    from badger_sweeps.evaluation.games import EvaluationGames
 
     losses = LossHistory(population.experiment)
-    seen = EvaluationContext.of(population, EvaluationSet(population.experiment, population.engine, 1000, 0.01), losses)
+    seen = EvaluationContext.of(
+        population, EvaluationGames(population.experiment, population.engine, 1000, 0.01), losses
+    )
     recorded = history[history["iteration"] == 4]["evaluation/loss"]
     np.testing.assert_array_equal(recorded, seen.error.mean(dim=1))
 

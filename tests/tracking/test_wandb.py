@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from badger_sweeps.core.columns import columns, metric
+from badger_sweeps.core.columns import Column, columns, metric
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.runs.history import read_history
+from badger_sweeps.topologies.connectivity import Connectivity
 from badger_sweeps.tracking.base import RunDescription
 from badger_sweeps.tracking.wandb import STRIDE, WandB, stride_of
+from badger_sweeps.training.loop import Record
 from tests.runs.commands import SMALL, run
 
 LOGGED = sorted({*range(0, 60, 7), 20, 40})
@@ -116,6 +118,27 @@ def test_measures_are_logged_at_the_iterations_of_their_measurement(finished: Pa
             assert [row[shown] for row in steps] == pytest.approx(list(expected.loc[40, column]))
         assert [row["inner/gate/carried"] for row in steps] == pytest.approx(list(expected.loc[40, "gate/carried"]))
         assert not any("inner/loss" in row for row in rows.values())  # rows of iterations have another axis
+
+
+def test_measures_of_pairs_have_a_picture_each(tmp_path: Path) -> None:
+    """At the iterations of their own measurement: here 0, and 0 and 1 with pictures at most every second iteration."""
+    pairs = ("00__01", "00__02", "01__02")
+    declared = columns(
+        *(Column(f"mi/{pair}", "", "bits", per="pair") for pair in pairs),
+        *(Column(f"their/{pair}", "", per="pair") for pair in pairs),
+    )
+    connectivity = {0: Connectivity(3, 6, True, 0.5, 0.5, None)}
+    described = RunDescription(tmp_path, "stranger", "run", "group", (), {}, (0,), 0, connectivity, declared)
+    tracker = WandB(every=1, pairs_every=2).start(described)
+    values = {f"{group}/{pair}": np.float32([0.5]) for group in ("mi", "their") for pair in pairs}
+    of_theirs = {name: value for name, value in values.items() if name.startswith("their")}
+    for iteration, measured in enumerate((values, of_theirs, of_theirs)):
+        tracker.observe(Record(iteration, (0,), {"loss": np.float32([1])}, measured))
+    tracker.close(0)
+    rows = [row["item"] for row in of_seed(tmp_path, 0)["history"]]
+    named = [{name.split(".")[0].split("/")[0] for name in row if not name.startswith("_")} for row in rows]
+    both = {"iteration", "loss", "mi", "mi_pairs", "their", "their_pairs"}
+    assert named == [both, {"iteration", "loss"}, {"iteration", "loss", "their", "their_pairs"}]
 
 
 def test_metrics_have_the_outer_iteration_as_their_axis(finished: Path) -> None:

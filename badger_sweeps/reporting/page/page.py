@@ -118,7 +118,6 @@ def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Differenc
     panels = measures.compute(runs)
     levels = sorted({level for info in infos for level in info.staircase.levels.tolist()})
     shown = _shown_first(rows)
-    pair_series = pairs.compute(runs)
     return {
         "rows": [
             _row(position, run, rows[position], position in shown, link) for position, run in enumerate(runs)
@@ -140,7 +139,7 @@ def _runs(runs: Sequence[Run], rows: Sequence[Row], compared: Sequence[Differenc
              "figure": measures.draw(panel, levels)}
             for panel in panels
         ],
-        "pairs": pairs.pictures(pair_series) if pair_series else None,
+        "pairs": [pairs.pictures(panel) for panel in pairs.compute(runs)],
         "graphs": graphs.pictures(graphs.compute(runs)),
         "graph_columns": connectivity.COLUMNS,
         "graph_rows": [connectivity.cells(run) for run in runs],

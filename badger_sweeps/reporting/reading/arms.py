@@ -77,7 +77,7 @@ class Arm:
     @property
     def measured(self) -> pd.DataFrame:
         """All measures, indexed by seed and iteration."""
-        return self.run.measured
+        return self.run.all_measures
 
     def has(self, column: str) -> bool:
         """Whether a column has any measured value."""

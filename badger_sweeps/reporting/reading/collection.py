@@ -14,7 +14,6 @@ from yaml import YAMLError
 
 from badger_sweeps.configuration.recorded import configuration, run_folders
 from badger_sweeps.core.columns import Columns
-from badger_sweeps.reporting.reading.measures import all_measured, read_measured_columns, read_measures
 from badger_sweeps.reporting.reading.search import RecordedSearch, belongs, read, runs_in_report
 from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation, UnreadableError, find
 from badger_sweeps.reporting.reading.unfinished import iterations_done, progress, summarize_so_far
@@ -23,6 +22,7 @@ from badger_sweeps.runs.history import NAME as HISTORY
 from badger_sweeps.runs.history import read_columns, read_history
 from badger_sweeps.runs.provenance import NAME as PROVENANCE
 from badger_sweeps.runs.provenance import started
+from badger_sweeps.runs.snapshot_measures import all_measured, read_measured_columns, read_measures
 from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import Summary, read_summary
 
@@ -41,8 +41,8 @@ class Run:
         config: the resolved configuration by dotted key.
         history: all metrics and the measures taken in training.
         links: by seed, the edges of its graph: pairs of sender and receiver.
-        measures: the measures taken from snapshots; None if there are none.
-        columns: the columns of `history` and `measures` by name.
+        snapshot_measures: the measures taken from snapshots; None if there are none.
+        columns: the columns of `history` and `snapshot_measures` by name.
         searched: whether the run is a trial of a search, on the seeds that the search compared trials on.
         progress: a description of an unfinished run's progress; empty for a finished one.
     """
@@ -53,15 +53,15 @@ class Run:
     config: Mapping[str, Any]
     history: pd.DataFrame
     links: Mapping[int, Links] = field(default_factory=dict)
-    measures: pd.DataFrame | None = None
+    snapshot_measures: pd.DataFrame | None = None
     columns: Columns = field(default_factory=dict)
     searched: bool = False
     progress: str = ""
 
     @cached_property
-    def measured(self) -> pd.DataFrame:
-        """All measures from training and from snapshots, indexed by seed and iteration (`measures.all_measured`)."""
-        return all_measured(self.history, self.measures, self.columns)
+    def all_measures(self) -> pd.DataFrame:
+        """The measures from training and from snapshots, indexed by seed and iteration (`all_measured`)."""
+        return all_measured(self.history, self.snapshot_measures, self.columns)
 
 
 @dataclass(frozen=True)
@@ -163,8 +163,8 @@ def _read_files(run: Path, summary: Summary) -> Run:
     """Read all files of a run that reports use, so that a damaged file leaves out only this run."""
     started(run)
     config, history = configuration(run), read_history(run)
-    described = read_columns(run) | read_measured_columns(run)
-    return Run(run, summary.name, summary, config, history, read_links(run), read_measures(run), described)
+    columns = read_columns(run) | read_measured_columns(run)
+    return Run(run, summary.name, summary, config, history, read_links(run), read_measures(run), columns)
 
 
 def short_labels(names: Sequence[str], folders: Sequence[str]) -> Sequence[str]:

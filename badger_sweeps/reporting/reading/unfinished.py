@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from omegaconf import OmegaConf
 
 from badger_sweeps.configuration.recorded import CONFIG
 from badger_sweeps.runs.history import NAME as HISTORY
+from badger_sweeps.runs.history import history_parts, read_table
 from badger_sweeps.runs.summary import Summary, summarize
 
 
@@ -22,7 +22,7 @@ def iterations_done(run: Path) -> int:
     """
     if not any((run / HISTORY).glob("part-*")):
         return 0
-    last = pc.max(pq.read_table(run / HISTORY, columns=["iteration"])["iteration"]).as_py()
+    last = pc.max(read_table(run, [])["iteration"]).as_py()
     return 0 if last is None else int(last) + 1
 
 
@@ -35,7 +35,7 @@ def progress(run: Path) -> str:
     done = iterations_done(run)
     if not done:
         return f"it has no {HISTORY}"
-    written = max(part.stat().st_mtime for part in (run / HISTORY).iterdir())
+    written = max(part.stat().st_mtime for part in history_parts(run))
     when = datetime.fromtimestamp(written, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return f"at iteration {done} of {total}, last written {when}"
 

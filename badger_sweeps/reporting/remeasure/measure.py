@@ -17,14 +17,16 @@ from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.measures.dynamics.lyapunov import divergence_rate
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
-from badger_sweeps.reporting.reading.measures import KEYS
 from badger_sweeps.reporting.remeasure.snapshots import contexts
 from badger_sweeps.runs.code import computing_code
 from badger_sweeps.runs.run import Plan
+from badger_sweeps.runs.snapshot_measures import KEYS
 from badger_sweeps.training.perturbed_replicas import perturbed_replicas
 from badger_sweeps.training.population import Population
 
 PERTURBED_REPLICAS = "lyapunov/replicas"
+REPLICA_COLUMNS = columns(Column(PERTURBED_REPLICAS, "Rate at which perturbed replicas diverge", "nats per iteration"))
+"""The column of `badger-sweeps measure --replicas`."""
 
 
 def measured(
@@ -86,10 +88,8 @@ def _missing_rows(
 
 def described(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> Columns:
     """The columns of these measures."""
-    title = "Rate at which perturbed replicas diverge"
-    replicas = [Column(PERTURBED_REPLICAS, title, "nats per iteration")] if replica_iterations else []
     each = (column for measure in measures for column in measure.columns(plan.experiment).values())
-    return columns(*each, *replicas)
+    return {**columns(*each), **(REPLICA_COLUMNS if replica_iterations else {})}
 
 
 def sources(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> dict[str, str]:

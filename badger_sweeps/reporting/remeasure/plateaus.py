@@ -9,14 +9,30 @@ import numpy as np
 import pandas as pd
 import torch
 
+from badger_sweeps.core.columns import NORMALISED_ERROR, Column, columns
 from badger_sweeps.core.files import replacing
+from badger_sweeps.evaluation.hurst import ESTIMATORS, SERIES
 from badger_sweeps.measures.dynamics.hurst import LEAST, increments, on_stretches
-from badger_sweeps.reporting.reading.measures import all_measured
 from badger_sweeps.runs.history import read_columns
 from badger_sweeps.runs.run import Plan
+from badger_sweeps.runs.snapshot_measures import all_measured
 from badger_sweeps.runs.summary import NAME as SUMMARY
 
 NAME = "plateaus.parquet"
+COLUMNS = columns(
+    Column("start", "First iteration of the plateau"),
+    Column("end", "Iteration after the plateau's last one"),
+    Column("level", "Mean loss on the plateau", NORMALISED_ERROR),
+    Column("rung", "Level of the staircase nearest to the plateau", NORMALISED_ERROR),
+    Column("grad_norm", "Norm of the gradient on the plateau"),
+    *(
+        Column(f"hurst/{name}{what}", f"Hurst exponent of the {series}training loss within the plateau ({method})")
+        for what, series in (("", ""), ("_increments", "increments of the "))
+        for name, method in zip(ESTIMATORS, ("DFA", "R/S"), strict=True)
+    ),
+    Column("measured", "Iterations of the plateau at which any measure was taken"),
+)
+"""The columns after ``seed``, before the means of the run's measures, which keep their names."""
 
 
 def table(plan: Plan, history: pd.DataFrame, measures: pd.DataFrame | None) -> pd.DataFrame | None:
@@ -32,7 +48,8 @@ def table(plan: Plan, history: pd.DataFrame, measures: pd.DataFrame | None) -> p
         return None
     rows = []
     numbers = all_measured(history, measures, read_columns(plan.folder)).select_dtypes("number")
-    numbers = numbers.drop(columns=[name for name in numbers if str(name).startswith("hurst/")])
+    windowed = plan.measures.hurst.columns(plan.experiment)  # its sliding window is not one plateau
+    numbers = numbers.drop(columns=[name for name in windowed if name in numbers])
     for seed in json.loads(path.read_text())["seeds"]:
         rows_of_seed = history[history["seed"] == seed["seed"]]
         loss = torch.from_numpy(rows_of_seed["loss"].to_numpy(dtype=np.float32))
@@ -62,11 +79,11 @@ def write(run: Path, plateaus: pd.DataFrame) -> Path:
 
 def _hurst_exponents(loss: torch.Tensor, start: int, end: int) -> dict[str, float]:
     if end - start <= LEAST:  # there is one increment fewer than losses
-        return {f"hurst/{name}{series}": np.nan for series in ("", "_increments") for name in ("dfa", "rs")}
+        return {f"hurst/{name}{series}": np.nan for series in SERIES for name in ESTIMATORS}
     levels = on_stretches(loss, [(start, end)])
     steps = on_stretches(increments(loss[None])[0], [(start, end - 1)])
     return {
         f"hurst/{name}{series}": float(getattr(exponents, name)[0])
-        for series, exponents in (("", levels), ("_increments", steps))
-        for name in ("dfa", "rs")
+        for series, exponents in zip(SERIES, (levels, steps), strict=True)
+        for name in ESTIMATORS
     }

@@ -10,10 +10,10 @@ import numpy as np
 from rich.progress import Progress
 
 from badger_sweeps.reporting.reading.collection import Run
-from badger_sweeps.reporting.reading.measures import measured_at, measured_with, write_measures
 from badger_sweeps.reporting.remeasure.measure import described, measured, sources
 from badger_sweeps.reporting.remeasure.snapshots import checkpoints, reopened
 from badger_sweeps.runs.checkpoint import snapshots
+from badger_sweeps.runs.snapshot_measures import measured_at, measured_with, write_measures
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def measure_missing(run: Run, required: Sequence[RequiredMeasures], progress: Pr
 def _chosen(run: Run, requirement: RequiredMeasures) -> dict[int, Path]:
     """The snapshots to measure, by iteration, in order.
 
-    If there is no snapshot of the end of training, the checkpoint reindices it. The end comes before the budget if all
-    seeds diverged.
+    If there is no snapshot of the end of training, the checkpoint takes its place. The end comes before the budget if
+    all seeds diverged.
     """
     kept = {int(path.stem): path for path in snapshots(run.folder)}
     kept.setdefault(int(run.history["iteration"].max()) + 1, checkpoints(run.folder)[-1])

@@ -13,7 +13,7 @@ from badger_sweeps.configuration import files
 from badger_sweeps.configuration.builder import plan
 from badger_sweeps.core.errors import UsageError, nearest
 from badger_sweeps.evaluation.context import EvaluationContext
-from badger_sweeps.evaluation.games import EvaluationSet
+from badger_sweeps.evaluation.games import EvaluationGames
 from badger_sweeps.runs.checkpoint import NAME as CHECKPOINT
 from badger_sweeps.runs.checkpoint import check_identity, read_checkpoint, snapshots
 from badger_sweeps.runs.history import read_history
@@ -71,7 +71,7 @@ def contexts(plan: Plan, paths: Sequence[Path]) -> Iterator[tuple[EvaluationCont
     """
     experiment, measures = plan.experiment, plan.measures
     population = Population(experiment)
-    evaluation = EvaluationSet(experiment, population.engine, measures.games, measures.noise)
+    evaluation = EvaluationGames(experiment, population.engine, measures.games, measures.noise)
     history = read_history(plan.folder)
     before = None
     for path in paths:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from badger_sweeps.core.columns import CHANCE_IS_1, INNER_STEP, Column
+from badger_sweeps.core.columns import INNER_STEP, NORMALISED_ERROR, Column
 from badger_sweeps.reporting.plotting.style import (
     Spec,
     along,
@@ -109,7 +109,7 @@ def draw(panel: MeasurePanel, levels: Sequence[float] = ()) -> Spec:
         hover = f"{where}, median</extra>"
         median = {"y": packed(_median(curve.values)), "line": {"width": 2.8, "color": color}, "hovertemplate": hover}
         traces.append({**common, **median})
-    lines = [*(levels if panel.column.unit == CHANCE_IS_1 else ()), *_reference(panel.column)]
+    lines = [*(levels if panel.column.unit == NORMALISED_ERROR else ()), *_reference(panel.column)]
     shapes = [
         {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level, "layer": "below",
          "line": {"width": 0.8, "dash": "dot", "color": "gray"}}
@@ -170,7 +170,7 @@ def _curve_of(position: int, run: Run, name: str, column: Column) -> RunCurve | 
         table = run.history.pivot(index="seed", columns="iteration", values=name)
         blocks = table.shape[1] // run.summary.staircase.block
         return _curve(position, run, table, max(1, min(blocks, LOSS_POINTS if name == LOSS else POINTS)))
-    values = run.measured[name].dropna() if name in run.measured else pd.Series()
+    values = run.all_measures[name].dropna() if name in run.all_measures else pd.Series()
     if values.empty:
         return None
     if not column.axis:

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from badger_sweeps.reporting.page.panels.measures import merge
-from badger_sweeps.runs.history import NAME
+from badger_sweeps.runs.history import read_history
 
 POINTS = 60
 WIDTH, HEIGHT = 96, 24
@@ -30,7 +29,7 @@ def compute(history: pd.DataFrame) -> NDArray[np.float64]:
 def of_run(folder: Path) -> NDArray[np.float64] | None:
     """The same for the run in a folder; None if its history cannot be read."""
     try:
-        return compute(pq.read_table(folder / NAME, columns=["seed", "iteration", "loss"]).to_pandas())
+        return compute(read_history(folder, ["loss"]))
     except (OSError, ValueError):
         return None
 

@@ -120,9 +120,9 @@
     });
   };
   const look = (height, rest) => ({ height, hovermode: "closest", margin: { l: 50, r: 20, t: 20, b: 45 }, font: { family: "system-ui, sans-serif", size: 13 }, ...rest });
-  if (by("pairs-data")) {
-    const { seeds, most } = read("pairs-data");
-    const select = by("pairs-seed"), slider = by("pairs-iteration");
+  all(".pairs-data").forEach((data) => {
+    const { seeds, least, most, unit } = JSON.parse(data.textContent), { suffix } = data.dataset;
+    const [select, slider, description, figure] = ["pairs-seed", "pairs-iteration", "pairs-description", "figure-pairs"].map((name) => by(`${name}${suffix}`));
     const numbers = seeds.map(() => null);
     fill(select, seeds);
     const selected = () => seeds[select.value];
@@ -138,13 +138,13 @@
       const z = Array.from({ length: experts }, () => Array(experts).fill(null));
       for (let i = 0; i < experts; i++) for (let j = i + 1; j < experts; j++, at++) {
         const coded = decoded(select.value)[at];
-        z[i][j] = z[j][i] = coded === 65535 ? null : coded / 1000;
+        z[i][j] = z[j][i] = coded === 65535 ? null : least + coded / 1000;
       }
-      by("pairs-description").textContent = iterations[slider.value];
+      description.textContent = iterations[slider.value];
       slider.setAttribute("aria-valuetext", `iteration ${iterations[slider.value]}`);
       const axis = { title: { text: "expert" }, constrain: "domain", showgrid: false, zeroline: false };
-      draw(by("figure-pairs"), {
-        data: [{ type: "heatmap", z, zmin: 0, zmax: most, colorscale: "Viridis", colorbar: { title: { text: "bits" } }, hoverongaps: false, hovertemplate: "experts %{x} and %{y}: %{z:.3f} bits<extra></extra>" }],
+      draw(figure, {
+        data: [{ type: "heatmap", z, zmin: least, zmax: most, colorscale: "Viridis", colorbar: { title: { text: unit } }, hoverongaps: false, hovertemplate: `experts %{x} and %{y}: %{z:.3f} ${unit}<extra></extra>` }],
         layout: look(460, { xaxis: axis, yaxis: { ...axis, scaleanchor: "x", autorange: "reversed" } }),
       });
     };
@@ -156,8 +156,8 @@
     };
     slider.addEventListener("input", show);
     select.addEventListener("change", () => choose());
-    choosers["figure-pairs"] = choose;
-  }
+    choosers[figure.id] = choose;
+  });
   if (by("graphs-data")) {
     const graphs = read("graphs-data"), select = by("graph-seed");
     fill(select, graphs);
@@ -255,7 +255,7 @@
 
   const KEY = `badger_sweeps ${location.pathname}`;
   const names = Object.fromEntries(all("#results tbody tr").map((row) => [row.dataset.run, row.querySelector(".pick").innerText]));
-  const selects = all("select"), folded = all("details"), slider = by("pairs-iteration");
+  const selects = all("select"), folded = all("details"), sliders = all(".pairs-iteration");
   const text = (select) => select.selectedOptions[0]?.textContent;
   function remember() {
     const state = {
@@ -265,7 +265,7 @@
       picked: names[picked],
       chosen: Object.fromEntries(selects.map((select) => [select.id, text(select)])),
       open: Object.fromEntries(folded.map((details) => [details.id, details.open])),
-      iteration: (slider && slider.value !== slider.max && by("pairs-description").textContent) || null, // null: the last iteration, also after a reload
+      iterations: sliders.map((slider) => (slider.value !== slider.max && slider.labels[0].querySelector("output").textContent) || null), // null: the last iteration, also after a reload
     };
     try { sessionStorage.setItem(KEY, JSON.stringify(state)); } catch { /* the browser's storage is off: choices are not kept */ }
   }
@@ -292,7 +292,10 @@
       option.selected = true;
       select.dispatchEvent(new Event("change"));
     });
-    if (state.iteration !== null && slider) choosers["figure-pairs"](Number(state.iteration));
+    sliders.forEach((slider, position) => {
+      const iteration = state.iterations?.[position] ?? null;
+      if (iteration !== null) choosers[slider.id.replace("pairs-iteration", "figure-pairs")](Number(iteration));
+    });
   };
 
   // A served page polls for a newer version, and reloads when the user is inactive.
