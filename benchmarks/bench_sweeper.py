@@ -95,7 +95,7 @@ CASES = [("journal", 1000), ("sqlite", 200), ("postgresql", 200)]
 @pytest.mark.parametrize("sampler", [random, tpe], ids=["random", "tpe"])
 @pytest.mark.parametrize(("kind", "trials"), CASES)
 def test_cost_of_a_trial(kind: str, trials: int, sampler: Sampler, tmp_path: Path, benchmark, report) -> None:
-    """Ours takes the search's lock, stores a lease, draws no point twice, and reads all trials again for each draw."""
+    """Ours takes the search's lock, stores a lease, samples no point twice, and rereads all trials for each point."""
 
     def measure(address: str, theirs: str) -> dict[str, NDArray[np.float64]]:
         mine = quadratic_search(StorageAddress.parse(address, tmp_path), tmp_path, trials, sampler)

@@ -66,7 +66,7 @@ def make(
 def print_search(search: RecordedSearch, console: Console) -> None:
     """Print a search's progress, result and confirmation, and its best trials."""
     first, *others = search_tables.status_sentences(search)
-    lines = [f"{search.snapshot.name}: {first}", *others]
+    lines = [f"{search.state.name}: {first}", *others]
     for line in [*lines, *confirmation.confirmation_report(search).sentences]:
         console.print(line, markup=False, highlight=False)
     table = search_tables.table(search, search_tables.ROWS_ON_TERMINAL)

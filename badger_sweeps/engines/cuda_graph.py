@@ -58,7 +58,7 @@ class GraphedPullback:
         objective: OuterObjective,
         parameters: Weights,
         games: Games,
-        cotangents: Float[Tensor, "part population game dim"] | None,
+        cotangents: Float[Tensor, "cotangent population game dim"] | None,
         record: Record = record_cuda_graph,
     ) -> None:
         learner, device = objective.system.architecture, parameters.flat.device
@@ -81,7 +81,7 @@ class GraphedPullback:
         objective: OuterObjective,
         parameters: Weights,
         games: Games,
-        cotangents: Float[Tensor, "part population game dim"] | None,
+        cotangents: Float[Tensor, "cotangent population game dim"] | None,
     ) -> Pullback:
         """The result of `compute` for these arguments."""
         for name, value in objective.system.architecture.annealed().items():
@@ -110,7 +110,7 @@ def graphed_pullback(
     objective: OuterObjective,
     parameters: Weights,
     games: Games,
-    cotangents: Float[Tensor, "part population game dim"] | None,
+    cotangents: Float[Tensor, "cotangent population game dim"] | None,
     record: Record = record_cuda_graph,
 ) -> Pullback:
     """The result of `compute`, by replaying a CUDA graph, which is recorded first for a new system or new shapes.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from badger_sweeps.search.definition import Definition
-from badger_sweeps.search.snapshot import SearchSnapshot
+from badger_sweeps.search.state import SearchState
 
 KEY = "hydra.sweeper.confirm"
 """The key that defines a confirmation: the overrides that all its trials get."""
@@ -22,13 +22,13 @@ def confirmation_overrides(definition: Definition) -> tuple[str, ...] | None:
     return tuple(definition[KEY]) if KEY in definition else None
 
 
-def baseline_and_best(snapshot: SearchSnapshot) -> list[dict[str, Any]]:
+def baseline_and_best(state: SearchState) -> list[dict[str, Any]]:
     """The points of the first trial and of the best one, to be run on fresh seeds; one point if they are equal.
 
     The best of many trials was in part lucky with the seeds of the search: on average its value there is too good.
     """
-    best = snapshot.best
+    best = state.best
     if best is None:
         return []
-    points = [dict(snapshot.trials[0].params), dict(best.params)]
+    points = [dict(state.trials[0].params), dict(best.params)]
     return points[:1] if points[0] == points[1] else points

@@ -18,13 +18,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from badger_sweeps.search.completion import startable, too_many_failed
 from badger_sweeps.search.definition import Definition, first_difference, without_keys
-from badger_sweeps.search.drawing import Extend, PointDrawer
 from badger_sweeps.search.leases import LEASE_ATTRIBUTE, Claim, Lease, LeaseLost, LeaseMonitor
+from badger_sweeps.search.point_sampler import Extend, PointSampler
 from badger_sweeps.search.sampling import SamplerFactory, point_key
 from badger_sweeps.search.scores import ScoredStudy, store_score
 from badger_sweeps.search.settings import SearchSettings
-from badger_sweeps.search.snapshot import SearchSnapshot
 from badger_sweeps.search.space import Point, Space
+from badger_sweeps.search.state import SearchState
 from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.trial_outcome import OUTCOME, TrialOutcome, TrialStatus
 
@@ -41,14 +41,14 @@ class Search:
     """A search, kept as an Optuna study in a storage.
 
     A process claims a trial, re-queues it and tells its outcome only while it holds the search's lock. The total is
-    therefore exact, no point is drawn twice, and the trial of a process that died is re-queued with its parameters.
+    therefore exact, no point is sampled twice, and the trial of a process that died is re-queued with its parameters.
 
     Args:
         address: the address of the storage.
         name: the search's name there.
         space: the search space.
         settings: how the search runs.
-        sampler: builds the sampler that draws new points.
+        sampler: builds the sampler of new points.
         folder: where trials leave their files, each in the folder of its number.
         extend: adds parameters to a trial (`hydra.sweeper.custom_search_space`).
     """
@@ -67,7 +67,7 @@ class Search:
         self._address, self._sampler = address, sampler
         self._storage = address.open()
         self._lease_monitor = LeaseMonitor(settings.patience)
-        self._drawer = PointDrawer(space, settings, sampler, extend)
+        self._point_sampler = PointSampler(space, settings, sampler, extend)
 
     # Beginning
 
@@ -201,9 +201,9 @@ class Search:
         """All trials, in order of their numbers; callers must not change them."""
         return self._storage.get_all_trials(self._study_id, deepcopy=False)
 
-    def snapshot(self) -> SearchSnapshot:
+    def state(self) -> SearchState:
         """The search as it is now."""
-        return SearchSnapshot.of(self.name, self.settings.n_trials, self.settings.directions, self.trials())
+        return SearchState.of(self.name, self.settings.n_trials, self.settings.directions, self.trials())
 
     @property
     def finished(self) -> bool:
@@ -265,7 +265,7 @@ class Search:
         return self._address.exclusive(self.name)
 
     def _starts_new_trials(self, trials: Sequence[FrozenTrial]) -> bool:
-        return not self._drawer.enough(trials) and not too_many_failed(trials, self.settings)
+        return not self._point_sampler.enough(trials) and not too_many_failed(trials, self.settings)
 
     def _add_waiting(self, point: Point) -> None:
         """Add a waiting trial. A parameter outside the declared space (`custom_search_space`) has this one value."""
@@ -280,7 +280,7 @@ class Search:
         lease = Lease.new(deaths, folder)
         assert lease.token is not None
         self._storage.set_trial_system_attr(trial._trial_id, LEASE_ATTRIBUTE, lease.stored())
-        point = self._drawer.assign(trial, others, self._storage, lambda: self.scored_study)
+        point = self._point_sampler.assign(trial, others, self._storage, lambda: self.scored_study)
         return Claim(trial.number, trial._trial_id, point, lease.token, folder)
 
     def _held_lease(self, claim: Claim) -> Lease:

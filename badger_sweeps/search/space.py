@@ -106,7 +106,7 @@ def finite_values(distribution: BaseDistribution) -> list[Any] | None:
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether a value may be drawn from a distribution."""
+    """Whether a value may be sampled from a distribution."""
     try:
         return bool(distribution._contains(distribution.to_internal_repr(value)))
     except (ValueError, TypeError):

@@ -30,7 +30,7 @@ from badger_sweeps.search.logger import SearchLogger
 from badger_sweeps.search.polling import Poller
 from badger_sweeps.search.results import write_results
 from badger_sweeps.search.search import Search
-from badger_sweeps.search.snapshot import SearchSnapshot
+from badger_sweeps.search.state import SearchState
 from badger_sweeps.search.storage import STORAGE_ERRORS, StorageAddress
 from badger_sweeps.search.table import SearchTable, relative_path, summary
 from badger_sweeps.search.trial_outcome import TrialStatus
@@ -89,12 +89,12 @@ class Controller:
             reason = without_passwords(_root_cause(error)).splitlines()[0]
             rule = f"must keep answering; found {address}: {reason}; the same command goes on"
             raise UsageError(f"`hydra.sweeper.storage` {rule}.") from None
-        snapshot = search.snapshot()
-        write_results(snapshot, _front(search), folder)
-        self._check_failures(specification, snapshot, returns)
-        if self._sweeper.confirm and snapshot.best is not None:
-            self._confirm(specification, snapshot)
-        self._print(f"{snapshot.name}: {summary(snapshot)} | {relative_path(folder)}")
+        state = search.state()
+        write_results(state, _front(search), folder)
+        self._check_failures(specification, state, returns)
+        if self._sweeper.confirm and state.best is not None:
+            self._confirm(specification, state)
+        self._print(f"{state.name}: {summary(state)} | {relative_path(folder)}")
         jobs = [job for _, job in sorted(returns, key=lambda numbered: numbered[0])]
         size = max(1, int(self._sweeper.n_jobs))
         return [jobs[start : start + size] for start in range(0, len(jobs), size)]
@@ -128,8 +128,8 @@ class Controller:
         """
         returns: list[tuple[int, JobReturn]] = []
         table = SearchTable(self._console)
-        consumers: list[Callable[[SearchSnapshot], None]] = [table.show]
-        table.show(search.snapshot())
+        consumers: list[Callable[[SearchState], None]] = [table.show]
+        table.show(search.state())
         logger = None
         if tracking is not None:
             logger = SearchLogger(tracking, specification.folder, search.name, search.identity)
@@ -147,9 +147,9 @@ class Controller:
                 signal.signal(number, handler)
         if self._received_signal:
             search.recover()
-            write_results(search.snapshot(), _front(search), specification.folder)
+            write_results(search.state(), _front(search), specification.folder)
             same_command = f"the same command with hydra.sweep.dir={relative_path(specification.folder)} goes on"
-            self._print(f"{search.name}: stopped; {summary(search.snapshot())}; {same_command}")
+            self._print(f"{search.name}: stopped; {summary(search.state())}; {same_command}")
             raise SystemExit(128 + self._received_signal)
         return returns
 
@@ -205,37 +205,35 @@ class Controller:
         return returns
 
     def _check_failures(
-        self, specification: SearchSpecification, snapshot: SearchSnapshot, returns: Sequence[tuple[int, JobReturn]]
+        self, specification: SearchSpecification, state: SearchState, returns: Sequence[tuple[int, JobReturn]]
     ) -> None:
         """Print the failed trials.
 
         Raises:
             SearchFailed: all trials failed, or more than `max_failure_rate`.
         """
-        failed = [trial for trial in snapshot.trials if trial.status == TrialStatus.FAILED]
+        failed = [trial for trial in state.trials if trial.status == TrialStatus.FAILED]
         if not failed:
             return
-        rate = len(failed) / len(snapshot.ended)
+        rate = len(failed) / len(state.ended)
         if rate > float(self._sweeper.max_failure_rate):
             for _, job in returns:
                 _ = job.return_value  # raises the first failure
-            raise SearchFailed(
-                f"{snapshot.name}: {len(failed)} of {len(snapshot.ended)} trials failed, which is too many"
-            )
+            raise SearchFailed(f"{state.name}: {len(failed)} of {len(state.ended)} trials failed, which is too many")
         for trial in failed[:10]:
             folder = relative_path(specification.folder / str(trial.number))
-            self._print(f"{snapshot.name}: trial {trial.number} failed: {trial.reason} ({folder})")
+            self._print(f"{state.name}: trial {trial.number} failed: {trial.reason} ({folder})")
         # Without searched parameters there is nothing to compare, and a completed job need not return a number.
         nothing_searched = not specification.parameters.space.distributions and specification.extend is None
         completed = bool(returns) and all(job.status == JobStatus.COMPLETED for _, job in returns)
-        if len(failed) == len(snapshot.ended) and not (nothing_searched and completed):
+        if len(failed) == len(state.ended) and not (nothing_searched and completed):
             raise SearchFailed(
-                f"{snapshot.name}: all {len(failed)} trials failed; the error of each of them is in its folder"
+                f"{state.name}: all {len(failed)} trials failed; the error of each of them is in its folder"
             )
 
-    def _confirm(self, specification: SearchSpecification, snapshot: SearchSnapshot) -> None:
+    def _confirm(self, specification: SearchSpecification, state: SearchState) -> None:
         """Run the first trial's configuration and the best one on fresh seeds, as a search of its own."""
-        points = baseline_and_best(snapshot)
+        points = baseline_and_best(state)
         confirmation = replace(
             specification,
             name=f"{specification.name} confirmation",

@@ -262,7 +262,7 @@ def test_more_negative_eigenvalues_of_more_weights_are_not_a_larger_share() -> N
     module = claim_of("saddles")
     assert module is not None
     found = judged(module.findings(module.compute(planted.saddles(True, 500, step=3))))
-    share, number = (finding for finding in found if not finding.part)
+    share, number = (finding for finding in found if not finding.decides_verdict)
     assert (share.statement.startswith("the share"), share.holds) == (True, False)
     assert (number.statement.startswith("the number"), number.holds) == (True, True)
 

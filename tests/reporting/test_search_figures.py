@@ -38,7 +38,7 @@ def test_the_history_shows_complete_trials_and_the_best_so_far(tmp_path: Path) -
     found = many(tmp_path / "s")
     (figure,) = picture(found, "history").figures
     points, best = trace(figure, "trial"), trace(figure, "best so far")
-    known = {trial.number: trial.values[0] for trial in found.snapshot.complete if trial.values}
+    known = {trial.number: trial.values[0] for trial in found.state.complete if trial.values}
     assert dict(zip(points.x, points.y, strict=True)) == known
     so_far = np.minimum.accumulate([known.get(number, np.inf) for number in best.x])
     assert list(best.y) == list(so_far)

@@ -104,7 +104,7 @@ def test_a_real_search_is_told_on_the_page_and_on_the_terminal(real: Path, brows
         assert sentence in opened.locator("#search").inner_text()
     assert max(map(len, shown.splitlines()[:-1])) <= 80
     assert opened.locator("#trials tbody tr").count() == 5
-    best = found.snapshot.best
+    best = found.state.best
     assert best is not None
     first_row = opened.locator("#trials tbody tr").first
     assert first_row.locator("td").first.inner_text().split() == [str(best.number), "best"]
@@ -138,7 +138,7 @@ def test_of_a_search_only_some_runs_are_looked_at(real: Path) -> None:
     collection = gather(real)
     found = collection.search
     assert found is not None
-    best = found.snapshot.best
+    best = found.state.best
     assert best is not None
     labels = {run.label: run.folder.relative_to(real) for run in collection.runs}
     beside = next(label for label, folder in labels.items() if folder == Path("beside"))

@@ -20,7 +20,7 @@ from optuna.pruners import BasePruner
 from optuna.trial import TrialState, create_trial
 
 from badger_sweeps.search.pruning import CensoredBound, OptunaPruning, TrainingProgress
-from badger_sweeps.search.sampling import draw_seed
+from badger_sweeps.search.sampling import sampler_seed
 from badger_sweeps.search.search import Search
 from badger_sweeps.search.space import Space
 from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
@@ -191,7 +191,7 @@ def test_a_sampler_is_told_of_constraints_as_optuna_would_tell_it(constrained: b
     search = begin(described)
     differ = 0
     for number in range(12):
-        sampler = partial(described.build_sampler, draw_seed(0, number, 0))
+        sampler = partial(described.build_sampler, sampler_seed(0, number, 0))
         expected = [_next(search, sampler(), told_of) for told_of in (constrained, False)]
         claim = search.claim()
         assert claim is not None

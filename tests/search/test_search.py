@@ -293,11 +293,11 @@ def test_four_processes_that_claim_at_once_make_exactly_the_total_and_no_point_t
 def test_controllers_that_share_a_folder_may_write_their_results_at_once(tmp_path: Path) -> None:
     search = opened(tmp_path, n_trials=2)
     finish(search)
-    snapshot = search.snapshot()
+    state = search.state()
 
     def write() -> None:
         for _ in range(50):
-            write_results(snapshot, [], tmp_path)
+            write_results(state, [], tmp_path)
 
     at_once(4, write)
     assert yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())["best_value"] == 1
