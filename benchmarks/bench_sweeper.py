@@ -59,9 +59,13 @@ def ours(of: Search) -> None:
     """One trial: claim and tell."""
     claim = of.claim()
     assert claim is not None
-    told = value(dict(claim.params))
-    details = {"intervals": [[told, told]], "per_seed": {str(seed): told for seed in range(8)}, "seeds": 8}
-    of.tell(claim, TrialOutcome(TrialStatus.COMPLETED, (told,), details=details))
+    result = value(dict(claim.params))
+    details = {
+        "intervals": [[result, result]],
+        "per_seed": {str(seed): result for seed in range(8)},
+        "seeds": 8,
+    }
+    of.tell(claim, TrialOutcome(TrialStatus.COMPLETED, (result,), details=details))
 
 
 def plain(of: optuna.Study) -> None:

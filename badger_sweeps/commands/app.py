@@ -84,7 +84,10 @@ def _job(config: DictConfig) -> float | tuple[float, ...]:
 
     hydra_config = cast(DictConfig, HydraConfig.get())
     trial = current_trial()
-    if trial is not None:  # the sweeper reports errors
+    if trial is not None:
+        # The sweeper's worker runs this job for a trial (`hydra_plugins.badger_sweeper._worker`). Errors are not
+        # explained here: Hydra hands them to the worker in the job's return value, and the worker decides whether the
+        # trial has failed, is re-queued, or belongs to another process now.
         return run_trial(plan(config, hydra_config, Path(hydra_config.runtime.output_dir)), trial)
     console = Console()
     try:

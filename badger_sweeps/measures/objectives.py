@@ -38,7 +38,7 @@ class Objective:
         per_seed: what each seed contributes, of its outcomes and the budget.
         level: the loss below which three blocks in a row must lie for the time that it is; None where it is no time of
             that kind, so that nothing bounds it while a run goes on.
-        of_whole_run: whether it can be told of a whole run alone, and not of the beginning of a longer one.
+        of_whole_run: whether it can be computed for a whole run alone, and not of the beginning of a longer one.
     """
 
     name: ObjectiveName

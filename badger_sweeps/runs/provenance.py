@@ -121,7 +121,7 @@ def _without_budget(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, group: {key: value for key, value in config.get(group, {}).items() if key != budget}}
 
 
-def identity(folder: Path) -> tuple[str, str | None]:
+def run_id_and_group(folder: Path) -> tuple[str, str | None]:
     """The id of the run in `folder`, and its group in W&B; None if no group was recorded."""
     content = _read(folder / NAME)
     return str(content["run_id"]), content.get("group")

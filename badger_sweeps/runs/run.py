@@ -23,7 +23,7 @@ from badger_sweeps.runs.graphs import read_connectivity, write_graphs
 from badger_sweeps.runs.history import History, check_history, iterations, read_history
 from badger_sweeps.runs.interruption import Interruption
 from badger_sweeps.runs.lock import exclusive
-from badger_sweeps.runs.provenance import Provenance, identity, kept_code
+from badger_sweeps.runs.provenance import Provenance, kept_code, run_id_and_group
 from badger_sweeps.runs.recorded_losses import recorded_loss_history
 from badger_sweeps.runs.summary import NAME as SUMMARY
 from badger_sweeps.runs.summary import Summary, summarize
@@ -220,7 +220,7 @@ def _train(
 
 def describe(plan: Plan, first_iteration: int) -> RunDescription:
     """The description for trackers of a run whose folder has its provenance and its graphs."""
-    run_id, group = identity(plan.folder)
+    run_id, group = run_id_and_group(plan.folder)
     return RunDescription(
         folder=plan.folder,
         run_id=run_id,

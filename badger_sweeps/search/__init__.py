@@ -9,7 +9,8 @@ A trial's way from the command to its outcome, file by file:
    with the scores of `scores`.
 4. The worker trains the trial (`trial`, `trial_training`) and sends heartbeats; a pruning rule (`pruning`) or a race
    over seeds (`racing`) may end it early.
-5. The worker tells the trial's outcome (`trial_outcome`, `search`), or re-queues the trial if a signal came.
+5. The worker tells the trial's outcome (`trial_outcome`, `search`), or re-queues the trial if a signal came
+   (`requeueing`).
 6. The controller polls the state of the search (`polling`, `state`), which goes to the terminal (`table`), to the
    tracker (`logger`) and to the result file (`results`); `confirmation` says what runs once more on fresh seeds.
 """

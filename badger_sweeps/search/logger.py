@@ -17,8 +17,8 @@ from badger_sweeps.runs.lock import InUse
 from badger_sweeps.search.state import SearchState, TrialRecord
 from badger_sweeps.tracking.base import SearchDescription, SearchTracker, Tracking
 
-NAME = "search.json"
-"""The file with the search's name and identity, and the trials that were logged from this folder, in order."""
+SEARCH_FILE = "search.json"
+"""The file with the search's name and id, and the trials that were logged from this folder, in order."""
 
 
 class SearchLogger:
@@ -33,27 +33,27 @@ class SearchLogger:
         tracking: starts the tracker.
         folder: the search's folder.
         name: the search's name.
-        identity: tells this search from all others (`Search.identity`).
+        search_id: tells this search from all others (`Search.search_id`).
     """
 
-    def __init__(self, tracking: Tracking, folder: Path, name: str, identity: str) -> None:
-        self._path, self._name = folder / NAME, name
+    def __init__(self, tracking: Tracking, folder: Path, name: str, search_id: str) -> None:
+        self._path, self._name = folder / SEARCH_FILE, name
         self._state: SearchState | None = None
         self._lock = _lock(folder)
         self._tracker: SearchTracker | None = None
-        self._identity, self._logged = identity, 0
+        self._search_id, self._logged = search_id, 0
         self._steps: list[int] | None = []
         try:
             self._lock.acquire()
         except Timeout:
             return
         stored = json.loads(self._path.read_text()) if self._path.exists() else {}
-        if stored.get("study", identity) == identity:  # else the file has the trials of another search
-            self._logged = int(stored.get("told", 0))
+        if stored.get("study", search_id) == search_id:  # else the file has the trials of another search
+            self._logged = int(stored.get("logged", stored.get("told", 0)))  # "told": in files of earlier versions
             self._steps = stored.get("trials", None if stored else [])
         # Two machines that work on one search from different folders log it as two runs.
         folder_id = hashlib.sha256(f"{platform.node()} {folder}".encode()).hexdigest()[:8]
-        self._tracker = tracking.start_search(SearchDescription(folder, f"{identity}-{folder_id}", name))
+        self._tracker = tracking.start_search(SearchDescription(folder, f"{search_id}-{folder_id}", name))
 
     def log(self, state: SearchState) -> None:
         """Log the trials that have ended since the last call."""
@@ -82,7 +82,7 @@ class SearchLogger:
 
     def _write(self) -> None:
         """Write the step of each trial, and how many of the steps were certainly logged."""
-        content = {"name": self._name, "study": self._identity, "told": self._logged, "trials": self._steps}
+        content = {"name": self._name, "study": self._search_id, "logged": self._logged, "trials": self._steps}
         write_json(self._path, content)
 
 
@@ -101,12 +101,12 @@ def exclusive_logging(folder: Path) -> Iterator[None]:
 
 
 def _lock(folder: Path) -> FileLock:
-    return FileLock(folder / f".{NAME}.lock", blocking=False)
+    return FileLock(folder / f".{SEARCH_FILE}.lock", blocking=False)
 
 
 def logged_name(folder: Path) -> str:
     """The name under which the search in `folder` was logged."""
-    return str(json.loads((folder / NAME).read_text()).get("name", folder.resolve().name))
+    return str(json.loads((folder / SEARCH_FILE).read_text()).get("name", folder.resolve().name))
 
 
 def _best_so_far(state: SearchState, trials: Sequence[TrialRecord]) -> list[float | None]:

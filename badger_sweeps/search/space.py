@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from badger_sweeps.core.errors import UsageError
 
@@ -66,6 +67,13 @@ class Space:
                 raise UsageError(f"`{where}` must lie in the search space; found {name}={point[name]!r}.")
             checked[name] = point[name]
         return checked
+
+    def waiting_trial(self, point: Point) -> FrozenTrial:
+        """A waiting trial at a point. A parameter outside the declared space (`custom_search_space`) has one value."""
+        distributions = {
+            name: self.distributions.get(name, CategoricalDistribution([value])) for name, value in point.items()
+        }
+        return create_trial(state=TrialState.WAITING, params=dict(point), distributions=distributions)
 
     def points(self) -> Iterator[dict[str, Any]]:
         """All points of a finite space, the last parameter changing fastest; none of an infinite space."""

@@ -1,4 +1,4 @@
-"""Heartbeats: they go on after an error that passes, and a late one takes a trial from no other process."""
+"""Heartbeats: they continue after an error that passes, and a late one takes a trial from no other process."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from badger_sweeps.search.logger import NAME, SearchLogger, logged_name
+from badger_sweeps.search.logger import SEARCH_FILE, SearchLogger, logged_name
 from badger_sweeps.search.state import SearchState, TrialRecord
 from badger_sweeps.search.trial_outcome import TrialStatus
 from badger_sweeps.tracking.base import RunDescription, SearchDescription, SearchTracker, Tracker, Tracking
@@ -133,9 +133,9 @@ def test_a_process_that_dies_while_it_logs_costs_no_trial_and_no_step(tmp_path: 
     assert list(rows) == [(0, 0, 5.0), (1, 1, 4.0), (2, 2, 3.0), (3, 3, 2.0)]
 
 
-def test_a_folder_that_an_earlier_version_logged_from_goes_on_at_its_step(tmp_path: Path) -> None:
+def test_a_folder_that_an_earlier_version_logged_from_continues_at_its_step(tmp_path: Path) -> None:
     """It counted trials, in the order of the clocks."""
-    (tmp_path / NAME).write_text(json.dumps({"name": "mine", "told": 2}))
+    (tmp_path / SEARCH_FILE).write_text(json.dumps({"name": "mine", "told": 2}))
     recorded = RecordingTracking()
     log(recorded, tmp_path, state_of(trial(0, 20, 5.0), trial(1, 10, 4.0), trial(2, 0, 6.0), trial(3, 30)))
     assert recorded.rows == [(2, 0, 4.0), (3, 3, 4.0)]
@@ -143,6 +143,15 @@ def test_a_folder_that_an_earlier_version_logged_from_goes_on_at_its_step(tmp_pa
         recorded, tmp_path, state_of(trial(0, 20, 5.0), trial(1, 10, 4.0), trial(2, 0, 6.0), trial(3, 30), trial(4, -9))
     )
     assert recorded.rows[2:] == [(4, 4, 4.0)]
+
+
+def test_a_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    """It counted the logged steps under another key."""
+    stored = {"name": "mine", "study": "study", "told": 2, "trials": [1, 0, 2]}
+    (tmp_path / SEARCH_FILE).write_text(json.dumps(stored))
+    recorded = RecordingTracking()
+    log(recorded, tmp_path, state_of(trial(0, 0, 5.0), trial(1, 10, 4.0), trial(2, 20, 3.0)))
+    assert recorded.rows == [(2, 2, 3.0)]
 
 
 def test_trials_of_another_search_in_the_folder_are_logged_from_the_start(tmp_path: Path) -> None:
@@ -156,5 +165,5 @@ def test_trials_of_another_search_in_the_folder_are_logged_from_the_start(tmp_pa
 def test_nothing_is_written_while_nothing_has_ended(tmp_path: Path) -> None:
     recorded = RecordingTracking()
     log(recorded, tmp_path, state_of(), state_of())
-    assert not (tmp_path / NAME).exists()
+    assert not (tmp_path / SEARCH_FILE).exists()
     assert recorded.rows == []

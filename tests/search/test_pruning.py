@@ -200,7 +200,7 @@ def stops_in_optuna(pruner: BasePruner, losses: NDArray[np.float64]) -> dict[int
 @pytest.mark.parametrize("name", PRUNERS)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_optunas_pruners_decide_as_they_do_in_optuna(name: str, seed: int, tmp_path: Path) -> None:
-    """One trial in five dies on the way and goes on from a point that it had passed, which changes nothing."""
+    """One trial in five dies on the way and continues from a point that it had passed, which changes nothing."""
     losses = curves(seed)
     expected = stops_in_optuna(PRUNERS[name](), losses)
     own = make_search(tmp_path, n_trials=len(losses), max_retries=1)

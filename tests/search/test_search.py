@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.search import storage
 from badger_sweeps.search.leases import LEASE_ATTRIBUTE, Claim, Lease, LeaseLost
+from badger_sweeps.search.requeueing import requeue_trial
 from badger_sweeps.search.results import write_results
 from badger_sweeps.search.sampling import point_key
 from badger_sweeps.search.search import Search
@@ -175,7 +176,7 @@ def test_two_folders_go_on_with_the_trials_that_each_began(tmp_path: Path) -> No
     for search in (here, there):  # as after a reboot of both
         for trial in search.trials():
             if trial.state == TrialState.RUNNING:
-                search._requeue_trial(trial, lambda: None, died=False)
+                requeue_trial(search.storage, trial, lambda: None, search.settings.max_retries, died=False)
     assert [claimed(there).number, claimed(here).number, claimed(there).number, claimed(here).number] == [1, 0, 3, 2]
 
 

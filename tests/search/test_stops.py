@@ -80,7 +80,7 @@ def test_a_signal_stops_a_sweep_in_good_order(
     assert controller.wait() == status, controller.said
     assert "Traceback" not in controller.said
     assert goes_on_with(controller.said) == Path(os.path.relpath(folder))
-    assert controller.said.count("goes on") == 1
+    assert controller.said.count("continues") == 1
     records = Records.of(folder)
     assert records.statuses() == ["completed", "interrupted"]
     assert records.deaths() == {0: 0, 1: 0}
