@@ -6,6 +6,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
 from badger_sweeps.core.files import write_json
 from badger_sweeps.topologies.connectivity import Connectivity, connectivity
 from badger_sweeps.training.experiment import Experiment
@@ -31,6 +35,14 @@ def read_links(folder: Path) -> Mapping[int, Links]:
     """By seed, the edges of its graph, read from the `topology.json` of a run's folder."""
     graphs = json.loads((folder / NAME).read_text())
     return {graph["seed"]: tuple((sender, receiver) for sender, receiver in graph["pairs"]) for graph in graphs}
+
+
+def adjacency(experts: int, links: Links) -> Bool[Tensor, "expert expert"]:
+    """The graph with these edges, as `Topology.draw` returns one: row i has the experts from which i receives."""
+    graph = torch.zeros(experts, experts, dtype=torch.bool)
+    for sender, receiver in links:
+        graph[receiver, sender] = True
+    return graph
 
 
 def read_connectivity(folder: Path) -> Mapping[int, Connectivity]:
