@@ -14,10 +14,8 @@ import pyarrow.parquet as pq
 from badger_sweeps.configuration.recorded import configuration, run_folders
 from badger_sweeps.core.columns import rows
 from badger_sweeps.core.errors import UsageError, nearest
-from badger_sweeps.runs.history import NAME as HISTORY
-from badger_sweeps.runs.history import read_columns
-from badger_sweeps.runs.summary import NAME as SUMMARY
-from badger_sweeps.runs.summary import read_summary
+from badger_sweeps.runs.history import HISTORY_FILE, read_columns
+from badger_sweeps.runs.summary import SUMMARY_FILE, read_summary
 
 if TYPE_CHECKING:
     import pandas
@@ -53,16 +51,16 @@ class Runs:
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """`histories` as an Arrow table, which `polars.from_arrow` turns into a Polars frame without copying."""
-        started = [name for name in self.names if (self.folder / name / HISTORY).exists()]
+        started = [name for name in self.names if (self.folder / name / HISTORY_FILE).exists()]
         with ThreadPoolExecutor() as pool:  # a thread for each run is faster than Arrow's threads within each run
-            parts = list(pool.map(lambda name: _table(self.folder / name / HISTORY, columns), started))
+            parts = list(pool.map(lambda name: _table(self.folder / name / HISTORY_FILE, columns), started))
         for position, (name, part) in enumerate(zip(started, parts, strict=True)):
             run = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(part)), [name])
             parts[position] = part.add_column(0, "run", run)
         table = pa.concat_tables(parts, promote_options="default").unify_dictionaries()
         for column in columns or []:
             if column not in table.column_names:
-                known = [*dict.fromkeys(key for name in started for key in _known(self.folder / name / HISTORY))]
+                known = [*dict.fromkeys(key for name in started for key in _known(self.folder / name / HISTORY_FILE))]
                 raise UsageError(f"`columns` must be in a history; found {column!r}.{nearest(column, known)}")
         return table
 
@@ -73,7 +71,7 @@ class Runs:
         described = {
             name: column
             for run in self.names
-            if (self.folder / run / HISTORY).exists()
+            if (self.folder / run / HISTORY_FILE).exists()
             for name, column in read_columns(self.folder / run).items()
         }
         return pandas.DataFrame(rows(described.values()))
@@ -88,7 +86,7 @@ class Runs:
 
     def _seeds(self, name: str) -> list[dict[str, Any]]:
         folder = self.folder / name
-        if not (folder / SUMMARY).exists():
+        if not (folder / SUMMARY_FILE).exists():
             return []
         summary = read_summary(folder)
         config = configuration(folder)
@@ -129,7 +127,7 @@ def runs_below(folder: Path) -> Runs:
     Raises:
         UsageError: there are no runs below the folder.
     """
-    started = [run for run in run_folders(folder) if (run / HISTORY).exists()]
+    started = [run for run in run_folders(folder) if (run / HISTORY_FILE).exists()]
     if not started:
         raise UsageError(f"`{folder}` must have runs below it; found none.")
     return Runs(folder, tuple(str(run.relative_to(folder)) for run in started))

@@ -20,7 +20,7 @@ from badger_sweeps.search.logger import SEARCH_FILE, logged_name
 from badger_sweeps.tracking import workspace as workspaces
 from badger_sweeps.tracking.wandb import Mode
 
-NAME = "workspace.json"
+WORKSPACE_FILE = "workspace.json"
 LEFT_OUT = (*indifferent("name"), "seeds", "measures")
 """Keys that are not parameters of a sweep."""
 
@@ -48,7 +48,7 @@ def make(folder: Path, mode: Mode, console: Console) -> None:
         UsageError: W&B tracks no run below the folder, or they are of several projects; online: W&B cannot be reached.
     """
     made = workspaces.workspace(_described(folder))
-    path = folder / NAME
+    path = folder / WORKSPACE_FILE
     before = json.loads(path.read_text()) if path.exists() else {}
     known = {key: before.get(key, "") for key in ("name", "id")}
     write_json(path, {**workspaces.as_json(made), **known})

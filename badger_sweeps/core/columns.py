@@ -17,7 +17,7 @@ INNER_STEP = "inner step"
 CHANCE_IS_1 = "chance = 1"
 """The unit of a normalised error."""
 BITS = "bits"
-KEY = b"badger_sweeps"
+METADATA_KEY = b"badger_sweeps"
 """The key of the field's metadata that stores the column."""
 
 Section = Literal["Loss", "Between experts", "Along the inner loop", "Memory of the loss", "Further measures"]
@@ -65,7 +65,7 @@ class Column:
     def metadata(self) -> dict[bytes, bytes]:
         """The metadata of the column's Parquet field."""
         described = {name: value for name, value in asdict(self).items() if name not in ("name", "length")}
-        return {KEY: json.dumps(described).encode()}
+        return {METADATA_KEY: json.dumps(described).encode()}
 
 
 def metric(name: str, title: str, unit: str = "", **described: Any) -> Column:
@@ -93,7 +93,7 @@ def column_of(name: str, metadata: Mapping[bytes, bytes] | None, vector: bool) -
         metadata: the field's metadata. Files of earlier versions have none; then the column is inferred from the name.
         vector: whether the values are vectors.
     """
-    stored = (metadata or {}).get(KEY)
+    stored = (metadata or {}).get(METADATA_KEY)
     if stored is not None:
         return Column(name, **json.loads(stored))
     return Column(

@@ -20,8 +20,8 @@ SUFFIXES = frozenset([".py", ".yaml", ".cpp", ".h"])
 """Suffixes of code and configuration files; other files in a checkout are not archived."""
 COMPUTING = (
     *("aggregators", "architectures", "engines", "evaluation", "core", "feedback", "losses", "measures"),
-    *("optimizers", "outer_objective.py", "readouts", "rollout.py", "rules", "schedules", "tasks", "topologies"),
-    "training",
+    *("optimizers", "outer_objective.py", "readouts", "rollout.py", "rules", "schedules", "statistics", "tasks"),
+    *("topologies", "training"),
 )
 """The folders and files of the package that decide the numbers of a history; the others read, write and show them."""
 

@@ -20,7 +20,7 @@ from badger_sweeps.training.loop import Record
 if TYPE_CHECKING:  # importing it takes half a second at each start
     import pandas
 
-NAME = "history.parquet"
+HISTORY_FILE = "history.parquet"
 KEYS = ("seed", "iteration")
 """The key columns: together they identify a row."""
 ROWS_PER_PART = 32768
@@ -46,7 +46,7 @@ class History:
     """
 
     def __init__(self, folder: Path, described: Columns, keep: int = 0) -> None:
-        self._folder = folder / NAME
+        self._folder = folder / HISTORY_FILE
         kept = _kept(self._folder, described, keep)
         # Readers take the columns of the first part as those of all parts: new columns must be in every part.
         same = not keep or kept.column_names == pq.read_schema(self._path(0)).names
@@ -107,7 +107,7 @@ def write_history(path: Path, rows: pa.Table) -> None:
 
 def check_history(folder: Path, described: Columns, keep: int) -> None:
     """Raise the `UsageError` of `History` if a run cannot continue from the existing history; changes no file."""
-    _kept(folder / NAME, described, keep)
+    _kept(folder / HISTORY_FILE, described, keep)
 
 
 def field(column: Column) -> pa.Field:
@@ -159,13 +159,13 @@ def _kept(path: Path, described: Columns, keep: int) -> pa.Table:
 
 def read_columns(folder: Path) -> dict[str, Column]:
     """The columns of the history of the run in `folder`, by name, without ``seed`` and ``iteration``."""
-    parts = sorted((folder / NAME).glob("part-*.parquet")) or [folder / NAME]
+    parts = sorted((folder / HISTORY_FILE).glob("part-*.parquet")) or [folder / HISTORY_FILE]
     return described_by(pq.read_schema(parts[0]))
 
 
 def read_history(folder: Path) -> pandas.DataFrame:
     """The history of the run in `folder`: columns ``seed`` and ``iteration``, then the metrics; sorted by iteration."""
-    history: pandas.DataFrame = pq.read_table(folder / NAME).to_pandas()
+    history: pandas.DataFrame = pq.read_table(folder / HISTORY_FILE).to_pandas()
     return history
 
 

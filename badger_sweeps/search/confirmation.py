@@ -8,18 +8,18 @@ from typing import Any
 from badger_sweeps.search.definition import Definition
 from badger_sweeps.search.state import SearchState
 
-KEY = "hydra.sweeper.confirm"
+CONFIRM_KEY = "hydra.sweeper.confirm"
 """The key that defines a confirmation: the overrides that all its trials get."""
 
 
 def confirmation_definition(overrides: Sequence[str]) -> Definition:
     """The definition of a confirmation, which is a search of its own."""
-    return {KEY: list(overrides)}
+    return {CONFIRM_KEY: list(overrides)}
 
 
 def confirmation_overrides(definition: Definition) -> tuple[str, ...] | None:
     """The overrides in a confirmation's definition; None if it has none."""
-    return tuple(definition[KEY]) if KEY in definition else None
+    return tuple(definition[CONFIRM_KEY]) if CONFIRM_KEY in definition else None
 
 
 def baseline_and_best(state: SearchState) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from filelock import FileLock
 from badger_sweeps.core.files import replacing
 from badger_sweeps.search.state import SearchState, TrialRecord
 
-NAME = "optimization_results.yaml"
+RESULTS_FILE = "optimization_results.yaml"
 
 
 def write_results(state: SearchState, front: list[int], folder: Path) -> None:
@@ -32,7 +32,7 @@ def write_results(state: SearchState, front: list[int], folder: Path) -> None:
     else:
         content["solutions"] = [_solution(trial) for trial in state.trials if trial.number in front]
     # Controllers that share a folder may finish at the same moment.
-    with FileLock(folder / f".{NAME}.lock"), replacing(folder / NAME) as file:
+    with FileLock(folder / f".{RESULTS_FILE}.lock"), replacing(folder / RESULTS_FILE) as file:
         file.write(yaml.safe_dump(content, sort_keys=False).encode())
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import badger_sweeps
 from badger_sweeps.configuration.builder import plan_of
-from badger_sweeps.core.columns import KEY, Column, column_of, columns, metric
+from badger_sweeps.core.columns import METADATA_KEY, Column, column_of, columns, metric
 from badger_sweeps.reporting.page.panels import measures
 from badger_sweeps.reporting.reading.collection import gather
 from badger_sweeps.reporting.reading.measures import read_measured_columns, write_measures
@@ -115,4 +115,4 @@ def test_a_workspace_has_a_panel_for_what_somebody_else_declares() -> None:
 
 def test_the_key_of_the_metadata_is_the_packages_name() -> None:
     """Files outlive versions: what reads them must find it under this name."""
-    assert KEY == b"badger_sweeps"
+    assert METADATA_KEY == b"badger_sweeps"

@@ -28,8 +28,7 @@ from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.measures.objectives import per_seed
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.optimizers.sgd import SGD
-from badger_sweeps.runs.graphs import NAME as GRAPHS
-from badger_sweeps.runs.graphs import read_connectivity
+from badger_sweeps.runs.graphs import GRAPHS_FILE, read_connectivity
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import read_summary
 from badger_sweeps.search.pruning import TrainingProgress
@@ -248,7 +247,7 @@ def test_a_raced_trial_is_the_run_of_all_its_seeds_up_to_rounding(
     np.testing.assert_allclose(own["loss"], expected["loss"], rtol=1e-3)
     assert read_connectivity(raced.folder) == read_connectivity(together.folder)
     assert read_summary(raced.folder).staircase == read_summary(together.folder).staircase
-    graphs = [json.loads((of.folder / GRAPHS).read_text()) for of in (raced, together)]
+    graphs = [json.loads((of.folder / GRAPHS_FILE).read_text()) for of in (raced, together)]
     assert graphs[0] == graphs[1]
 
 
@@ -260,7 +259,7 @@ def test_files_of_a_raced_history_are_those_of_one_run(start: int, tmp_path: Pat
     together = finished(plan(tmp_path / "1", measures=measures, training=SHORT))
     files = [sorted((of.folder / "history.parquet").iterdir()) for of in (raced, together)]
     assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]]
-    for name in ("summary.json", GRAPHS):
+    for name in ("summary.json", GRAPHS_FILE):
         assert (raced.folder / name).read_bytes() == (together.folder / name).read_bytes()
 
 

@@ -34,8 +34,8 @@ class Finding:
         p_for: of the null hypothesis that the statement is false; small values are evidence for it. None: not tested.
         p_against: of the null hypothesis that the statement is true; small values are evidence against it.
         decides_verdict: whether the verdict depends on this finding; if not, it is secondary.
-        holds: set by `judged`: True if shown, False if refuted, None if neither.
-        p_value: set by `judged`: the smaller of the two p-values, adjusted for multiple testing where necessary.
+        holds: set by `judge_findings`: True if shown, False if refuted, None if neither.
+        p_value: set by `judge_findings`: the smaller p-value, adjusted for multiple testing where necessary.
         missing: why the statement could not be tested; empty if it was tested.
     """
 
@@ -144,7 +144,7 @@ def unknown(statement: str, why: str, unit: str = "") -> Finding:
     return Finding(statement, None, unit, 0, missing=why)
 
 
-def judged(findings: Sequence[Finding]) -> list[Finding]:
+def judge_findings(findings: Sequence[Finding]) -> list[Finding]:
     """The findings with `holds` and `p_value`.
 
     A claim is reproduced if all of its parts hold, so that `p_for` of the parts needs no adjustment (an intersection of

@@ -14,7 +14,7 @@ from badger_sweeps.core.columns import Column, Columns
 from badger_sweeps.core.files import replacing
 from badger_sweeps.runs.history import described_by
 
-NAME = "measures.parquet"
+MEASURES_FILE = "measures.parquet"
 KEYS = ["seed", "iteration"]
 MEASURED_WITH = b"badger_sweeps measured_with"
 """The key of the file's metadata that stores `measured_with`."""
@@ -24,19 +24,19 @@ MEASURED_AT = b"badger_sweeps measured_at"
 
 def read_measured_columns(run: Path) -> dict[str, Column]:
     """The columns of a run's `measures.parquet` by name; empty if there is no such file."""
-    return described_by(pq.read_schema(run / NAME)) if (run / NAME).exists() else {}
+    return described_by(pq.read_schema(run / MEASURES_FILE)) if (run / MEASURES_FILE).exists() else {}
 
 
 def read_measures(run: Path) -> pd.DataFrame | None:
     """The measures from a run's snapshots; None if there are none."""
-    return pd.read_parquet(run / NAME) if (run / NAME).exists() else None
+    return pd.read_parquet(run / MEASURES_FILE) if (run / MEASURES_FILE).exists() else None
 
 
 def measured_with(run: Path) -> Mapping[str, str]:
     """By column of `measures.parquet`, a hash of the settings and the code it was measured with."""
-    if not (run / NAME).exists():
+    if not (run / MEASURES_FILE).exists():
         return {}
-    known = pq.read_schema(run / NAME).metadata or {}
+    known = pq.read_schema(run / MEASURES_FILE).metadata or {}
     return dict(json.loads(known.get(MEASURED_WITH, b"{}")))
 
 
@@ -48,7 +48,7 @@ def measured_at(run: Path) -> Mapping[str, frozenset[int]]:
     values = read_measures(run)
     if values is None:
         return {}
-    recorded = json.loads((pq.read_schema(run / NAME).metadata or {}).get(MEASURED_AT, b"{}"))
+    recorded = json.loads((pq.read_schema(run / MEASURES_FILE).metadata or {}).get(MEASURED_AT, b"{}"))
     names = [name for name in map(str, values) if name not in KEYS]
     with_value = {name: values.loc[values[name].notna(), "iteration"].tolist() for name in names}
     return {name: frozenset(iterations) for name, iterations in (with_value | recorded).items()}
@@ -83,7 +83,7 @@ def write_measures(
             MEASURED_AT: json.dumps(at).encode(),
         }
     )
-    with replacing(run / NAME) as file:
+    with replacing(run / MEASURES_FILE) as file:
         pq.write_table(table, file, compression="zstd")
 
 

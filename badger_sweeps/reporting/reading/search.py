@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation
-from badger_sweeps.search.confirmation import KEY, confirmation_overrides
+from badger_sweeps.search.confirmation import CONFIRM_KEY, confirmation_overrides
 from badger_sweeps.search.racing import Race
 from badger_sweeps.search.search import DEFINITION
 from badger_sweeps.search.state import SearchState, TrialRecord
@@ -231,7 +231,7 @@ def _iterations(trial: TrialRecord, seeds: int, budget: int, race: Race | None) 
 def _confirmation(
     storage: BaseStorage, name: str, location: SearchLocation
 ) -> tuple[SearchState | None, tuple[str, ...]]:
-    configured = tuple(str(override) for override in location.get(KEY) or ())
+    configured = tuple(str(override) for override in location.get(CONFIRM_KEY) or ())
     name = f"{name} {CONFIRMATION}"
     if name not in {study.study_name for study in storage.get_all_studies()}:
         return None, configured

@@ -27,7 +27,7 @@ from badger_sweeps.training.population import Population
 PERTURBED_REPLICAS = "lyapunov/replicas"
 
 
-def measured(
+def take_measures(
     plan: Plan, measures: Sequence[Measure], paths: Sequence[Path], replica_iterations: int | None, progress: Progress
 ) -> pd.DataFrame:
     """The measures at these snapshots: a data frame with a row for each seed and iteration.
@@ -79,12 +79,12 @@ def _missing_rows(
     seeds = list(plan.experiment.seeds)
     values = {
         name: np.full(len(seeds), None if column.shape else np.nan, dtype=object if column.shape else np.float32)
-        for name, column in described(plan, measures, replica_iterations).items()
+        for name, column in columns_of(plan, measures, replica_iterations).items()
     }
     return pd.DataFrame({"seed": seeds, "iteration": iteration, **values})
 
 
-def described(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> Columns:
+def columns_of(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> Columns:
     """The columns of these measures."""
     title = "Rate at which perturbed replicas diverge"
     replicas = [Column(PERTURBED_REPLICAS, title, "nats per iteration")] if replica_iterations else []
@@ -92,7 +92,7 @@ def described(plan: Plan, measures: Sequence[Measure], replica_iterations: int |
     return columns(*each, *replicas)
 
 
-def sources(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> dict[str, str]:
+def measurement_hashes(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> dict[str, str]:
     """By column, a hash of the settings and the code it is measured with."""
     common = f"{plan.measures.games} {plan.measures.noise} {computing_code()}"
     by_column = {name: repr(measure) for measure in measures for name in measure.columns(plan.experiment)}
@@ -100,7 +100,7 @@ def sources(plan: Plan, measures: Sequence[Measure], replica_iterations: int | N
     return {name: hashlib.sha256(f"{by} {common}".encode()).hexdigest()[:16] for name, by in by_column.items()}
 
 
-def chosen(measures: Measures, names: Sequence[str]) -> list[Measure]:
+def select_measures(measures: Measures, names: Sequence[str]) -> list[Measure]:
     """The measures with these names; all for the name ``all``; without names, those in the run's configuration.
 
     Raises:

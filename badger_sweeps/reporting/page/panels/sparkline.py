@@ -12,7 +12,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from badger_sweeps.reporting.page.panels.measures import merge
-from badger_sweeps.runs.history import NAME
+from badger_sweeps.runs.history import HISTORY_FILE
 
 POINTS = 60
 WIDTH, HEIGHT = 96, 24
@@ -30,7 +30,7 @@ def compute(history: pd.DataFrame) -> NDArray[np.float64]:
 def of_run(folder: Path) -> NDArray[np.float64] | None:
     """The same for the run in a folder; None if its history cannot be read."""
     try:
-        return compute(pq.read_table(folder / NAME, columns=["seed", "iteration", "loss"]).to_pandas())
+        return compute(pq.read_table(folder / HISTORY_FILE, columns=["seed", "iteration", "loss"]).to_pandas())
     except (OSError, ValueError):
         return None
 
