@@ -19,7 +19,7 @@ from badger_sweeps.rollout import Games
 
 Compute = Callable[[OuterObjective, Weights, Games, Tensor | None], Pullback]
 """The function that is recorded."""
-Record = Callable[[Callable[[], None]], Callable[[], object]]
+GraphRecorder = Callable[[Callable[[], None]], Callable[[], object]]
 """Records the function that it is given, and returns a function that replays it."""
 
 
@@ -59,7 +59,7 @@ class GraphedPullback:
         parameters: Weights,
         games: Games,
         cotangents: Float[Tensor, "cotangent population game dim"] | None,
-        record: Record = record_cuda_graph,
+        record: GraphRecorder = record_cuda_graph,
     ) -> None:
         learner, device = objective.system.architecture, parameters.flat.device
         self._annealed = {name: torch.tensor(value, device=device) for name, value in learner.annealed().items()}
@@ -111,7 +111,7 @@ def graphed_pullback(
     parameters: Weights,
     games: Games,
     cotangents: Float[Tensor, "cotangent population game dim"] | None,
-    record: Record = record_cuda_graph,
+    record: GraphRecorder = record_cuda_graph,
 ) -> Pullback:
     """The result of `compute`, by replaying a CUDA graph, which is recorded first for a new system or new shapes.
 

@@ -27,10 +27,10 @@ def unpacked(spec: Any) -> np.ndarray:
 
 def test_points_are_means_of_equally_many_values() -> None:
     values = np.arange(10.0)
-    merged, size = measures.merge(values, 4)
+    merged, size = measures.bin_means(values, 4)
     assert (merged.tolist(), size) == ([1.0, 4.0, 7.0, 9.0], 3)  # the last of what is left
-    assert measures.merge(values, 10)[1] == 1
-    two, _ = measures.merge(np.array([[1.0, np.nan, np.nan, np.nan], [2.0, 4.0, 6.0, 8.0]]), 2)
+    assert measures.bin_means(values, 10)[1] == 1
+    two, _ = measures.bin_means(np.array([[1.0, np.nan, np.nan, np.nan], [2.0, 4.0, 6.0, 8.0]]), 2)
     np.testing.assert_array_equal(two, [[1, np.nan], [3, 7]])
 
 

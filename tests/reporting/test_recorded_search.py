@@ -195,7 +195,7 @@ def test_a_search_that_cannot_be_read_costs_the_report_that_alone(tmp_path: Path
     plain.mkdir()
     (plain / "multirun.yaml").write_text("hydra: {sweeper: {_target_: hydra._internal.core_plugins.basic_sweeper}}")
     collection = gather(tmp_path)
-    assert [own.folder for own in collection.searches] == [good]
+    assert [search.folder for search in collection.searches] == [good]
     assert sorted(name for name, _ in collection.left_out) == ["gone", "torn"]
     shown = warm.run([sys.executable, "-m", "badger_sweeps", "report", str(tmp_path / "gone")])
     assert shown.returncode == 2

@@ -137,15 +137,19 @@ def test_seeds_of_draws_do_not_repeat() -> None:
 def suggested(trial: optuna.Trial, space: Space) -> dict[str, Any]:
     """What Optuna's own words give for the parameters that apply."""
     point: dict[str, Any] = {}
-    for name, own in space.distributions.items():
+    for name, distribution in space.distributions.items():
         if not space.applies(name, point):
             continue
-        if isinstance(own, CategoricalDistribution):
-            point[name] = trial.suggest_categorical(name, own.choices)
-        elif isinstance(own, IntDistribution):
-            point[name] = trial.suggest_int(name, own.low, own.high, step=own.step, log=own.log)
-        elif isinstance(own, FloatDistribution):
-            point[name] = trial.suggest_float(name, own.low, own.high, step=own.step, log=own.log)
+        if isinstance(distribution, CategoricalDistribution):
+            point[name] = trial.suggest_categorical(name, distribution.choices)
+        elif isinstance(distribution, IntDistribution):
+            point[name] = trial.suggest_int(
+                name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+            )
+        elif isinstance(distribution, FloatDistribution):
+            point[name] = trial.suggest_float(
+                name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+            )
     return point
 
 

@@ -398,18 +398,18 @@ def test_a_claimer_that_is_frozen_does_not_hold_up_the_others_and_claims_nothing
     search = opened(tmp_path, postgresql, n_trials=2)
 
     def freeze() -> None:
-        own = opened(tmp_path, postgresql, n_trials=3)
-        read = own.trials
+        search = opened(tmp_path, postgresql, n_trials=3)
+        read = search.trials
 
         def trials() -> list[FrozenTrial]:
             found = read()
             os.kill(os.getpid(), signal.SIGSTOP)
             return found
 
-        monkeypatch.setattr(own, "trials", trials)
+        monkeypatch.setattr(search, "trials", trials)
         monkeypatch.setattr(storage, "IDLE_TIMEOUT", 1)  # of the claim alone: all else may take its time
         with pytest.raises(storage.STORAGE_ERRORS):
-            own.claim()
+            search.claim()
 
     child = forked(freeze)
     os.waitpid(child, os.WUNTRACED)

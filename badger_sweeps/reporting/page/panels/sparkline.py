@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from badger_sweeps.reporting.page.panels.measures import merge
+from badger_sweeps.reporting.page.panels.measures import bin_means
 from badger_sweeps.runs.history import HISTORY_FILE
 
 POINTS = 60
@@ -21,7 +21,7 @@ WIDTH, HEIGHT = 96, 24
 def compute(history: pd.DataFrame) -> NDArray[np.float64]:
     """The median over seeds of the loss, in means of equally many iterations, at most `POINTS`."""
     losses = history.pivot(index="seed", columns="iteration", values="loss").to_numpy(dtype=float)
-    means, _ = merge(losses, POINTS)
+    means, _ = bin_means(losses, POINTS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # NaN after all seeds have diverged
         return np.asarray(np.nanmedian(means, axis=0))
