@@ -31,7 +31,7 @@ class Rays(NamedTuple):
     trajectories: list[Trajectory]
 
 
-class Path(NamedTuple):
+class SeedPath(NamedTuple):
     """One seed of a run with two dimensions: block means of J_d = 1 - the normalised error of dimension d."""
 
     run: str
@@ -48,7 +48,7 @@ def compute() -> list[Rays]:
     ]
 
 
-def paths(runs: tuple[Run, ...]) -> list[Path]:
+def paths(runs: tuple[Run, ...]) -> list[SeedPath]:
     """The paths of all seeds of the runs with two dimensions."""
     found = []
     for run in runs:
@@ -56,11 +56,11 @@ def paths(runs: tuple[Run, ...]) -> list[Path]:
             continue
         for seed, columns in columns_by_seed(run.history).items():
             errors = np.stack([columns[f"loss_dim/{dim}"] for dim in range(DIMS)], axis=1)
-            found.append(Path(run.label, seed, 1 - run.summary.staircase.block_means(errors)))
+            found.append(SeedPath(run.label, seed, 1 - run.summary.staircase.block_means(errors)))
     return found
 
 
-def draw(rays: list[Rays], overlay: list[Path]) -> go.Figure:
+def draw(rays: list[Rays], overlay: list[SeedPath]) -> go.Figure:
     """The figure: streamlines, winner-takes-all regions (shaded), trajectories from a grid, and runs (thick)."""
     figure = make_subplots(1, len(rays), subplot_titles=[kind.title for kind in rays], horizontal_spacing=0.08)
     for column, kind in enumerate(rays, start=1):

@@ -22,8 +22,7 @@ from badger_sweeps.reporting.studies.catalogue import Entry, entries
 from badger_sweeps.reporting.studies.claims import claim_of
 from badger_sweeps.reporting.studies.evaluation import evaluate, study_of
 from badger_sweeps.reporting.studies.result import StudyResult
-from badger_sweeps.runs.provenance import COMPUTED_FROM
-from badger_sweeps.runs.provenance import NAME as PROVENANCE
+from badger_sweeps.runs.provenance import COMPUTED_FROM, PROVENANCE_FILE
 
 from .claims import BY_IMPORTANCE
 
@@ -132,8 +131,8 @@ def _identical_runs(studies: Sequence[StudyResult]) -> dict[tuple[str, str], lis
     """The identical runs of other studies, of equal configuration and code, by study and run."""
     runs: dict[str, list[tuple[str, str]]] = {}
     for study in studies:
-        for run in sorted(path.parent for path in study.folder.glob(f"*/{PROVENANCE}")):
-            if known := json.loads((run / PROVENANCE).read_text()).get(COMPUTED_FROM):
+        for run in sorted(path.parent for path in study.folder.glob(f"*/{PROVENANCE_FILE}")):
+            if known := json.loads((run / PROVENANCE_FILE).read_text()).get(COMPUTED_FROM):
                 runs.setdefault(json.dumps(known, sort_keys=True), []).append((study.name, run.name))
     return {
         run: [f"{name}/{other}" for name, other in identical if (name, other) != run]

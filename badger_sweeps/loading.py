@@ -13,12 +13,9 @@ import pyarrow as pa
 from badger_sweeps.configuration.recorded import configuration, run_folders
 from badger_sweeps.core.columns import Column, rows
 from badger_sweeps.core.errors import UsageError, nearest
-from badger_sweeps.runs.history import NAME as HISTORY
-from badger_sweeps.runs.history import read_columns
-from badger_sweeps.runs.snapshot_measures import NAME as MEASURES
-from badger_sweeps.runs.snapshot_measures import read_measured_columns, read_with_measures
-from badger_sweeps.runs.summary import NAME as SUMMARY
-from badger_sweeps.runs.summary import read_summary
+from badger_sweeps.runs.history import HISTORY_FILE, read_columns
+from badger_sweeps.runs.snapshot_measures import MEASURES_FILE, read_measured_columns, read_with_measures
+from badger_sweeps.runs.summary import SUMMARY_FILE, read_summary
 
 if TYPE_CHECKING:
     import pandas
@@ -55,7 +52,7 @@ class Runs:
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """`histories` as an Arrow table, which `polars.from_arrow` turns into a Polars frame without copying."""
-        started = [name for name in self.names if (self.folder / name / HISTORY).exists()]
+        started = [name for name in self.names if (self.folder / name / HISTORY_FILE).exists()]
         with ThreadPoolExecutor() as pool:  # a thread for each run is faster than Arrow's threads within each run
             parts = list(pool.map(lambda name: read_with_measures(self.folder / name, columns, threads=False), started))
         for position, (name, part) in enumerate(zip(started, parts, strict=True)):
@@ -64,7 +61,7 @@ class Runs:
         table = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
         for column in columns or []:
             if column not in table.column_names:
-                rule = f"`columns` must be in {HISTORY} or {MEASURES}"
+                rule = f"`columns` must be in {HISTORY_FILE} or {MEASURES_FILE}"
                 raise UsageError(f"{rule}; found {column!r}.{nearest(column, self._columns())}")
         return table
 
@@ -79,7 +76,7 @@ class Runs:
         return {
             name: column
             for run in self.names
-            if (self.folder / run / HISTORY).exists()
+            if (self.folder / run / HISTORY_FILE).exists()
             for name, column in (read_columns(self.folder / run) | read_measured_columns(self.folder / run)).items()
         }
 
@@ -93,7 +90,7 @@ class Runs:
 
     def _seeds(self, name: str) -> list[dict[str, Any]]:
         folder = self.folder / name
-        if not (folder / SUMMARY).exists():
+        if not (folder / SUMMARY_FILE).exists():
             return []
         summary = read_summary(folder)
         config = configuration(folder)
@@ -117,7 +114,7 @@ def runs_below(folder: Path) -> Runs:
     Raises:
         UsageError: there are no runs below the folder.
     """
-    started = [run for run in run_folders(folder) if (run / HISTORY).exists()]
+    started = [run for run in run_folders(folder) if (run / HISTORY_FILE).exists()]
     if not started:
         raise UsageError(f"`{folder}` must have runs below it; found none.")
     return Runs(folder, tuple(str(run.relative_to(folder)) for run in started))

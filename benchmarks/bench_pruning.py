@@ -62,15 +62,15 @@ def test_pruning(dims: int, objective: str, benchmark, report) -> None:
         return {name: [rule(search, objective, order) for order in orders] for name, rule in RULES.items()}
 
     for name, replays in benchmark.pedantic(replay_all, rounds=1, iterations=1).items():
-        killed = [bool(own.stopped[best].all()) for own in replays]
-        regrets = [values[~own.stopped].min() - values.min() for own in replays]
+        killed = [bool(replay.stopped[best].all()) for replay in replays]
+        regrets = [values[~replay.stopped].min() - values.min() for replay in replays]
         report(
             f"trials stopped early: {search.name}, {objective}, budget {search.budget}, best {values.min():.4g}",
             rule=name,
             **{
-                "saved/%": percent(mean([1 - own.trained.sum() / whole for own in replays])),
+                "saved/%": percent(mean([1 - replay.trained.sum() / whole for replay in replays])),
                 "stopped the best/% of orders": percent(share(sum(killed), ORDERS)),
-                "stopped of the top tenth/%": percent(mean([own.stopped[top].mean() for own in replays])),
+                "stopped of the top tenth/%": percent(mean([replay.stopped[top].mean() for replay in replays])),
                 "regret/iterations": words(mean(regrets)),
             },
         )
@@ -80,7 +80,7 @@ def test_pruning(dims: int, objective: str, benchmark, report) -> None:
 
 
 def percent(estimate: Estimate) -> str:
-    return words(Estimate(*(None if own is None else 100 * own for own in estimate)))
+    return words(Estimate(*(None if value is None else 100 * value for value in estimate)))
 
 
 def words(estimate: Estimate) -> str:

@@ -59,9 +59,13 @@ def ours(of: Search) -> None:
     """One trial: claim and tell."""
     claim = of.claim()
     assert claim is not None
-    told = value(dict(claim.params))
-    details = {"intervals": [[told, told]], "per_seed": {str(seed): told for seed in range(8)}, "seeds": 8}
-    of.tell(claim, TrialOutcome(TrialStatus.COMPLETED, (told,), details=details))
+    result = value(dict(claim.params))
+    details = {
+        "intervals": [[result, result]],
+        "per_seed": {str(seed): result for seed in range(8)},
+        "seeds": 8,
+    }
+    of.tell(claim, TrialOutcome(TrialStatus.COMPLETED, (result,), details=details))
 
 
 def plain(of: optuna.Study) -> None:
@@ -95,7 +99,7 @@ CASES = [("journal", 1000), ("sqlite", 200), ("postgresql", 200)]
 @pytest.mark.parametrize("sampler", [random, tpe], ids=["random", "tpe"])
 @pytest.mark.parametrize(("kind", "trials"), CASES)
 def test_cost_of_a_trial(kind: str, trials: int, sampler: Sampler, tmp_path: Path, benchmark, report) -> None:
-    """Ours takes the search's lock, stores a lease, draws no point twice, and reads all trials again for each draw."""
+    """Ours takes the search's lock, stores a lease, samples no point twice, and rereads all trials for each point."""
 
     def measure(address: str, theirs: str) -> dict[str, NDArray[np.float64]]:
         mine = quadratic_search(StorageAddress.parse(address, tmp_path), tmp_path, trials, sampler)
@@ -112,16 +116,16 @@ def test_cost_of_a_trial(kind: str, trials: int, sampler: Sampler, tmp_path: Pat
 
     found = benchmark.pedantic(run, rounds=1, iterations=1)
     tenth = trials // 10
-    first = {name: np.median(own[:tenth], axis=0) for name, own in found.items()}
-    last = {name: np.median(own[-tenth:], axis=0) for name, own in found.items()}
+    first = {name: np.median(seconds[:tenth], axis=0) for name, seconds in found.items()}
+    last = {name: np.median(seconds[-tenth:], axis=0) for name, seconds in found.items()}
     report(
         "the sweeper's own cost of a trial, ms by the clock (computing); medians over a tenth of the trials",
         storage=kind,
         sampler=sampler.__name__,
         trials=trials,
         **{
-            f"{name}, {which} tenth": "{:.3g} ({:.3g})".format(*own[name])
-            for which, own in (("first", first), ("last", last))
+            f"{name}, {which} tenth": "{:.3g} ({:.3g})".format(*seconds[name])
+            for which, seconds in (("first", first), ("last", last))
             for name in found
         },
         **{"ours above it at the end": "{:.3g} ({:.3g})".format(*(last["ours"] - last["ask and tell"]))},
@@ -187,7 +191,7 @@ def test_search(sampler: Sampler, tmp_path: Path, benchmark, report) -> None:
     """A quadratic in 4 dimensions and a choice of 3, against `study.optimize` with the same sampler and budget."""
 
     def objective(trial: optuna.Trial) -> float:
-        params = {name: trial._suggest(name, own) for name, own in SPACE.distributions.items()}
+        params = {name: trial._suggest(name, distribution) for name, distribution in SPACE.distributions.items()}
         return value(params)
 
     def best(values: list[float]) -> tuple[float, float]:
@@ -199,16 +203,16 @@ def test_search(sampler: Sampler, tmp_path: Path, benchmark, report) -> None:
         mine, theirs = [], []
         for seed in range(SEEDS):
             folder = tmp_path / str(seed)
-            own = quadratic_search(StorageAddress.parse(None, folder), folder, BUDGET, sampler, seed)
+            search = quadratic_search(StorageAddress.parse(None, folder), folder, BUDGET, sampler, seed)
             for _ in range(BUDGET):
-                ours(own)
-            mine.append(best([trial.values[0] for trial in own.trials()]))
+                ours(search)
+            mine.append(best([trial.values[0] for trial in search.trials()]))
             other = optuna.create_study(sampler=sampler(seed))
             other.optimize(objective, n_trials=BUDGET)
             theirs.append(best([trial.values[0] for trial in other.trials]))
         return mine, theirs
 
-    mine, theirs = (np.array(own) for own in benchmark.pedantic(run, rounds=1, iterations=1))
+    mine, theirs = (np.array(values) for values in benchmark.pedantic(run, rounds=1, iterations=1))
     for place, name in enumerate((f"best of {BUDGET}", "trials until below 0.1")):
         paired = paired_difference(theirs[:, place], mine[:, place])
         low, high = paired.difference.low, paired.difference.high

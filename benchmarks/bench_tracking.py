@@ -42,7 +42,7 @@ def started(made: runs.Plan) -> Tracker:
     return made.tracking.start(runs.describe(made, 0))
 
 
-def blocks(made: runs.Plan, tracker: Tracker, told: Callable[[float], None]) -> Iterator[float]:
+def blocks(made: runs.Plan, tracker: Tracker, observe_seconds: Callable[[float], None]) -> Iterator[float]:
     """Train as a run does; gives the seconds that each block took, and tells those that tracking took."""
     population = Population(made.experiment)
     measuring = MeasureRecorder(made.measures, population, LossHistory(made.experiment))
@@ -56,7 +56,7 @@ def blocks(made: runs.Plan, tracker: Tracker, told: Callable[[float], None]) -> 
             before = time.perf_counter()
             tracker.observe(record)
             tracking += time.perf_counter() - before
-        told(tracking)
+        observe_seconds(tracking)
         yield time.perf_counter() - began
 
 
@@ -89,7 +89,7 @@ def test_time(tmp_path: Path, benchmark, report) -> None:
 
 
 def test_disk(tmp_path: Path, benchmark, report) -> None:
-    """W&B is told of records that nobody trained, at the cadences of the defaults."""
+    """W&B gets made-up records, at the cadences of the defaults."""
     made = plan(tmp_path / "run", WandB(), LONG)
     tracker = started(made)
 

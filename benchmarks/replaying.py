@@ -67,7 +67,7 @@ class Search:
         """What each seed counts in the end; shape (trials, seeds)."""
         diverged = np.isnan(self.loss).any(axis=1)
         times = [[TIMES[name](curve, self.staircase) for curve in trial.T] for trial in self.loss]
-        censored = np.array([[self.budget if own is None else own for own in trial] for trial in times], dtype=float)
+        censored = np.array([[self.budget if time is None else time for time in trial] for trial in times], dtype=float)
         return np.where(diverged, self.budget, censored)
 
     @cache  # noqa: B019
@@ -128,14 +128,14 @@ def pruned(search: Search, objective: str, rule: Pruning, order: Sequence[int]) 
     trained = np.full(len(order), search.budget * search.seeds)
     stopped = np.zeros(len(order), dtype=bool)
     for trial in order:
-        own = study.ask()
+        asked = study.ask()
         for seen in progress[trial]:
-            if rule.reason_to_prune(study, storage, own._trial_id, seen) is not None:
+            if rule.reason_to_prune(study, storage, asked._trial_id, seen) is not None:
                 trained[trial], stopped[trial] = seen.iteration * search.seeds, True
-                study.tell(own, state=optuna.trial.TrialState.PRUNED)
+                study.tell(asked, state=optuna.trial.TrialState.PRUNED)
                 break
         else:
-            study.tell(own, values[trial])
+            study.tell(asked, values[trial])
     return Replay(trained, stopped)
 
 

@@ -34,7 +34,7 @@ def composed(group: str, choice: str) -> DictConfig:
     if choice == "file":
         overrides.append(f"topology.file={Path(__file__).with_name('ring_of_five.txt')}")
     with initialize_config_dir(str(files.folder()), version_base="1.3"):
-        return compose(files.NAME, overrides)
+        return compose(files.MAIN_CONFIG, overrides)
 
 
 @cache

@@ -35,7 +35,7 @@ NOT_SET = ("rule", "study", "device", "measures")
 
 def composed(overrides: list[str]) -> DictConfig:
     with initialize_config_dir(str(files.folder()), version_base="1.3"):
-        return compose(files.NAME, overrides, return_hydra_config=True)
+        return compose(files.MAIN_CONFIG, overrides, return_hydra_config=True)
 
 
 def leaves(node: Any, prefix: str = "") -> dict[str, Any]:

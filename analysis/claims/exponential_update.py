@@ -101,11 +101,11 @@ def draw(info: ExponentialUpdateInfo) -> Chart:
     factors = Panel(
         "Factor by which a state is multiplied", "iteration", "mean of a + b z", [Level(1.0, "grows above")]
     )
-    for place, (name, sizes) in enumerate(info.sizes.items()):
+    for color, (name, sizes) in enumerate(info.sizes.items()):
         step = np.arange(1, sizes.shape[1] + 1)
-        along.marks.append(Area(step, np.nanmin(sizes, axis=0), np.nanmax(sizes, axis=0), place))
-        along.marks.append(Line(step, np.nanmedian(sizes, axis=0), place, losses.label(name)))
-        factors.marks += seeds(info.carried[name], place, losses.label(name))
+        along.marks.append(Area(step, np.nanmin(sizes, axis=0), np.nanmax(sizes, axis=0), color))
+        along.marks.append(Line(step, np.nanmedian(sizes, axis=0), color, losses.label(name)))
+        factors.marks += seeds(info.carried[name], color, losses.label(name))
     return Chart(
         [*panels, along, factors],
         "Top: block means of the loss, and times, a dot for each seed. Alike: initial states have noise of 0.01 "

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from badger_sweeps.measures.dynamics.hurst import LEAST, increments, on_stretches
+from badger_sweeps.measures.dynamics.hurst import MIN_LENGTH, increments, on_stretches
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.reporting.inference.evidence import Finding, above, within
 from badger_sweeps.reporting.plotting.chart import Chart, Level, Panel, groups
@@ -96,9 +96,9 @@ def draw(info: HurstOnPlateausInfo) -> Chart:
         panels.append(Panel(title, "", "Hurst exponent", [*marks, *groups(values, names)], ticks=names))
     return Chart(
         [losses.panel([info.arms["badger"], info.arms["fixed_games"]]), *panels],
-        f"A dot for each seed: the mean over its plateaus above level 0 of at least {LEAST + 1} iterations. The first "
-        f"plateau is shorter; the learning rate is {info.learning_rate:g}, so that later ones are long enough. The "
-        "training loss is that of a new batch at every iteration; the loss on fixed games has no noise of batches. "
+        f"A dot for each seed: the mean over its plateaus above level 0 of at least {MIN_LENGTH + 1} iterations. The "
+        f"first plateau is shorter; the learning rate is {info.learning_rate:g}, so that later ones are long enough. "
+        "The training loss is that of a new batch at every iteration; the loss on fixed games has no noise of batches. "
         + "; ".join(f"{series.label}: {series.plateaus} plateaus" for series in info.exponents.values())
         + ".",
         columns=3,
@@ -124,7 +124,7 @@ def _stretches(outcome: SeedOutcome, every: int, length: int) -> list[tuple[int,
         length: of the series.
     """
     indices = [(-(-plateau.start // every), plateau.end // every) for plateau in outcome.unsolved_plateaus]
-    return [(start, min(end, length)) for start, end in indices if min(end, length) - start > LEAST]
+    return [(start, min(end, length)) for start, end in indices if min(end, length) - start > MIN_LENGTH]
 
 
 def _of_seed(

@@ -96,8 +96,8 @@ def draw(info: MutualInformationInfo) -> Chart:
     panels = [pairs]
     for title, curves in (("Mean of pairs", info.mean), ("Mean of pairs, given the targets", info.given)):
         panel = Panel(title, "iteration", "bits")
-        for place, (name, curve) in enumerate(curves.items()):
-            panel.marks += seeds(curve, place, losses.label(name))
+        for color, (name, curve) in enumerate(curves.items()):
+            panel.marks += seeds(curve, color, losses.label(name))
         panels.append(panel)
     loss = losses.panel([info.linked])
     blocks = info.linked.blocks()

@@ -11,7 +11,7 @@ from badger_sweeps.reporting.inference.evidence import Finding, above, below, un
 from badger_sweeps.reporting.plotting.chart import Chart, Dots, Line, Panel, groups
 from badger_sweeps.reporting.reading.arms import MissingError, Numbers
 from badger_sweeps.reporting.reading.search import RecordedSearch
-from badger_sweeps.search.snapshot import TrialSnapshot
+from badger_sweeps.search.state import TrialRecord
 
 CLAIM = "Settings can be found that shorten the plateaus of the document's Micro-Badger."
 REQUIRED_MEASURES = ()  # all it needs is measured during training
@@ -44,11 +44,11 @@ def compute(search: RecordedSearch) -> ShortenPlateausInfo:
     pair = search.pair
     if pair is None and not search.best_is_first:
         raise MissingError("nothing was confirmed on fresh seeds")
-    complete = [trial for trial in search.snapshot.complete if trial.estimate is not None]
+    complete = [trial for trial in search.state.complete if trial.estimate is not None]
     values = np.array([trial.estimate.value for trial in complete if trial.estimate is not None])
     first, found = ({}, {}) if pair is None else (_per_seed(pair.first), _per_seed(pair.best))
     shared = sorted(first.keys() & found.keys(), key=int)
-    best = search.snapshot.best if pair is None else pair.best
+    best = search.state.best if pair is None else pair.best
     settings = "" if best is None else ", ".join(f"{name} {_short(value)}" for name, value in best.params.items())
     objective = OBJECTIVES[search.objectives[0]]
     best_so_far = np.minimum if objective.direction == "minimize" else np.maximum
@@ -94,7 +94,7 @@ def draw(info: ShortenPlateausInfo) -> Chart:
     )
 
 
-def _per_seed(trial: TrialSnapshot) -> dict[str, float]:
+def _per_seed(trial: TrialRecord) -> dict[str, float]:
     return {str(seed): float(value) for seed, value in trial.details.get("per_seed", {}).items()}
 
 

@@ -85,8 +85,8 @@ def draw(info: TopologyInfo) -> Chart:
     """The figure: losses and times by arm, and times over consensus rates."""
     names = [losses.label(name) for name in info.arms]
     by_rate = Panel("Consensus rate and time", "consensus rate of the graph", "iterations to solve the task")
-    for place, name in enumerate(info.arms):
-        by_rate.marks.append(Dots(info.rate[name], info.solved[name], place, losses.label(name), opacity=0.8))
+    for color, name in enumerate(info.arms):
+        by_rate.marks.append(Dots(info.rate[name], info.solved[name], color, losses.label(name), opacity=0.8))
     edges = f"{int(info.edges.min())}" + (f" to {int(info.edges.max())}" if np.ptp(info.edges) else "")
     return Chart(
         [

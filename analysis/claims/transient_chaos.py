@@ -74,8 +74,8 @@ def draw(info: TransientChaosInfo) -> Chart:
     chaos = Panel(
         "Chaos of the inner loop", "iteration", "largest exponent, nats per step", [Level(0.0, "chaotic above")]
     )
-    for place, (name, curve) in enumerate(info.exponent.items()):
-        chaos.marks += seeds(curve, place, losses.label(name))
+    for color, (name, curve) in enumerate(info.exponent.items()):
+        chaos.marks += seeds(curve, color, losses.label(name))
     return Chart(
         [
             losses.panel(list(info.arms.values())),

@@ -13,7 +13,7 @@ from badger_sweeps.reporting.reading.arms import Arm, Numbers
 
 from . import losses
 
-LEAST = 10
+MIN_BLOCKS = 10
 """The least number of blocks at chance that is a plateau; shorter ones are not detected (`measures.plateaus`)."""
 
 
@@ -23,7 +23,7 @@ class FirstPlateau(NamedTuple):
     Attributes:
         arm: the arm.
         escape: iterations until each seed escaped its first plateau (the budget where it did not).
-        on_plateau: whether each seed was at chance for at least `LEAST` blocks; a diverged seed counts as one that was.
+        on_plateau: whether each seed was at chance for at least `MIN_BLOCKS` blocks; a diverged seed counts.
         solved: iterations until each seed had solved the task (the budget where it did not).
     """
 
@@ -35,7 +35,7 @@ class FirstPlateau(NamedTuple):
 
 def compute(arm: Arm) -> FirstPlateau:
     """The first plateau of an arm."""
-    least = LEAST * arm.run.summary.staircase.block
+    least = MIN_BLOCKS * arm.run.summary.staircase.block
     on_plateau = tuple(
         outcome.escape_iteration is None or outcome.escape_iteration >= least for outcome in arm.outcomes
     )
@@ -51,7 +51,7 @@ def findings(before: FirstPlateau, after: FirstPlateau, change: str) -> list[Fin
         f"with {change} a seed escapes its first plateau sooner", after.escape - before.escape, 0,
         f"iterations, mean difference paired by seed ({medians}{censored})",
     )  # fmt: skip
-    statement = f"with {change} there is no plateau at chance: seeds escape within {LEAST} blocks"
+    statement = f"with {change} there is no plateau at chance: seeds escape within {MIN_BLOCKS} blocks"
     if 2 * sum(before.on_plateau) <= len(before.on_plateau):
         why = (
             f"has nothing to remove: without it {sum(before.on_plateau)} of {len(before.on_plateau)} seeds take longer"

@@ -26,8 +26,8 @@ def panel(
     parts = max(arm.run.summary.staircase.parts for arm in arms)
     levels = [k / parts for k in range(parts + 1)] if show_levels and parts <= MOST_LEVELS else [0.0, 1.0]
     marks: list[Mark] = [Level(level) for level in levels]
-    for place, arm in enumerate(arms, start=first):
-        marks += seeds(arm.blocks(), place, label(arm.name))
+    for color, arm in enumerate(arms, start=first):
+        marks += seeds(arm.blocks(), color, label(arm.name))
     return Panel(title, "iteration", "loss (chance = 1)", marks, x_log=x_log)
 
 

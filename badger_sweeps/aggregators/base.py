@@ -32,7 +32,7 @@ class Aggregator(ABC):
 
     @abstractmethod
     def combine(
-        self, gradients: Float[Tensor, "part population weight"], streams: RandomStreams
+        self, gradients: Float[Tensor, "cotangent population weight"], streams: RandomStreams
     ) -> Float[Tensor, "population weight"]:
         """The one gradient of each member; NaN for a member with a gradient that is not finite.
 
@@ -55,7 +55,7 @@ class GramianAggregator(Aggregator):
         """The method for one member; it draws from `generator`, the member's random stream."""
 
     def combine(
-        self, gradients: Float[Tensor, "part population weight"], streams: RandomStreams
+        self, gradients: Float[Tensor, "cotangent population weight"], streams: RandomStreams
     ) -> Float[Tensor, "population weight"]:
         members = gradients.movedim(1, 0)
         doubles = members.double()

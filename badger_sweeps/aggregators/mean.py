@@ -19,6 +19,6 @@ class MeanGradient(Aggregator):
     by_dimension: ClassVar[bool] = False
 
     def combine(
-        self, gradients: Float[Tensor, "part population weight"], streams: RandomStreams
+        self, gradients: Float[Tensor, "cotangent population weight"], streams: RandomStreams
     ) -> Float[Tensor, "population weight"]:
         return gradients[0]

@@ -41,7 +41,7 @@ def main() -> None:
     print_warnings_in_one_line()
     if len(sys.argv) > 1 and _is_a_word(sys.argv[1]):
         raise explained(unknown_word(sys.argv[1]))
-    application = hydra.main(config_path=str(files.folder()), config_name=files.NAME, version_base="1.3")(_job)
+    application = hydra.main(config_path=str(files.folder()), config_name=files.MAIN_CONFIG, version_base="1.3")(_job)
     # Hydra prints long error messages unless this variable makes it raise the errors. Users set the same variable to
     # see tracebacks; `errors.full_errors` has their setting.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -84,7 +84,10 @@ def _job(config: DictConfig) -> float | tuple[float, ...]:
 
     hydra_config = cast(DictConfig, HydraConfig.get())
     trial = current_trial()
-    if trial is not None:  # the sweeper reports errors
+    if trial is not None:
+        # The sweeper's worker runs this job for a trial (`hydra_plugins.badger_sweeper._worker`). Errors are not
+        # explained here: Hydra hands them to the worker in the job's return value, and the worker decides whether the
+        # trial has failed, is re-queued, or belongs to another process now.
         return run_trial(plan(config, hydra_config, Path(hydra_config.runtime.output_dir)), trial)
     console = Console()
     try:
@@ -108,13 +111,13 @@ def _job(config: DictConfig) -> float | tuple[float, ...]:
 def _take_over(planned: Plan, studies: Path, console: Console) -> None:
     """Copy a finished run of another study with the same configuration and code, if there is one, and print this."""
     from badger_sweeps.runs.delivery import deliver
-    from badger_sweeps.runs.reuse import adopt, finished_alike
+    from badger_sweeps.runs.reuse import copy_run, find_reusable_run
     from badger_sweeps.tracking.wandb import WandB
 
-    original = finished_alike(planned, studies)
+    original = find_reusable_run(planned, studies)
     if original is None:
         return
-    adopt(original, planned)
+    copy_run(original, planned)
     note = f"{planned.name}: taken over from {os.path.relpath(original)}, which has the same configuration and code"
     console.print(note, markup=False, highlight=False, soft_wrap=True)
     # Offline, `make sync` delivers the run from its history.

@@ -38,11 +38,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, help=f"default: {PORT}, or a free one if it is taken; 0: a free one")
 
 
-def run(given: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Serve until Ctrl-C."""
-    location = location_of(given.folder)
+    location = location_of(options.folder)
     storage, name = location.open()
-    server = bind(storage, given.port)
+    server = bind(storage, options.port)
     study_id = storage.get_study_id_from_name(name)
     print(f"{name}: http://{HOST}:{server.server_port}/dashboard/studies/{study_id} (read only; Ctrl-C ends it)")
     for line in wandb_commands(location.folder):

@@ -17,11 +17,16 @@ from badger_sweeps.core.errors import UsageError
 from badger_sweeps.measures.dynamics.lyapunov import LEAST_OF_REPLICAS
 from badger_sweeps.reporting.formatting.terminal import print_rows
 from badger_sweeps.reporting.remeasure import plateaus
-from badger_sweeps.reporting.remeasure.measure import chosen, described, measured, sources
+from badger_sweeps.reporting.remeasure.measure import (
+    measured_columns,
+    measurement_hashes,
+    select_measures,
+    take_measures,
+)
 from badger_sweeps.reporting.remeasure.snapshots import checkpoints, reopened
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import Plan
-from badger_sweeps.runs.snapshot_measures import NAME, read_measures, write_measures
+from badger_sweeps.runs.snapshot_measures import MEASURES_FILE, read_measures, write_measures
 
 EXAMPLE = "badger-sweeps measure runs/quickstart gradients --every 500"
 SHOWN = 3
@@ -62,7 +67,7 @@ def run(options: argparse.Namespace) -> None:
     changes = [word for word in options.words if "=" in word]
     plans = [reopened(folder, changes) for folder in folders]
     for plan in plans:
-        chosen(plan.measures, names)
+        select_measures(plan.measures, names)
     with Progress(console=console, disable=not console.is_terminal) as progress:
         for plan in plans:
             _measure(plan, names, options.every, options.replicas, progress, console)
@@ -71,30 +76,28 @@ def run(options: argparse.Namespace) -> None:
 def _measure(
     plan: Plan, names: Sequence[str], every: int, replica_iterations: int | None, progress: Progress, console: Console
 ) -> None:
-    measures = [measure for measure in chosen(plan.measures, names) if measure.columns(plan.experiment)]
+    measures = [measure for measure in select_measures(plan.measures, names) if measure.columns(plan.experiment)]
     if replica_iterations and not names:
         measures = []
-    values = measured(plan, measures, checkpoints(plan.folder, every), replica_iterations, progress)
-    described_columns = described(plan, measures, replica_iterations)
-    write_measures(plan.folder, values, sources(plan, measures, replica_iterations), described_columns)
-    _show(plan, values, described_columns, console)
+    values = take_measures(plan, measures, checkpoints(plan.folder, every), replica_iterations, progress)
+    described = measured_columns(plan, measures, replica_iterations)
+    write_measures(plan.folder, values, measurement_hashes(plan, measures, replica_iterations), described)
+    _show(plan, values, described, console)
     plateau_table = plateaus.table(plan, read_history(plan.folder), read_measures(plan.folder))
     if plateau_table is not None:
         path = plateaus.write(plan.folder, plateau_table)
         console.print(f"plateaus: {os.path.relpath(path)}", markup=False, highlight=False, soft_wrap=True)
-    where = os.path.relpath(plan.folder / NAME)
+    where = os.path.relpath(plan.folder / MEASURES_FILE)
     console.print(f"measures: {where}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _show(plan: Plan, values: pd.DataFrame, described_columns: Columns, console: Console) -> None:
+def _show(plan: Plan, values: pd.DataFrame, described: Columns, console: Console) -> None:
     """Print mean and standard deviation over seeds of all columns of numbers, without those per pair or dimension.
 
     A cell is a dash if a seed has no value, since a mean over the remaining seeds would be biased by their selection.
     """
     numbers = values.drop(columns="seed").select_dtypes("number").dropna(axis="columns", how="all")
-    numbers = numbers.drop(
-        columns=[name for name, column in described_columns.items() if name in numbers and column.per]
-    )
+    numbers = numbers.drop(columns=[name for name, column in described.items() if name in numbers and column.per])
     seeds = numbers.groupby("iteration")
     means, deviations = seeds.mean().where(seeds.count() == len(plan.experiment.seeds)), seeds.std(ddof=1)
     steps = means.index[:: max(1, -(-len(means) // SHOWN))]

@@ -12,8 +12,8 @@ from rich.console import Console
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.reporting.formatting import confirmation, results, search_tables
 from badger_sweeps.reporting.formatting.terminal import print_rows
-from badger_sweeps.reporting.inference.comparison import Difference, Row, compared, row
-from badger_sweeps.reporting.page.page import NAME, build
+from badger_sweeps.reporting.inference.comparison import Difference, Row, compare_runs, row
+from badger_sweeps.reporting.page.page import REPORT_FILE, build
 from badger_sweeps.reporting.reading.collection import Collection, gather
 from badger_sweeps.reporting.reading.search import RecordedSearch, parameter_names
 from badger_sweeps.reporting.studies.result import StudyResult
@@ -54,7 +54,7 @@ def make(
         raise UsageError(unread or f"`{folder}` must have finished runs below it; found {unfinished}.")
     if collection.search is not None:
         print_search(collection.search, console)
-    rows, differences, path = [row(run) for run in collection.runs], compared(collection), folder / NAME
+    rows, differences, path = [row(run) for run in collection.runs], compare_runs(collection), folder / REPORT_FILE
     print_table(collection, rows, differences, console)
     try:
         build(collection, rows, differences, path, study=study)
@@ -66,7 +66,7 @@ def make(
 def print_search(search: RecordedSearch, console: Console) -> None:
     """Print a search's progress, result and confirmation, and its best trials."""
     first, *others = search_tables.status_sentences(search)
-    lines = [f"{search.snapshot.name}: {first}", *others]
+    lines = [f"{search.state.name}: {first}", *others]
     for line in [*lines, *confirmation.confirmation_report(search).sentences]:
         console.print(line, markup=False, highlight=False)
     table = search_tables.table(search, search_tables.ROWS_ON_TERMINAL)

@@ -15,8 +15,7 @@ from rich.console import Console
 from badger_sweeps.commands.tracked import tracked_below
 from badger_sweeps.runs.delivery import deliver
 from badger_sweeps.runs.lock import InUse, exclusive
-from badger_sweeps.search.logger import NAME as SEARCH_LOG
-from badger_sweeps.search.logger import exclusive_logging, logged_name
+from badger_sweeps.search.logger import SEARCH_FILE, exclusive_logging, logged_name
 from badger_sweeps.tracking.wandb_connection import Undelivered
 
 EXAMPLE = "badger-sweeps sync runs/quickstart"
@@ -53,7 +52,7 @@ def sync(folder: Path, console: Console) -> None:
             _print(console, f"{name}: still running, not delivered")
             continue
         _print(console, f"{name}: delivered")
-    for search in sorted(path.parent for path in folder.rglob(SEARCH_LOG)):
+    for search in sorted(path.parent for path in folder.rglob(SEARCH_FILE)):
         name = f"search {logged_name(search)}"
         try:
             with exclusive_logging(search):

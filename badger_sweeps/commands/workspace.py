@@ -16,12 +16,11 @@ from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.files import write_json
 from badger_sweeps.core.keys import indifferent
 from badger_sweeps.runs.run import describe
-from badger_sweeps.search.logger import NAME as SEARCH_LOG
-from badger_sweeps.search.logger import logged_name
+from badger_sweeps.search.logger import SEARCH_FILE, logged_name
 from badger_sweeps.tracking import workspace as workspaces
 from badger_sweeps.tracking.wandb_connection import Mode
 
-NAME = "workspace.json"
+WORKSPACE_FILE = "workspace.json"
 LEFT_OUT = (*indifferent("name"), "seeds", "measures")
 """Keys that are not parameters of a sweep."""
 
@@ -49,7 +48,7 @@ def make(folder: Path, mode: Mode, console: Console) -> None:
         UsageError: W&B tracks no run below the folder, or they are of several projects; online: W&B cannot be reached.
     """
     made = workspaces.workspace(_described(folder))
-    path = folder / NAME
+    path = folder / WORKSPACE_FILE
     before = json.loads(path.read_text()) if path.exists() else {}
     known = {key: before.get(key, "") for key in ("name", "id")}
     write_json(path, {**workspaces.as_json(made), **known})
@@ -69,7 +68,7 @@ def _described(folder: Path) -> workspaces.WorkspaceDescription:
         found = ", ".join("/".join(filter(None, names)) for names in projects)
         raise UsageError(f"`{folder}` must have runs of one W&B project below it; found {found}.")
     described = [describe(planned, 0) for _, planned, _ in runs]
-    searches = [logged_name(path.parent) for path in folder.rglob(SEARCH_LOG)]
+    searches = [logged_name(path.parent) for path in folder.rglob(SEARCH_FILE)]
     ((entity, project),) = projects
     return workspaces.WorkspaceDescription(
         name=f"badger_sweeps {folder.resolve().name}",

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 import badger_sweeps
 from badger_sweeps.configuration import naming, resolvers
 
-NAME = "config"
+MAIN_CONFIG = "config"
 assert resolvers.SCALES  # importing the module registers the resolvers that the files use
 
 
@@ -45,7 +45,7 @@ def known_keys() -> list[str]:
     """All groups, all keys of the default configuration, and the keys of all other choices."""
     with _hydra():
         groups = GlobalHydra.instance().config_loader().list_groups("")
-        keys = {*_flat(compose(NAME)), *groups}
+        keys = {*_flat(compose(MAIN_CONFIG)), *groups}
     for group in groups:
         for path in (folder() / group).glob("*.yaml"):
             node = cast(DictConfig, OmegaConf.load(path))
@@ -65,7 +65,7 @@ def choices_with(key: str) -> list[str]:
     if group == "hydra":  # its groups have slashes in their names
         return []
     with _hydra():
-        return [choice for choice in choices(group) if key in _flat(compose(NAME, [f"{group}={choice}"]))]
+        return [choice for choice in choices(group) if key in _flat(compose(MAIN_CONFIG, [f"{group}={choice}"]))]
 
 
 @contextmanager

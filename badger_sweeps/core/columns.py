@@ -19,7 +19,7 @@ NORMALISED_ERROR = "relative to guessing zero"
 EARLIER_UNITS = {"chance = 1": NORMALISED_ERROR}
 """The units in files of earlier versions that have another name now."""
 BITS = "bits"
-KEY = b"badger_sweeps"
+METADATA_KEY = b"badger_sweeps"
 """The key of the field's metadata that stores the column."""
 
 Section = Literal["Loss", "Between experts", "Along the inner loop", "Memory of the loss", "Sweep", "Further measures"]
@@ -82,7 +82,7 @@ class Column:
     def metadata(self) -> dict[bytes, bytes]:
         """The metadata of the column's Parquet field."""
         described = {name: value for name, value in asdict(self).items() if name not in ("name", "length")}
-        return {KEY: json.dumps(described).encode()}
+        return {METADATA_KEY: json.dumps(described).encode()}
 
 
 def metric(name: str, title: str, unit: str = "", **described: Any) -> Column:
@@ -119,7 +119,7 @@ def column_of(name: str, metadata: Mapping[bytes, bytes] | None, vector: bool) -
         metadata: the field's metadata. Files of earlier versions have none; then the column is inferred from the name.
         vector: whether the values are vectors.
     """
-    stored = (metadata or {}).get(KEY)
+    stored = (metadata or {}).get(METADATA_KEY)
     if stored is not None:
         column = Column(name, **json.loads(stored))
         return replace(column, unit=EARLIER_UNITS.get(column.unit, column.unit))

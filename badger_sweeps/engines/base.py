@@ -34,8 +34,8 @@ class Pullback(NamedTuple):
 
     losses: Float[Tensor, "population game dim"]
     loss_dim: Float[Tensor, "population dim"]
-    gradients: Float[Tensor, "part population weight"]
-    """One part for each of the cotangents."""
+    gradients: Float[Tensor, "cotangent population weight"]
+    """One gradient for each of the cotangents."""
 
 
 class Trace(NamedTuple):
@@ -92,7 +92,7 @@ class Engine(ABC):
         objective: OuterObjective,
         parameters: Weights,
         games: Games,
-        cotangents: Float[Tensor, "part population game dim"] | None = None,
+        cotangents: Float[Tensor, "cotangent population game dim"] | None = None,
     ) -> Pullback:
         """The gradients of weighted sums of `OuterObjective.losses`, several at once.
 
@@ -100,8 +100,8 @@ class Engine(ABC):
             objective: the function that is differentiated.
             parameters: each member's weights.
             games: each member's batch.
-            cotangents: c of each part: the part is the gradient of the sum over games and dimensions of c * losses.
-                None: one part, the gradient of the mean. `by_dimension` gives the cotangents of the Jacobian.
+            cotangents: each gives the gradient of the sum over games and dimensions of cotangent * losses.
+                None: the gradient of the mean alone. `by_dimension` gives the cotangents of the Jacobian.
         """
 
     @abstractmethod
@@ -125,8 +125,8 @@ class Engine(ABC):
         """
 
 
-def by_dimension(games: Games, population: int) -> Float[Tensor, "part population game dim"]:
-    """Cotangents of one part for each dimension, its mean loss over games. The mean of the parts is the outer loss."""
+def by_dimension(games: Games, population: int) -> Float[Tensor, "cotangent population game dim"]:
+    """A cotangent for the mean loss of each dimension. The mean of the gradients is that of the outer loss."""
     _, count, dims = games.targets.shape
     return (torch.eye(dims).to(games.targets) / count)[:, None, None].expand(dims, population, count, dims)
 
@@ -135,16 +135,16 @@ def check_cotangents(cotangents: Tensor, losses: Tensor) -> None:
     """Refuse cotangents of another shape than these losses.
 
     Raises:
-        ValueError: there is no part, or a part has another shape than the losses.
+        ValueError: there is no cotangent, or one has another shape than the losses.
     """
     if not len(cotangents) or cotangents.shape[1:] != losses.shape:
-        rule = f"must have the shape (parts, {', '.join(map(str, losses.shape))}), with one part or more"
+        rule = f"must have the shape (cotangents, {', '.join(map(str, losses.shape))}), with one cotangent or more"
         raise ValueError(f"`cotangents` {rule}; found {tuple(cotangents.shape)}")
 
 
-def cost(parts: int) -> int:
-    """Cost of a `pullback` with `parts` parts, in rollouts: one forward pass, and a backward pass for each part."""
-    return FORWARD + BACKWARD * parts
+def cost(gradients: int) -> int:
+    """Cost of a `pullback` of so many gradients, in rollouts: one forward pass, and a backward pass for each."""
+    return FORWARD + BACKWARD * gradients
 
 
 def chosen_steps(inner_steps: int, steps: Sequence[int] | None) -> list[int]:

@@ -19,7 +19,7 @@ from badger_sweeps.rollout import Games
 
 Compute = Callable[[OuterObjective, Weights, Games, Tensor | None], Pullback]
 """The function that is recorded."""
-Record = Callable[[Callable[[], None]], Callable[[], object]]
+GraphRecorder = Callable[[Callable[[], None]], Callable[[], object]]
 """Records the function that it is given, and returns a function that replays it."""
 
 
@@ -58,8 +58,8 @@ class GraphedPullback:
         objective: OuterObjective,
         parameters: Weights,
         games: Games,
-        cotangents: Float[Tensor, "part population game dim"] | None,
-        record: Record = record_cuda_graph,
+        cotangents: Float[Tensor, "cotangent population game dim"] | None,
+        record: GraphRecorder = record_cuda_graph,
     ) -> None:
         learner, device = objective.system.architecture, parameters.flat.device
         self._annealed = {name: torch.tensor(value, device=device) for name, value in learner.annealed().items()}
@@ -81,7 +81,7 @@ class GraphedPullback:
         objective: OuterObjective,
         parameters: Weights,
         games: Games,
-        cotangents: Float[Tensor, "part population game dim"] | None,
+        cotangents: Float[Tensor, "cotangent population game dim"] | None,
     ) -> Pullback:
         """The result of `compute` for these arguments."""
         for name, value in objective.system.architecture.annealed().items():
@@ -110,8 +110,8 @@ def graphed_pullback(
     objective: OuterObjective,
     parameters: Weights,
     games: Games,
-    cotangents: Float[Tensor, "part population game dim"] | None,
-    record: Record = record_cuda_graph,
+    cotangents: Float[Tensor, "cotangent population game dim"] | None,
+    record: GraphRecorder = record_cuda_graph,
 ) -> Pullback:
     """The result of `compute`, by replaying a CUDA graph, which is recorded first for a new system or new shapes.
 

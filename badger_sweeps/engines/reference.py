@@ -64,7 +64,7 @@ class Reference(Engine):
         objective: OuterObjective,
         parameters: Weights,
         games: Games,
-        cotangents: Float[Tensor, "part population game dim"] | None = None,
+        cotangents: Float[Tensor, "cotangent population game dim"] | None = None,
     ) -> Pullback:
         if parameters.flat.device.type == "cuda":
             return graphed_pullback(_pullback, objective, parameters, games, cotangents)
@@ -93,19 +93,20 @@ def _pullback(
     objective: OuterObjective,
     parameters: Weights,
     games: Games,
-    cotangents: Float[Tensor, "part population game dim"] | None,
+    cotangents: Float[Tensor, "cotangent population game dim"] | None,
 ) -> Pullback:
     leaf = Weights(parameters.flat.detach().requires_grad_(), parameters.shapes)
     errors = objective.errors(leaf, games)
     if cotangents is None:
         mean = errors.new_full((), errors.shape[1] / errors.numel())
-        parts = [mean.expand(errors.shape)]
+        weights = [mean.expand(errors.shape)]
     else:
         check_cotangents(cotangents, errors[0])
-        parts = [(part / objective.loss_steps).expand(errors.shape) for part in cotangents]
-    last = len(parts) - 1
+        weights = [(cotangent / objective.loss_steps).expand(errors.shape) for cotangent in cotangents]
+    last = len(weights) - 1
     gradients = [
-        torch.autograd.grad(errors, leaf.flat, part, retain_graph=number < last)[0] for number, part in enumerate(parts)
+        torch.autograd.grad(errors, leaf.flat, weight, retain_graph=number < last)[0]
+        for number, weight in enumerate(weights)
     ]
     errors = errors.detach()
     return Pullback(errors.mean(dim=0), errors[-1].mean(dim=1), torch.stack(gradients))

@@ -58,7 +58,7 @@ class Binding(Measure):
                 higher_order_information(outputs, Conditions(conditions)), floor, GIVEN
             )
 
-        return context.in_threads(both, context.parts(context.outputs_read, context.conditions))
+        return context.in_threads(both, context.split_by_thread(context.outputs_read, context.conditions))
 
 
 @settings

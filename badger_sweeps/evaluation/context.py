@@ -175,15 +175,15 @@ class EvaluationContext:
             yield self._read(project(outputs, _rows(self.evaluation.outputs_basis, repeated)), repeated)
 
     def in_threads(
-        self, measure: Callable[..., dict[str, Tensor]], parts: Iterable[tuple[Tensor, ...]]
+        self, measure: Callable[..., dict[str, Tensor]], chunks: Iterable[tuple[Tensor, ...]]
     ) -> dict[str, Tensor]:
-        """`measure` applied to each part of the members in a thread of its own, with the results concatenated."""
+        """`measure` applied to each chunk of the members in a thread of its own, with the results concatenated."""
         with ThreadPoolExecutor(self.evaluation.engine.thread_count) as pool:
-            results = list(pool.map(lambda part: measure(*part), parts))
+            results = list(pool.map(lambda chunk: measure(*chunk), chunks))
         return {name: torch.cat([result[name] for result in results]) for name in results[0]}
 
-    def parts(self, *tensors: Float[Tensor, "member ..."]) -> Iterator[tuple[Tensor, ...]]:
-        """The tensors, split along the members into one part for each of the engine's threads."""
+    def split_by_thread(self, *tensors: Float[Tensor, "member ..."]) -> Iterator[tuple[Tensor, ...]]:
+        """The tensors, split along the members into one chunk for each of the engine's threads."""
         return zip(*(tensor.chunk(self.evaluation.engine.thread_count) for tensor in tensors), strict=True)
 
     def generator(self) -> torch.Generator:

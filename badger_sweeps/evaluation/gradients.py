@@ -45,9 +45,9 @@ class GradientConflict(Measure):
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         played, dims = context.games.first(self.games), context.experiment.task.dims
-        parts = by_dimension(played, len(context.members))
+        cotangents = by_dimension(played, len(context.members))
         # By autograd, whichever engine trains: values recorded by earlier versions stay comparable bit by bit.
-        gradients = Reference().pullback(context.objective, context.parameters, played, parts).gradients
+        gradients = Reference().pullback(context.objective, context.parameters, played, cotangents).gradients
         conflicts = conflict(gradients.movedim(0, 1))
         cosines = conflicts.cosines[:, *torch.triu_indices(dims, dims, offset=1)]
         values = (

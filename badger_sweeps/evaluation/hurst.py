@@ -13,7 +13,7 @@ from badger_sweeps.core.columns import Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
-from badger_sweeps.measures.dynamics.hurst import LEAST, Hurst, hurst, increments
+from badger_sweeps.measures.dynamics.hurst import MIN_LENGTH, Hurst, hurst, increments
 from badger_sweeps.training.experiment import Experiment
 
 ESTIMATORS = ("dfa", "rs")
@@ -34,7 +34,7 @@ class HurstExponents(Measure):
     """
 
     every: Count | None = 1000
-    window: Annotated[int, Field(ge=LEAST, le=10**6)] = 1024
+    window: Annotated[int, Field(ge=MIN_LENGTH, le=10**6)] = 1024
 
     def columns(self, experiment: Experiment) -> Columns:
         return columns(
@@ -57,7 +57,7 @@ class HurstExponents(Measure):
 
 
 def _exponents(losses: Float[Tensor, "member time"], source: str) -> dict[str, Tensor]:
-    if losses.shape[1] <= LEAST:  # too early in training for a value: no warning
+    if losses.shape[1] <= MIN_LENGTH:  # too early in training for a value: no warning
         missing = torch.full((len(losses),), torch.nan)
         exponents = {series: Hurst(missing, missing) for series in SERIES}
     else:

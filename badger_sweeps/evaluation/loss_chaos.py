@@ -12,7 +12,7 @@ from badger_sweeps.core.columns import Column, Columns, columns
 from badger_sweeps.core.settings import Count, settings
 from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
-from badger_sweeps.measures.dynamics.lyapunov import LEAST, against_surrogates
+from badger_sweeps.measures.dynamics.lyapunov import MIN_LENGTH, against_surrogates
 from badger_sweeps.measures.dynamics.surrogates import amplitude_adjusted, phase_randomised
 from badger_sweeps.training.experiment import Experiment
 
@@ -35,7 +35,7 @@ class LossChaos(Measure):
     """
 
     every: Count | None = None
-    window: Annotated[int, Field(ge=LEAST, le=10**4)] = 512
+    window: Annotated[int, Field(ge=MIN_LENGTH, le=10**4)] = 512
     surrogates: Annotated[int, Field(ge=19, le=10**5)] = 99
 
     def columns(self, experiment: Experiment) -> Columns:
@@ -52,7 +52,7 @@ class LossChaos(Measure):
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         losses = context.loss_history.losses(context.members, last=self.window)
         names = self.columns(context.experiment)
-        if losses.shape[1] < LEAST:
+        if losses.shape[1] < MIN_LENGTH:
             return dict.fromkeys(names, torch.full((len(losses),), torch.nan))
         randomised, adjusted = (
             against_surrogates(losses, context.generator(), self.surrogates, surrogates=kind)

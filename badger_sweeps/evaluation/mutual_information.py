@@ -57,7 +57,9 @@ class MutualInformation(Measure):
 
     def measure(self, context: EvaluationContext) -> dict[str, Tensor]:
         reduced = context.reduced(self.components)
-        pairwise_values = context.in_threads(_pairwise, context.parts(context.read(reduced), context.conditions))
+        pairwise_values = context.in_threads(
+            _pairwise, context.split_by_thread(context.read(reduced), context.conditions)
+        )
         raw, given = pairwise_values["raw"], pairwise_values["given"]
         summaries = [*_summaries(raw), *_summaries(given)]
         names = self._pairs(context.experiment)

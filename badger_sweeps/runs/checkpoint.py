@@ -14,7 +14,7 @@ from badger_sweeps.core.files import replacing
 from badger_sweeps.training.loop import Record
 from badger_sweeps.training.population import Population
 
-NAME = "checkpoint.pt"
+CHECKPOINT_FILE = "checkpoint.pt"
 FORMAT = 2
 """The version of the checkpoint's content; increased when the content changes."""
 SNAPSHOTS = "snapshots"
@@ -32,7 +32,7 @@ class Checkpointer:
     """
 
     def __init__(self, folder: Path, population: Population, before: Callable[[], None]) -> None:
-        self._path, self._snapshots = folder / NAME, folder / SNAPSHOTS
+        self._path, self._snapshots = folder / CHECKPOINT_FILE, folder / SNAPSHOTS
         self._population = population
         self._before = before
         for path in snapshots(folder):
@@ -111,7 +111,7 @@ def load_checkpoint(folder: Path, identity: Mapping[str, Any], iterations: int) 
     Raises:
         UsageError: the checkpoint is damaged, was made by another configuration, or is past `iterations`.
     """
-    path = folder / NAME
+    path = folder / CHECKPOINT_FILE
     if not path.exists():
         return None
     saved, state = read_checkpoint(path)

@@ -14,17 +14,16 @@ from typing import Any
 import badger_sweeps
 from badger_sweeps.core.files import replacing
 
-PARTS = ("badger_sweeps", "hydra_plugins/badger_sweeper")
+PACKAGES = ("badger_sweeps", "hydra_plugins/badger_sweeper")
+"""The folders of code that is archived, relative to the folder of `badger_sweeps`."""
 SUFFIXES = frozenset([".py", ".yaml", ".cpp", ".h"])
 """Suffixes of code and configuration files; other files in a checkout are not archived."""
-
-
 COMPUTING = (
     *("aggregators", "architectures", "engines", "evaluation", "core", "feedback", "losses", "measures"),
-    *("optimizers", "outer_objective.py", "readouts", "rollout.py", "rules", "schedules", "tasks", "topologies"),
-    "training",
+    *("optimizers", "outer_objective.py", "readouts", "rollout.py", "rules", "schedules", "statistics", "tasks"),
+    *("topologies", "training"),
 )
-"""The parts of the package that decide the numbers of a history; the others read, write and show them."""
+"""The folders and files of the package that decide the numbers of a history; the others read, write and show them."""
 
 
 def write_code(folder: Path) -> str:
@@ -41,9 +40,9 @@ def code_files() -> Iterator[tuple[str, Path]]:
     """Each file of the package: its path relative to the folder of `badger_sweeps`, and its absolute path."""
     root = Path(badger_sweeps.__file__).parent.parent
     # A wheel has its configuration within the package; a folder `conf` next to it then belongs to another package.
-    parts = PARTS if (root / PARTS[0] / "conf").exists() else (*PARTS, "conf")
-    for part in parts:
-        for path in sorted((root / part).rglob("*")):
+    folders = PACKAGES if (root / PACKAGES[0] / "conf").exists() else (*PACKAGES, "conf")
+    for folder in folders:
+        for path in sorted((root / folder).rglob("*")):
             if path.suffix in SUFFIXES and path.is_file():
                 yield path.relative_to(root).as_posix(), path
 
@@ -54,7 +53,7 @@ def computing_code() -> str:
     digest = hashlib.sha256()
     for name, path in code_files():
         package, _, rest = name.partition("/")
-        if package == PARTS[0] and rest.split("/")[0] in COMPUTING:
+        if package == PACKAGES[0] and rest.split("/")[0] in COMPUTING:
             digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
@@ -72,7 +71,7 @@ def _targets(config: Any) -> Iterator[str]:
     """The dotted names of all classes that a configuration builds, except this package's."""
     if isinstance(config, Mapping):
         name = config.get("_target_")
-        if isinstance(name, str) and name.partition(".")[0] != PARTS[0]:
+        if isinstance(name, str) and name.partition(".")[0] != PACKAGES[0]:
             yield name
     if isinstance(config, Mapping | list):
         for child in config.values() if isinstance(config, Mapping) else config:

@@ -12,8 +12,7 @@ from badger_sweeps.measures.objectives import per_seed
 from badger_sweeps.runs.history import iterations, read_history
 from badger_sweeps.runs.provenance import exit_status
 from badger_sweeps.runs.run import Plan, describe
-from badger_sweeps.runs.summary import NAME as SUMMARY
-from badger_sweeps.runs.summary import read_summary
+from badger_sweeps.runs.summary import SUMMARY_FILE, read_summary
 from badger_sweeps.tracking.progress import TerminalProgress
 from badger_sweeps.training.loop import Record
 
@@ -28,7 +27,7 @@ def deliver(plan: Plan, console: Console) -> None:
     """
     description = describe(plan, 0)
     history = read_history(plan.folder)
-    finished = (plan.folder / SUMMARY).exists()
+    finished = (plan.folder / SUMMARY_FILE).exists()
     status = 1
     tracker = plan.tracking.start(description)
     progress = TerminalProgress(description, int(history["iteration"].max() + 1) if len(history) else 0, console)

@@ -6,11 +6,15 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
 from badger_sweeps.core.files import write_json
 from badger_sweeps.topologies.connectivity import Connectivity, connectivity
 from badger_sweeps.training.experiment import Experiment
 
-NAME = "topology.json"
+GRAPHS_FILE = "topology.json"
 Links = tuple[tuple[int, int], ...]
 """The edges of a graph: pairs of sender and receiver."""
 
@@ -24,16 +28,24 @@ def write_graphs(folder: Path, experiment: Experiment) -> None:
     for seed, graph in zip(experiment.seeds, experiment.graphs, strict=True):
         pairs = [[sender, receiver] for receiver, sender in graph.nonzero().tolist()]
         graphs.append({"seed": seed, **connectivity(graph)._asdict(), "pairs": pairs})
-    write_json(folder / NAME, graphs)
+    write_json(folder / GRAPHS_FILE, graphs)
 
 
 def read_links(folder: Path) -> Mapping[int, Links]:
     """By seed, the edges of its graph, read from the `topology.json` of a run's folder."""
-    graphs = json.loads((folder / NAME).read_text())
+    graphs = json.loads((folder / GRAPHS_FILE).read_text())
     return {graph["seed"]: tuple((sender, receiver) for sender, receiver in graph["pairs"]) for graph in graphs}
+
+
+def adjacency(experts: int, links: Links) -> Bool[Tensor, "expert expert"]:
+    """The graph with these edges, as `Topology.draw` returns one: row i has the experts from which i receives."""
+    graph = torch.zeros(experts, experts, dtype=torch.bool)
+    for sender, receiver in links:
+        graph[receiver, sender] = True
+    return graph
 
 
 def read_connectivity(folder: Path) -> Mapping[int, Connectivity]:
     """By seed, the connectivity measures of its graph, read from the `topology.json` of a run's folder."""
-    graphs = json.loads((folder / NAME).read_text())
+    graphs = json.loads((folder / GRAPHS_FILE).read_text())
     return {graph["seed"]: Connectivity(*(graph[name] for name in Connectivity._fields)) for graph in graphs}

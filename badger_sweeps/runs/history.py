@@ -20,7 +20,7 @@ from badger_sweeps.training.loop import Record
 if TYPE_CHECKING:  # importing it takes half a second at each start
     import pandas
 
-NAME = "history.parquet"
+HISTORY_FILE = "history.parquet"
 KEYS = ("seed", "iteration")
 """The key columns: together they identify a row."""
 ROWS_PER_PART = 32768
@@ -46,7 +46,7 @@ class History:
     """
 
     def __init__(self, folder: Path, columns: Columns, keep: int = 0) -> None:
-        self._folder = folder / NAME
+        self._folder = folder / HISTORY_FILE
         kept = _kept(folder, columns, keep)
         # Readers take the columns of the first part as those of all parts: new columns must be in every part.
         same = not keep or kept.column_names == [*KEYS, *read_columns(folder)]
@@ -146,7 +146,7 @@ def _kept(folder: Path, columns: Columns, keep: int) -> pa.Table:
             raise ValueError(f"no column {missing}")
         rows = pa.concat_tables([empty, rows], promote_options="default")
     except (OSError, ValueError):
-        found = "a damaged one" if (folder / NAME).exists() else "none"
+        found = "a damaged one" if (folder / HISTORY_FILE).exists() else "none"
     else:
         kept = rows.filter(pa.compute.less(rows["iteration"], keep))
         recorded = pa.compute.count_distinct(kept["iteration"]).as_py()
@@ -154,12 +154,12 @@ def _kept(folder: Path, columns: Columns, keep: int) -> pa.Table:
             return kept
         found = f"{recorded} of them"
     rule = f"must hold the {keep} iterations that its checkpoint has done"
-    raise UsageError(f"`{folder / NAME}` {rule}; found {found}. Delete checkpoint.pt to restart.")
+    raise UsageError(f"`{folder / HISTORY_FILE}` {rule}; found {found}. Delete checkpoint.pt to restart.")
 
 
 def history_parts(folder: Path) -> list[Path]:
     """The files of the history of the run in `folder`: its parts, or the single file of an imported history."""
-    return sorted((folder / NAME).glob("part-*.parquet")) or [folder / NAME]
+    return sorted((folder / HISTORY_FILE).glob("part-*.parquet")) or [folder / HISTORY_FILE]
 
 
 def read_columns(folder: Path) -> dict[str, Column]:

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from badger_sweeps.core.errors import UsageError
 
-NAME = ".lock"
+LOCK_FILE = ".lock"
 
 
 class InUse(UsageError):
@@ -25,7 +25,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         InUse: another process holds the lock.
     """
     try:
-        with FileLock(folder / NAME, blocking=False):
+        with FileLock(folder / LOCK_FILE, blocking=False):
             yield
     except Timeout:
         raise InUse(f"`{folder}` must be free; found another process that trains there.") from None

@@ -11,10 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from badger_sweeps.core.files import write_json
-from badger_sweeps.runs.graphs import NAME as GRAPHS
-from badger_sweeps.runs.history import NAME as HISTORY
-from badger_sweeps.runs.history import read_table, write_history
-from badger_sweeps.runs.provenance import NAME as PROVENANCE
+from badger_sweeps.runs.graphs import GRAPHS_FILE
+from badger_sweeps.runs.history import HISTORY_FILE, read_table, write_history
+from badger_sweeps.runs.provenance import PROVENANCE_FILE
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.runs.summary import Summary, summarize
 
@@ -30,9 +29,11 @@ def merge(plan: Plan, folders: Sequence[Path]) -> Summary:
     """
     rows = pa.concat_tables([read_table(folder) for folder in folders], promote_options="default")
     order = pc.sort_indices(rows["iteration"])  # stable: within an iteration in the order of `folders`
-    write_history(plan.folder / HISTORY, rows.take(order).cast(_as_written(rows.schema)).combine_chunks())
-    write_json(plan.folder / GRAPHS, [graph for run in folders for graph in json.loads((run / GRAPHS).read_text())])
-    shutil.copyfile(folders[0] / PROVENANCE, plan.folder / PROVENANCE)
+    write_history(plan.folder / HISTORY_FILE, rows.take(order).cast(_as_written(rows.schema)).combine_chunks())
+    write_json(
+        plan.folder / GRAPHS_FILE, [graph for run in folders for graph in json.loads((run / GRAPHS_FILE).read_text())]
+    )
+    shutil.copyfile(folders[0] / PROVENANCE_FILE, plan.folder / PROVENANCE_FILE)
     summary = summarize(plan.folder, plan.name, plan.experiment.training.iterations, plan.staircase, plan.objective)
     summary.write(plan.folder)
     return summary

@@ -8,43 +8,41 @@ import shutil
 from pathlib import Path
 
 from badger_sweeps.core.files import write_json
-from badger_sweeps.runs.checkpoint import NAME as CHECKPOINT
-from badger_sweeps.runs.checkpoint import SNAPSHOTS, read_checkpoint
-from badger_sweeps.runs.graphs import NAME as GRAPHS
-from badger_sweeps.runs.history import NAME as HISTORY
+from badger_sweeps.runs.checkpoint import CHECKPOINT_FILE, SNAPSHOTS, read_checkpoint
+from badger_sweeps.runs.graphs import GRAPHS_FILE
+from badger_sweeps.runs.history import HISTORY_FILE
 from badger_sweeps.runs.lock import exclusive
-from badger_sweeps.runs.provenance import COMPUTED_FROM, computed_from, exit_status
-from badger_sweeps.runs.provenance import NAME as PROVENANCE
+from badger_sweeps.runs.provenance import COMPUTED_FROM, PROVENANCE_FILE, computed_from, exit_status
 from badger_sweeps.runs.run import Plan
-from badger_sweeps.runs.summary import NAME as SUMMARY
+from badger_sweeps.runs.summary import SUMMARY_FILE
 
 
-def finished_alike(plan: Plan, below: Path) -> Path | None:
+def find_reusable_run(plan: Plan, below: Path) -> Path | None:
     """The oldest finished run two levels below a folder (`runs/STUDY/ARM`) with the history that the plan would have.
 
     None if there is no such run, or if the plan's own folder has a checkpoint already.
     """
-    if (plan.folder / CHECKPOINT).exists():
+    if (plan.folder / CHECKPOINT_FILE).exists():
         return None
     wanted = computed_from(plan.config)
     same = []
-    for path in below.glob(f"*/*/{PROVENANCE}"):
+    for path in below.glob(f"*/*/{PROVENANCE_FILE}"):
         run = path.parent
-        if run.resolve() == plan.folder.resolve() or not (run / SUMMARY).exists():
+        if run.resolve() == plan.folder.resolve() or not (run / SUMMARY_FILE).exists():
             continue
         try:
             content = json.loads(path.read_text())
             if content.get(COMPUTED_FROM) != wanted or exit_status(run) != 0:
                 continue
             # The identity also has the device and the graphs, which configuration and code do not determine.
-            if read_checkpoint(run / CHECKPOINT)[0] == plan.experiment.identity:
+            if read_checkpoint(run / CHECKPOINT_FILE)[0] == plan.experiment.identity:
                 same.append((str(content["sessions"][0]["started"]), run))
         except (ValueError, LookupError, OSError):  # a damaged file, or one of another program
             continue
     return min(same)[1] if same else None
 
 
-def adopt(finished: Path, plan: Plan) -> None:
+def copy_run(finished: Path, plan: Plan) -> None:
     """Copy a finished run's files into the plan's folder, where `run` then finds all iterations done.
 
     The copy is a separate run: it has its own id and group in W&B, and its provenance names the original. Measures that
@@ -52,14 +50,14 @@ def adopt(finished: Path, plan: Plan) -> None:
     that an interrupted copy counts as not started.
     """
     with exclusive(plan.folder):
-        for name in (HISTORY, SNAPSHOTS):
+        for name in (HISTORY_FILE, SNAPSHOTS):
             shutil.rmtree(plan.folder / name, ignore_errors=True)
             if (finished / name).is_dir():
                 shutil.copytree(finished / name, plan.folder / name)
-        for path in [finished / GRAPHS, *finished.glob("code-*.zip")]:
+        for path in [finished / GRAPHS_FILE, *finished.glob("code-*.zip")]:
             shutil.copy2(path, plan.folder / path.name)
-        content = json.loads((finished / PROVENANCE).read_text())
+        content = json.loads((finished / PROVENANCE_FILE).read_text())
         content |= {"run_id": secrets.token_hex(4), "group": plan.group or plan.name, "taken_over_from": str(finished)}
-        write_json(plan.folder / PROVENANCE, content)
-        shutil.copy2(finished / CHECKPOINT, plan.folder / f".{CHECKPOINT}.copy")
-        (plan.folder / f".{CHECKPOINT}.copy").replace(plan.folder / CHECKPOINT)
+        write_json(plan.folder / PROVENANCE_FILE, content)
+        shutil.copy2(finished / CHECKPOINT_FILE, plan.folder / f".{CHECKPOINT_FILE}.copy")
+        (plan.folder / f".{CHECKPOINT_FILE}.copy").replace(plan.folder / CHECKPOINT_FILE)

@@ -23,10 +23,9 @@ from badger_sweeps.runs.graphs import read_connectivity, write_graphs
 from badger_sweeps.runs.history import History, check_history, iterations, read_history
 from badger_sweeps.runs.interruption import Interruption
 from badger_sweeps.runs.lock import exclusive
-from badger_sweeps.runs.provenance import Provenance, identity, kept_code
+from badger_sweeps.runs.provenance import Provenance, kept_code, run_id_and_group
 from badger_sweeps.runs.recorded_losses import recorded_loss_history
-from badger_sweeps.runs.summary import NAME as SUMMARY
-from badger_sweeps.runs.summary import Summary, summarize
+from badger_sweeps.runs.summary import SUMMARY_FILE, Summary, summarize
 from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
 from badger_sweeps.tracking.progress import TerminalProgress
 from badger_sweeps.training.experiment import Experiment
@@ -175,7 +174,7 @@ def _train(
     plan: Plan, population: Population, history: History, console: Console, monitor: RunMonitor | None
 ) -> Summary:
     training, first = plan.experiment.training, population.iteration
-    (plan.folder / SUMMARY).unlink(missing_ok=True)  # of a smaller budget, or of an earlier run in this folder
+    (plan.folder / SUMMARY_FILE).unlink(missing_ok=True)  # of a smaller budget, or of an earlier run in this folder
     provenance = Provenance(plan.folder, first, population.engine_description, plan.group or plan.name, plan.config)
     console.print(f"{plan.name}: {population.engine_description}", markup=False, highlight=False, soft_wrap=True)
     checkpointer = Checkpointer(plan.folder, population, before=history.flush)
@@ -220,7 +219,7 @@ def _train(
 
 def describe(plan: Plan, first_iteration: int) -> RunDescription:
     """The description for trackers of a run whose folder has its provenance and its graphs."""
-    run_id, group = identity(plan.folder)
+    run_id, group = run_id_and_group(plan.folder)
     return RunDescription(
         folder=plan.folder,
         run_id=run_id,

@@ -18,7 +18,7 @@ from badger_sweeps.runs.history import columns_of, read_table
 if TYPE_CHECKING:  # importing it takes half a second
     import pandas as pd
 
-NAME = "measures.parquet"
+MEASURES_FILE = "measures.parquet"
 KEYS = ["seed", "iteration"]
 MEASURED_WITH = b"badger_sweeps measured_with"
 """The key of the file's metadata that stores `measured_with`."""
@@ -28,14 +28,14 @@ MEASURED_AT = b"badger_sweeps measured_at"
 
 def read_measured_columns(run: Path) -> dict[str, Column]:
     """The columns of a run's `measures.parquet` by name; empty if there is no such file."""
-    return columns_of(pq.read_schema(run / NAME)) if (run / NAME).exists() else {}
+    return columns_of(pq.read_schema(run / MEASURES_FILE)) if (run / MEASURES_FILE).exists() else {}
 
 
 def read_measures(run: Path) -> pd.DataFrame | None:
     """The measures from a run's snapshots; None if there are none."""
-    if not (run / NAME).exists():
+    if not (run / MEASURES_FILE).exists():
         return None
-    measures: pd.DataFrame = pq.ParquetFile(run / NAME).read().to_pandas()
+    measures: pd.DataFrame = pq.ParquetFile(run / MEASURES_FILE).read().to_pandas()
     return measures
 
 
@@ -60,7 +60,7 @@ def read_with_measures(run: Path, names: Sequence[str] | None = None, threads: b
         return read_table(run, names, threads)
     history = read_table(run, names, threads)
     history = history.drop_columns([name for name in measured if name in history.column_names])
-    measures = pq.ParquetFile(run / NAME).read([*KEYS, *measured], use_threads=threads)
+    measures = pq.ParquetFile(run / MEASURES_FILE).read([*KEYS, *measured], use_threads=threads)
     keys = [
         table.select(KEYS).append_column(row, pa.array(range(len(table)), pa.int64()))
         for table, row in ((history, "history"), (measures, "measures"))
@@ -78,9 +78,9 @@ def read_with_measures(run: Path, names: Sequence[str] | None = None, threads: b
 
 def measured_with(run: Path) -> Mapping[str, str]:
     """By column of `measures.parquet`, a hash of the settings and the code it was measured with."""
-    if not (run / NAME).exists():
+    if not (run / MEASURES_FILE).exists():
         return {}
-    known = pq.read_schema(run / NAME).metadata or {}
+    known = pq.read_schema(run / MEASURES_FILE).metadata or {}
     return dict(json.loads(known.get(MEASURED_WITH, b"{}")))
 
 
@@ -92,7 +92,7 @@ def measured_at(run: Path) -> Mapping[str, frozenset[int]]:
     values = read_measures(run)
     if values is None:
         return {}
-    recorded = json.loads((pq.read_schema(run / NAME).metadata or {}).get(MEASURED_AT, b"{}"))
+    recorded = json.loads((pq.read_schema(run / MEASURES_FILE).metadata or {}).get(MEASURED_AT, b"{}"))
     names = [name for name in map(str, values) if name not in KEYS]
     with_value = {name: values.loc[values[name].notna(), "iteration"].tolist() for name in names}
     return {name: frozenset(iterations) for name, iterations in (with_value | recorded).items()}
@@ -127,7 +127,7 @@ def write_measures(
             MEASURED_AT: json.dumps(at).encode(),
         }
     )
-    with replacing(run / NAME) as file:
+    with replacing(run / MEASURES_FILE) as file:
         pq.write_table(table, file, compression="zstd")
 
 

@@ -19,7 +19,7 @@ from badger_sweeps.runs.history import columns_by_seed, read_history
 from badger_sweeps.statistics.estimates import Estimate
 from badger_sweeps.topologies.connectivity import Connectivity
 
-NAME = "summary.json"
+SUMMARY_FILE = "summary.json"
 PLATEAU_KEYS = {"mean_loss": "level", "staircase_level": "rung"}
 """The file's keys of a plateau that differ from the attributes of `Plateau`."""
 IN_EVERY_FILE = {"escape_iteration", "plateau_iterations", "solved_iteration", "final_loss"}
@@ -67,7 +67,7 @@ class Summary:
                 for outcome in self.outcomes
             ],
         }
-        write_json(folder / NAME, content)
+        write_json(folder / SUMMARY_FILE, content)
 
 
 def summarize(folder: Path, name: str, budget: int, staircase: Staircase, objective_name: ObjectiveName) -> Summary:
@@ -80,7 +80,7 @@ def summarize(folder: Path, name: str, budget: int, staircase: Staircase, object
 
 def read_summary(folder: Path) -> Summary:
     """Read the `summary.json` of a run's folder."""
-    content = json.loads((folder / NAME).read_text())
+    content = json.loads((folder / SUMMARY_FILE).read_text())
     objective = content["objective"]
     return Summary(
         name=content["name"],

@@ -6,29 +6,29 @@ from collections.abc import Sequence
 from typing import Any
 
 from badger_sweeps.search.definition import Definition
-from badger_sweeps.search.snapshot import SearchSnapshot
+from badger_sweeps.search.state import SearchState
 
-KEY = "hydra.sweeper.confirm"
+CONFIRM_KEY = "hydra.sweeper.confirm"
 """The key that defines a confirmation: the overrides that all its trials get."""
 
 
 def confirmation_definition(overrides: Sequence[str]) -> Definition:
     """The definition of a confirmation, which is a search of its own."""
-    return {KEY: list(overrides)}
+    return {CONFIRM_KEY: list(overrides)}
 
 
 def confirmation_overrides(definition: Definition) -> tuple[str, ...] | None:
     """The overrides in a confirmation's definition; None if it has none."""
-    return tuple(definition[KEY]) if KEY in definition else None
+    return tuple(definition[CONFIRM_KEY]) if CONFIRM_KEY in definition else None
 
 
-def baseline_and_best(snapshot: SearchSnapshot) -> list[dict[str, Any]]:
+def baseline_and_best(state: SearchState) -> list[dict[str, Any]]:
     """The points of the first trial and of the best one, to be run on fresh seeds; one point if they are equal.
 
     The best of many trials was in part lucky with the seeds of the search: on average its value there is too good.
     """
-    best = snapshot.best
+    best = state.best
     if best is None:
         return []
-    points = [dict(snapshot.trials[0].params), dict(best.params)]
+    points = [dict(state.trials[0].params), dict(best.params)]
     return points[:1] if points[0] == points[1] else points

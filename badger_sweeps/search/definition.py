@@ -44,6 +44,18 @@ def without_keys(config: Mapping[str, Any], keys: Sequence[str]) -> dict[str, An
     }
 
 
+def check_same(stored: Definition, wanted: Definition, may_differ: Sequence[str], search: str) -> None:
+    """Refuse a definition that differs from the stored one in any key but those of `may_differ`.
+
+    Raises:
+        UsageError: see `first_difference`.
+    """
+    # The search may have been begun when `may_differ` had fewer keys than now: they are stored, and left out here.
+    error = first_difference(without_keys(stored, may_differ), wanted, search)
+    if error is not None:
+        raise error
+
+
 def first_difference(stored: Definition, wanted: Definition, search: str) -> UsageError | None:
     """The error that names the first key in which two definitions differ; None if they are equal.
 
@@ -55,7 +67,9 @@ def first_difference(stored: Definition, wanted: Definition, search: str) -> Usa
     for key in sorted(stored.keys() | wanted.keys()):
         if stored.get(key) != wanted.get(key) or (key in stored) != (key in wanted):
             rule = f"must be {_format_value(key, stored)}, as when the search {search!r} was begun"
-            remedy = "hydra.sweeper.force=true goes on with the new value, another hydra.sweep.dir begins a new search"
+            remedy = (
+                "hydra.sweeper.force=true continues with the new value, another hydra.sweep.dir begins a new search"
+            )
             return UsageError(f"`{key}` {rule}; found {_format_value(key, wanted)} ({remedy}).")
     return None
 

@@ -48,7 +48,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Owner:
-    """The identity of a process, unique over all machines and all times.
+    """A process, distinguished from all others on all machines and all times.
 
     Attributes:
         host: the machine's name.

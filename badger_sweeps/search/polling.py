@@ -1,4 +1,4 @@
-"""The poller: a thread that takes a snapshot of a search every second and gives it to its consumers."""
+"""The poller: a thread that reads the state of a search every second and gives it to its consumers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable
 
 from badger_sweeps.search.search import Search
-from badger_sweeps.search.snapshot import SearchSnapshot
+from badger_sweeps.search.state import SearchState
 from badger_sweeps.search.storage import STORAGE_ERRORS
 
 SECONDS = 1.0
-"""Between two snapshots."""
+"""Between two readings of the state."""
 
 
 class Poller:
@@ -18,12 +18,12 @@ class Poller:
 
     Args:
         search: the search.
-        consumers: each is called with every snapshot, all from one thread.
-        tick: called before every snapshot.
+        consumers: each is called with every state, all from one thread.
+        tick: called before the state is read.
     """
 
     def __init__(
-        self, search: Search, consumers: list[Callable[[SearchSnapshot], None]], tick: Callable[[], None]
+        self, search: Search, consumers: list[Callable[[SearchState], None]], tick: Callable[[], None]
     ) -> None:
         self._search, self._consumers, self._tick = search, consumers, tick
         self._done = threading.Event()
@@ -47,6 +47,6 @@ class Poller:
 
     def _poll(self) -> None:
         self._tick()
-        snapshot = self._search.snapshot()
+        state = self._search.state()
         for consumer in self._consumers:
-            consumer(snapshot)
+            consumer(state)

@@ -40,7 +40,7 @@ class Pruning(ABC):
     def reason_to_prune(
         self, study: optuna.Study, storage: BaseStorage, trial_id: int, progress: TrainingProgress
     ) -> str | None:
-        """Why the trial is to be pruned, in one line; None if it goes on."""
+        """Why the trial is to be pruned, in one line; None if it continues."""
 
 
 @settings

@@ -9,37 +9,37 @@ import yaml
 from filelock import FileLock
 
 from badger_sweeps.core.files import replacing
-from badger_sweeps.search.snapshot import SearchSnapshot, TrialSnapshot
+from badger_sweeps.search.state import SearchState, TrialRecord
 
-NAME = "optimization_results.yaml"
+RESULTS_FILE = "optimization_results.yaml"
 
 
-def write_results(snapshot: SearchSnapshot, front: list[int], folder: Path) -> None:
+def write_results(state: SearchState, front: list[int], folder: Path) -> None:
     """Write the best trial; with several objectives, the Pareto front.
 
     Args:
-        snapshot: of the search.
+        state: of the search.
         front: numbers of the trials that no other trial dominates.
         folder: where the file goes.
     """
-    content: dict[str, Any] = {"name": "optuna", "study": snapshot.name, "trials": _counts(snapshot)}
-    best = snapshot.best
-    if len(snapshot.directions) == 1:
+    content: dict[str, Any] = {"name": "optuna", "study": state.name, "trials": _counts(state)}
+    best = state.best
+    if len(state.directions) == 1:
         if best is None:
             return
         content |= {"best_params": dict(best.params), "best_value": best.values[0] if best.values else None}
         content |= {"best_trial": best.number, "best_interval": list(best.interval)}
     else:
-        content["solutions"] = [_solution(trial) for trial in snapshot.trials if trial.number in front]
+        content["solutions"] = [_solution(trial) for trial in state.trials if trial.number in front]
     # Controllers that share a folder may finish at the same moment.
-    with FileLock(folder / f".{NAME}.lock"), replacing(folder / NAME) as file:
+    with FileLock(folder / f".{RESULTS_FILE}.lock"), replacing(folder / RESULTS_FILE) as file:
         file.write(yaml.safe_dump(content, sort_keys=False).encode())
 
 
-def _solution(trial: TrialSnapshot) -> dict[str, Any]:
+def _solution(trial: TrialRecord) -> dict[str, Any]:
     values = list(trial.values) if trial.values else None
     return {"params": dict(trial.params), "values": values, "trial": trial.number}
 
 
-def _counts(snapshot: SearchSnapshot) -> dict[str, int]:
-    return {str(status): count for status, count in sorted(snapshot.counts.items())}
+def _counts(state: SearchState) -> dict[str, int]:
+    return {str(status): count for status, count in sorted(state.counts.items())}

@@ -11,27 +11,29 @@ from functools import cached_property
 from pathlib import Path
 
 import optuna
-from optuna.distributions import CategoricalDistribution
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from badger_sweeps.search.completion import startable, too_many_failed
-from badger_sweeps.search.definition import Definition, first_difference, without_keys
-from badger_sweeps.search.drawing import Extend, PointDrawer
+from badger_sweeps.search.definition import Definition, check_same
 from badger_sweeps.search.leases import LEASE_ATTRIBUTE, Claim, Lease, LeaseLost, LeaseMonitor
+from badger_sweeps.search.point_sampler import Extend, PointSampler
+from badger_sweeps.search.requeueing import requeue_trial
 from badger_sweeps.search.sampling import SamplerFactory, point_key
 from badger_sweeps.search.scores import ScoredStudy, store_score
 from badger_sweeps.search.settings import SearchSettings
-from badger_sweeps.search.snapshot import SearchSnapshot
 from badger_sweeps.search.space import Point, Space
+from badger_sweeps.search.state import SearchState
 from badger_sweeps.search.storage import StorageAddress
-from badger_sweeps.search.trial_outcome import OUTCOME, TrialOutcome, TrialStatus
+from badger_sweeps.search.trial_outcome import OUTCOME, TrialOutcome
 
 DEFINITION = "badger:definition"
 """The user attribute of an Optuna study that holds the search's definition (`definition`)."""
-IDENTITY = "badger:id"
+SEARCH_ID = "badger:id"
+"""The user attribute of an Optuna study that holds the search's id (`Search.search_id`)."""
 STOP = "badger:stop"
+"""How the name of the user attribute begins that asks workers to stop; their controller's id follows."""
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -41,14 +43,14 @@ class Search:
     """A search, kept as an Optuna study in a storage.
 
     A process claims a trial, re-queues it and tells its outcome only while it holds the search's lock. The total is
-    therefore exact, no point is drawn twice, and the trial of a process that died is re-queued with its parameters.
+    therefore exact, no point is sampled twice, and the trial of a process that died is re-queued with its parameters.
 
     Args:
         address: the address of the storage.
         name: the search's name there.
         space: the search space.
         settings: how the search runs.
-        sampler: builds the sampler that draws new points.
+        sampler: builds the sampler of new points.
         folder: where trials leave their files, each in the folder of its number.
         extend: adds parameters to a trial (`hydra.sweeper.custom_search_space`).
     """
@@ -67,7 +69,7 @@ class Search:
         self._address, self._sampler = address, sampler
         self._storage = address.open()
         self._lease_monitor = LeaseMonitor(settings.patience)
-        self._drawer = PointDrawer(space, settings, sampler, extend)
+        self._point_sampler = PointSampler(space, settings, sampler, extend)
 
     # Beginning
 
@@ -82,21 +84,18 @@ class Search:
             if self.name in names:
                 study = self.optuna_study
                 stored = study.user_attrs.get(DEFINITION)
-                # The search may have been begun when `may_differ` had fewer keys than now.
-                compared = None if stored is None or force else without_keys(stored, self.settings.may_differ)
-                refused = None if compared is None else first_difference(compared, definition, self.name)
-                if refused is not None:
-                    raise refused
+                if stored is not None and not force:
+                    check_same(stored, definition, self.settings.may_differ, self.name)
                 if stored != definition:
                     study.set_user_attr(DEFINITION, dict(definition))
             else:
                 directions = [StudyDirection[direction.upper()] for direction in self.settings.directions]
                 study = optuna.create_study(storage=self._storage, study_name=self.name, directions=directions)
-                study.set_user_attr(IDENTITY, secrets.token_hex(4))
+                study.set_user_attr(SEARCH_ID, secrets.token_hex(4))
                 study.set_user_attr(DEFINITION, dict(definition))
             # An earlier start may have added only some: its process died here, or its total was smaller.
             for point in first[len(study.trials) : self.settings.n_trials]:
-                self._add_waiting(point)
+                study.add_trial(self.space.waiting_trial(point))
 
     def add(self, points: Sequence[Point]) -> None:
         """Add a waiting trial for each of these points that has no trial yet, whatever the total."""
@@ -104,7 +103,7 @@ class Search:
             tried = {point_key(trial.params) for trial in self.trials()}
             for point in points:
                 if point_key(point) not in tried:
-                    self._add_waiting(point)
+                    self.optuna_study.add_trial(self.space.waiting_trial(point))
 
     # A trial's way from its claim to its outcome
 
@@ -130,6 +129,18 @@ class Search:
             trial_id = self._storage.create_new_trial(self._study_id)
             return self._lease(self._storage.get_trial(trial_id), 0, trials)
 
+    def _starts_new_trials(self, trials: Sequence[FrozenTrial]) -> bool:
+        return not self._point_sampler.enough(trials) and not too_many_failed(trials, self.settings)
+
+    def _lease(self, trial: FrozenTrial, deaths: int, others: Sequence[FrozenTrial]) -> Claim:
+        """Store a new lease of this process for a running trial, and give the trial the parameters that it lacks."""
+        folder = self.folder / str(trial.number)
+        lease = Lease.new(deaths, folder)
+        assert lease.token is not None
+        self._storage.set_trial_system_attr(trial._trial_id, LEASE_ATTRIBUTE, lease.stored())
+        point = self._point_sampler.assign(trial, others, self._storage, lambda: self.scored_study)
+        return Claim(trial.number, trial._trial_id, point, lease.token, folder)
+
     def beat(self, claim: Claim, progress: str) -> None:
         """Store a heartbeat of a claimed trial.
 
@@ -148,6 +159,18 @@ class Search:
             self._storage.set_trial_system_attr(claim.trial_id, name, heartbeat)
         except optuna.exceptions.UpdateFinishedTrialError:  # another process has ended it meanwhile
             raise LeaseLost(claim.number) from None
+
+    def _held_lease(self, claim: Claim) -> Lease:
+        """The lease of a claim.
+
+        Raises:
+            LeaseLost: the trial has another lease, or does not run any more.
+        """
+        trial = self._storage.get_trial(claim.trial_id)
+        lease = Lease.read(trial.system_attrs)
+        if lease is None or lease.token != claim.token or trial.state != TrialState.RUNNING:
+            raise LeaseLost(claim.number)
+        return lease
 
     def tell(self, claim: Claim, outcome: TrialOutcome) -> None:
         """Store the outcome of a claimed trial, which ends it.
@@ -188,12 +211,20 @@ class Search:
                 self._held_lease(claim)
             except LeaseLost:
                 return
-            self._requeue_trial(self._storage.get_trial(claim.trial_id), confirm_lock, died)
+            trial = self._storage.get_trial(claim.trial_id)
+            requeue_trial(self._storage, trial, confirm_lock, self.settings.max_retries, died)
 
     def recover(self) -> None:
         """Re-queue the trials of dead processes."""
         with self._lock() as confirm_lock:
             self._requeue_abandoned(confirm_lock)
+
+    def _requeue_abandoned(self, confirm_lock: Callable[[], object]) -> None:
+        for trial in filter(self._abandoned, self.trials()):
+            requeue_trial(self._storage, trial, confirm_lock, self.settings.max_retries)
+
+    def _abandoned(self, trial: FrozenTrial) -> bool:
+        return trial.state == TrialState.RUNNING and self._lease_monitor.expired(Lease.read(trial.system_attrs))
 
     # Reading
 
@@ -201,9 +232,9 @@ class Search:
         """All trials, in order of their numbers; callers must not change them."""
         return self._storage.get_all_trials(self._study_id, deepcopy=False)
 
-    def snapshot(self) -> SearchSnapshot:
+    def state(self) -> SearchState:
         """The search as it is now."""
-        return SearchSnapshot.of(self.name, self.settings.n_trials, self.settings.directions, self.trials())
+        return SearchState.of(self.name, self.settings.n_trials, self.settings.directions, self.trials())
 
     @property
     def finished(self) -> bool:
@@ -228,9 +259,9 @@ class Search:
         return deaths + sum(trial.state.is_finished() for trial in trials)
 
     @property
-    def identity(self) -> str:
-        """A random id, drawn when the search was created: tells it from other searches of the same name."""
-        return str(self._storage.get_study_user_attrs(self._study_id)[IDENTITY])
+    def search_id(self) -> str:
+        """A random id, made when the search was created: tells it from other searches of the same name."""
+        return str(self._storage.get_study_user_attrs(self._study_id)[SEARCH_ID])
 
     @property
     def optuna_study(self) -> optuna.Study:
@@ -263,56 +294,3 @@ class Search:
 
     def _lock(self) -> AbstractContextManager[Callable[[], object]]:
         return self._address.exclusive(self.name)
-
-    def _starts_new_trials(self, trials: Sequence[FrozenTrial]) -> bool:
-        return not self._drawer.enough(trials) and not too_many_failed(trials, self.settings)
-
-    def _add_waiting(self, point: Point) -> None:
-        """Add a waiting trial. A parameter outside the declared space (`custom_search_space`) has this one value."""
-        declared = self.space.distributions
-        distributions = {name: declared.get(name, CategoricalDistribution([value])) for name, value in point.items()}
-        waiting = create_trial(state=TrialState.WAITING, params=dict(point), distributions=distributions)
-        self.optuna_study.add_trial(waiting)
-
-    def _lease(self, trial: FrozenTrial, deaths: int, others: Sequence[FrozenTrial]) -> Claim:
-        """Store a new lease of this process for a running trial, and give the trial the parameters that it lacks."""
-        folder = self.folder / str(trial.number)
-        lease = Lease.new(deaths, folder)
-        assert lease.token is not None
-        self._storage.set_trial_system_attr(trial._trial_id, LEASE_ATTRIBUTE, lease.stored())
-        point = self._drawer.assign(trial, others, self._storage, lambda: self.scored_study)
-        return Claim(trial.number, trial._trial_id, point, lease.token, folder)
-
-    def _held_lease(self, claim: Claim) -> Lease:
-        """The lease of a claim.
-
-        Raises:
-            LeaseLost: the trial has another lease, or does not run any more.
-        """
-        trial = self._storage.get_trial(claim.trial_id)
-        lease = Lease.read(trial.system_attrs)
-        if lease is None or lease.token != claim.token or trial.state != TrialState.RUNNING:
-            raise LeaseLost(claim.number)
-        return lease
-
-    def _abandoned(self, trial: FrozenTrial) -> bool:
-        return trial.state == TrialState.RUNNING and self._lease_monitor.expired(Lease.read(trial.system_attrs))
-
-    def _requeue_abandoned(self, confirm_lock: Callable[[], object]) -> None:
-        for trial in filter(self._abandoned, self.trials()):
-            self._requeue_trial(trial, confirm_lock)
-
-    def _requeue_trial(self, trial: FrozenTrial, confirm_lock: Callable[[], object], died: bool = True) -> None:
-        """Set a running trial back to waiting with its parameters; or to failed, after too many deaths."""
-        lease = Lease.read(trial.system_attrs)
-        confirm_lock()
-        if lease is not None:
-            # A running trial with a released lease: a process died in the middle of this method and counted the death.
-            lease = lease.released(died and lease.token is not None)
-            self._storage.set_trial_system_attr(trial._trial_id, LEASE_ATTRIBUTE, lease.stored())
-        outcome, state = TrialOutcome(TrialStatus.INTERRUPTED), TrialState.WAITING
-        if lease is not None and lease.deaths > self.settings.max_retries:
-            outcome = TrialOutcome(TrialStatus.FAILED, reason=f"its process died {lease.deaths} times")
-            state = TrialState.FAIL
-        self._storage.set_trial_user_attr(trial._trial_id, OUTCOME, outcome.attribute)
-        self._storage.set_trial_state_values(trial._trial_id, state)

@@ -12,7 +12,7 @@ class SearchSettings:
     Attributes:
         n_trials: the total number of trials, over all starts and all processes.
         directions: ``minimize`` or ``maximize``, one for each objective.
-        seed: seed of all draws; None for draws that differ from start to start.
+        seed: seed of all samplers; None for points that differ from start to start.
         grid: whether to try all points in order.
         max_retries: how often a trial is started again after its process died.
         heartbeat: seconds between two heartbeats.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from badger_sweeps.core.errors import UsageError
 
@@ -67,6 +68,13 @@ class Space:
             checked[name] = point[name]
         return checked
 
+    def waiting_trial(self, point: Point) -> FrozenTrial:
+        """A waiting trial at a point. A parameter outside the declared space (`custom_search_space`) has one value."""
+        distributions = {
+            name: self.distributions.get(name, CategoricalDistribution([value])) for name, value in point.items()
+        }
+        return create_trial(state=TrialState.WAITING, params=dict(point), distributions=distributions)
+
     def points(self) -> Iterator[dict[str, Any]]:
         """All points of a finite space, the last parameter changing fastest; none of an infinite space."""
         listed = {name: finite_values(distribution) for name, distribution in self.distributions.items()}
@@ -106,7 +114,7 @@ def finite_values(distribution: BaseDistribution) -> list[Any] | None:
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether a value may be drawn from a distribution."""
+    """Whether a value may be sampled from a distribution."""
     try:
         return bool(distribution._contains(distribution.to_internal_repr(value)))
     except (ValueError, TypeError):

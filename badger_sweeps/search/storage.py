@@ -25,7 +25,7 @@ from badger_sweeps.core.errors import UsageError
 JOURNAL = "study.journal"
 BEGINNING = b'{"op_code":'
 """The first bytes of every journal that Optuna writes."""
-KEY = "hydra.sweeper.storage"
+STORAGE_KEY = "hydra.sweeper.storage"
 IDLE_TIMEOUT = 60
 """Seconds after which a PostgreSQL server disconnects a process that holds the lock and does nothing, because it is
 stopped or its machine sleeps: the other processes would else wait for it without end."""
@@ -106,9 +106,9 @@ class StorageAddress:
                 return get_storage(RDBStorage(self.text, engine_kwargs=options))
         except (DBAPIError, NoSuchModuleError, ImportError) as error:
             reason = without_passwords(str(getattr(error, "orig", None) or error)).splitlines()[0]
-            raise UsageError(f"`{KEY}` must be a database that answers; found {self.text}: {reason}") from None
+            raise UsageError(f"`{STORAGE_KEY}` must be a database that answers; found {self.text}: {reason}") from None
         except (ValueError, KeyError) as error:
-            raise UsageError(f"`{KEY}` must be a search's file; found {self.text}: {error}") from None
+            raise UsageError(f"`{STORAGE_KEY}` must be a search's file; found {self.text}: {error}") from None
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[Callable[[], object]]:
@@ -134,7 +134,7 @@ def _idle_timeout() -> dict[str, Any]:
 
 def _invalid_address(typed: str) -> UsageError:
     rule = "must be the path of a journal file, sqlite:///PATH or postgresql://USER@HOST/DATABASE"
-    return UsageError(f"`{KEY}` {rule}; found {without_passwords(typed)!r}.")
+    return UsageError(f"`{STORAGE_KEY}` {rule}; found {without_passwords(typed)!r}.")
 
 
 class _RepairingLock(BaseJournalFileLock):

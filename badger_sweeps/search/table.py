@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from badger_sweeps.search.snapshot import SearchSnapshot, TrialSnapshot
+from badger_sweeps.search.state import SearchState, TrialRecord
 from badger_sweeps.search.trial_outcome import TrialStatus
 
 SECONDS_PER_LINE = 30.0
@@ -34,24 +34,24 @@ class SearchTable:
         self._last_line = time.monotonic()
         self._remaining_time = _RemainingTime()
 
-    def show(self, snapshot: SearchSnapshot) -> None:
+    def show(self, state: SearchState) -> None:
         """Update the table, or print lines about the trials that have ended since."""
-        seconds_left = self._remaining_time.estimate(snapshot)
+        seconds_left = self._remaining_time.estimate(state)
         if self._live is not None:
             if not self._live.is_started:
                 self._live.start()
-            self._live.update(_live_view(snapshot, seconds_left), refresh=True)
+            self._live.update(_live_view(state, seconds_left), refresh=True)
             return
         if self._printed is None:  # no lines about trials that had ended before this start
-            self._printed = {trial.number for trial in snapshot.ended}
-        for trial in snapshot.ended:
+            self._printed = {trial.number for trial in state.ended}
+        for trial in state.ended:
             if trial.number not in self._printed:
                 self._printed.add(trial.number)
-                line = f"{snapshot.name}: trial {trial.number} {_result(trial)}"
-                self._print(f"{line} | {summary(snapshot, seconds_left)}")
+                line = f"{state.name}: trial {trial.number} {_result(trial)}"
+                self._print(f"{line} | {summary(state, seconds_left)}")
         if time.monotonic() - self._last_line > SECONDS_PER_LINE:
-            running = ", ".join(f"{trial.number} at {trial.progress or 'start'}" for trial in _running(snapshot))
-            line = f"{snapshot.name}: {summary(snapshot, seconds_left)}"
+            running = ", ".join(f"{trial.number} at {trial.progress or 'start'}" for trial in _running(state))
+            line = f"{state.name}: {summary(state, seconds_left)}"
             self._print(line + (f" | trials {running}" if running else ""))
 
     def close(self) -> None:
@@ -64,17 +64,17 @@ class SearchTable:
         self._last_line = time.monotonic()
 
 
-def summary(snapshot: SearchSnapshot, seconds_left: float | None = None) -> str:
+def summary(state: SearchState, seconds_left: float | None = None) -> str:
     """``12/40 done: 9 completed, 3 pruned | 2 running | best 431 [380, 490], trial 7 | 35 min left``."""
-    counts = snapshot.counts
+    counts = state.counts
     ended = (TrialStatus.COMPLETED, TrialStatus.PRUNED, TrialStatus.FAILED, TrialStatus.DIVERGED)
     counted = ", ".join(f"{counts[status]} {status}" for status in ended if counts[status])
-    total = max(snapshot.total, len(snapshot.trials))
-    parts = [f"{len(snapshot.ended)}/{total} done" + (f": {counted}" if counted else "")]
+    total = max(state.total, len(state.trials))
+    parts = [f"{len(state.ended)}/{total} done" + (f": {counted}" if counted else "")]
     unfinished = (TrialStatus.RUNNING, TrialStatus.INTERRUPTED)
     parts += [f"{counts[status]} {status}" for status in unfinished if counts[status]]
-    if snapshot.best is not None and snapshot.best.estimate is not None:
-        parts.append(f"best {snapshot.best.estimate:.4g}, trial {snapshot.best.number}")
+    if state.best is not None and state.best.estimate is not None:
+        parts.append(f"best {state.best.estimate:.4g}, trial {state.best.number}")
     if seconds_left is not None:
         parts.append(f"{_format_duration(seconds_left)} left")
     return " | ".join(parts)
@@ -90,22 +90,22 @@ def relative_path(folder: Path) -> str:
     return os.path.relpath(folder)
 
 
-def _result(trial: TrialSnapshot) -> str:
+def _result(trial: TrialRecord) -> str:
     if trial.values is not None and trial.estimate is not None:
         several = ", ".join(f"{value:.4g}" for value in trial.values)
         return f"{trial.status}: {f'{trial.estimate:.4g}' if len(trial.values) == 1 else several}"
     return f"{trial.status}: {trial.reason}" if trial.reason else str(trial.status)
 
 
-def _live_view(snapshot: SearchSnapshot, seconds_left: float | None) -> Group:
-    head = Text(f"{snapshot.name}  ", style="bold").append(summary(snapshot, seconds_left), style="not bold")
-    bar = ProgressBar(total=max(snapshot.total, len(snapshot.trials), 1), completed=len(snapshot.ended))
+def _live_view(state: SearchState, seconds_left: float | None) -> Group:
+    head = Text(f"{state.name}  ", style="bold").append(summary(state, seconds_left), style="not bold")
+    bar = ProgressBar(total=max(state.total, len(state.trials), 1), completed=len(state.ended))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column, justify in (("trial", "right"), ("", "left"), ("parameters", "left")):
         table.add_column(column, justify=justify, no_wrap=column != "parameters", overflow="ellipsis")  # type: ignore[arg-type]
-    best = [snapshot.best] if snapshot.best is not None else []
-    latest = [trial for trial in snapshot.ended[-LATEST:] if trial not in best]
-    for trials, style in ((best, "bold green"), (latest, ""), (_running(snapshot), "cyan")):
+    best = [state.best] if state.best is not None else []
+    latest = [trial for trial in state.ended[-LATEST:] if trial not in best]
+    for trials, style in ((best, "bold green"), (latest, ""), (_running(state), "cyan")):
         for trial in trials:
             running = trial.status == TrialStatus.RUNNING
             result = f"running {trial.progress} on {trial.owner}" if running else _result(trial)
@@ -115,23 +115,23 @@ def _live_view(snapshot: SearchSnapshot, seconds_left: float | None) -> Group:
     return Group(head, bar, table)
 
 
-def _running(snapshot: SearchSnapshot) -> list[TrialSnapshot]:
-    return [trial for trial in snapshot.trials if trial.status == TrialStatus.RUNNING]
+def _running(state: SearchState) -> list[TrialRecord]:
+    return [trial for trial in state.trials if trial.status == TrialStatus.RUNNING]
 
 
 class _RemainingTime:
-    """Estimates the time until a search is done, from the number of trials that have ended since the first snapshot."""
+    """Estimates the time until a search is done, from the number of trials that have ended since the first call."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()
         self._ended_before: int | None = None
 
-    def estimate(self, snapshot: SearchSnapshot) -> float | None:
+    def estimate(self, state: SearchState) -> float | None:
         """Seconds; None before a trial has ended, or when all have."""
-        ended = len(snapshot.ended)
+        ended = len(state.ended)
         if self._ended_before is None:
             self._ended_before = ended
-        ended_since, left = ended - self._ended_before, max(snapshot.total, len(snapshot.trials)) - ended
+        ended_since, left = ended - self._ended_before, max(state.total, len(state.trials)) - ended
         if not ended_since or not left:
             return None
         return (time.monotonic() - self._since) / ended_since * left

@@ -16,6 +16,9 @@ from badger_sweeps.search.search import Search
 from badger_sweeps.search.storage import STORAGE_ERRORS
 from badger_sweeps.search.trial_outcome import TrialStatus
 
+# Hydra's `run_job` calls the task function, in the worker's process, with a configuration and nothing else. The worker
+# therefore leaves the trial here (`sending_heartbeats`), and `commands.app` reads it (`current_trial`). A context
+# variable, not a global, because launchers may run jobs in threads of one process, each with a trial of its own.
 _current: ContextVar[Trial | None] = ContextVar("trial", default=None)
 
 
@@ -58,7 +61,7 @@ class Trial:
             raise LeaseLost(self.claim.number)
 
     def reason_to_prune(self, progress: TrainingProgress) -> str | None:
-        """Why the trial is to be pruned now; None if it goes on, as it does while the storage does not answer."""
+        """Why the trial is to be pruned now; None if it continues, as it does while the storage does not answer."""
         if self.pruning is None:
             return None
         search = self.search
@@ -80,7 +83,7 @@ def sending_heartbeats(trial: Trial, stop_requested: Callable[[], bool], stop: C
     Args:
         trial: the trial.
         stop_requested: asked at every heartbeat until it is true.
-        stop: called once when it is true. The heartbeats go on, because saving the trial may take longer than the
+        stop: called once when it is true. The heartbeats continue, because saving the trial may take longer than the
             interval between two of them.
     """
     done = threading.Event()

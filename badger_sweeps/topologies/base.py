@@ -41,6 +41,6 @@ def from_networkx(graph: nx.Graph[Any]) -> Bool[Tensor, "expert expert"]:
     return torch.from_numpy(nx.to_numpy_array(graph) != 0).T.contiguous()
 
 
-def draw_seed(generator: torch.Generator) -> int:
+def integer_seed(generator: torch.Generator) -> int:
     """A seed for a library that takes one, drawn from the member's random stream."""
     return int(torch.randint(2**63 - 1, (), generator=generator, device=generator.device))

@@ -43,53 +43,80 @@ class Connectivity(NamedTuple):
 def connectivity(graph: Bool[Tensor, "expert expert"]) -> Connectivity:
     """The measures of one graph; the time grows with the cube of the number of experts."""
     edges = graph.cpu().numpy()
-    laplacian = np.diag(edges.sum(axis=1)) - edges.astype(float)
-    groups, group = connected_components(edges, connection="strong")
-    found = Connectivity(len(edges), int(edges.sum()), bool(groups == 1), None, None, None)
+    laplacian, blocks = _laplacian(edges), _diagonal_blocks(edges)
+    found = Connectivity(len(edges), int(edges.sum()), bool(len(blocks) == 1), None, None, None)
     if len(edges) == 1:
         return found
     found = found._replace(
-        consensus_rate=_consensus_rate(laplacian, [np.flatnonzero(group == g) for g in range(groups)]),
+        consensus_rate=_consensus_rate(blocks),
         algebraic_connectivity=_algebraic_connectivity(laplacian),
     )
-    if groups == 1 and (edges == edges.T).all():
+    if len(blocks) == 1 and (edges == edges.T).all():
         spectrum = np.linalg.eigvalsh(laplacian)
         found = found._replace(eigenratio=float(spectrum[-1] / spectrum[1]))
     return found
 
 
-def _consensus_rate(laplacian: Matrix, groups: list[NDArray[np.intp]]) -> float:
-    """The consensus rate, from the spectra of the diagonal blocks of the strongly connected groups: together that of L.
+def laplacian_spectrum(graph: Bool[Tensor, "expert expert"]) -> NDArray[np.complex128]:
+    """The eigenvalues of L = D_in - A, sorted by their real parts.
 
-    A group that receives no messages from outside has the eigenvalue 0 once; with two such groups L has it twice.
+    They are those from which `connectivity` takes the consensus rate: exact where double precision is not enough.
     """
-    blocks = [laplacian[np.ix_(group, group)] for group in groups]
-    closed = [not block.sum(axis=1).any() for block in blocks]
-    if sum(closed) > 1:
+    edges = graph.cpu().numpy()
+    if (edges == edges.T).all():
+        return np.linalg.eigvalsh(_laplacian(edges)).astype(complex)
+    return np.sort_complex(np.concatenate([_eigenvalues(block) for block in _diagonal_blocks(edges)]))
+
+
+def _laplacian(edges: NDArray[np.bool_]) -> Matrix:
+    return np.asarray(np.diag(edges.sum(axis=1)) - edges.astype(float))
+
+
+def _diagonal_blocks(edges: NDArray[np.bool_]) -> list[Matrix]:
+    """The diagonal blocks of L that belong to the strongly connected groups. Their spectra are together that of L."""
+    laplacian = _laplacian(edges)
+    groups, group = connected_components(edges, connection="strong")
+    members = [np.flatnonzero(group == g) for g in range(groups)]
+    return [laplacian[np.ix_(group, group)] for group in members]
+
+
+def _closed(block: Matrix) -> bool:
+    """Whether a group receives no messages from outside: its block then has the eigenvalue 0 once."""
+    return not block.sum(axis=1).any()
+
+
+def _consensus_rate(blocks: list[Matrix]) -> float:
+    """The consensus rate. With two groups that receive no messages from outside L has the eigenvalue 0 twice."""
+    if sum(map(_closed, blocks)) > 1:
         return 0.0
-    return min(_least(block, skip) for block, skip in zip(blocks, closed, strict=True) if len(block) > skip)
+    without_zero = [_eigenvalues(block)[_closed(block) :] for block in blocks]
+    return min(float(values.real.min()) for values in without_zero if len(values))
 
 
-def _least(block: Matrix, skip: int) -> float:
-    """The smallest real part of a block's eigenvalues, without the `skip` nearest to 0.
+def _eigenvalues(block: Matrix) -> NDArray[np.complex128]:
+    """A block's eigenvalues, sorted by their distance from 0.
 
     The error of an eigenvalue of a matrix that is not symmetric can be much larger than rounding: of the order of its
     k-th root if k eigenvalues coincide and have a single eigenvector. The angle between the left and the right
     eigenvector bounds it (Golub & Van Loan, Matrix Computations, section 7.2.2). If it is too large for the smallest
-    eigenvalues, they are computed as roots of the exact square-free factors of the characteristic polynomial.
+    real parts, apart from the 0 of a closed group, all are computed as roots of the exact square-free factors of the
+    characteristic polynomial.
     """
+    if len(block) == 1:
+        return block.ravel().astype(complex)
     values, left, right = scipy.linalg.eig(block, left=True, right=True)
-    kept = np.argsort(np.abs(values))[skip:]
+    order = np.argsort(np.abs(values))
+    kept = order[_closed(block) :]
     real, cosines = values.real[kept], np.abs((left.conj() * right).sum(axis=0))[kept]
     off = ROUNDING * np.linalg.norm(block) / np.maximum(cosines, ROUNDING)
     least = real.argmin()
     if off[real - off <= real[least] + off[least]].max() < GOOD:
-        return float(real[least])
+        return np.asarray(values[order])
     import sympy  # takes half a second, and few graphs need it
 
     factors = sympy.Matrix(block.astype(int)).charpoly().sqf_list()[1]
     roots = [complex(root) for factor, times in factors for root in factor.nroots(maxsteps=STEPS) * times]
-    return min(root.real for root in sorted(roots, key=abs)[skip:])
+    return np.array(sorted(roots, key=abs))
 
 
 def _algebraic_connectivity(laplacian: Matrix) -> float:

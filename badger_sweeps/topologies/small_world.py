@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from badger_sweeps.core.settings import broken_rule, settings
-from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, draw_seed, from_networkx
+from badger_sweeps.topologies.base import MOST_EXPERTS, Topology, from_networkx, integer_seed
 
 
 @settings
@@ -40,5 +40,5 @@ class SmallWorld(Topology):
 
     def draw(self, generator: torch.Generator) -> Bool[Tensor, "expert expert"]:
         return from_networkx(
-            nx.watts_strogatz_graph(self.experts, self.links, self.rewiring, seed=draw_seed(generator))
+            nx.watts_strogatz_graph(self.experts, self.links, self.rewiring, seed=integer_seed(generator))
         )

@@ -91,13 +91,13 @@ def as_json(made: workspaces.Workspace) -> dict[str, Any]:
     return content
 
 
-def push(made: workspaces.Workspace, name: str = "", identity: str = "") -> str:
+def push(made: workspaces.Workspace, name: str = "", view_id: str = "") -> str:
     """Send a workspace to W&B and return its URL.
 
     Args:
         made: the workspace; this sets its entity, name and id to those that W&B returns.
         name: the name (see `as_json`) of the view in W&B that it replaces; empty for none.
-        identity: the id of that view.
+        view_id: the id of that view.
 
     Raises:
         UsageError: the user has no key, or the server does not answer or refuses the key.
@@ -106,7 +106,7 @@ def push(made: workspaces.Workspace, name: str = "", identity: str = "") -> str:
     try:
         api = reach_server()
         made.entity = made.entity or api.default_entity or ""
-        made._internal_name, made._internal_id = name, identity
+        made._internal_name, made._internal_id = name, view_id
         made.save()  # type: ignore[no-untyped-call]
         return str(made.url)
     except (wandb.Error, WandbApiFailedError) as error:

@@ -76,7 +76,7 @@ def main() -> None:
     for dims in ITERATIONS:
         draws = np.random.default_rng(dims)
         points = [point(draws) for _ in range(TRIALS)]
-        curves = np.stack([losses(experiment(dims, own)) for own in points])
+        curves = np.stack([losses(experiment(dims, chosen)) for chosen in points])
         table = pa.table({f"seed_{seed}": curves[:, :, seed].ravel() for seed in range(SEEDS)})
         table = table.replace_schema_metadata({"dims": str(dims), "games": str(GAMES), "points": json.dumps(points)})
         path = HERE / f"guessing_game_{dims}.parquet"

@@ -15,8 +15,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import HydraException
+from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
@@ -30,11 +29,11 @@ from badger_sweeps.search.logger import SearchLogger
 from badger_sweeps.search.polling import Poller
 from badger_sweeps.search.results import write_results
 from badger_sweeps.search.search import Search
-from badger_sweeps.search.snapshot import SearchSnapshot
+from badger_sweeps.search.state import SearchState
 from badger_sweeps.search.storage import STORAGE_ERRORS, StorageAddress
 from badger_sweeps.search.table import SearchTable, relative_path, summary
-from badger_sweeps.search.trial_outcome import TrialStatus
 from badger_sweeps.tracking.base import Tracking
+from hydra_plugins.badger_sweeper._failures import SearchFailed, check_failures, first_line, root_cause
 from hydra_plugins.badger_sweeper._grammar import parse_parameters
 from hydra_plugins.badger_sweeper._points import first_point, warm_starts
 from hydra_plugins.badger_sweeper._specification import (
@@ -48,10 +47,6 @@ from hydra_plugins.badger_sweeper._worker import WORKERS, Worker, worker_overrid
 SECONDS_BETWEEN_STARTS = 1.0
 MOST_STARTS_WITHOUT_PROGRESS = 3
 """Starts of workers in a row that may raise an error while no trial ends and no death is counted."""
-
-
-class SearchFailed(HydraException):
-    """The search has no result; the message is for the user."""
 
 
 class Controller:
@@ -86,15 +81,15 @@ class Controller:
         try:
             returns = self._run_workers(specification, search, self._tracking())
         except STORAGE_ERRORS as error:
-            reason = without_passwords(_root_cause(error)).splitlines()[0]
-            rule = f"must keep answering; found {address}: {reason}; the same command goes on"
+            reason = without_passwords(root_cause(error)).splitlines()[0]
+            rule = f"must keep answering; found {address}: {reason}; the same command continues"
             raise UsageError(f"`hydra.sweeper.storage` {rule}.") from None
-        snapshot = search.snapshot()
-        write_results(snapshot, _front(search), folder)
-        self._check_failures(specification, snapshot, returns)
-        if self._sweeper.confirm and snapshot.best is not None:
-            self._confirm(specification, snapshot)
-        self._print(f"{snapshot.name}: {summary(snapshot)} | {relative_path(folder)}")
+        state = search.state()
+        write_results(state, _front(search), folder)
+        check_failures(specification, state, returns, self._print)
+        if self._sweeper.confirm and state.best is not None:
+            self._confirm(specification, state)
+        self._print(f"{state.name}: {summary(state)} | {relative_path(folder)}")
         jobs = [job for _, job in sorted(returns, key=lambda numbered: numbered[0])]
         size = max(1, int(self._sweeper.n_jobs))
         return [jobs[start : start + size] for start in range(0, len(jobs), size)]
@@ -128,11 +123,11 @@ class Controller:
         """
         returns: list[tuple[int, JobReturn]] = []
         table = SearchTable(self._console)
-        consumers: list[Callable[[SearchSnapshot], None]] = [table.show]
-        table.show(search.snapshot())
+        consumers: list[Callable[[SearchState], None]] = [table.show]
+        table.show(search.state())
         logger = None
         if tracking is not None:
-            logger = SearchLogger(tracking, specification.folder, search.name, search.identity)
+            logger = SearchLogger(tracking, specification.folder, search.name, search.search_id)
             consumers.append(logger.log)
         previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -147,9 +142,9 @@ class Controller:
                 signal.signal(number, handler)
         if self._received_signal:
             search.recover()
-            write_results(search.snapshot(), _front(search), specification.folder)
-            same_command = f"the same command with hydra.sweep.dir={relative_path(specification.folder)} goes on"
-            self._print(f"{search.name}: stopped; {summary(search.snapshot())}; {same_command}")
+            write_results(search.state(), _front(search), specification.folder)
+            same_command = f"the same command with hydra.sweep.dir={relative_path(specification.folder)} continues"
+            self._print(f"{search.name}: stopped; {summary(search.state())}; {same_command}")
             raise SystemExit(128 + self._received_signal)
         return returns
 
@@ -176,7 +171,7 @@ class Controller:
                 raise
             except Exception as error:  # joblib raises one when one of its processes was killed
                 failure = error
-                self._print(f"{search.name}: workers failed: {_first_line(error)}")
+                self._print(f"{search.name}: workers failed: {first_line(error)}")
             search.recover()
             starts_without_progress = starts_without_progress + 1 if search.progress == before else 0
             if failure is not None and starts_without_progress >= MOST_STARTS_WITHOUT_PROGRESS:
@@ -204,38 +199,9 @@ class Controller:
             self._received_signal = self._received_signal or result.signal
         return returns
 
-    def _check_failures(
-        self, specification: SearchSpecification, snapshot: SearchSnapshot, returns: Sequence[tuple[int, JobReturn]]
-    ) -> None:
-        """Print the failed trials.
-
-        Raises:
-            SearchFailed: all trials failed, or more than `max_failure_rate`.
-        """
-        failed = [trial for trial in snapshot.trials if trial.status == TrialStatus.FAILED]
-        if not failed:
-            return
-        rate = len(failed) / len(snapshot.ended)
-        if rate > float(self._sweeper.max_failure_rate):
-            for _, job in returns:
-                _ = job.return_value  # raises the first failure
-            raise SearchFailed(
-                f"{snapshot.name}: {len(failed)} of {len(snapshot.ended)} trials failed, which is too many"
-            )
-        for trial in failed[:10]:
-            folder = relative_path(specification.folder / str(trial.number))
-            self._print(f"{snapshot.name}: trial {trial.number} failed: {trial.reason} ({folder})")
-        # Without searched parameters there is nothing to compare, and a completed job need not return a number.
-        nothing_searched = not specification.parameters.space.distributions and specification.extend is None
-        completed = bool(returns) and all(job.status == JobStatus.COMPLETED for _, job in returns)
-        if len(failed) == len(snapshot.ended) and not (nothing_searched and completed):
-            raise SearchFailed(
-                f"{snapshot.name}: all {len(failed)} trials failed; the error of each of them is in its folder"
-            )
-
-    def _confirm(self, specification: SearchSpecification, snapshot: SearchSnapshot) -> None:
+    def _confirm(self, specification: SearchSpecification, state: SearchState) -> None:
         """Run the first trial's configuration and the best one on fresh seeds, as a search of its own."""
-        points = baseline_and_best(snapshot)
+        points = baseline_and_best(state)
         confirmation = replace(
             specification,
             name=f"{specification.name} confirmation",
@@ -297,14 +263,3 @@ def _with_address(override: str, address: StorageAddress) -> str:
 def _signal_of(leaving: BaseException) -> int:
     code = leaving.code if isinstance(leaving, SystemExit) else None
     return code - 128 if isinstance(code, int) and code > 128 else int(signal.SIGINT)
-
-
-def _root_cause(error: BaseException) -> str:
-    """The message of the innermost exception, which is that of the database's client."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error)
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

@@ -25,7 +25,7 @@ from badger_sweeps.search.storage import StorageAddress
 from hydra_plugins.badger_sweeper._grammar import SearchParameters
 
 ONE_SEED = ("QMCSampler",)
-"""Samplers whose draws form one sequence: all draws need the same seed."""
+"""Samplers whose points form one sequence: all of them need the same seed."""
 
 
 @dataclass(frozen=True)

@@ -99,16 +99,19 @@ class Worker:
 
         Raises:
             KeyboardInterrupt, _Signalled: a signal came; the trial is to be re-queued.
-            LeaseLost, InUse, StorageLost: as the task returned them (`commands.app`).
+            LeaseLost, InUse, StorageLost: the task raised it.
         """
         race = Race(**self.specification.race) if self.specification.race else None
         trial = Trial(search, claim, self._pruning(), race)
+        # Hydra gives the task a configuration and nothing else: the trial reaches `commands.app` as `current_trial()`.
         with sending_heartbeats(trial, lambda: search.stop_requested(self.specification.controller), signals.stop):
             try:
                 with signals.during_task():
                     job = self._run(claim)
             except SystemExit as leaving:
                 job = _failed(RuntimeError(f"the task left with exit status {leaving.code}"))
+        # `run_job` catches what the task raises and keeps it as the job's return value. The property `return_value`
+        # would raise it again; the attribute behind it shows which errors say that the trial has not ended.
         answer = job._return_value
         if isinstance(answer, Interrupted):
             raise _Signalled

@@ -33,7 +33,7 @@ SWEEPER: dict[str, Any] = {
     "heartbeat": 10.0,  # seconds between two heartbeats
     "patience": 120.0,  # seconds without a heartbeat after which a process on another machine counts as dead
     "max_failure_rate": 1.0,  # share of failed trials above which no new trial is started
-    "force": False,  # go on although the search was begun with another space, objective, seeds or budget
+    "force": False,  # continue although the search was begun with another space, objective, seeds or budget
     "may_differ": list(indifferent("search")),  # keys that do not decide a result: processes may disagree in them
     # badger_sweeps only
     "racing": {  # start trials on `start` seeds, add seeds while they may be the best; null: all seeds at once

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from badger_sweeps.reporting.inference.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict, judged
+from badger_sweeps.reporting.inference.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED, Verdict, judge_findings
 from badger_sweeps.reporting.plotting import plotly_backend
 from badger_sweeps.reporting.plotting.style import to_json
 from badger_sweeps.reporting.reading.arms import Arm, Arms
 from badger_sweeps.reporting.studies.claims import claim_of
-from badger_sweeps.reporting.studies.evaluation import reached
+from badger_sweeps.reporting.studies.evaluation import verdict_with_remark
 from badger_sweeps.topologies.connectivity import Connectivity
 from tests.analysis.made_arms import BUDGET, SEEDS, arm, constant, one_by_one, staircase
 
@@ -28,7 +28,7 @@ def judge(name: str, arms: Any) -> Verdict:
     assert module is not None
     info = module.compute(arms)
     to_json(plotly_backend.draw(module.draw(info)))
-    return reached(module, judged(module.findings(info)), quick=False)
+    return verdict_with_remark(module, judge_findings(module.findings(info)), quick=False)
 
 
 def named(*made: Arm) -> Arms:

@@ -7,7 +7,7 @@ import pytest
 
 from analysis.claims import communication, guessing_game, hurst, l1_loss, mutual_information, ray_interference, topology
 from badger_sweeps.measures.landscape.rays import Learning
-from badger_sweeps.reporting.inference.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED, judged
+from badger_sweeps.reporting.inference.evidence import NOT_REPRODUCED, REPRODUCED, UNDECIDED, judge_findings
 from badger_sweeps.reporting.plotting.chart import Area, Line
 from badger_sweeps.reporting.reading.arms import MissingError
 from badger_sweeps.reporting.studies.claims import claim_of
@@ -128,7 +128,7 @@ def test_a_change_of_little_information_is_finite_and_drops_no_seed() -> None:
     info = mutual_information.compute(named(*(escapes(200, name, measured) for name in ("linked", "unlinked"))))
     assert np.isfinite(info.plateau_change).all()
     assert ((info.plateau_change >= 0) & (info.plateau_change <= 2)).all()
-    constant_on_plateaus, *_ = judged(mutual_information.findings(info))
+    constant_on_plateaus, *_ = judge_findings(mutual_information.findings(info))
     assert constant_on_plateaus.seeds == SEEDS
     assert constant_on_plateaus.holds is False
     assert constant_on_plateaus.effect is not None
@@ -261,8 +261,8 @@ def test_training_has_converged_after_the_last_block_that_is_not_below_the_bound
 def test_more_negative_eigenvalues_of_more_weights_are_not_a_larger_share() -> None:
     module = claim_of("saddles")
     assert module is not None
-    found = judged(module.findings(module.compute(planted.saddles(True, 500, step=3))))
-    share, number = (finding for finding in found if not finding.part)
+    found = judge_findings(module.findings(module.compute(planted.saddles(True, 500, step=3))))
+    share, number = (finding for finding in found if not finding.decides_verdict)
     assert (share.statement.startswith("the share"), share.holds) == (True, False)
     assert (number.statement.startswith("the number"), number.holds) == (True, True)
 
@@ -275,6 +275,6 @@ def test_noise_alone_does_not_make_a_dimension_drop() -> None:
     for drop, holds in ((0.0, None), (0.4, True)):
         changed = losses.copy()
         changed[:, 500:800, 1] += 0.4 if drop else 0.0
-        found = judged(module.findings(module.compute({"badger": arm("badger", changed)})))
+        found = judge_findings(module.findings(module.compute({"badger": arm("badger", changed)})))
         assert found[-1].statement.startswith("the dimension that is learned later drops")
         assert found[-1].holds is holds

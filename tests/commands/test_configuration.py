@@ -73,7 +73,7 @@ def test_every_setting_of_a_choice_is_in_its_file(group: str, choice: str) -> No
 
 def test_the_defaults_are_those_of_the_library() -> None:
     with initialize_config_dir(str(files.folder()), version_base="1.3"):
-        config = compose(files.NAME, return_hydra_config=True)
+        config = compose(files.MAIN_CONFIG, return_hydra_config=True)
     job = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
     planned = plan(job, config.hydra, Path("nowhere"))
     assert planned.experiment == Experiment()
@@ -84,7 +84,7 @@ def test_the_defaults_are_those_of_the_library() -> None:
 def test_runs_from_before_a_group_existed_have_its_default(tmp_path: Path) -> None:
     """They can still be reported, measured and delivered, although their configurations lack the group."""
     with initialize_config_dir(str(files.folder()), version_base="1.3"):
-        config = compose(files.NAME, ["hydra.run.dir=x"], return_hydra_config=True)
+        config = compose(files.MAIN_CONFIG, ["hydra.run.dir=x"], return_hydra_config=True)
     for group in ADDED_LATER:
         with open_dict(config):
             del config[group]
@@ -106,7 +106,7 @@ STUDIES = [path.stem for path in FILES if path.parent.name == "study"]
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_study_composes_at_every_scale(study: str, scale: str) -> None:
     with initialize_config_dir(str(files.folder()), version_base="1.3"):
-        config = compose(files.NAME, [f"study={study}", f"scale={scale}"], return_hydra_config=True)
+        config = compose(files.MAIN_CONFIG, [f"study={study}", f"scale={scale}"], return_hydra_config=True)
         HydraConfig.instance().set_config(config)
         job = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
         planned = plan(job, config.hydra, Path("nowhere"))
@@ -118,7 +118,7 @@ def test_every_study_composes_at_every_scale(study: str, scale: str) -> None:
 
 def test_the_search_has_loss_and_feedback_as_two_parameters() -> None:
     with initialize_config_dir(str(files.folder()), version_base="1.3"):
-        config = compose(files.NAME, ["study=shorten_plateaus"], return_hydra_config=True)
+        config = compose(files.MAIN_CONFIG, ["study=shorten_plateaus"], return_hydra_config=True)
     searched = config.hydra.sweeper.params
     assert searched.loss == searched.feedback == "choice(mse, l1)"
     assert config.hydra.runtime.choices.feedback == "mse"  # the first trial is the document's: squares for both

@@ -42,14 +42,14 @@ def batches(architecture: Architecture) -> list[Case]:
     return [case(world(architecture).at(iteration), experts=experts, seed=iteration) for iteration in range(3)]
 
 
-@pytest.mark.parametrize("parts", [False, True])
+@pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=repr)
-def test_a_replay_is_what_computing_anew_would_be(architecture: Architecture, parts: bool) -> None:
+def test_a_replay_is_what_computing_anew_would_be(architecture: Architecture, several: bool) -> None:
     """To the bit, although weights, graphs, games, cotangents and what is annealed have changed since the recording."""
     recorder = Recorder()
     kept = []
     cotangents = [
-        (number + 1) * by_dimension(batches(architecture)[0].games, 2) if parts else None for number in range(3)
+        (number + 1) * by_dimension(batches(architecture)[0].games, 2) if several else None for number in range(3)
     ]
     for played, weighting in zip(batches(architecture), cotangents, strict=True):
         kept.append(cuda_graph.graphed_pullback(_pullback, *played, weighting, record=recorder))

@@ -1,4 +1,4 @@
-"""Losses without gradients, and gradients of any cotangents in several parts, beside autograd in float64."""
+"""Losses without gradients, and gradients of any cotangents at once, beside autograd in float64."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def jacobian(given: Case, member: int, cotangents: torch.Tensor) -> torch.Tensor
 @pytest.mark.parametrize("loss_steps", [1, 3])
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=repr)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_any_cotangents_in_parts(engine: Engine, architecture: Architecture, loss_steps: int) -> None:
+def test_any_cotangents(engine: Engine, architecture: Architecture, loss_steps: int) -> None:
     given = played(architecture, games=5, loss_steps=loss_steps)
     cotangents = torch.randn(3, 2, 5, 3, generator=torch.Generator().manual_seed(1))
     found = given.on(engine, cotangents)
@@ -73,9 +73,9 @@ def test_any_cotangents_in_parts(engine: Engine, architecture: Architecture, los
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_mean_of_the_dimensions_is_the_gradient(engine: Engine) -> None:
     given = played(GRU(hidden=17, message=3), games=20)
-    parts = given.on(engine, by_dimension(given.games, 2))
-    assert parts.gradients.shape == (3, 2, given.parameters.flat.shape[1])
-    torch.testing.assert_close(parts.gradients.mean(dim=0), given.on(engine).gradients[0], rtol=1e-4, atol=1e-7)
+    found = given.on(engine, by_dimension(given.games, 2))
+    assert found.gradients.shape == (3, 2, given.parameters.flat.shape[1])
+    torch.testing.assert_close(found.gradients.mean(dim=0), given.on(engine).gradients[0], rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

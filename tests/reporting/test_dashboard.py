@@ -84,12 +84,16 @@ def test_it_shows_the_search_on_this_machine_alone_and_ctrl_c_ends_it(folder: Pa
         assert status == 200
         assert b"<html" in page.lower()
         status, answer = asked(f"{base(address)}/api/studies")
-        assert [own["study_name"] for own in json.loads(answer)["study_summaries"]] == ["my study"]
+        assert [study["study_name"] for study in json.loads(answer)["study_summaries"]] == ["my study"]
         number = address.rsplit("/", 1)[-1]
         _, answer = asked(f"{base(address)}/api/studies/{number}")
-        assert [own["state"] for own in json.loads(answer)["trials"]] == ["Complete", "Complete", "Running"]
-        listening = [own for own in psutil.Process(process.pid).net_connections() if own.status == psutil.CONN_LISTEN]
-        assert {own.laddr.ip for own in listening} == {"127.0.0.1"}
+        assert [trial["state"] for trial in json.loads(answer)["trials"]] == ["Complete", "Complete", "Running"]
+        listening = [
+            connection
+            for connection in psutil.Process(process.pid).net_connections()
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0
@@ -129,7 +133,7 @@ def test_a_database_is_shown_by_its_address(tmp_path: Path) -> None:
     folder = record_search(tmp_path / "s", [complete(SLOW, 0.1)], storage=f"sqlite:///{tmp_path / 'other.db'}")
     with serving(folder, "--port", 0) as (_, address, _line):
         _, answer = asked(f"{base(address)}/api/studies")
-        assert [own["study_name"] for own in json.loads(answer)["study_summaries"]] == ["s"]
+        assert [study["study_name"] for study in json.loads(answer)["study_summaries"]] == ["s"]
 
 
 def test_it_says_how_to_look_at_what_wandb_kept(folder: Path) -> None:
@@ -222,6 +226,6 @@ def test_a_search_goes_on_beside_it(tmp_path: Path) -> None:
     trials = []
     for folder in (alone, beside):
         loaded = optuna.load_study(study_name="one", storage=StorageAddress.parse(None, folder).open())
-        trials.append([(own.number, own.state, own.params, own.value) for own in loaded.trials])
+        trials.append([(trial.number, trial.state, trial.params, trial.value) for trial in loaded.trials])
     assert trials[0] == trials[1]
     assert {state for _, state, _, _ in trials[1]} == {TrialState.COMPLETE}

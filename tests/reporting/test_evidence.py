@@ -14,7 +14,7 @@ from badger_sweeps.reporting.inference.evidence import (
     above,
     below,
     few,
-    judged,
+    judge_findings,
     most,
     ordered,
     rank_correlation,
@@ -94,12 +94,12 @@ def test_a_few_seeds_may_show_by_chance_what_is_not_there() -> None:
     beyond = sum(stats.binom.pmf(k, 8, bound) for k in (7, 8))  # no more likely than none is: the other tail
     assert stats.binom.pmf(7, 8, bound) < (1 - bound) ** 8 < stats.binom.pmf(6, 8, bound)
     assert (none.p_for, none.p_against) == (pytest.approx((1 - bound) ** 8 + beyond), 1.0)
-    assert judged([none])[0].holds is True
+    assert judge_findings([none])[0].holds is True
     seven = few("x", [True] * 7 + [False], 0.05)
     assert (seven.p_for, seven.p_against) == (1.0, pytest.approx(beyond))
-    assert judged([seven])[0].holds is False
+    assert judge_findings([seven])[0].holds is False
     for count in range(1, 7):  # four of eight are more than by chance, and may still be few
-        assert judged([few("x", [True] * count + [False] * (8 - count), 0.05)])[0].holds is None
+        assert judge_findings([few("x", [True] * count + [False] * (8 - count), 0.05)])[0].holds is None
     assert few("x", [None] * 3 + [True] * 5, 0.05).p_for is None
 
 
@@ -113,7 +113,7 @@ def test_no_count_of_seeds_speaks_for_a_few_and_against_them(chance: float) -> N
         ]
         assert len(p_values) == seeds + 1
         assert not any(p_for < SIGNIFICANCE and p_against < SIGNIFICANCE for p_for, p_against in p_values)
-        verdicts = [judged([each])[0].holds for each in found]
+        verdicts = [judge_findings([each])[0].holds for each in found]
         order = {True: 0, None: 1, False: 2}
         assert [order[holds] for holds in verdicts] == sorted(order[holds] for holds in verdicts)
 
@@ -135,10 +135,10 @@ def test_opposites_are_adjusted_for_the_number_of_parts_and_what_holds_is_not() 
     """Against: 0.02 * 4, 0.03 * 3, and no less than that (Holm). For: all parts must hold at the level itself."""
     against = [Finding(str(p), None, "", 8, p_for=1.0, p_against=p) for p in (0.03, 0.02, 0.04)]
     held = Finding("h", None, "", 8, p_for=0.04, p_against=1.0)
-    found = judged([*against, held, unknown("u", "was not measured")])
+    found = judge_findings([*against, held, unknown("u", "was not measured")])
     assert [finding.p_value for finding in found[:3]] == pytest.approx([0.09, 0.08, 0.09])  # of four that were tested
     assert [finding.holds for finding in found] == [None, None, None, True, None]
-    secondary = judged([held.secondary(), held.secondary()])
+    secondary = judge_findings([held.secondary(), held.secondary()])
     assert [finding.holds for finding in secondary] == [None, None]
     assert secondary[0].p_value == pytest.approx(0.08)
 
@@ -161,17 +161,19 @@ OPEN = Finding("c", None, "", 8, p_for=0.5, p_against=1.0)
     ],
 )
 def test_the_verdict(parts: list[Finding], kind: str, because: str) -> None:
-    found = verdict(judged(parts), quick=False)
+    found = verdict(judge_findings(parts), quick=False)
     assert (found.kind, found.because) == (kind, because)
 
 
 def test_the_quick_scale_decides_nothing() -> None:
-    found = verdict(judged([HOLDS]), quick=True)
+    found = verdict(judge_findings([HOLDS]), quick=True)
     assert str(found) == "cannot be decided, because only the quick scale was run"
 
 
 def test_false_alarms_are_as_rare_as_they_should_be() -> None:
     """Of 400 claims about nothing, 5 % may be decided either way: at most 32 by chance but for 1 in 1000 (binomial)."""
     rng = np.random.default_rng(0)
-    decided = sum(judged([above("x", rng.standard_normal(8), 0.0, "")])[0].holds is not None for _ in range(400))
+    decided = sum(
+        judge_findings([above("x", rng.standard_normal(8), 0.0, "")])[0].holds is not None for _ in range(400)
+    )
     assert decided <= stats.binom.ppf(0.999, 400, SIGNIFICANCE)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,10 +27,10 @@ def unpacked(spec: Any) -> np.ndarray:
 
 def test_points_are_means_of_equally_many_values() -> None:
     values = np.arange(10.0)
-    merged, size = measures.merge(values, 4)
+    merged, size = measures.bin_means(values, 4)
     assert (merged.tolist(), size) == ([1.0, 4.0, 7.0, 9.0], 3)  # the last of what is left
-    assert measures.merge(values, 10)[1] == 1
-    two, _ = measures.merge(np.array([[1.0, np.nan, np.nan, np.nan], [2.0, 4.0, 6.0, 8.0]]), 2)
+    assert measures.bin_means(values, 10)[1] == 1
+    two, _ = measures.bin_means(np.array([[1.0, np.nan, np.nan, np.nan], [2.0, 4.0, 6.0, 8.0]]), 2)
     np.testing.assert_array_equal(two, [[1, np.nan], [3, 7]])
 
 
@@ -90,24 +89,6 @@ def test_too_many_measurements_of_pairs_are_thinned_from_the_last_one(monkeypatc
     monkeypatch.setattr(pairs, "MOST", 7)
     whole = unpacked({"dtype": "u2", "bdata": pairs.pictures(panel)["seeds"][0]["values"]})
     assert whole[1] == 65535
-
-
-@pytest.mark.parametrize("experts", [3, 8])
-def test_spectra_of_rings_are_known(experts: int) -> None:
-    """L of a directed ring has 1 - exp(2*pi*i*k/n), of a ring 2 - 2*cos(2*pi*k/n)."""
-    ring = [(i, (i + 1) % experts) for i in range(experts)]
-    roots = np.sort_complex(1 - np.exp(2j * np.pi * np.arange(experts) / experts))
-    np.testing.assert_allclose(graphs.laplacian_spectrum(experts, ring).real, roots.real, atol=1e-12)
-    np.testing.assert_allclose(np.sort(graphs.laplacian_spectrum(experts, ring).imag), np.sort(roots.imag), atol=1e-12)
-    both = ring + [(receiver, sender) for sender, receiver in ring]
-    expected = nx.laplacian_spectrum(nx.cycle_graph(experts))
-    np.testing.assert_allclose(graphs.laplacian_spectrum(experts, both).real, np.sort(expected), atol=1e-12)
-
-
-def test_an_edge_adds_to_the_receivers_degree() -> None:
-    """Expert 1 receives from 0 only: L = [[0, 0], [-1, 1]]. A star whose hub receives from three leaves: 3, 0, 0, 0."""
-    assert graphs.laplacian_spectrum(2, [(0, 1)]).tolist() == [0, 1]
-    np.testing.assert_allclose(graphs.laplacian_spectrum(4, [(1, 0), (2, 0), (3, 0)]).real, [0, 0, 0, 3], atol=1e-12)
 
 
 def test_graphs_are_those_of_the_runs(study: Path) -> None:

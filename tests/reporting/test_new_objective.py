@@ -22,7 +22,7 @@ from badger_sweeps.reporting.page.page import build
 from badger_sweeps.reporting.reading.collection import Collection, Run
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import run
-from badger_sweeps.runs.summary import NAME, Summary, read_summary
+from badger_sweeps.runs.summary import SUMMARY_FILE, Summary, read_summary
 from badger_sweeps.search.trial_training import run_trial
 from badger_sweeps.statistics.estimates import Estimate, PairedDifference
 from tests.search.planned import begin, make_search, plan
@@ -69,7 +69,7 @@ def test_it_is_trained_summarised_searched_and_reported(half: Objective, tmp_pat
             planned, experiment=replace(planned.experiment, optimizer=replace(planned.experiment.optimizer, lr=lr))
         )
         summary = run(planned, Console(quiet=True))
-        stored = json.loads((planned.folder / NAME).read_text())
+        stored = json.loads((planned.folder / SUMMARY_FILE).read_text())
         block = summary.staircase.block
         for seed in stored["seeds"]:
             losses = read_history(planned.folder).query(f"seed == {seed['seed']}")["loss"].to_numpy(dtype=float)

@@ -19,7 +19,7 @@ from badger_sweeps.reporting.reading.collection import gather
 from badger_sweeps.reporting.reading.search import RecordedSearch, effort
 from badger_sweeps.reporting.reading.search_storage import UnreadableError, find
 from badger_sweeps.search.racing import Race
-from badger_sweeps.search.snapshot import SearchSnapshot, TrialSnapshot
+from badger_sweeps.search.state import SearchState, TrialRecord
 from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.trial_outcome import TrialStatus
 from tests import warm
@@ -123,7 +123,7 @@ def test_the_order_is_one_of_all_trials_and_values_come_first(
     drawn: list[tuple[TrialStatus, float]], lower: bool
 ) -> None:
     trials = tuple(
-        TrialSnapshot(
+        TrialRecord(
             number,
             state,
             {},
@@ -139,8 +139,8 @@ def test_the_order_is_one_of_all_trials_and_values_come_first(
         for number, (state, value) in enumerate(drawn)
     )
     direction = "minimize" if lower else "maximize"
-    snapshot = SearchSnapshot("s", 30, (direction,), trials)
-    found = RecordedSearch(Path(), snapshot, optuna.create_study(), (), None, (), ("value",), None, None)
+    state = SearchState("s", 30, (direction,), trials)
+    found = RecordedSearch(Path(), state, optuna.create_study(), (), None, (), ("value",), None, None)
     ordered = search_tables.ordered(found)
     assert sorted(trial.number for trial in ordered) == list(range(len(drawn)))
     values = [trial.values[0] for trial in ordered if trial.values]
@@ -158,16 +158,16 @@ def test_names_are_short_where_that_tells_them_apart() -> None:
 def test_a_search_is_found_by_its_journal_alone_and_under_another_folders_name(tmp_path: Path) -> None:
     folder = record_search(tmp_path / "old", [complete(SLOW, 0.1)])
     moved = folder.rename(tmp_path / "new")
-    assert read_search(moved).snapshot.name == "old"
+    assert read_search(moved).state.name == "old"
     (moved / "multirun.yaml").unlink()
-    assert read_search(moved).snapshot.name == "old"
+    assert read_search(moved).state.name == "old"
     assert [source.folder for source in find(tmp_path)] == [moved]
 
 
 def test_a_search_in_another_storage_is_found_by_its_address(tmp_path: Path) -> None:
     address = str(tmp_path / "elsewhere.db")
     folder = record_search(tmp_path / "s", [complete(SLOW, 0.1)], storage=f"sqlite:///{address}")
-    assert read_search(folder).snapshot.name == "s"
+    assert read_search(folder).state.name == "s"
     Path(address).unlink()
     with pytest.raises(UnreadableError, match=r"must be in sqlite:.*found nothing there"):
         read_search(folder)
@@ -178,11 +178,11 @@ def test_of_several_searches_in_one_storage_the_folders_own_is_read(tmp_path: Pa
     address = f"sqlite:///{tmp_path / 'shared.db'}"
     first = record_search(tmp_path / "first", [complete(SLOW, 0.1)], storage=address)
     second = record_search(tmp_path / "second", [complete(SLOW, 0.1), complete(FAST, 0.2)], storage=address)
-    assert [len(read_search(folder).snapshot.trials) for folder in (first, second)] == [1, 2]
+    assert [len(read_search(folder).state.trials) for folder in (first, second)] == [1, 2]
     moved = second.rename(tmp_path / "moved")
-    assert len(read_search(moved).snapshot.trials) == 2  # as its configuration says
+    assert len(read_search(moved).state.trials) == 2  # as its configuration says
     named = record_search(tmp_path / "named", [complete(SLOW, 0.1)], storage=address, study_name="second")
-    assert len(read_search(named).snapshot.trials) == 2
+    assert len(read_search(named).state.trials) == 2
 
 
 def test_a_search_that_cannot_be_read_costs_the_report_that_alone(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_search_that_cannot_be_read_costs_the_report_that_alone(tmp_path: Path
     plain.mkdir()
     (plain / "multirun.yaml").write_text("hydra: {sweeper: {_target_: hydra._internal.core_plugins.basic_sweeper}}")
     collection = gather(tmp_path)
-    assert [own.folder for own in collection.searches] == [good]
+    assert [search.folder for search in collection.searches] == [good]
     assert sorted(name for name, _ in collection.left_out) == ["gone", "torn"]
     shown = warm.run([sys.executable, "-m", "badger_sweeps", "report", str(tmp_path / "gone")])
     assert shown.returncode == 2
@@ -215,7 +215,7 @@ def test_a_search_on_a_server_is_read_without_its_password_in_any_file(
         monkeypatch.setenv("PGPASSWORD", PASSWORD)
         folder = record_search(tmp_path / "s", [complete(SLOW, 0.1), complete(FAST, 0.2)], storage=address)
         assert SECRET not in (folder / "multirun.yaml").read_text()
-        assert read_search(folder).snapshot.counts[TrialStatus.COMPLETED] == 2
+        assert read_search(folder).state.counts[TrialStatus.COMPLETED] == 2
         monkeypatch.delenv("PGPASSWORD")
         with pytest.raises(UnreadableError) as error:
             read_search(folder)

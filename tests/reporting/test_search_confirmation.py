@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from badger_sweeps.reporting.formatting import search_tables
 from badger_sweeps.reporting.formatting.confirmation import confirmation_report
 from badger_sweeps.reporting.reading.search import compare_trials, runs_in_report
-from badger_sweeps.search.snapshot import TrialSnapshot
+from badger_sweeps.search.state import TrialRecord
 from tests.reporting.recorded_searches import (
     FAST,
     SLOW,
@@ -39,13 +39,13 @@ def said(folder: Path) -> str:
 # What was found.
 
 
-def snapshot(values: dict[str, float]) -> TrialSnapshot:
+def trial_with(values: dict[str, float]) -> TrialRecord:
     trial = complete([0.0], 0.1, per_seed=values)
-    return TrialSnapshot.of(trial)
+    return TrialRecord.of(trial)
 
 
 def test_trials_are_compared_seed_by_seed_whatever_their_order() -> None:
-    first, best = snapshot({"0": 1, "1": 20, "2": 300, "9": 5}), snapshot({"2": 310, "0": 2, "7": 0, "1": 20})
+    first, best = trial_with({"0": 1, "1": 20, "2": 300, "9": 5}), trial_with({"2": 310, "0": 2, "7": 0, "1": 20})
     comparison = compare_trials(first, best)
     assert comparison is not None
     assert comparison.difference.difference.value == pytest.approx((1 + 0 + 10) / 3)
@@ -241,6 +241,6 @@ def test_a_trial_that_breaks_a_constraint_is_not_the_best(tmp_path: Path) -> Non
     breaking._system_attrs = dict(probe.trials[0].system_attrs)
     assert optuna_name in str(breaking._system_attrs)
     found = read_search(record_search(tmp_path / "s", [complete(SLOW, 0.1), breaking]))
-    assert found.snapshot.best is not None
-    assert found.snapshot.best.number == 0
+    assert found.state.best is not None
+    assert found.state.best.number == 0
     assert [row.cells[0] for row in search_tables.table(found).rows] == ["0", "1"]

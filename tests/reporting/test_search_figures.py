@@ -27,18 +27,18 @@ def many(folder: Path) -> RecordedSearch:
 
 
 def picture(found: RecordedSearch, name: str) -> search.Picture:
-    return next(own for own in search.draw(found) if own.name == name)
+    return next(picture for picture in search.draw(found) if picture.name == name)
 
 
 def trace(figure: Any, name: str) -> Any:
-    return next(own for own in figure.data if own.name == name)
+    return next(trace for trace in figure.data if trace.name == name)
 
 
 def test_the_history_shows_complete_trials_and_the_best_so_far(tmp_path: Path) -> None:
     found = many(tmp_path / "s")
     (figure,) = picture(found, "history").figures
     points, best = trace(figure, "trial"), trace(figure, "best so far")
-    known = {trial.number: trial.values[0] for trial in found.snapshot.complete if trial.values}
+    known = {trial.number: trial.values[0] for trial in found.state.complete if trial.values}
     assert dict(zip(points.x, points.y, strict=True)) == known
     so_far = np.minimum.accumulate([known.get(number, np.inf) for number in best.x])
     assert list(best.y) == list(so_far)
@@ -68,14 +68,14 @@ def test_slices_show_every_complete_trial_under_its_value_and_mark_the_best(tmp_
         complete([100.0 + place], lr, kind) for place, (lr, kind) in enumerate([(0.1, "gru"), (0.5, "<b>tcnn</b>")])
     ]
     (figure,) = picture(read_search(record_search(tmp_path / "s", [*trials, pruned(10, 0.9)])), "slice").figures
-    shown = [(list(own.x), list(own.y)) for own in figure.data]
+    shown = [(list(trace.x), list(trace.y)) for trace in figure.data]
     assert ([0.1, 0.5], [100.0, 101.0]) in shown
-    stars = [(own.x, own.y) for own in figure.data if own.marker.symbol == "star"]
+    stars = [(trace.x, trace.y) for trace in figure.data if trace.marker.symbol == "star"]
     assert sorted(stars, key=str) == [(("'gru'",), (100.0,)), ((0.1,), (100.0,))]
     axis = next(axis for axis in figure.select_xaxes() if axis.type == "log")
     assert 10 ** axis.range[0] < SPACE["lr"].low
     assert 10 ** axis.range[1] > SPACE["lr"].high
-    assert [own.ticktext for own in figure.select_xaxes() if own is not axis] == [SPACE["kind"].choices]
+    assert [other.ticktext for other in figure.select_xaxes() if other is not axis] == [SPACE["kind"].choices]
 
 
 @pytest.mark.parametrize(

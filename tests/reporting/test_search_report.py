@@ -16,7 +16,7 @@ from badger_sweeps.commands import report
 from badger_sweeps.commands.main import main
 from badger_sweeps.reporting.formatting import search_tables
 from badger_sweeps.reporting.formatting.confirmation import confirmation_report
-from badger_sweeps.reporting.inference.comparison import compared, row
+from badger_sweeps.reporting.inference.comparison import compare_runs, row
 from badger_sweeps.reporting.page import page
 from badger_sweeps.reporting.reading.collection import gather
 from badger_sweeps.reporting.reading.search_storage import MULTIRUN
@@ -31,12 +31,12 @@ def made(folder: Path) -> tuple[str, str]:
     """The page and what the terminal shows."""
     collection, console = gather(folder), Console(width=80, file=io.StringIO())
     assert collection.search is not None
-    rows, differences = [row(run) for run in collection.runs], compared(collection)
+    rows, differences = [row(run) for run in collection.runs], compare_runs(collection)
     report.print_search(collection.search, console)
     report.print_table(collection, rows, differences, console)
-    page.build(collection, rows, differences, folder / page.NAME)
+    page.build(collection, rows, differences, folder / page.REPORT_FILE)
     assert isinstance(console.file, io.StringIO)
-    return (folder / page.NAME).read_text(), console.file.getvalue()
+    return (folder / page.REPORT_FILE).read_text(), console.file.getvalue()
 
 
 def test_a_search_that_runs_has_a_report(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_real_search_is_told_on_the_page_and_on_the_terminal(real: Path, brows
         assert sentence in opened.locator("#search").inner_text()
     assert max(map(len, shown.splitlines()[:-1])) <= 80
     assert opened.locator("#trials tbody tr").count() == 5
-    best = found.snapshot.best
+    best = found.state.best
     assert best is not None
     first_row = opened.locator("#trials tbody tr").first
     assert first_row.locator("td").first.inner_text().split() == [str(best.number), "best"]
@@ -138,7 +138,7 @@ def test_of_a_search_only_some_runs_are_looked_at(real: Path) -> None:
     collection = gather(real)
     found = collection.search
     assert found is not None
-    best = found.snapshot.best
+    best = found.state.best
     assert best is not None
     labels = {run.label: run.folder.relative_to(real) for run in collection.runs}
     beside = next(label for label, folder in labels.items() if folder == Path("beside"))
@@ -151,7 +151,7 @@ def test_of_a_search_only_some_runs_are_looked_at(real: Path) -> None:
     }
     assert [run.label for run in collection.runs if run.searched] == ["first (trial 0)", f"best (trial {best.number})"]
     assert collection.left_out == ()
-    first_runs = [difference.first for difference in compared(collection)]
+    first_runs = [difference.first for difference in compare_runs(collection)]
     assert not any("trial" in name for name in first_runs)  # a difference by which the best was chosen is not tested
 
 

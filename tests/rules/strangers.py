@@ -59,8 +59,8 @@ class SurgeryByHand(Rule):
 
     def update(self, step: Step, state: RuleState) -> Update:
         weights = step.weights.flat
-        parts = by_dimension(step.games, len(weights))
-        found = step.engine.pullback(step.objective, step.weights, step.games, parts)
+        cotangents = by_dimension(step.games, len(weights))
+        found = step.engine.pullback(step.objective, step.weights, step.games, cotangents)
         moved, conflicts = weights.clone(), torch.zeros(len(weights))
         for member, order in enumerate(state["order"]):
             gradients = found.gradients[:, member]
@@ -68,7 +68,7 @@ class SurgeryByHand(Rule):
             moved[member] -= step.learning_rate * torch.stack(left).mean(dim=0)
             conflicts[member] = (gradients @ gradients.T < 0).sum() / 2
         alive = finite(found.loss_dim, moved)
-        return Update(moved, state, found.loss_dim, {"conflicts": conflicts}, alive, cost(len(parts)))
+        return Update(moved, state, found.loss_dim, {"conflicts": conflicts}, alive, cost(len(cotangents)))
 
     def _without(self, gradients: Tensor, i: int, order: torch.Generator) -> Tensor:
         projected = gradients[i].clone()

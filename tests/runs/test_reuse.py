@@ -18,7 +18,7 @@ from badger_sweeps.runs import provenance
 from badger_sweeps.runs.code import COMPUTING
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.provenance import COMPUTED_FROM, WHATEVER_BUDGET, Provenance, computed_from
-from badger_sweeps.runs.reuse import adopt, finished_alike
+from badger_sweeps.runs.reuse import copy_run, find_reusable_run
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import read_summary
 from badger_sweeps.topologies.random import RandomLinks
@@ -53,9 +53,9 @@ def copy(runs: Path, tmp_path: Path) -> Path:
 def test_a_copy_has_the_computed_files_and_its_own_id_and_group(copy: Path) -> None:
     first = copy / "one" / "arm"
     again = replace(planned(copy / "two" / "arm", study="two", tracking={"mode": "online"}), group="two/arm")
-    found = finished_alike(again, copy)
+    found = find_reusable_run(again, copy)
     assert found == first
-    adopt(found, again)
+    copy_run(found, again)
     summary = run(again, silent())
     assert parts(again.folder) == parts(first)
     assert summary.outcomes == read_summary(first).outcomes
@@ -74,21 +74,21 @@ def test_a_copy_has_the_computed_files_and_its_own_id_and_group(copy: Path) -> N
     "changes", [{"seeds": [5, 4]}, {"loss": {"_target_": "l1"}}, {"training": {"iterations": 61}}, {"device": "cuda"}]
 )
 def test_a_run_with_another_configuration_is_not_reused(copy: Path, changes: dict[str, Any]) -> None:
-    assert finished_alike(planned(copy / "two" / "arm", **changes), copy) is None
+    assert find_reusable_run(planned(copy / "two" / "arm", **changes), copy) is None
 
 
 def test_keys_without_effect_on_the_history_do_not_prevent_reuse(copy: Path) -> None:
     same = {"study": None, "scale": "quick", "objective": "final_loss", "tracking": {}, "reuse": True}
     training = {"iterations": 60, "checkpoint_every": 7}
-    assert finished_alike(planned(copy / "two" / "arm", **same, training=training), copy) is not None
+    assert find_reusable_run(planned(copy / "two" / "arm", **same, training=training), copy) is not None
 
 
 def test_a_run_on_other_graphs_is_not_reused_even_with_the_same_configuration(copy: Path) -> None:
     wanted = planned(copy / "two" / "arm")
     other = replace(wanted, experiment=replace(wanted.experiment, topology=RandomLinks(experts=4, links=1)))
-    assert finished_alike(other, copy) is None
+    assert find_reusable_run(other, copy) is None
     (copy / "one" / "arm" / "checkpoint.pt").unlink()
-    assert finished_alike(wanted, copy) is None
+    assert find_reusable_run(wanted, copy) is None
 
 
 def test_all_code_that_computes_is_known() -> None:
@@ -127,27 +127,27 @@ def test_a_class_from_outside_the_package_is_part_of_the_code(tmp_path: Path, mo
 
 def test_a_run_with_other_code_is_not_reused(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "computing_code", lambda: "another version")
-    assert finished_alike(planned(copy / "two" / "arm"), copy) is None
+    assert find_reusable_run(planned(copy / "two" / "arm"), copy) is None
 
 
 def test_unfinished_and_damaged_runs_and_started_folders_are_not_reused(copy: Path) -> None:
     wanted = planned(copy / "two" / "arm")
     (wanted.folder / "checkpoint.pt").touch()
-    assert finished_alike(wanted, copy) is None  # the plan's own run is continued
+    assert find_reusable_run(wanted, copy) is None  # the plan's own run is continued
     (wanted.folder / "checkpoint.pt").unlink()
     first = copy / "one" / "arm"
     whole = (first / "provenance.json").read_text()
     (first / "provenance.json").write_text("{")
-    assert finished_alike(wanted, copy) is None
+    assert find_reusable_run(wanted, copy) is None
     (first / "provenance.json").write_text(whole)
-    assert finished_alike(wanted, copy) is not None
+    assert find_reusable_run(wanted, copy) is not None
     (first / "summary.json").unlink()
-    assert finished_alike(wanted, copy) is None
+    assert find_reusable_run(wanted, copy) is None
 
 
 def test_an_interrupted_copy_counts_as_not_started(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = planned(copy / "two" / "arm")
-    found = finished_alike(wanted, copy)
+    found = find_reusable_run(wanted, copy)
     assert found is not None
     real = shutil.copy2
 
@@ -158,10 +158,10 @@ def test_an_interrupted_copy_counts_as_not_started(copy: Path, monkeypatch: pyte
 
     monkeypatch.setattr(shutil, "copy2", dies)
     with pytest.raises(KeyboardInterrupt):
-        adopt(found, wanted)
+        copy_run(found, wanted)
     monkeypatch.undo()
-    assert finished_alike(wanted, copy) == found
-    adopt(found, wanted)
+    assert find_reusable_run(wanted, copy) == found
+    copy_run(found, wanted)
     run(wanted, silent())
     assert len(pd.read_parquet(wanted.folder / "history.parquet")) == 120
 
@@ -177,15 +177,15 @@ def test_a_run_continued_with_other_settings_is_not_reused(tmp_path: Path, later
     first = tmp_path / "one" / "arm"
     settings = ["measures=none", "training.iterations=20"]
     assert command_line(first, *settings).returncode == 0
-    assert finished_alike(wanted_again(first, "two", "arm"), tmp_path) == first
+    assert find_reusable_run(wanted_again(first, "two", "arm"), tmp_path) == first
     done = command_line(first, *settings, "training.iterations=40", later)
     assert done.returncode == 0, done.stderr
     wanted = wanted_again(first, "two", "arm")
-    assert finished_alike(wanted, tmp_path) is None
+    assert find_reusable_run(wanted, tmp_path) is None
     # Nor is it reused after a third session with the first settings.
     done = command_line(first, *settings, "training.iterations=60")
     assert done.returncode == 0, done.stderr
-    assert finished_alike(wanted_again(first, "two", "arm"), tmp_path) is None
+    assert find_reusable_run(wanted_again(first, "two", "arm"), tmp_path) is None
     assert provenance.computing_version(first) == provenance.code_version(first)
 
 
@@ -204,10 +204,10 @@ def test_a_run_continued_with_the_same_settings_is_reused(tmp_path: Path) -> Non
     )
     assert done.returncode == 0, done.stderr
     wanted = wanted_again(first, "two", "arm")
-    found = finished_alike(wanted, tmp_path)
+    found = find_reusable_run(wanted, tmp_path)
     assert found == first
     wanted.folder.mkdir(parents=True)
-    adopt(found, wanted)
+    copy_run(found, wanted)
     assert command_line(whole, "measures=none", *measured, budget).returncode == 0
     pd.testing.assert_frame_equal(read_history(wanted.folder), read_history(whole), check_exact=True)
 

@@ -244,8 +244,8 @@ def application(folder: Path, body: str, config: str = "") -> list[str]:
 
 
 def goes_on_with(said: str) -> Path:
-    """The folder that a stopped sweep says to go on with."""
-    found = re.search(r"hydra\.sweep\.dir=(\S+) goes on", said)
+    """The folder that a stopped sweep names to continue."""
+    found = re.search(r"hydra\.sweep\.dir=(\S+) continues", said)
     if found is None:
-        pytest.fail(f"no word on how to go on: {said}")
+        pytest.fail(f"no word on how to continue: {said}")
     return Path(found[1])

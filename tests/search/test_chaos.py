@@ -119,17 +119,19 @@ def endure(tmp_path: Path, address: str | None, trials: int, kills: int, iterati
     assert {trial.number: trial.values for trial in stored} == {trial.number: trial.values for trial in undisturbed}
 
     folders = [folder / str(number) for number in range(trials)]
-    assert sorted(path.name for path in folder.iterdir() if path.name.isdigit()) == sorted(own.name for own in folders)
-    for own in folders:
-        assert iterations_done(own) == iterations
-        assert parts(own) == parts(peace / own.name), own.name
+    assert sorted(path.name for path in folder.iterdir() if path.name.isdigit()) == sorted(
+        trial.name for trial in folders
+    )
+    for trial in folders:
+        assert iterations_done(trial) == iterations
+        assert parts(trial) == parts(peace / trial.name), trial.name
     # It was chaos: processes died in trials, and trials went on from where those had come.
     assert chaos.in_a_trial >= kills // 5
     assert sum(Records.of(folder, address).deaths().values()) >= chaos.in_a_trial
     again = resumed_in_the_middle(folders)
     assert len(again) >= kills // 10
-    for own in again:
-        assert all(0 <= start["first_iteration"] < iterations for start in sessions(own))
+    for trial in again:
+        assert all(0 <= start["first_iteration"] < iterations for start in sessions(trial))
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from optuna.pruners import BasePruner
 from optuna.trial import TrialState, create_trial
 
 from badger_sweeps.search.pruning import CensoredBound, OptunaPruning, TrainingProgress
-from badger_sweeps.search.sampling import draw_seed
+from badger_sweeps.search.sampling import sampler_seed
 from badger_sweeps.search.search import Search
 from badger_sweeps.search.space import Space
 from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
@@ -81,7 +81,7 @@ WHOLE = ("grid", "brute_force", "random")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(own, marks=[] if own == "brute_force" else pytest.mark.slow) for own in SAMPLERS]
+    "name", [pytest.param(name, marks=[] if name == "brute_force" else pytest.mark.slow) for name in SAMPLERS]
 )
 def test_a_sweep_with_every_sampler_ends_with_its_total_and_the_best_of_it(name: str, tmp_path: Path) -> None:
     folder, whole = tmp_path / "sweep", name in WHOLE
@@ -114,7 +114,7 @@ CURVES = np.random.default_rng(0).standard_normal((12, 20)).cumsum(axis=1)
 """Losses of 12 trials, which overtake one another."""
 
 
-@pytest.mark.parametrize("name", [own for own in PRUNERS if own != "bound"])
+@pytest.mark.parametrize("name", [name for name in PRUNERS if name != "bound"])
 def test_optunas_pruners_stop_the_trials_that_they_stop_in_optuna(name: str, tmp_path: Path) -> None:
     described = {**PRUNERS[name], **({"patience": 2} if name == "patient" else {})}
     search = begin(specification(tmp_path, Space({"x": FloatDistribution(0, 1)}), n_trials=12))
@@ -152,7 +152,7 @@ def test_optunas_pruners_stop_the_trials_that_they_stop_in_optuna(name: str, tmp
 
 def dominates(values: list[float], others: list[float]) -> bool:
     """By definition, both being minimised."""
-    return values != others and all(own <= other for own, other in zip(values, others, strict=True))
+    return values != others and all(value <= other for value, other in zip(values, others, strict=True))
 
 
 @pytest.mark.parametrize("sampler", ["nsgaii", pytest.param("nsgaiii", marks=pytest.mark.slow)])
@@ -162,13 +162,13 @@ def test_solutions_are_the_trials_that_no_other_dominates(sampler: str, tmp_path
     ended = sweep("objectives", folder, *words, "hydra.sweeper.n_trials=16")
     assert ended.status == 0, ended.error
     trials = Records.of(folder, name="objectives").trials()
-    front = [own for own in trials if not any(dominates(other.values, own.values) for other in trials)]
+    front = [trial for trial in trials if not any(dominates(other.values, trial.values) for other in trials)]
     solutions = results(folder)["solutions"]
-    assert [own["trial"] for own in solutions] == [own.number for own in front]
-    for own in solutions:
-        x, y = own["params"]["x"], own["params"]["y"]
-        assert own["values"] == [4 * x**2 + 4 * y**2, (x - 5) ** 2 + (y - 5) ** 2]
-    values = sorted(own["values"] for own in solutions)
+    assert [solution["trial"] for solution in solutions] == [trial.number for trial in front]
+    for solution in solutions:
+        x, y = solution["params"]["x"], solution["params"]["y"]
+        assert solution["values"] == [4 * x**2 + 4 * y**2, (x - 5) ** 2 + (y - 5) ** 2]
+    values = sorted(solution["values"] for solution in solutions)
     assert all(first[1] >= second[1] for first, second in pairwise(values))
 
 
@@ -191,7 +191,7 @@ def test_a_sampler_is_told_of_constraints_as_optuna_would_tell_it(constrained: b
     search = begin(described)
     differ = 0
     for number in range(12):
-        sampler = partial(described.build_sampler, draw_seed(0, number, 0))
+        sampler = partial(described.build_sampler, sampler_seed(0, number, 0))
         expected = [_next(search, sampler(), told_of) for told_of in (constrained, False)]
         claim = search.claim()
         assert claim is not None
@@ -239,7 +239,9 @@ def test_a_constraint_decides_which_trial_is_the_best(tmp_path: Path) -> None:
 def test_a_constraint_on_what_the_task_does_not_tell_is_each_trials_failure(tmp_path: Path) -> None:
     ended = sweep("sphere", tmp_path / "sweep", "hydra.sweeper.constraints={speed: 1}", "hydra.sweeper.n_trials=2")
     assert ended.status != 0
-    reasons = {own.user_attrs["outcome"]["reason"] for own in Records.of(tmp_path / "sweep", name="sphere").trials()}
+    reasons = {
+        trial.user_attrs["outcome"]["reason"] for trial in Records.of(tmp_path / "sweep", name="sphere").trials()
+    }
     assert reasons == {"`hydra.sweeper.constraints` must name quantities of the task (none); found 'speed'"}
 
 
@@ -279,13 +281,13 @@ def test_a_search_begins_with_the_points_it_is_given_once_each(tmp_path: Path) -
     first = "hydra.sweeper.warm_start=[{},{kind: slow, spare: 4},{value: 2},{},{kind: none}]"
     ended = sweep("echo", tmp_path / "sweep", *words, first)
     assert ended.status == 0, ended.error
-    tasks = [(own["kind"]["rate"], own["value"], own["spare"]) for own in given_to_tasks(tmp_path / "sweep", 6)]
+    tasks = [(task["kind"]["rate"], task["value"], task["spare"]) for task in given_to_tasks(tmp_path / "sweep", 6)]
     assert tasks[:3] == [(None, None, 1), (0.01, None, 4), (None, 2, 1)]  # the configuration's own where none is given
     assert len(set(tasks)) == 6
 
 
 def test_points_to_begin_with_count_in_the_total_and_go_on_where_it_grows(tmp_path: Path) -> None:
-    points = [{"x": own, "y": 0} for own in (1.0, 1.5, 2.0)]
+    points = [{"x": x, "y": 0} for x in (1.0, 1.5, 2.0)]
     words = [f"hydra.sweeper.warm_start={str(points).replace(chr(39), '')}", "hydra/sweeper/sampler=random"]
     for n_trials in (2, 4):
         ended = sweep("sphere", tmp_path / "sweep", *words, "y=choice(-5,0,5)", f"hydra.sweeper.n_trials={n_trials}")

@@ -184,7 +184,7 @@ def test_what_does_not_decide_a_result_may_differ(tmp_path: Path) -> None:
 def started(folder: Path, *words: str) -> None:
     """What a start of a search with the application's own configuration asks of its study."""
     with initialize_config_dir(str(files.folder()), version_base="1.3"):
-        config = compose(files.NAME, ["hydra/sweeper=badger", *words], return_hydra_config=True)
+        config = compose(files.MAIN_CONFIG, ["hydra/sweeper=badger", *words], return_hydra_config=True)
     parameters = parse_parameters(config.hydra.sweeper, ["optimizer.lr=tag(log,interval(0.0005,0.01))"])
     search = specify(config, parameters, folder, "").open(config)
     search.begin(search_definition(config, parameters), [])

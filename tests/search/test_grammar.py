@@ -166,14 +166,14 @@ def test_shuffling_a_range_leaves_out_its_end_as_hydra_does() -> None:
 @given(values=st.lists(NUMBERS | st.booleans(), min_size=1, max_size=4))
 def test_numbers_reach_the_task_exactly(values: list[Any]) -> None:
     found = parse_parameters({}, [f"x=choice({','.join(map(quoted, values))})"])
-    assert [(type(own), own) for own in meanings(found, "x")] == [(type(own), own) for own in values]
+    assert [(type(value), value) for value in meanings(found, "x")] == [(type(value), value) for value in values]
 
 
 @settings(deadline=None, max_examples=50)
 @given(values=st.lists(ELEMENTS, min_size=1, max_size=4))
 def test_quoted_values_reach_the_task_as_they_are(values: list[Any]) -> None:
     found = parse_parameters({}, [f"x=choice({','.join(map(quoted, values))})"])
-    assert [(type(own), own) for own in meanings(found, "x")] == [(type(own), own) for own in values]
+    assert [(type(value), value) for value in meanings(found, "x")] == [(type(value), value) for value in values]
 
 
 @pytest.mark.parametrize("key", ["params", "search_space"])
@@ -208,18 +208,20 @@ def test_every_value_reaches_a_real_task(tmp_path: Path) -> None:
     words = [f"value=choice({','.join(map(_typed, values))})", f"hydra.sweeper.n_trials={len(values)}", "spare='c,d'"]
     ended = sweep("echo", tmp_path / "sweep", *words)
     assert ended.status == 0, ended.error
-    given = [json.loads((tmp_path / "sweep" / str(own) / "config.json").read_text()) for own in range(len(values))]
-    assert [own["value"] for own in given] == values
-    assert {own["spare"] for own in given} == {"c,d"}
+    given = [
+        json.loads((tmp_path / "sweep" / str(number) / "config.json").read_text()) for number in range(len(values))
+    ]
+    assert [task["value"] for task in given] == values
+    assert {task["spare"] for task in given} == {"c,d"}
 
 
 def test_a_deleted_key_is_missing_from_the_task_and_an_added_one_is_there(tmp_path: Path) -> None:
     ended = sweep("echo", tmp_path / "sweep", "~spare", "+new=choice(1,2)", "kind=glob(*)", "hydra.sweeper.n_trials=6")
     assert ended.status == 0, ended.error
-    given = [json.loads((tmp_path / "sweep" / str(own) / "config.json").read_text()) for own in range(6)]
-    assert all("spare" not in own for own in given)
+    given = [json.loads((tmp_path / "sweep" / str(number) / "config.json").read_text()) for number in range(6)]
+    assert all("spare" not in task for task in given)
     rates = [0.1, None, 0.01]  # of the choices in the order of their names: fast, none, slow
-    assert [(own["new"], own["kind"]["rate"]) for own in given] == [(new, rate) for new in (1, 2) for rate in rates]
+    assert [(task["new"], task["kind"]["rate"]) for task in given] == [(new, rate) for new in (1, 2) for rate in rates]
 
 
 @pytest.mark.parametrize(
@@ -304,5 +306,5 @@ def test_what_cannot_be_searched_is_refused_by_its_key(words: list[str], sweeper
 def _typed(value: Any) -> str:
     """A value as it is typed: a dictionary's keys are bare."""
     if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_typed(own)}" for key, own in value.items()) + "}"
+        return "{" + ",".join(f"{key}:{_typed(item)}" for key, item in value.items()) + "}"
     return quoted(value)

@@ -1,4 +1,4 @@
-"""Heartbeats: they go on after an error that passes, and a late one takes a trial from no other process."""
+"""Heartbeats: they continue after an error that passes, and a late one takes a trial from no other process."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def test_a_process_that_froze_in_the_middle_of_a_heartbeat_takes_nothing_back_wh
 
     def freeze() -> None:
         monkeypatch.setattr(platform, "node", lambda: "elsewhere")
-        own = opened(tmp_path, address, n_trials=1)
-        claim = claimed(own)
-        between_reading_and_writing(own, lambda: os.kill(os.getpid(), signal.SIGSTOP), monkeypatch)
-        own.beat(claim, "9/10")  # what it wrote is its own
+        search = opened(tmp_path, address, n_trials=1)
+        claim = claimed(search)
+        between_reading_and_writing(search, lambda: os.kill(os.getpid(), signal.SIGSTOP), monkeypatch)
+        search.beat(claim, "9/10")  # what it wrote is its own
         with pytest.raises(LeaseLost):
-            own.beat(claim, "10/10")
+            search.beat(claim, "10/10")
 
     child = forked(freeze)
     _, status = os.waitpid(child, os.WUNTRACED)

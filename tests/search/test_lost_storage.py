@@ -1,4 +1,4 @@
-"""A database that dies under a search: one line, nothing lost, and the same command goes on once it is back."""
+"""A database that dies under a search: one line, nothing lost, and the same command continues once it is back."""
 
 from __future__ import annotations
 

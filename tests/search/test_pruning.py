@@ -55,7 +55,7 @@ def check_that_only_losers_were_stopped(recorded: Search, name: str, rule: Censo
     values = recorded.per_seed(name).mean(axis=1)
     replay = pruned(recorded, name, BoundPruning(rule), order)
     for place, trial in enumerate(order):
-        complete = [values[own] for own in order[:place] if not replay.stopped[own]]
+        complete = [values[number] for number in order[:place] if not replay.stopped[number]]
         if replay.stopped[trial]:
             assert len(complete) >= rule.min_trials
             assert values[trial] > np.quantile(complete, rule.quantile)
@@ -111,8 +111,8 @@ def test_a_rule_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None
 
 
 def reason_to_prune(in_study: optuna.Study, progress: TrainingProgress) -> str | None:
-    own = in_study.ask()
-    return BoundPruning(CensoredBound()).reason_to_prune(in_study, in_study._storage, own._trial_id, progress)
+    trial = in_study.ask()
+    return BoundPruning(CensoredBound()).reason_to_prune(in_study, in_study._storage, trial._trial_id, progress)
 
 
 LOST = TrainingProgress(100, 1.0, 100.0)
@@ -141,24 +141,24 @@ def test_what_has_no_bound_or_one_direction_less_is_not_stopped() -> None:
 
 
 def test_nobody_is_measured_by_a_trial_that_breaks_a_constraint() -> None:
-    own = with_values()
-    forbidden = own.ask()
+    study = with_values()
+    forbidden = study.ask()
     forbidden.set_constraint("diverged", 0.1)
-    own.tell(forbidden, 10.0)
-    assert reason_to_prune(own, LOST) is None
-    allowed = own.ask()
+    study.tell(forbidden, 10.0)
+    assert reason_to_prune(study, LOST) is None
+    allowed = study.ask()
     allowed.set_constraint("diverged", 0.0)
-    own.tell(allowed, 90.0)
-    assert reason_to_prune(own, LOST) is not None
+    study.tell(allowed, 90.0)
+    assert reason_to_prune(study, LOST) is not None
 
 
 def test_pruned_and_failed_trials_measure_nobody() -> None:
-    own = with_values()
-    stopped = own.ask()
+    study = with_values()
+    stopped = study.ask()
     stopped.report(1.0, 1)
-    own.tell(stopped, state=optuna.trial.TrialState.PRUNED)
-    own.tell(own.ask(), state=optuna.trial.TrialState.FAIL)
-    assert reason_to_prune(own, LOST) is None
+    study.tell(stopped, state=optuna.trial.TrialState.PRUNED)
+    study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+    assert reason_to_prune(study, LOST) is None
 
 
 STEPS = range(10, 130, 10)
@@ -200,21 +200,21 @@ def stops_in_optuna(pruner: BasePruner, losses: NDArray[np.float64]) -> dict[int
 @pytest.mark.parametrize("name", PRUNERS)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_optunas_pruners_decide_as_they_do_in_optuna(name: str, seed: int, tmp_path: Path) -> None:
-    """One trial in five dies on the way and goes on from a point that it had passed, which changes nothing."""
+    """One trial in five dies on the way and continues from a point that it had passed, which changes nothing."""
     losses = curves(seed)
     expected = stops_in_optuna(PRUNERS[name](), losses)
-    own = make_search(tmp_path, n_trials=len(losses), max_retries=1)
+    search = make_search(tmp_path, n_trials=len(losses), max_retries=1)
     stops: dict[int, int] = {}
     for number in range(len(losses)):
-        trial = begin(own, build_pruning(PRUNERS[name]()))
+        trial = begin(search, build_pruning(PRUNERS[name]()))
         assert trial.claim.number == number
         all_progress = [
             TrainingProgress(step, float(loss), None) for step, loss in zip(STEPS, losses[number], strict=True)
         ]
         if number % 5 == 0 and expected.get(number, STEPS.stop) > STEPS[5]:
             assert [trial.reason_to_prune(progress) for progress in all_progress[:6]] == [None] * 6
-            own.requeue(trial.claim, died=True)
-            trial = begin(own, build_pruning(PRUNERS[name]()))
+            search.requeue(trial.claim, died=True)
+            trial = begin(search, build_pruning(PRUNERS[name]()))
             assert trial.claim.number == number
             all_progress = all_progress[3:]
         reason = None
@@ -225,21 +225,21 @@ def test_optunas_pruners_decide_as_they_do_in_optuna(name: str, seed: int, tmp_p
                 break
         details = {"iterations": progress.iteration}
         if reason is None:
-            own.tell(trial.claim, TrialOutcome(TrialStatus.COMPLETED, (progress.loss,), details=details))
+            search.tell(trial.claim, TrialOutcome(TrialStatus.COMPLETED, (progress.loss,), details=details))
         else:
-            own.tell(trial.claim, TrialOutcome(TrialStatus.PRUNED, (progress.loss,), reason, details))
+            search.tell(trial.claim, TrialOutcome(TrialStatus.PRUNED, (progress.loss,), reason, details))
     assert stops == expected
     assert 0 < len(stops) < len(losses)
 
 
 def test_what_was_reported_of_a_trial_stays(tmp_path: Path) -> None:
     """A race begins anew with other seeds, whose losses do not take the place of those that others are measured by."""
-    own = make_search(tmp_path)
-    trial = begin(own, build_pruning(ThresholdPruner(upper=0.9)))
+    search = make_search(tmp_path)
+    trial = begin(search, build_pruning(ThresholdPruner(upper=0.9)))
     for step in (10, 20, 30):
         assert trial.reason_to_prune(TrainingProgress(step, 0.5, None)) is None
     assert trial.reason_to_prune(TrainingProgress(20, 0.99, None)) is None
-    assert own.trials()[0].intermediate_values == {10: 0.5, 20: 0.5, 30: 0.5}
+    assert search.trials()[0].intermediate_values == {10: 0.5, 20: 0.5, 30: 0.5}
     assert trial.reason_to_prune(TrainingProgress(40, 0.99, None)) == "ThresholdPruner at iteration 40, mean loss 0.99"
 
 
@@ -252,38 +252,38 @@ class Onlooker(RandomSampler):
 
     def before_trial(self, search: optuna.Study, trial: FrozenTrial) -> None:
         pruned_ones = search.get_trials(states=(TrialState.PRUNED,))
-        self._seen.update({own.number: own.intermediate_values for own in pruned_ones})
+        self._seen.update({trial.number: trial.intermediate_values for trial in pruned_ones})
 
 
 def test_pruners_compare_losses_and_samplers_bounds_whoever_stopped_a_trial(tmp_path: Path) -> None:
     """Of starts with different pruners. A bound is in iterations: among losses it would be a leap by three digits."""
     seen: dict[int, dict[int, float]] = {}
-    own = opened(tmp_path, n_trials=9, sampler=lambda seed: Onlooker(seed, seen))
+    search = opened(tmp_path, n_trials=9, sampler=lambda seed: Onlooker(seed, seen))
     median, bound = build_pruning(MedianPruner(n_startup_trials=3, n_warmup_steps=150)), build_pruning(CensoredBound())
     for _ in range(4):
-        trial = begin(own, median)
+        trial = begin(search, median)
         for iteration in (100, 200, 300):
             assert trial.reason_to_prune(TrainingProgress(iteration, 0.5, float(iteration))) is None
-        own.tell(trial.claim, TrialOutcome(TrialStatus.COMPLETED, (350.0,), details={"iterations": 900}))
+        search.tell(trial.claim, TrialOutcome(TrialStatus.COMPLETED, (350.0,), details={"iterations": 900}))
     for rule, loss, at in ((median, 0.9, 200), (bound, 0.2, 400), (median, 0.8, 200)):
-        trial = begin(own, rule)
+        trial = begin(search, rule)
         for iteration in range(100, at + 1, 100):
             reason = trial.reason_to_prune(TrainingProgress(iteration, loss, float(iteration)))
             assert (reason is None) == (iteration < at)
-        own.tell(trial.claim, TrialOutcome(TrialStatus.PRUNED, (float(at),), str(reason), {"iterations": at}))
-    claimed(own)
-    stored = [trial.intermediate_values for trial in own.trials()]
+        search.tell(trial.claim, TrialOutcome(TrialStatus.PRUNED, (float(at),), str(reason), {"iterations": at}))
+    claimed(search)
+    stored = [trial.intermediate_values for trial in search.trials()]
     assert stored[4:7] == [{100: 0.9, 200: 0.9}, {}, {100: 0.8, 200: 0.8}]
     assert seen == {4: {200: 200.0}, 5: {400: 400.0}, 6: {200: 200.0}}
 
 
 def test_a_pruned_trial_of_an_earlier_version_is_seen_with_what_it_had_reported(tmp_path: Path) -> None:
     seen: dict[int, dict[int, float]] = {}
-    own = opened(tmp_path, sampler=lambda seed: Onlooker(seed, seen))
-    claim = claimed(own)
-    own.storage.set_trial_intermediate_value(claim.trial_id, 40, 40.0)
-    own.storage.set_trial_state_values(claim.trial_id, TrialState.PRUNED, [40.0])
-    claimed(own)
+    search = opened(tmp_path, sampler=lambda seed: Onlooker(seed, seen))
+    claim = claimed(search)
+    search.storage.set_trial_intermediate_value(claim.trial_id, 40, 40.0)
+    search.storage.set_trial_state_values(claim.trial_id, TrialState.PRUNED, [40.0])
+    claimed(search)
     assert seen == {0: {40: 40.0}}
 
 
@@ -349,5 +349,5 @@ def test_an_interrupted_trial_is_pruned_where_it_would_have_been(
     again = sweep(folder, *SEARCH)
     assert again.returncode == 0, again.stderr
     assert stopped(folder) == stopped(undisturbed)
-    for own in stopped(folder):
-        pd.testing.assert_frame_equal(rows(folder / str(own)), rows(undisturbed / str(own)), check_exact=True)
+    for number in stopped(folder):
+        pd.testing.assert_frame_equal(rows(folder / str(number)), rows(undisturbed / str(number)), check_exact=True)

@@ -28,8 +28,7 @@ from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.measures.objectives import per_seed
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.optimizers.sgd import SGD
-from badger_sweeps.runs.graphs import NAME as GRAPHS
-from badger_sweeps.runs.graphs import read_connectivity
+from badger_sweeps.runs.graphs import GRAPHS_FILE, read_connectivity
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.runs.summary import read_summary
 from badger_sweeps.search.pruning import TrainingProgress
@@ -123,8 +122,8 @@ def test_of_all_signs_that_differences_may_have_few_end_a_trial_at_any_look(
         return race.is_worse(np.array(differences, dtype=float), np.zeros(len(differences)), levels[len(differences)])
 
     ended = [
-        any(lost(tuple(sign * size for sign, size in zip(own[:look], sizes, strict=False))) for look in levels)
-        for own in product([1, -1], repeat=max(levels))
+        any(lost(tuple(sign * size for sign, size in zip(signs[:look], sizes, strict=False))) for look in levels)
+        for signs in product([1, -1], repeat=max(levels))
     ]
     assert np.mean(ended) <= race.error_rate
 
@@ -149,8 +148,8 @@ def test_over_all_looks_few_are_ended_that_are_as_good_as_incumbents_that_change
     levels = race.significance_levels(9)
     assert len(levels) == 2
     for _ in range(trials):
-        own = drawn(name, rng)
-        ended += any(race.is_worse(own[:look], drawn(name, rng)[:look], level) for look, level in levels.items())
+        values = drawn(name, rng)
+        ended += any(race.is_worse(values[:look], drawn(name, rng)[:look], level) for look, level in levels.items())
     tolerance = 4 * np.sqrt(race.error_rate * (1 - race.error_rate) / trials)
     assert ended / trials <= race.error_rate + tolerance
 
@@ -159,26 +158,26 @@ LEVEL = Race().significance_levels(8)[6]
 
 
 @given(times)
-def test_nobody_loses_to_an_equal_or_to_somebody_worse(own: list[int]) -> None:
-    assert not Race().is_worse(own, own, LEVEL)
-    assert not Race().is_worse(own, [time + 1 for time in own], LEVEL)
+def test_nobody_loses_to_an_equal_or_to_somebody_worse(times: list[int]) -> None:
+    assert not Race().is_worse(times, times, LEVEL)
+    assert not Race().is_worse(times, [time + 1 for time in times], LEVEL)
 
 
 def test_on_few_seeds_even_the_same_difference_on_all_of_them_may_be_chance() -> None:
     """It is as likely as each of the 2^n - 1 other choices of signs: it would end an eighth on three."""
-    own = np.array([40.0, 80, 160, 240, 320, 400])
-    assert not Race().is_worse(own[:3], own[:3] - 8, LEVEL)
-    assert not Race().is_worse(own[:5], own[:5] - 8, LEVEL)
-    assert Race().is_worse(own, own - 8, LEVEL)
-    assert not Race().is_worse(own, own - [8, 8, 8, 8, 8, 0], LEVEL)
+    times = np.array([40.0, 80, 160, 240, 320, 400])
+    assert not Race().is_worse(times[:3], times[:3] - 8, LEVEL)
+    assert not Race().is_worse(times[:5], times[:5] - 8, LEVEL)
+    assert Race().is_worse(times, times - 8, LEVEL)
+    assert not Race().is_worse(times, times - [8, 8, 8, 8, 8, 0], LEVEL)
 
 
 def test_a_hard_seed_is_hard_for_both() -> None:
     """Far apart from seed to seed, and always a little worse: unpaired nobody could tell."""
     other = np.array([100.0, 900, 2000, 400, 1500, 1200])
-    own = other + np.array([20, 30, 25, 10, 35, 15])
-    assert Race().is_worse(own, other, LEVEL)
-    assert stats.ttest_ind(own, other).pvalue > 0.9
+    times = other + np.array([20, 30, 25, 10, 35, 15])
+    assert Race().is_worse(times, other, LEVEL)
+    assert stats.ttest_ind(times, other).pvalue > 0.9
 
 
 # Raced trials. The first trial of a search has nobody to race against, and is trained on all its seeds.
@@ -206,19 +205,20 @@ def test_a_raced_trial_is_made_of_the_runs_of_its_stages_to_the_bit(changes: dic
     seeds, measures = (5, 3, 11, 2, 7), Measures(every=10)
     raced = race_through(plan(tmp_path / "0", measures=measures, seeds=seeds, **changes), tmp_path)
     stages = [
-        finished(plan(tmp_path / str(own), measures=measures, seeds=own, **changes)) for own in (seeds[:3], seeds[3:])
+        finished(plan(tmp_path / str(group), measures=measures, seeds=group, **changes))
+        for group in (seeds[:3], seeds[3:])
     ]
-    own, outcomes = rows(raced.folder), read_summary(raced.folder).outcomes
+    merged, outcomes = rows(raced.folder), read_summary(raced.folder).outcomes
     assert [outcome.seed for outcome in outcomes] == list(seeds)
     for stage in stages:
-        part = own[own["seed"].isin(stage.experiment.seeds)].reset_index(drop=True)
+        part = merged[merged["seed"].isin(stage.experiment.seeds)].reset_index(drop=True)
         pd.testing.assert_frame_equal(part, rows(stage.folder), check_exact=True)
         summary = read_summary(stage.folder)
         assert summary.outcomes == tuple(one for one in outcomes if one.seed in stage.experiment.seeds)
     assert any(outcome.diverged for outcome in outcomes) == (changes is WILD)
-    for _, now in own.groupby("iteration"):
+    for _, now in merged.groupby("iteration"):
         assert now["seed"].tolist() == [seed for seed in seeds if seed in set(now["seed"])]
-    assert own["iteration"].is_monotonic_increasing
+    assert merged["iteration"].is_monotonic_increasing
 
 
 @pytest.mark.parametrize(
@@ -237,18 +237,18 @@ def test_a_raced_trial_is_the_run_of_all_its_seeds_up_to_rounding(
 ) -> None:
     raced = race_through(plan(tmp_path / "0", engine=engine, training=SHORT), tmp_path)
     together = finished(plan(tmp_path / "1", engine=engine, training=SHORT))
-    own, expected = rows(raced.folder), rows(together.folder)
-    assert own.columns.tolist() == expected.columns.tolist()
-    assert own.dtypes.tolist() == expected.dtypes.tolist()
-    pd.testing.assert_frame_equal(own[["seed", "iteration"]], expected[["seed", "iteration"]])
+    merged, expected = rows(raced.folder), rows(together.folder)
+    assert merged.columns.tolist() == expected.columns.tolist()
+    assert merged.dtypes.tolist() == expected.dtypes.tolist()
+    pd.testing.assert_frame_equal(merged[["seed", "iteration"]], expected[["seed", "iteration"]])
     first = expected["iteration"] < identical
-    pd.testing.assert_frame_equal(own[first], expected[first], check_exact=True)
+    pd.testing.assert_frame_equal(merged[first], expected[first], check_exact=True)
     # Rounding is 6e-8; Adam's first steps do not depend on a gradient's size and amplify it most, up to the learning
     # rate. Thirty of them were seen to leave 1e-6, and a mistaken seed, graph or game differs by tenths.
-    np.testing.assert_allclose(own["loss"], expected["loss"], rtol=1e-3)
+    np.testing.assert_allclose(merged["loss"], expected["loss"], rtol=1e-3)
     assert read_connectivity(raced.folder) == read_connectivity(together.folder)
     assert read_summary(raced.folder).staircase == read_summary(together.folder).staircase
-    graphs = [json.loads((of.folder / GRAPHS).read_text()) for of in (raced, together)]
+    graphs = [json.loads((of.folder / GRAPHS_FILE).read_text()) for of in (raced, together)]
     assert graphs[0] == graphs[1]
 
 
@@ -260,7 +260,7 @@ def test_files_of_a_raced_history_are_those_of_one_run(start: int, tmp_path: Pat
     together = finished(plan(tmp_path / "1", measures=measures, training=SHORT))
     files = [sorted((of.folder / "history.parquet").iterdir()) for of in (raced, together)]
     assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]]
-    for name in ("summary.json", GRAPHS):
+    for name in ("summary.json", GRAPHS_FILE):
         assert (raced.folder / name).read_bytes() == (together.folder / name).read_bytes()
 
 
@@ -268,19 +268,19 @@ QUICK = Adam(lr=0.015)
 
 
 def test_a_trial_that_is_worse_on_the_first_seeds_is_out_and_says_why(tmp_path: Path) -> None:
-    own = make_search(tmp_path)
-    finish(begin(own, race=Race()), plan(tmp_path / "0", optimizer=QUICK))
+    search = make_search(tmp_path)
+    finish(begin(search, race=Race()), plan(tmp_path / "0", optimizer=QUICK))
     slow = plan(tmp_path / "1", optimizer=Adam(lr=1e-5))
-    (value,) = finish(begin(own, race=Race()), slow)
-    raced = own.trials()[1]
-    rival = [own.trials()[0].user_attrs[OUTCOME]["per_seed"][str(seed)] for seed in range(6)]
+    (value,) = finish(begin(search, race=Race()), slow)
+    raced = search.trials()[1]
+    rival = [search.trials()[0].user_attrs[OUTCOME]["per_seed"][str(seed)] for seed in range(6)]
     assert max(rival) < ITERATIONS
     assert value == ITERATIONS
     assert status_of(raced) == TrialStatus.PRUNED
     worse = f"worse than the incumbent by {ITERATIONS - np.mean(rival):.4g} on average"
     words = f"out of the race after 6 seeds: {worse}, p = 0.016"
     assert raced.user_attrs[OUTCOME] == {"state": "pruned", "reason": words, "iterations": ITERATIONS, "seeds": 6}
-    seen = own.scored_study.get_trials()[1].intermediate_values
+    seen = search.scored_study.get_trials()[1].intermediate_values
     assert seen == {ITERATIONS: ITERATIONS}  # the mean over the seeds that have begun, as of every pruned trial
     assert not (slow.folder / "summary.json").exists()
     assert [path.name for path in slow.folder.glob("stage-*")] == ["stage-0"]
@@ -288,12 +288,12 @@ def test_a_trial_that_is_worse_on_the_first_seeds_is_out_and_says_why(tmp_path: 
 
 def test_nobody_races_against_a_trial_that_breaks_a_constraint(tmp_path: Path) -> None:
     """It may not be chosen: a trial that is worse than it may still be the best."""
-    own = make_search(tmp_path)
-    forbidden = begin(own, race=Race())
+    search = make_search(tmp_path)
+    forbidden = begin(search, race=Race())
     values = run_trial(plan(tmp_path / "0", optimizer=QUICK), forbidden)
     outcome = TrialOutcome(forbidden.status, values, details=forbidden.details, constraints={"diverged": 0.1})
-    own.tell(forbidden.claim, outcome)
-    worse = begin(own, race=Race())
+    search.tell(forbidden.claim, outcome)
+    worse = begin(search, race=Race())
     finish(worse, plan(tmp_path / "1"))
     parts = [[trial.details["per_seed"][str(seed)] for seed in range(6)] for trial in (worse, forbidden)]
     assert Race().is_worse(*parts, LEVEL)  # or the test would show nothing
@@ -331,7 +331,9 @@ def test_what_samplers_see_of_a_stopped_trial_leaves_out_the_seeds_that_have_not
     whole, recorder = plan(tmp_path / "whole"), Recorder()
     run_trial(whole, begin(make_search(tmp_path / "a"), recorder, Race(start=2)))
     parts = per_seed("escape_iteration", read_summary(whole.folder).outcomes, ITERATIONS)
-    place = next(place for place, (own, last) in enumerate(pairwise(recorder.shown)) if last.iteration < own.iteration)
+    place = next(
+        place for place, (check, last) in enumerate(pairwise(recorder.shown)) if last.iteration < check.iteration
+    )
     stops = StopsAfter(place + 2)  # the second stage's first pruning check
     (value,) = finish(begin(make_search(tmp_path / "b"), stops, Race(start=2)), plan(tmp_path / "0"))
     assert stops.shown[-1].iteration == 8
@@ -341,9 +343,9 @@ def test_what_samplers_see_of_a_stopped_trial_leaves_out_the_seeds_that_have_not
 
 def test_a_race_about_a_loss_is_told_in_losses(tmp_path: Path) -> None:
     """As what a pruner stops is: plateaus are counted in iterations, and have no bound."""
-    own = make_search(tmp_path)
-    finish(begin(own, race=Race()), plan(tmp_path / "0", "plateau_iterations", optimizer=QUICK))
-    lost = begin(own, race=Race())
+    search = make_search(tmp_path)
+    finish(begin(search, race=Race()), plan(tmp_path / "0", "plateau_iterations", optimizer=QUICK))
+    lost = begin(search, race=Race())
     slow = plan(tmp_path / "1", "plateau_iterations", optimizer=Adam(lr=1e-5))
     (value,) = finish(lost, slow)
     assert lost.status == TrialStatus.PRUNED
@@ -386,9 +388,9 @@ def test_a_raced_sweep_goes_on_after_an_interruption_and_comes_to_the_same(tmp_p
     assert again.returncode == 0, again.stderr
     expected = Records.of(tmp_path / "a").trials()
     assert "out of the race" in " ".join(trial.user_attrs[OUTCOME]["reason"] for trial in expected)
-    for own, other in zip(Records.of(folder).trials(), expected, strict=True):
-        assert own.user_attrs[OUTCOME] == other.user_attrs[OUTCOME]
-        assert own.params == other.params
+    for found, other in zip(Records.of(folder).trials(), expected, strict=True):
+        assert found.user_attrs[OUTCOME] == other.user_attrs[OUTCOME]
+        assert found.params == other.params
         for history in sorted((tmp_path / "a" / str(other.number)).rglob("history.parquet")):
             same = folder / history.relative_to(tmp_path / "a")
             pd.testing.assert_frame_equal(rows(same.parent), rows(history.parent), check_exact=True)

@@ -1,4 +1,4 @@
-"""Drawing points: never one twice, the same whoever draws, and exactly what Optuna's own `ask` and `suggest` give."""
+"""Sampled points: none twice, the same whoever samples, and exactly what Optuna's own `ask` and `suggest` give."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
-from badger_sweeps.search.sampling import draw_seed, point_key
+from badger_sweeps.search.sampling import point_key, sampler_seed
 from badger_sweeps.search.search import Search
 from badger_sweeps.search.space import Space
 from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
@@ -93,7 +93,7 @@ def test_a_point_has_what_applies_in_its_range_as_plain_values(sampler: str, spa
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", "cmaes", "nsgaii", "qmc"])
-def test_a_point_depends_on_seed_and_number_and_not_on_who_draws_or_how_often_it_was_started(
+def test_a_point_depends_on_seed_and_number_and_not_on_who_samples_or_how_often_it_was_started(
     sampler: str, tmp_path: Path
 ) -> None:
     whole = work(begin(specification(tmp_path / "one", MIXED, sampler)), sphere)
@@ -130,22 +130,26 @@ def test_a_trial_whose_worker_failed_comes_back_with_its_point(tmp_path: Path) -
 
 def test_seeds_of_draws_do_not_repeat() -> None:
     # 3000 of 2^32: two are equal with a probability of 3000^2 / 2^33 = 0.001, and these are fixed.
-    seeds = [draw_seed(seed, number, attempt) for seed in range(3) for number in range(100) for attempt in range(10)]
+    seeds = [sampler_seed(seed, number, attempt) for seed in range(3) for number in range(100) for attempt in range(10)]
     assert len(set(seeds)) == len(seeds)
 
 
 def suggested(trial: optuna.Trial, space: Space) -> dict[str, Any]:
     """What Optuna's own words give for the parameters that apply."""
     point: dict[str, Any] = {}
-    for name, own in space.distributions.items():
+    for name, distribution in space.distributions.items():
         if not space.applies(name, point):
             continue
-        if isinstance(own, CategoricalDistribution):
-            point[name] = trial.suggest_categorical(name, own.choices)
-        elif isinstance(own, IntDistribution):
-            point[name] = trial.suggest_int(name, own.low, own.high, step=own.step, log=own.log)
-        elif isinstance(own, FloatDistribution):
-            point[name] = trial.suggest_float(name, own.low, own.high, step=own.step, log=own.log)
+        if isinstance(distribution, CategoricalDistribution):
+            point[name] = trial.suggest_categorical(name, distribution.choices)
+        elif isinstance(distribution, IntDistribution):
+            point[name] = trial.suggest_int(
+                name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+            )
+        elif isinstance(distribution, FloatDistribution):
+            point[name] = trial.suggest_float(
+                name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+            )
     return point
 
 
@@ -182,7 +186,7 @@ def test_a_draw_is_what_optuna_would_suggest_with_the_same_sampler_on_the_same_t
     search = begin(described)
     compared = 0
     for number in range(described.settings.n_trials):
-        expected = by_optuna(search, described.build_sampler(draw_seed(0, number, 0)), space)
+        expected = by_optuna(search, described.build_sampler(sampler_seed(0, number, 0)), space)
         claim = search.claim()
         assert claim is not None
         if point_key(expected) not in {
@@ -204,7 +208,7 @@ def test_a_draw_with_several_objectives_is_what_optuna_would_suggest(tmp_path: P
     described = specification(tmp_path, MIXED, {**SAMPLERS["nsgaii"], "population_size": 4}, directions=directions)
     search = begin(described)
     for number in range(15):
-        expected = by_optuna(search, described.build_sampler(draw_seed(0, number, 0)), MIXED)
+        expected = by_optuna(search, described.build_sampler(sampler_seed(0, number, 0)), MIXED)
         claim = search.claim()
         assert claim is not None
         assert claim.params == expected
@@ -218,7 +222,7 @@ def test_a_draw_beside_running_trials_is_what_optuna_would_suggest(tmp_path: Pat
     search = begin(described)
     work(search, sphere, rounds=6)
     for number in range(6, 12):
-        expected = by_optuna(search, described.build_sampler(draw_seed(0, number, 0)), MIXED)
+        expected = by_optuna(search, described.build_sampler(sampler_seed(0, number, 0)), MIXED)
         claim = search.claim()
         assert claim is not None
         assert claim.params == expected

@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.search import storage
 from badger_sweeps.search.leases import LEASE_ATTRIBUTE, Claim, Lease, LeaseLost
+from badger_sweeps.search.requeueing import requeue_trial
 from badger_sweeps.search.results import write_results
 from badger_sweeps.search.sampling import point_key
 from badger_sweeps.search.search import Search
@@ -175,7 +176,7 @@ def test_two_folders_go_on_with_the_trials_that_each_began(tmp_path: Path) -> No
     for search in (here, there):  # as after a reboot of both
         for trial in search.trials():
             if trial.state == TrialState.RUNNING:
-                search._requeue_trial(trial, lambda: None, died=False)
+                requeue_trial(search.storage, trial, lambda: None, search.settings.max_retries, died=False)
     assert [claimed(there).number, claimed(here).number, claimed(there).number, claimed(here).number] == [1, 0, 3, 2]
 
 
@@ -293,11 +294,11 @@ def test_four_processes_that_claim_at_once_make_exactly_the_total_and_no_point_t
 def test_controllers_that_share_a_folder_may_write_their_results_at_once(tmp_path: Path) -> None:
     search = opened(tmp_path, n_trials=2)
     finish(search)
-    snapshot = search.snapshot()
+    state = search.state()
 
     def write() -> None:
         for _ in range(50):
-            write_results(snapshot, [], tmp_path)
+            write_results(state, [], tmp_path)
 
     at_once(4, write)
     assert yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())["best_value"] == 1
@@ -397,18 +398,18 @@ def test_a_claimer_that_is_frozen_does_not_hold_up_the_others_and_claims_nothing
     search = opened(tmp_path, postgresql, n_trials=2)
 
     def freeze() -> None:
-        own = opened(tmp_path, postgresql, n_trials=3)
-        read = own.trials
+        search = opened(tmp_path, postgresql, n_trials=3)
+        read = search.trials
 
         def trials() -> list[FrozenTrial]:
             found = read()
             os.kill(os.getpid(), signal.SIGSTOP)
             return found
 
-        monkeypatch.setattr(own, "trials", trials)
+        monkeypatch.setattr(search, "trials", trials)
         monkeypatch.setattr(storage, "IDLE_TIMEOUT", 1)  # of the claim alone: all else may take its time
         with pytest.raises(storage.STORAGE_ERRORS):
-            own.claim()
+            search.claim()
 
     child = forked(freeze)
     os.waitpid(child, os.WUNTRACED)

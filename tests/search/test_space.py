@@ -18,10 +18,10 @@ CHOICES = st.lists(st.sampled_from(["a", "b", "c", 1, 2, None]), min_size=1, max
 DISCRETE = (
     CHOICES.map(CategoricalDistribution)
     | st.tuples(st.integers(-5, 5), st.integers(0, 4), st.integers(1, 3)).map(
-        lambda own: IntDistribution(own[0], own[0] + own[1] * own[2], step=own[2])
+        lambda drawn: IntDistribution(drawn[0], drawn[0] + drawn[1] * drawn[2], step=drawn[2])
     )
     | st.tuples(st.integers(-5, 5), st.integers(0, 3)).map(
-        lambda own: FloatDistribution(own[0], own[0] + own[1] * 0.25, step=0.25)
+        lambda drawn: FloatDistribution(drawn[0], drawn[0] + drawn[1] * 0.25, step=0.25)
     )
 )
 
@@ -29,7 +29,7 @@ DISCRETE = (
 @st.composite
 def parts(draw: st.DrawFn) -> tuple[dict[str, BaseDistribution], dict[str, tuple[str, tuple[str, ...]]]]:
     """Finitely many points: distributions, and conditions of a parameter on one before it."""
-    names = [f"p{own}" for own in range(draw(st.integers(0, 4)))]
+    names = [f"p{number}" for number in range(draw(st.integers(0, 4)))]
     distributions = {name: draw(DISCRETE) for name in names}
     conditions = {}
     for position, name in enumerate(names[1:], start=1):
@@ -37,11 +37,11 @@ def parts(draw: st.DrawFn) -> tuple[dict[str, BaseDistribution], dict[str, tuple
             other = distributions[names[draw(st.integers(0, position - 1))]]
             values = other.choices if isinstance(other, CategoricalDistribution) else [other.low, other.high]
             kept = draw(st.lists(st.sampled_from(values), min_size=1, unique=True))
-            conditions[name] = (next(own for own in names if distributions[own] is other), tuple(map(str, kept)))
+            conditions[name] = (next(name for name in names if distributions[name] is other), tuple(map(str, kept)))
     return distributions, conditions
 
 
-SPACES = parts().map(lambda own: (own[0], {}, own[1]))  # not `Space` itself: its checks draw at random
+SPACES = parts().map(lambda drawn: (drawn[0], {}, drawn[1]))  # not `Space` itself: its checks draw at random
 
 
 def by_brute_force(space: Space) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def test_a_stepped_range_has_its_ends_and_every_step_between(low: int, count: in
     distribution = FloatDistribution(low, float(exact[-1]), step=float(step))
     values = finite_values(distribution)
     # A value is low + k * step in floating point: two roundings, each of half a unit in the last place of at most 500.
-    assert values == pytest.approx([float(own) for own in exact], rel=0, abs=2 * 500 * 2**-53)
+    assert values == pytest.approx([float(value) for value in exact], rel=0, abs=2 * 500 * 2**-53)
     assert all(contains(distribution, value) for value in values)
 
 

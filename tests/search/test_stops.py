@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from badger_sweeps.runs.lock import NAME as LOCK
+from badger_sweeps.runs.lock import LOCK_FILE
 from badger_sweeps.search.leases import Lease
 from tests.runs.commands import parts
 from tests.search.commands import (
@@ -80,7 +80,7 @@ def test_a_signal_stops_a_sweep_in_good_order(
     assert controller.wait() == status, controller.said
     assert "Traceback" not in controller.said
     assert goes_on_with(controller.said) == Path(os.path.relpath(folder))
-    assert controller.said.count("goes on") == 1
+    assert controller.said.count("continues") == 1
     records = Records.of(folder)
     assert records.statuses() == ["completed", "interrupted"]
     assert records.deaths() == {0: 0, 1: 0}
@@ -317,7 +317,7 @@ def test_a_trial_whose_folder_is_in_use_waits_until_it_is_free(tmp_path: Path) -
     folder = tmp_path / "study"
     (folder / "0").mkdir(parents=True)
     search = ("hydra.sweeper.n_trials=2", "training.iterations=40")
-    with FileLock(folder / "0" / LOCK):  # as by a worker that was thought dead and is not quite
+    with FileLock(folder / "0" / LOCK_FILE):  # as by a worker that was thought dead and is not quite
         controller = Controller(command(folder, *search), tmp_path / "log")
         wait_until(lambda: "interrupted" in Records.of(folder).statuses(), controller)
         time.sleep(3)

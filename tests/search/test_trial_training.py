@@ -117,11 +117,11 @@ def test_after_a_death_a_pruner_is_shown_what_it_would_have_been_shown(race: Rac
     run_trial(plan(tmp_path / "undisturbed" / "0"), begin(at_all, undisturbed, race))
     whole, folder = undisturbed.shown, tmp_path / "disturbed"
     died_after = len(whole) - 3
-    own, dying, again = make_search(folder), Recorder(die_at=died_after), Recorder()
+    search, dying, again = make_search(folder), Recorder(die_at=died_after), Recorder()
     with pytest.raises(Died):
-        run_trial(plan(folder / "0"), begin(own, dying, race))
+        run_trial(plan(folder / "0"), begin(search, dying, race))
     assert dying.shown == whole[:died_after]
-    run_trial(plan(folder / "0"), begin(own, again, race))
+    run_trial(plan(folder / "0"), begin(search, again, race))
     assert again.shown == whole[-len(again.shown) :]
     assert died_after - 5 < len(whole) - len(again.shown) <= died_after  # from a checkpoint on, not from the start
     pd.testing.assert_frame_equal(rows(folder / "0"), rows(tmp_path / "undisturbed" / "0"), check_exact=True)

@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 import scipy.stats
+from statsmodels.stats.meta_analysis import effectsize_smd
 
 from badger_sweeps.measures.objectives import objective, per_seed
 from badger_sweeps.measures.outcome_of_history import outcome
@@ -163,7 +164,11 @@ def test_an_outcome_tells_what_was_solved_on_each_plateau() -> None:
 def test_the_effect_is_the_t_statistic_over_the_root_of_n_with_hedges_correction() -> None:
     rng = np.random.default_rng(3)
     first, second = rng.normal(size=(2, 12))
-    expected = scipy.stats.ttest_rel(second, first).statistic / np.sqrt(12) * (1 - 3 / (4 * 11 - 1))
+    differences = second - first
+    # statsmodels compares two groups; a second one of a single value adds no degree of freedom and no variance.
+    expected, _ = effectsize_smd(differences.mean(), differences.std(ddof=1), 12, 0.0, 0.0, 1)
+    t = scipy.stats.ttest_rel(second, first).statistic
+    assert expected == pytest.approx(t / np.sqrt(12) * 0.9299, rel=5e-4)  # the exact factor of 11 degrees of freedom
     effect = paired_difference(first, second).effect
     assert effect is not None
     assert effect.value == pytest.approx(expected)

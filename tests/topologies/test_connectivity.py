@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from badger_sweeps.runs.graphs import adjacency
 from badger_sweeps.topologies.base import from_networkx
 from badger_sweeps.topologies.complete import Complete
-from badger_sweeps.topologies.connectivity import connectivity
+from badger_sweeps.topologies.connectivity import connectivity, laplacian_spectrum
 from badger_sweeps.topologies.directed_ring import DirectedRing
 from badger_sweeps.topologies.disconnected import Disconnected
 from badger_sweeps.topologies.ring import Ring
@@ -158,3 +159,43 @@ def test_relabelling_changes_nothing(n: int, seed: int) -> None:
     assert first[:3] == second[:3]
     assert first.consensus_rate == pytest.approx(second.consensus_rate, abs=1e-9)
     assert first.algebraic_connectivity == pytest.approx(second.algebraic_connectivity, abs=1e-9)
+
+
+@pytest.mark.parametrize("experts", [3, 8])
+def test_spectra_of_rings_are_known(experts: int) -> None:
+    """L of a directed ring has 1 - exp(2*pi*i*k/n), of a ring 2 - 2*cos(2*pi*k/n)."""
+    ring = tuple((i, (i + 1) % experts) for i in range(experts))
+    roots = np.sort_complex(1 - np.exp(2j * np.pi * np.arange(experts) / experts))
+    np.testing.assert_allclose(laplacian_spectrum(adjacency(experts, ring)).real, roots.real, atol=1e-12)
+    np.testing.assert_allclose(
+        np.sort(laplacian_spectrum(adjacency(experts, ring)).imag), np.sort(roots.imag), atol=1e-12
+    )
+    both = ring + tuple((receiver, sender) for sender, receiver in ring)
+    expected = nx.laplacian_spectrum(nx.cycle_graph(experts))
+    np.testing.assert_allclose(laplacian_spectrum(adjacency(experts, both)).real, np.sort(expected), atol=1e-12)
+
+
+def test_an_edge_adds_to_the_receivers_degree() -> None:
+    """Expert 1 receives from 0 only: L = [[0, 0], [-1, 1]]. A star whose hub receives from three leaves: 3, 0, 0, 0."""
+    assert laplacian_spectrum(adjacency(2, ((0, 1),))).tolist() == [0, 1]
+    np.testing.assert_allclose(
+        laplacian_spectrum(adjacency(4, ((1, 0), (2, 0), (3, 0)))).real, [0, 0, 0, 3], atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("n", [5, 16])
+def test_the_spectrum_of_a_chain_of_listeners_is_exact(n: int) -> None:
+    """0 once and 1 n - 1 times, in agreement with the consensus rate; numerically off by eps^(1/(n-1))."""
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
+    chain = from_networkx(nx.path_graph(n, create_using=nx.DiGraph))[order][:, order]
+    assert laplacian_spectrum(chain).tolist() == [0] + [1] * (n - 1)
+
+
+@given(st.integers(2, 8), st.floats(0.05, 0.9), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=50)
+def test_the_spectrum_contains_the_consensus_rate(n: int, p: float, seed: int) -> None:
+    graph = from_networkx(nx.gnp_random_graph(n, p, seed=seed, directed=True))
+    spectrum = laplacian_spectrum(graph)
+    assert len(spectrum) == n
+    assert spectrum.sum() == pytest.approx(int(graph.sum()), abs=1e-6)  # the trace
+    assert sorted(spectrum.real)[1] == pytest.approx(connectivity(graph).consensus_rate, abs=1e-9)

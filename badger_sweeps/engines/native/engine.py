@@ -106,7 +106,7 @@ class Native(Engine):
         objective: OuterObjective,
         parameters: Weights,
         games: Games,
-        cotangents: Float[Tensor, "part population game dim"] | None = None,
+        cotangents: Float[Tensor, "cotangent population game dim"] | None = None,
     ) -> Pullback:
         members, weights = parameters.flat.shape
         losses = torch.empty(members, *games.targets.shape[1:])

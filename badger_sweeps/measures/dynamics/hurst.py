@@ -16,9 +16,9 @@ from badger_sweeps.measures.dynamics._series import can_be_measured, rounding
 from badger_sweeps.measures.dynamics.surrogates import AgainstSurrogates, compare_with_surrogates, shuffled
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
-LEAST = 512
+MIN_LENGTH = 512
 """The least number of values for an exponent."""
-RULE = f"needs {LEAST} finite values that vary"
+RULE = f"needs {MIN_LENGTH} finite values that vary"
 
 
 class Hurst(NamedTuple):
@@ -158,7 +158,7 @@ def _over(series: Float[Tensor, "population time"], stretches: Sequence[tuple[in
 
 def _exponents(series: Float[Tensor, "population time"]) -> tuple[Hurst, bool]:
     """The exponents of each member, and whether every member could be measured."""
-    usable = can_be_measured(series, LEAST)
+    usable = can_be_measured(series, MIN_LENGTH)
     rows = series.detach().double().cpu().numpy()
     both = [_of_one(row) if ok else (math.nan, math.nan) for row, ok in zip(rows, usable.tolist(), strict=True)]
     values = torch.tensor(both, dtype=torch.float64, device=series.device).reshape(len(both), 2)

@@ -13,7 +13,7 @@ from badger_sweeps.measures.dynamics._series import can_be_measured
 from badger_sweeps.measures.dynamics.surrogates import AgainstSurrogates, compare_with_surrogates, phase_randomised
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
-LEAST = 200
+MIN_LENGTH = 200
 """The least number of values of a series for an exponent."""
 LEAST_OF_REPLICAS = 10
 """The least number of distances between perturbed replicas for a rate."""
@@ -49,7 +49,9 @@ def rosenstein(
     """
     result = _rosenstein(series, emb_dim, lag, min_tsep, trajectory_len)
     if not result.isfinite().all():
-        warn_unmeasurable("largest Lyapunov exponent", f"needs {LEAST} finite values that vary", "a member without")
+        warn_unmeasurable(
+            "largest Lyapunov exponent", f"needs {MIN_LENGTH} finite values that vary", "a member without"
+        )
     return result
 
 
@@ -89,7 +91,9 @@ def against_surrogates(
     value = _rosenstein(series, *settings)
     if not value.isfinite().all():
         warn_unmeasurable(
-            "largest Lyapunov exponent against surrogates", f"needs {LEAST} finite values that vary", "a member without"
+            "largest Lyapunov exponent against surrogates",
+            f"needs {MIN_LENGTH} finite values that vary",
+            "a member without",
         )
     null = [_rosenstein(draw, *settings) for draw in surrogates(series, draws, generator)]
     return compare_with_surrogates(value, torch.stack(null))
@@ -224,7 +228,7 @@ def _rosenstein(
     from badger_sweeps.measures.dynamics._nolds import nolds  # a fifth of a second to import
 
     values = torch.full(series.shape[:1], math.nan, dtype=torch.float64)
-    usable = can_be_measured(series, LEAST).tolist()
+    usable = can_be_measured(series, MIN_LENGTH).tolist()
     for member, row in enumerate(series.detach().double().cpu().numpy()):
         if usable[member]:
             exponent, (followed, _, _) = nolds.lyap_r(

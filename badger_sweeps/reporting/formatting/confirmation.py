@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from badger_sweeps.measures.objectives import OBJECTIVES
 from badger_sweeps.reporting.formatting.search_tables import format_numbers, title
 from badger_sweeps.reporting.reading.search import Comparison, Pair, RecordedSearch, compare_trials, searched_seeds
-from badger_sweeps.search.snapshot import TrialSnapshot
+from badger_sweeps.search.state import TrialRecord
 from badger_sweeps.search.trial_outcome import TrialStatus
 from badger_sweeps.statistics.estimates import FEWEST_PAIRS, Estimate
 from badger_sweeps.statistics.multiple_testing import SIGNIFICANCE
@@ -38,25 +38,25 @@ COMPARISON_COLUMNS = ("seeds", "first trial", "best trial", "best - first", "p")
 
 def confirmation_report(search: RecordedSearch) -> ConfirmationReport:
     """Report whether the best trial is better than the first."""
-    snapshot = search.snapshot
-    if len(snapshot.directions) > 1:
+    state = search.state
+    if len(state.directions) > 1:
         front = f"No other trial beats these in all objectives (the Pareto front): {format_numbers(search.front)}."
         found = front if search.front else "No trial is complete yet."
         return ConfirmationReport(
             [f"{found} There is no one best trial, and nothing was confirmed on fresh seeds."], []
         )
-    if snapshot.best is None:
+    if state.best is None:
         return ConfirmationReport(["No trial is complete yet."], [])
-    report = _first_is_best(search) if search.best_is_first else _another_is_best(search, snapshot.best)
-    if snapshot.best.breaks_constraint:
+    report = _first_is_best(search) if search.best_is_first else _another_is_best(search, state.best)
+    if state.best.breaks_constraint:
         report.sentences.insert(0, "No trial meets the constraints; the best of those that do not is taken.")
     return report
 
 
 def _first_is_best(search: RecordedSearch) -> ConfirmationReport:
-    snapshot = search.snapshot
-    so_far = "" if len(snapshot.ended) >= snapshot.total else " so far"
-    others = sum(trial.status in (TrialStatus.COMPLETED, TrialStatus.PRUNED) for trial in snapshot.trials) - 1
+    state = search.state
+    so_far = "" if len(state.ended) >= state.total else " so far"
+    others = sum(trial.status in (TrialStatus.COMPLETED, TrialStatus.PRUNED) for trial in state.trials) - 1
     beaten = f"none of the {others} others is better" if others > 1 else "there is no better one"
     sentences = [f"Nothing beat the first trial{so_far}: {beaten}."]
     trials = search.confirmation.trials if search.confirmation is not None else ()
@@ -65,9 +65,9 @@ def _first_is_best(search: RecordedSearch) -> ConfirmationReport:
     return ConfirmationReport(sentences, [])
 
 
-def _another_is_best(search: RecordedSearch, best: TrialSnapshot) -> ConfirmationReport:
+def _another_is_best(search: RecordedSearch, best: TrialRecord) -> ConfirmationReport:
     """Compare a best trial with the first: on fresh seeds, and on the search's own."""
-    snapshot, first, pair, own_seeds = search.snapshot, search.first, search.pair, searched_seeds(search)
+    state, first, pair, own_seeds = search.state, search.first, search.pair, searched_seeds(search)
     sentences, rows = [], []
     compared = best if pair is None else pair.searched
     fresh = None if pair is None else compare_trials(pair.first, pair.best, own_seeds)
@@ -80,7 +80,7 @@ def _another_is_best(search: RecordedSearch, best: TrialSnapshot) -> Confirmatio
     elif pair is not None:
         sentences.append(_without_seeds(search, pair))
     elif search.fresh_overrides:
-        when = "has not begun" if len(snapshot.ended) >= snapshot.total else "follows when the search is done"
+        when = "has not begun" if len(state.ended) >= state.total else "follows when the search is done"
         sentences.append(f"Nothing is confirmed yet: the run of the best trial and the first on fresh seeds {when}.")
     else:
         sentences.append("Nothing is confirmed: `hydra.sweeper.confirm` was not given.")
@@ -93,12 +93,12 @@ def _another_is_best(search: RecordedSearch, best: TrialSnapshot) -> Confirmatio
     return ConfirmationReport(sentences, rows)
 
 
-def _name(search: RecordedSearch, trial: TrialSnapshot) -> str:
-    best = search.snapshot.best
+def _name(search: RecordedSearch, trial: TrialRecord) -> str:
+    best = search.state.best
     return f"the best trial ({trial.number})" if best and best.number == trial.number else f"trial {trial.number}"
 
 
-def _fresh_difference(search: RecordedSearch, fresh: Comparison, best: TrialSnapshot) -> str:
+def _fresh_difference(search: RecordedSearch, fresh: Comparison, best: TrialRecord) -> str:
     pairs, p_value = fresh.difference.pairs, fresh.difference.p_value
     assert search.first is not None
     who = f"{_name(search, best)} {_mean_difference(search, fresh)} the first ({search.first.number})"
@@ -117,11 +117,11 @@ def _conclusion(search: RecordedSearch, fresh: Comparison) -> str:
 
 
 def _searched_difference(
-    search: RecordedSearch, best: TrialSnapshot, searched: Comparison | None, confirmed: bool
+    search: RecordedSearch, best: TrialRecord, searched: Comparison | None, confirmed: bool
 ) -> str:
     first = search.first
     assert first is not None
-    tried = sum(trial.status in (TrialStatus.COMPLETED, TrialStatus.PRUNED) for trial in search.snapshot.trials)
+    tried = sum(trial.status in (TrialStatus.COMPLETED, TrialStatus.PRUNED) for trial in search.state.trials)
     why = f"since the best of {tried} trials was chosen by it and was partly lucky"
     if searched is not None:
         subject = "it" if confirmed else _name(search, best)
@@ -149,7 +149,7 @@ def _without_seeds(search: RecordedSearch, pair: Pair) -> str:
     )
 
 
-def _format_status(trial: TrialSnapshot) -> str:
+def _format_status(trial: TrialRecord) -> str:
     note = trial.reason or trial.progress
     return f"{trial.status}{f' ({note})' if note else ''}"
 

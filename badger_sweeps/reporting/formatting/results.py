@@ -172,5 +172,5 @@ def finding_cells(finding: Finding) -> list[str]:
     effect = "-" if finding.effect is None else f"{finding.effect:.3g} {finding.unit}".strip()
     p_value = "-" if finding.p_value is None else f"{finding.p_value:.2g}"
     held = {True: "holds", False: "refuted", None: "open"}[finding.holds]
-    so = held if finding.part else f"({held})"
+    so = held if finding.decides_verdict else f"({held})"
     return [finding.statement, effect, str(finding.seeds), finding.test or finding.missing or "-", p_value, so]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from badger_sweeps.measures.objectives import OBJECTIVES
 from badger_sweeps.reporting.reading.search import RecordedSearch, effort, parameter_names
-from badger_sweeps.search.snapshot import ENDED, TrialSnapshot
+from badger_sweeps.search.state import ENDED, TrialRecord
 from badger_sweeps.search.table import format_parameter
 from badger_sweeps.search.trial_outcome import TrialStatus
 from badger_sweeps.statistics.estimates import Estimate
@@ -32,16 +32,16 @@ def title(objective: str) -> str:
 
 def status_sentences(search: RecordedSearch) -> list[str]:
     """Sentences: the number of trials of each status, the iterations trained and saved, and the failures."""
-    snapshot, counts = search.snapshot, search.snapshot.counts
-    total = max(snapshot.total, len(snapshot.trials))
+    state, counts = search.state, search.state.counts
+    total = max(state.total, len(state.trials))
     ended = ", ".join(f"{counts[status]} {status}" for status in ENDED if counts[status])
     unfinished = ", ".join(
         f"{counts[status]} {status}"
         for status in (TrialStatus.RUNNING, TrialStatus.INTERRUPTED, TrialStatus.WAITING)
         if counts[status]
     )
-    left = total - len(snapshot.trials)
-    parts = [f"{len(snapshot.ended)} of {total} trials have ended{': ' if ended else ''}{ended}"]
+    left = total - len(state.trials)
+    parts = [f"{len(state.ended)} of {total} trials have ended{': ' if ended else ''}{ended}"]
     parts += [unfinished] if unfinished else []
     parts += [f"{left} not begun"] if left else []
     sentences = [f"{'; '.join(parts)}."]
@@ -55,7 +55,7 @@ def status_sentences(search: RecordedSearch) -> list[str]:
 
 def _failures(search: RecordedSearch) -> list[str]:
     numbers: dict[tuple[TrialStatus, str], list[int]] = defaultdict(list)
-    for trial in search.snapshot.trials:
+    for trial in search.state.trials:
         if trial.status == TrialStatus.FAILED or (trial.status == TrialStatus.DIVERGED and trial.values is None):
             numbers[trial.status, trial.reason or "no reason is known"].append(trial.number)
     sentences = [f"Trial {format_numbers(failed)} {status}: {reason}." for (status, reason), failed in numbers.items()]
@@ -143,17 +143,17 @@ STATUS_ORDER = {
 }
 
 
-def ordered(search: RecordedSearch) -> list[TrialSnapshot]:
+def ordered(search: RecordedSearch) -> list[TrialRecord]:
     """All trials in the order of the table."""
     sign = 1 if search.lower_is_better else -1
 
-    def rank(trial: TrialSnapshot) -> tuple[float | int, ...]:
+    def rank(trial: TrialRecord) -> tuple[float | int, ...]:
         if trial.values is not None:
             behind_front = bool(search.front) and trial.number not in search.front
             return (0, trial.breaks_constraint, behind_front, sign * trial.values[0], trial.number)
         return (STATUS_ORDER[trial.status], -int(trial.details.get("iterations", 0)), trial.number)
 
-    return sorted(search.snapshot.trials, key=rank)
+    return sorted(search.state.trials, key=rank)
 
 
 def short_names(names: Sequence[str]) -> list[str]:
@@ -162,19 +162,19 @@ def short_names(names: Sequence[str]) -> list[str]:
     return [end if last.count(end) == 1 else name for end, name in zip(last, names, strict=True)]
 
 
-def _values(trial: TrialSnapshot, count: int) -> list[str]:
+def _values(trial: TrialRecord, count: int) -> list[str]:
     if trial.values is None:
         return ["-"] * count
     intervals = trial.details.get("intervals") or [[None, None]] * count
     return [f"{Estimate(value, *bounds):.4g}" for value, bounds in zip(trial.values, intervals, strict=True)]
 
 
-def _escaped(trial: TrialSnapshot) -> str:
+def _escaped(trial: TrialRecord) -> str:
     return f"{trial.details['escaped']}/{trial.details['seeds']}" if "escaped" in trial.details else "-"
 
 
-def _roles(trial: TrialSnapshot, search: RecordedSearch) -> list[str]:
-    best = search.snapshot.best
+def _roles(trial: TrialRecord, search: RecordedSearch) -> list[str]:
+    best = search.state.best
     roles = ["best"] * (best is not None and trial.number == best.number)
     return roles + ["first"] * (trial.number == 0) + ["front"] * (trial.number in search.front)
 

@@ -127,7 +127,7 @@ def differences(runs: Sequence[Run], objectives: Sequence[ObjectiveName] | None 
     return [Difference(*comparison, p_value) for comparison, p_value in zip(found, adjusted, strict=True)]
 
 
-def compared(collection: Collection) -> list[Difference]:
+def compare_runs(collection: Collection) -> list[Difference]:
     """The differences between the runs of a collection that are not trials of a search.
 
     A search has chosen its trials by the seeds on which they would be compared. The objective of a search is left out:

@@ -33,9 +33,9 @@ class Finding:
         test: name of the test.
         p_for: of the null hypothesis that the statement is false; small values are evidence for it. None: not tested.
         p_against: of the null hypothesis that the statement is true; small values are evidence against it.
-        part: whether the verdict depends on this finding; if not, it is secondary.
-        holds: set by `judged`: True if shown, False if refuted, None if neither.
-        p_value: set by `judged`: the smaller of the two p-values, adjusted for multiple testing where necessary.
+        decides_verdict: whether the verdict depends on this finding; if not, it is secondary.
+        holds: set by `judge_findings`: True if shown, False if refuted, None if neither.
+        p_value: set by `judge_findings`: the smaller p-value, adjusted for multiple testing where necessary.
         missing: why the statement could not be tested; empty if it was tested.
     """
 
@@ -46,14 +46,14 @@ class Finding:
     test: str = ""
     p_for: float | None = None
     p_against: float | None = None
-    part: bool = True
+    decides_verdict: bool = True
     holds: bool | None = None
     p_value: float | None = None
     missing: str = ""
 
     def secondary(self) -> Finding:
         """The same finding as a secondary one, on which the verdict does not depend."""
-        return replace(self, part=False)
+        return replace(self, decides_verdict=False)
 
 
 WITHOUT_VALUE = "without a value"
@@ -144,7 +144,7 @@ def unknown(statement: str, why: str, unit: str = "") -> Finding:
     return Finding(statement, None, unit, 0, missing=why)
 
 
-def judged(findings: Sequence[Finding]) -> list[Finding]:
+def judge_findings(findings: Sequence[Finding]) -> list[Finding]:
     """The findings with `holds` and `p_value`.
 
     A claim is reproduced if all of its parts hold, so that `p_for` of the parts needs no adjustment (an intersection of
@@ -152,10 +152,10 @@ def judged(findings: Sequence[Finding]) -> list[Finding]:
     their number (Holm). Both p-values of secondary findings are adjusted for the number of secondary findings.
     """
     found = list(findings)
-    for part in (True, False):
-        indices = [index for index, finding in enumerate(found) if finding.part == part]
+    for decides_verdict in (True, False):
+        indices = [index for index, finding in enumerate(found) if finding.decides_verdict == decides_verdict]
         p_for, p_against = [found[index].p_for for index in indices], [found[index].p_against for index in indices]
-        p_for = p_for if part else holm(p_for)
+        p_for = p_for if decides_verdict else holm(p_for)
         for index, supporting, opposing in zip(indices, p_for, holm(p_against), strict=True):
             if supporting is None or opposing is None:
                 continue
@@ -210,7 +210,7 @@ def verdict(findings: Sequence[Finding], quick: bool) -> Verdict:
     """
     if quick:
         return Verdict(UNDECIDED, "only the quick scale was run")
-    parts = [finding for finding in findings if finding.part]
+    parts = [finding for finding in findings if finding.decides_verdict]
     against = [finding for finding in parts if finding.holds is False]
     held = [finding for finding in parts if finding.holds]
     if against:

@@ -11,11 +11,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from badger_sweeps.reporting.inference.comparison import compared, row
+from badger_sweeps.reporting.inference.comparison import compare_runs, row
 from badger_sweeps.reporting.page.page import build
 from badger_sweeps.reporting.reading.collection import gather
-from badger_sweeps.runs.history import NAME as HISTORY
-from badger_sweeps.runs.summary import NAME as SUMMARY
+from badger_sweeps.runs.history import HISTORY_FILE
+from badger_sweeps.runs.summary import SUMMARY_FILE
 from badger_sweeps.search.storage import JOURNAL
 
 HOST = "127.0.0.1"
@@ -51,7 +51,7 @@ class View:
         collection = gather(self.folder, unfinished=True)
         rows = [row(run) for run in collection.runs]
         version = str(time.time_ns())
-        build(collection, rows, compared(collection), self.path, live=version, home=self.folder, files=FILES)
+        build(collection, rows, compare_runs(collection), self.path, live=version, home=self.folder, files=FILES)
         self._built_from, self.version = current, version
 
     def keep_fresh(self) -> None:
@@ -134,7 +134,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
 def _modification_times(folder: Path) -> Iterator[tuple[str, int]]:
     """Path and modification time of the files that change as runs and searches continue."""
-    for name in (f"{HISTORY}/part-*", SUMMARY, JOURNAL):
+    for name in (f"{HISTORY_FILE}/part-*", SUMMARY_FILE, JOURNAL):
         for path in sorted(folder.rglob(name)):
             try:
                 yield str(path), path.stat().st_mtime_ns

@@ -37,7 +37,7 @@ from badger_sweeps.reporting.reading.collection import Collection, Run, differin
 from badger_sweeps.reporting.reading.search import RecordedSearch, runs_in_report
 from badger_sweeps.reporting.studies.result import StudyResult
 
-NAME = "report.html"
+REPORT_FILE = "report.html"
 Link = Callable[[Path], str]
 """A function from a folder to the address that the page links to."""
 WEB = Path(__file__).parent / "web"

@@ -18,13 +18,10 @@ from badger_sweeps.reporting.reading.search import RecordedSearch, belongs, read
 from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation, UnreadableError, find
 from badger_sweeps.reporting.reading.unfinished import iterations_done, progress, summarize_so_far
 from badger_sweeps.runs.graphs import Links, read_links
-from badger_sweeps.runs.history import NAME as HISTORY
-from badger_sweeps.runs.history import read_columns, read_history
-from badger_sweeps.runs.provenance import NAME as PROVENANCE
-from badger_sweeps.runs.provenance import started
+from badger_sweeps.runs.history import HISTORY_FILE, read_columns, read_history
+from badger_sweeps.runs.provenance import PROVENANCE_FILE, started
 from badger_sweeps.runs.snapshot_measures import all_measured, read_measured_columns, read_measures
-from badger_sweeps.runs.summary import NAME as SUMMARY
-from badger_sweeps.runs.summary import Summary, read_summary
+from badger_sweeps.runs.summary import SUMMARY_FILE, Summary, read_summary
 
 DAMAGE = (OSError, ValueError, LookupError, TypeError, YAMLError, OmegaConfBaseException)
 """The errors of reading files that are damaged, or that another program wrote."""
@@ -102,11 +99,11 @@ def gather(folder: Path, unfinished: bool = False) -> Collection:
     for path in run_folders(folder):
         name = str(path.relative_to(folder))
         if any(belongs(path, source.folder) for source in sources) and (
-            path not in shown or not (path / SUMMARY).exists()
+            path not in shown or not (path / SUMMARY_FILE).exists()
         ):
             continue
         try:
-            if all((path / file).exists() for file in (SUMMARY, HISTORY, PROVENANCE)):
+            if all((path / file).exists() for file in (SUMMARY_FILE, HISTORY_FILE, PROVENANCE_FILE)):
                 runs.append(_read_finished(path))
             elif unfinished and iterations_done(path):
                 runs.append(_read_unfinished(path))

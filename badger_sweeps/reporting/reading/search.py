@@ -13,10 +13,10 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation
-from badger_sweeps.search.confirmation import KEY, confirmation_overrides
+from badger_sweeps.search.confirmation import CONFIRM_KEY, confirmation_overrides
 from badger_sweeps.search.racing import Race
 from badger_sweeps.search.search import DEFINITION
-from badger_sweeps.search.snapshot import SearchSnapshot, TrialSnapshot
+from badger_sweeps.search.state import SearchState, TrialRecord
 from badger_sweeps.search.trial_outcome import OUTCOME, TrialStatus
 from badger_sweeps.statistics.estimates import Estimate, PairedDifference, mean, paired_difference
 
@@ -27,7 +27,7 @@ class RecordedSearch:
 
     Attributes:
         folder: the search's folder.
-        snapshot: its trials.
+        state: its trials.
         optuna_study: its trials in memory, for Optuna's functions.
         front: numbers of the trials on the Pareto front; empty with a single objective.
         confirmation: the trials of the confirmation, on fresh seeds; None before it has begun.
@@ -38,40 +38,40 @@ class RecordedSearch:
     """
 
     folder: Path
-    snapshot: SearchSnapshot
+    state: SearchState
     optuna_study: optuna.Study
     front: tuple[int, ...]
-    confirmation: SearchSnapshot | None
+    confirmation: SearchState | None
     fresh_overrides: tuple[str, ...]
     objectives: tuple[str, ...]
     budget: int | None
     race: Race | None
 
     @property
-    def first(self) -> TrialSnapshot | None:
+    def first(self) -> TrialRecord | None:
         """The first trial, with which the others are compared."""
-        return self.snapshot.trials[0] if self.snapshot.trials else None
+        return self.state.trials[0] if self.state.trials else None
 
     @property
     def lower_is_better(self) -> bool:
         """Whether lower values of the first objective are better."""
-        return self.snapshot.directions[0] == "minimize"
+        return self.state.directions[0] == "minimize"
 
     @property
     def best_is_first(self) -> bool:
         """Whether the best trial has the first trial's parameters."""
-        first, best = self.first, self.snapshot.best
+        first, best = self.first, self.state.best
         return first is not None and best is not None and first.params == best.params
 
     @property
     def pair(self) -> Pair | None:
         """The confirmed pair of trials; None if the confirmation does not have both."""
         trials = self.confirmation.trials if self.confirmation is not None else ()
-        best = self.snapshot.best
+        best = self.state.best
         if len(trials) < 2 or best is None:
             return None
         fresh = next((trial for trial in trials[1:] if trial.params == best.params), trials[-1])
-        searched = next((trial for trial in self.snapshot.complete if trial.params == fresh.params), None)
+        searched = next((trial for trial in self.state.complete if trial.params == fresh.params), None)
         return None if searched is None else Pair(trials[0], fresh, searched)
 
 
@@ -86,9 +86,9 @@ class Pair:
             found a better one since.
     """
 
-    first: TrialSnapshot
-    best: TrialSnapshot
-    searched: TrialSnapshot
+    first: TrialRecord
+    best: TrialRecord
+    searched: TrialRecord
 
 
 def read(location: SearchLocation) -> RecordedSearch:
@@ -108,7 +108,7 @@ def read(location: SearchLocation) -> RecordedSearch:
     several, start = len(directions) > 1, _whole(location.get("hydra.sweeper.racing.start"))
     return RecordedSearch(
         folder=location.folder,
-        snapshot=SearchSnapshot.of(name, total if isinstance(total, int) else len(trials), directions, trials),
+        state=SearchState.of(name, total if isinstance(total, int) else len(trials), directions, trials),
         optuna_study=copy,
         front=tuple(trial.number for trial in copy.best_trials) if several else (),
         confirmation=confirmation,
@@ -134,7 +134,7 @@ class Effort:
 
 def effort(search: RecordedSearch) -> Effort | None:
     """The cost of a search; None in applications whose outcomes have no iterations."""
-    counted = [trial for trial in search.snapshot.ended if "iterations" in trial.details]
+    counted = [trial for trial in search.state.ended if "iterations" in trial.details]
     if not counted or search.budget is None:
         return None
     seeds = max(trial.details.get("seeds", 1) for trial in counted)
@@ -162,7 +162,7 @@ class Comparison:
     difference: PairedDifference
 
 
-def compare_trials(first: TrialSnapshot, best: TrialSnapshot, excluded: Collection[str] = ()) -> Comparison | None:
+def compare_trials(first: TrialRecord, best: TrialRecord, excluded: Collection[str] = ()) -> Comparison | None:
     """Compare two trials seed by seed; None if they share no seed, or are not complete.
 
     Args:
@@ -180,21 +180,21 @@ def compare_trials(first: TrialSnapshot, best: TrialSnapshot, excluded: Collecti
 
 def searched_seeds(search: RecordedSearch) -> set[str]:
     """The seeds on which the search trained its complete trials."""
-    return {seed for trial in search.snapshot.complete for seed in trial.details.get("per_seed", {})}
+    return {seed for trial in search.state.complete for seed in trial.details.get("per_seed", {})}
 
 
 def runs_in_report(search: RecordedSearch) -> dict[Path, str]:
     """The folders of the runs that a report shows in detail, with their labels."""
     shown: dict[Path, str] = {}
-    first, best = search.first, search.snapshot.best
+    first, best = search.first, search.state.best
     if first is None:
         return shown
     is_best = best is not None and best.number == first.number
     shown[search.folder / str(first.number)] = f"first{' and best' if is_best else ''} (trial {first.number})"
     if best is not None and not is_best:
         shown[search.folder / str(best.number)] = f"best (trial {best.number})"
-    for position, direction in enumerate(search.snapshot.directions if search.front else ()):
-        front = [trial for trial in search.snapshot.complete if trial.number in search.front]
+    for position, direction in enumerate(search.state.directions if search.front else ()):
+        front = [trial for trial in search.state.complete if trial.number in search.front]
         extreme, word = (min, "least") if direction == "minimize" else (max, "most")
         most = extreme(front, key=lambda trial, at=position: trial.values[at] if trial.values else 0.0)  # type: ignore[misc]
         path = search.folder / str(most.number)
@@ -215,7 +215,7 @@ def belongs(run: Path, folder: Path) -> bool:
     return run.name.isdigit() and run.parent in (folder, folder / CONFIRMATION)
 
 
-def _iterations(trial: TrialSnapshot, seeds: int, budget: int, race: Race | None) -> float:
+def _iterations(trial: TrialRecord, seeds: int, budget: int, race: Race | None) -> float:
     """Iterations of all seeds that a trial has done; some seeds of a trial that was pruned in a race have done none."""
     last, begun = trial.details["iterations"], trial.details.get("seeds", seeds)
     if race is None or trial.status != TrialStatus.PRUNED:
@@ -230,8 +230,8 @@ def _iterations(trial: TrialSnapshot, seeds: int, budget: int, race: Race | None
 
 def _confirmation(
     storage: BaseStorage, name: str, location: SearchLocation
-) -> tuple[SearchSnapshot | None, tuple[str, ...]]:
-    configured = tuple(str(override) for override in location.get(KEY) or ())
+) -> tuple[SearchState | None, tuple[str, ...]]:
+    configured = tuple(str(override) for override in location.get(CONFIRM_KEY) or ())
     name = f"{name} {CONFIRMATION}"
     if name not in {study.study_name for study in storage.get_all_studies()}:
         return None, configured
@@ -239,7 +239,7 @@ def _confirmation(
     trials = study.get_trials(deepcopy=False)
     stored = confirmation_overrides(study.user_attrs.get(DEFINITION, {}))
     directions = [direction.name.lower() for direction in study.directions]
-    return SearchSnapshot.of(name, len(trials), directions, trials), configured if stored is None else stored
+    return SearchState.of(name, len(trials), directions, trials), configured if stored is None else stored
 
 
 def _objectives(configured: Any, trials: list[FrozenTrial], count: int) -> tuple[str, ...]:
@@ -258,5 +258,5 @@ def _whole(value: Any) -> int | None:
 
 def parameter_names(search: RecordedSearch) -> list[str]:
     """The names of all parameters, in the order of their first use in a trial."""
-    names: Mapping[str, None] = dict.fromkeys(name for trial in search.snapshot.trials for name in trial.params)
+    names: Mapping[str, None] = dict.fromkeys(name for trial in search.state.trials for name in trial.params)
     return list(names)

@@ -21,7 +21,7 @@ MULTIRUN = "multirun.yaml"
 """The file with a search's configuration, in its folder."""
 CONFIRMATION = "confirmation"
 """The folder of a search's confirmation, and the end of its name."""
-assert files.NAME  # its import registers the resolvers of the configurations
+assert files.MAIN_CONFIG  # its import registers the resolvers of the configurations
 
 
 class UnreadableError(UsageError):

@@ -9,8 +9,7 @@ import pyarrow.compute as pc
 from omegaconf import OmegaConf
 
 from badger_sweeps.configuration.recorded import CONFIG
-from badger_sweeps.runs.history import NAME as HISTORY
-from badger_sweeps.runs.history import history_parts, read_table
+from badger_sweeps.runs.history import HISTORY_FILE, history_parts, read_table
 from badger_sweeps.runs.summary import Summary, summarize
 
 
@@ -20,7 +19,7 @@ def iterations_done(run: Path) -> int:
     Raises:
         OSError, ValueError: the history is damaged.
     """
-    if not any((run / HISTORY).glob("part-*")):
+    if not any((run / HISTORY_FILE).glob("part-*")):
         return 0
     last = pc.max(read_table(run, [])["iteration"]).as_py()
     return 0 if last is None else int(last) + 1
@@ -34,7 +33,7 @@ def progress(run: Path) -> str:
     total = OmegaConf.select(OmegaConf.load(run / CONFIG), "training.iterations")
     done = iterations_done(run)
     if not done:
-        return f"it has no {HISTORY}"
+        return f"it has no {HISTORY_FILE}"
     written = max(part.stat().st_mtime for part in history_parts(run))
     when = datetime.fromtimestamp(written, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return f"at iteration {done} of {total}, last written {when}"

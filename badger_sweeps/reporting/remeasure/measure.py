@@ -29,7 +29,7 @@ REPLICA_COLUMNS = columns(Column(PERTURBED_REPLICAS, "Rate at which perturbed re
 """The column of `badger-sweeps measure --replicas`."""
 
 
-def measured(
+def take_measures(
     plan: Plan, measures: Sequence[Measure], paths: Sequence[Path], replica_iterations: int | None, progress: Progress
 ) -> pd.DataFrame:
     """The measures at these snapshots: a data frame with a row for each seed and iteration.
@@ -81,18 +81,18 @@ def _missing_rows(
     seeds = list(plan.experiment.seeds)
     values = {
         name: np.full(len(seeds), None if column.shape else np.nan, dtype=object if column.shape else np.float32)
-        for name, column in described(plan, measures, replica_iterations).items()
+        for name, column in measured_columns(plan, measures, replica_iterations).items()
     }
     return pd.DataFrame({"seed": seeds, "iteration": iteration, **values})
 
 
-def described(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> Columns:
+def measured_columns(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> Columns:
     """The columns of these measures."""
     each = (column for measure in measures for column in measure.columns(plan.experiment).values())
     return {**columns(*each), **(REPLICA_COLUMNS if replica_iterations else {})}
 
 
-def sources(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> dict[str, str]:
+def measurement_hashes(plan: Plan, measures: Sequence[Measure], replica_iterations: int | None) -> dict[str, str]:
     """By column, a hash of the settings and the code it is measured with."""
     common = f"{plan.measures.games} {plan.measures.noise} {computing_code()}"
     by_column = {name: repr(measure) for measure in measures for name in measure.columns(plan.experiment)}
@@ -100,7 +100,7 @@ def sources(plan: Plan, measures: Sequence[Measure], replica_iterations: int | N
     return {name: hashlib.sha256(f"{by} {common}".encode()).hexdigest()[:16] for name, by in by_column.items()}
 
 
-def chosen(measures: Measures, names: Sequence[str]) -> list[Measure]:
+def select_measures(measures: Measures, names: Sequence[str]) -> list[Measure]:
     """The measures with these names; all for the name ``all``; without names, those in the run's configuration.
 
     Raises:

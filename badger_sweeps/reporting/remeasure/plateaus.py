@@ -12,13 +12,13 @@ import torch
 from badger_sweeps.core.columns import NORMALISED_ERROR, Column, columns
 from badger_sweeps.core.files import replacing
 from badger_sweeps.evaluation.hurst import ESTIMATORS, SERIES
-from badger_sweeps.measures.dynamics.hurst import LEAST, increments, on_stretches
+from badger_sweeps.measures.dynamics.hurst import MIN_LENGTH, increments, on_stretches
 from badger_sweeps.runs.history import read_columns
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.runs.snapshot_measures import all_measured
-from badger_sweeps.runs.summary import NAME as SUMMARY
+from badger_sweeps.runs.summary import SUMMARY_FILE
 
-NAME = "plateaus.parquet"
+PLATEAUS_FILE = "plateaus.parquet"
 COLUMNS = columns(
     Column("start", "First iteration of the plateau"),
     Column("end", "Iteration after the plateau's last one"),
@@ -43,7 +43,7 @@ def table(plan: Plan, history: pd.DataFrame, measures: pd.DataFrame | None) -> p
     from snapshots. `measured` is the number of iterations at which any measure was taken; a measure with a longer
     `every` has fewer values.
     """
-    path = plan.folder / SUMMARY
+    path = plan.folder / SUMMARY_FILE
     if not path.exists():
         return None
     rows = []
@@ -71,14 +71,14 @@ def table(plan: Plan, history: pd.DataFrame, measures: pd.DataFrame | None) -> p
 
 def write(run: Path, plateaus: pd.DataFrame) -> Path:
     """Write `plateaus.parquet` into the run's folder, and return its path."""
-    path = run / NAME
+    path = run / PLATEAUS_FILE
     with replacing(path) as file:
         plateaus.to_parquet(file)
     return path
 
 
 def _hurst_exponents(loss: torch.Tensor, start: int, end: int) -> dict[str, float]:
-    if end - start <= LEAST:  # there is one increment fewer than losses
+    if end - start <= MIN_LENGTH:  # there is one increment fewer than losses
         return {f"hurst/{name}{series}": np.nan for series in SERIES for name in ESTIMATORS}
     levels = on_stretches(loss, [(start, end)])
     steps = on_stretches(increments(loss[None])[0], [(start, end - 1)])

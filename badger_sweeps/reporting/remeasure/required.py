@@ -10,7 +10,7 @@ import numpy as np
 from rich.progress import Progress
 
 from badger_sweeps.reporting.reading.collection import Run
-from badger_sweeps.reporting.remeasure.measure import described, measured, sources
+from badger_sweeps.reporting.remeasure.measure import measured_columns, measurement_hashes, take_measures
 from badger_sweeps.reporting.remeasure.snapshots import checkpoints, reopened
 from badger_sweeps.runs.checkpoint import snapshots
 from badger_sweeps.runs.snapshot_measures import measured_at, measured_with, write_measures
@@ -51,11 +51,11 @@ def measure_missing(run: Run, required: Sequence[RequiredMeasures], progress: Pr
         plan = reopened(run.folder, requirement.settings)
         by_name = plan.measures.by_name
         applying = [by_name[name] for name in requirement.measures if by_name[name].columns(plan.experiment)]
-        hashes = sources(plan, applying, requirement.replica_iterations)
+        hashes = measurement_hashes(plan, applying, requirement.replica_iterations)
         if not hashes or _is_measured(run, hashes, chosen):
             continue
-        values = measured(plan, applying, list(chosen.values()), requirement.replica_iterations, progress)
-        write_measures(run.folder, values, hashes, described(plan, applying, requirement.replica_iterations))
+        values = take_measures(plan, applying, list(chosen.values()), requirement.replica_iterations, progress)
+        write_measures(run.folder, values, hashes, measured_columns(plan, applying, requirement.replica_iterations))
         taken = True
     return taken
 

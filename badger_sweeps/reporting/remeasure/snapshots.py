@@ -14,8 +14,7 @@ from badger_sweeps.configuration.builder import plan
 from badger_sweeps.core.errors import UsageError, nearest
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.evaluation.games import EvaluationGames
-from badger_sweeps.runs.checkpoint import NAME as CHECKPOINT
-from badger_sweeps.runs.checkpoint import check_identity, read_checkpoint, snapshots
+from badger_sweeps.runs.checkpoint import CHECKPOINT_FILE, check_identity, read_checkpoint, snapshots
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.recorded_losses import recorded_loss_history
 from badger_sweeps.runs.run import Plan
@@ -56,7 +55,7 @@ def reopened(run: Path, overrides: Sequence[str] = ()) -> Plan:
 
 def checkpoints(run: Path, every: int = 1) -> list[Path]:
     """The snapshots in a run's folder at multiples of `every` iterations, and the last checkpoint."""
-    last = run / CHECKPOINT
+    last = run / CHECKPOINT_FILE
     kept = [path for path in snapshots(run) if int(path.stem) % every == 0]
     return [*kept, last] if last.exists() else kept
 

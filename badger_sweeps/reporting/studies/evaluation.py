@@ -13,15 +13,14 @@ from rich.progress import Progress
 
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.keys import decides
-from badger_sweeps.reporting.inference.evidence import UNDECIDED, Finding, Verdict, judged, verdict
+from badger_sweeps.reporting.inference.evidence import UNDECIDED, Finding, Verdict, judge_findings, verdict
 from badger_sweeps.reporting.reading.arms import Arm, MissingError
 from badger_sweeps.reporting.reading.collection import Collection
 from badger_sweeps.reporting.reading.search_storage import MULTIRUN
 from badger_sweeps.reporting.remeasure.required import RequiredMeasures, measure_missing
 from badger_sweeps.reporting.studies.claims import ClaimModule, claim_of
 from badger_sweeps.reporting.studies.result import StudyResult
-from badger_sweeps.runs.provenance import NAME as PROVENANCE
-from badger_sweeps.runs.provenance import computing_version
+from badger_sweeps.runs.provenance import PROVENANCE_FILE, computing_version
 
 
 def study_of(folder: Path) -> tuple[str, DictConfig] | None:
@@ -53,7 +52,7 @@ def evaluate(folder: Path, collection: Collection) -> StudyResult:
     name, config = found
     try:
         info = module.compute(_arms(folder, collection, config))
-        findings, chart = judged(module.findings(info)), module.draw(info)
+        findings, chart = judge_findings(module.findings(info)), module.draw(info)
     except MissingError as error:
         raise UsageError(f"`{folder}` must have everything measured that {name} needs; found: {error}.") from None
     quick, changed = config.scale == "quick", overrides_of_another_study(_typed(config))
@@ -66,7 +65,9 @@ def evaluate(folder: Path, collection: Collection) -> StudyResult:
         folder=folder,
         claim=module.CLAIM,
         findings=findings,
-        verdict=reached(module, findings, quick) if standard else Verdict(UNDECIDED, _not_standard(changed)),
+        verdict=verdict_with_remark(module, findings, quick)
+        if standard
+        else Verdict(UNDECIDED, _not_standard(changed)),
         chart=chart,
         seeds=sorted({outcome.seed for run in runs for outcome in run.summary.outcomes}),
         code=sorted({computing_version(run.folder) for run in runs}),
@@ -74,7 +75,7 @@ def evaluate(folder: Path, collection: Collection) -> StudyResult:
     )
 
 
-def reached(module: ClaimModule, findings: Sequence[Finding], quick: bool) -> Verdict:
+def verdict_with_remark(module: ClaimModule, findings: Sequence[Finding], quick: bool) -> Verdict:
     """The verdict on judged findings, with the remark of the study; the quick scale decides nothing."""
     remark = getattr(module, "remark", None)
     found = verdict(findings, quick)
@@ -117,5 +118,5 @@ def _not_standard(changed: Sequence[str]) -> str:
 
 
 def _origin(run: Path) -> str | None:
-    origin = json.loads((run / PROVENANCE).read_text()).get("taken_over_from")
+    origin = json.loads((run / PROVENANCE_FILE).read_text()).get("taken_over_from")
     return None if origin is None else str(Path(*Path(origin).parts[-2:]))

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from badger_sweeps.reporting.reading.collection import Run
-from badger_sweeps.runs.graphs import Links
+from badger_sweeps.runs.graphs import Links, adjacency
+from badger_sweeps.topologies.connectivity import laplacian_spectrum
 
 
 class Graph(NamedTuple):
@@ -39,19 +40,10 @@ def compute(runs: Sequence[Run]) -> list[Graph]:
         same = len(set(run.links.values())) == 1
         for seed, pairs in list(run.links.items())[: 1 if same else None]:
             experts = run.summary.graphs[seed].experts
-            graphs.append(Graph(position, run.label, seed, experts, pairs, laplacian_spectrum(experts, pairs)))
+            graphs.append(
+                Graph(position, run.label, seed, experts, pairs, laplacian_spectrum(adjacency(experts, pairs)))
+            )
     return graphs
-
-
-def laplacian_spectrum(experts: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.complex128]:
-    """Eigenvalues of L = D_in - A, sorted by their real parts; pairs are (sender, receiver)."""
-    adjacency = np.zeros((experts, experts))
-    for sender, receiver in pairs:
-        adjacency[receiver, sender] = 1
-    laplacian = np.diag(adjacency.sum(axis=1)) - adjacency
-    symmetric = (adjacency == adjacency.T).all()
-    values = np.linalg.eigvalsh(laplacian) if symmetric else np.linalg.eigvals(laplacian)
-    return np.sort_complex(values.astype(complex))
 
 
 def pictures(graphs: Sequence[Graph]) -> list[dict[str, object]]:

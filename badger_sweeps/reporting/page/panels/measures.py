@@ -126,7 +126,7 @@ def draw(panel: MeasurePanel, levels: Sequence[float] = ()) -> Spec:
     )
 
 
-def merge(values: Numbers, most: int) -> tuple[Numbers, int]:
+def bin_means(values: Numbers, most: int) -> tuple[Numbers, int]:
     """Means of equally many neighbours along the last axis, at most `most` of them; and the number of values per mean.
 
     The last mean may be of fewer values. Means leave out NaN.
@@ -186,6 +186,6 @@ def _curve_of(position: int, run: Run, name: str, column: Column) -> RunCurve | 
 
 def _curve(position: int, run: Run, table: pd.DataFrame, points: int = POINTS) -> RunCurve:
     """The curves of a table of seeds by iterations, with at most `points` points."""
-    seeds, merged = merge(table.to_numpy(dtype=float), points)
-    middles, _ = merge(table.columns.to_numpy(dtype=float), points)
+    seeds, merged = bin_means(table.to_numpy(dtype=float), points)
+    middles, _ = bin_means(table.columns.to_numpy(dtype=float), points)
     return RunCurve(position, run.label, middles, tuple(map(int, table.index)), seeds, merged)

@@ -67,7 +67,7 @@ def _complete(search: RecordedSearch) -> list[FrozenTrial]:
 
 
 def _left_out(search: RecordedSearch) -> str:
-    left = len(search.snapshot.trials) - len(_complete(search))
+    left = len(search.state.trials) - len(_complete(search))
     return f" {left} trials without a value (pruned, failed or unfinished) are not drawn." if left else ""
 
 
@@ -120,7 +120,7 @@ def _front(search: RecordedSearch) -> Picture:
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
     better = ", ".join(
         f"{'lower' if direction == 'minimize' else 'higher'} {name}"
-        for direction, name in zip(search.snapshot.directions, names, strict=True)
+        for direction, name in zip(search.state.directions, names, strict=True)
     )
     caption = f"Orange: trials that no other beats in all objectives. Better is: {better}."
     return Picture("front", heading, [figure], f"{caption}{_left_out(search)}")
@@ -141,7 +141,7 @@ def _importance(search: RecordedSearch) -> Picture:
     elif len(complete) < FEWEST_TRIALS:
         missing = f"it needs at least {FEWEST_TRIALS} complete trials; found {len(complete)}"
     figures = []
-    for position, (name, direction) in enumerate(zip(search.objectives, search.snapshot.directions, strict=True)):
+    for position, (name, direction) in enumerate(zip(search.objectives, search.state.directions, strict=True)):
         values = {trial.values[position] for trial in complete}
         if missing or len(values) == 1:
             missing = missing or "all complete trials have the same value"
@@ -208,7 +208,7 @@ def _row_of_slices(search: RecordedSearch, position: int, name: str, params: lis
         return float(trial.values[position])
 
     figure = optuna.visualization.plot_slice(search.optuna_study, params=params, target=target, target_name=name)
-    best = search.snapshot.best
+    best = search.state.best
     for trace in list(figure.data):
         if str(trace.name).startswith("Infeasible"):
             trace.update(hovertemplate="%{x}: %{y:.4g}<extra></extra>")
@@ -254,7 +254,7 @@ def _lines(search: RecordedSearch, position: int, params: list[str]) -> go.Figur
     name = title(search.objectives[position])
     figure = optuna.visualization.plot_parallel_coordinate(search.optuna_study, params, target=target, target_name=name)
     lines = [trace for trace in figure.data if trace.mode == "lines"]
-    sign = 1 if search.snapshot.directions[position] == "minimize" else -1
+    sign = 1 if search.state.directions[position] == "minimize" else -1
     lines.sort(key=lambda trace: -sign * trace.y[0])  # the best are drawn last, above the others
     for place, trace in enumerate(reversed(lines)):
         best = place < max(1, len(lines) // TENTH)
@@ -284,7 +284,7 @@ def _show_range(axis: go.layout.XAxis, distribution: BaseDistribution) -> None:
 
 
 def _last(search: RecordedSearch) -> int:
-    return max(1, len(search.snapshot.trials) - 1)
+    return max(1, len(search.state.trials) - 1)
 
 
 def _finish(figure: go.Figure, height: int) -> None:

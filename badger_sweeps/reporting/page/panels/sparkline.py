@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from badger_sweeps.reporting.page.panels.measures import merge
+from badger_sweeps.reporting.page.panels.measures import bin_means
 from badger_sweeps.runs.history import read_history
 
 POINTS = 60
@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 96, 24
 def compute(history: pd.DataFrame) -> NDArray[np.float64]:
     """The median over seeds of the loss, in means of equally many iterations, at most `POINTS`."""
     losses = history.pivot(index="seed", columns="iteration", values="loss").to_numpy(dtype=float)
-    means, _ = merge(losses, POINTS)
+    means, _ = bin_means(losses, POINTS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # NaN after all seeds have diverged
         return np.asarray(np.nanmedian(means, axis=0))

@@ -1,4 +1,4 @@
-"""Drawing the parameters of a claimed trial: in order in a small space, from a sampler in any other."""
+"""Sampling the parameters of a claimed trial: in order in a small space, from a sampler in any other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from badger_sweeps.search.sampling import ATTEMPTS, SamplerFactory, draw, draw_seed, point_key
+from badger_sweeps.search.sampling import ATTEMPTS, SamplerFactory, point_key, sample_point, sampler_seed
 from badger_sweeps.search.scores import ScoredStudy
 from badger_sweeps.search.settings import SearchSettings
 from badger_sweeps.search.space import Point, Space
@@ -19,13 +19,13 @@ Extend = Callable[[optuna.trial.Trial], None]
 """Suggests parameters beside those of the declared space (`hydra.sweeper.custom_search_space`)."""
 
 
-class PointDrawer:
-    """Draws the points of one search. Its methods are called while this process holds the search's lock.
+class PointSampler:
+    """Samples the points of one search. Its methods are called while this process holds the search's lock.
 
     Args:
         space: the declared search space.
         settings: of the search.
-        sampler: builds the sampler that draws new points.
+        sampler: builds the sampler of new points.
         extend: adds parameters to a trial; None for a search over the declared space alone.
     """
 
@@ -44,9 +44,9 @@ class PointDrawer:
 
         Args:
             trial: the running trial; parameters that it has stay.
-            others: all trials of the search, to draw no point twice.
+            others: all trials of the search, to sample no point twice.
             storage: the search's.
-            scored_study: loads the search as samplers see it; called only when a sampler draws.
+            scored_study: loads the search as samplers see it; called only when a sampler is needed.
 
         Returns:
             All parameters of the trial.
@@ -59,7 +59,7 @@ class PointDrawer:
         if self._extend is None:
             return point
         study, seed = scored_study(), self._settings.seed
-        study.sampler = self._sampler(None if seed is None else draw_seed(seed, trial.number, 2 * ATTEMPTS))
+        study.sampler = self._sampler(None if seed is None else sampler_seed(seed, trial.number, 2 * ATTEMPTS))
         self._extend(optuna.trial.Trial(study, trial._trial_id))
         return storage.get_trial(trial._trial_id).params
 
@@ -85,10 +85,10 @@ class PointDrawer:
                     return point
         study, bare = scored_study(), copy(trial)
         bare.params = {}
-        # A process may have died here after it had stored a part of the parameters. The whole point is drawn once more
-        # without them; if that draw does not repeat the stored part, the others are drawn to go with it.
+        # A process may have died here after it had stored some of the parameters. The whole point is sampled once more
+        # without them; if the result does not repeat the stored ones, the others are sampled to go with them.
         for start in (bare, trial):
-            point = draw(study, start, self._space, self._sampler, self._settings.seed, tried)
+            point = sample_point(study, start, self._space, self._sampler, self._settings.seed, tried)
             if trial.params.items() <= point.items():
                 break
         return point

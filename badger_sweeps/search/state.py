@@ -1,4 +1,4 @@
-"""A snapshot of a search: its trials at one moment, as tables, trackers and result files show them."""
+"""The state of a search: its trials at one moment, as tables, trackers and result files show them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENDED = (TrialStatus.COMPLETED, TrialStatus.DIVERGED, TrialStatus.PRUNED, TrialS
 
 
 @dataclass(frozen=True)
-class TrialSnapshot:
+class TrialRecord:
     """One trial at one moment.
 
     Attributes:
@@ -48,8 +48,8 @@ class TrialSnapshot:
     details: Mapping[str, Any]
 
     @classmethod
-    def of(cls, trial: FrozenTrial) -> TrialSnapshot:
-        """The snapshot of a trial as Optuna stores it."""
+    def of(cls, trial: FrozenTrial) -> TrialRecord:
+        """The record of a trial as Optuna stores it."""
         outcome = trial.user_attrs.get(OUTCOME, {})
         lease = Lease.read(trial.system_attrs)
         low, high = (outcome.get("intervals") or [[None, None]])[0]
@@ -82,7 +82,7 @@ class TrialSnapshot:
 
 
 @dataclass(frozen=True)
-class SearchSnapshot:
+class SearchState:
     """All trials of a search at one moment.
 
     Attributes:
@@ -95,12 +95,12 @@ class SearchSnapshot:
     name: str
     total: int
     directions: tuple[str, ...]
-    trials: tuple[TrialSnapshot, ...]
+    trials: tuple[TrialRecord, ...]
 
     @classmethod
-    def of(cls, name: str, total: int, directions: Sequence[str], trials: Sequence[FrozenTrial]) -> SearchSnapshot:
-        """The snapshot of trials as Optuna stores them."""
-        return cls(name, total, tuple(directions), tuple(TrialSnapshot.of(trial) for trial in trials))
+    def of(cls, name: str, total: int, directions: Sequence[str], trials: Sequence[FrozenTrial]) -> SearchState:
+        """The state of trials as Optuna stores them."""
+        return cls(name, total, tuple(directions), tuple(TrialRecord.of(trial) for trial in trials))
 
     @property
     def counts(self) -> Counter[TrialStatus]:
@@ -108,7 +108,7 @@ class SearchSnapshot:
         return Counter(trial.status for trial in self.trials)
 
     @property
-    def ended(self) -> list[TrialSnapshot]:
+    def ended(self) -> list[TrialRecord]:
         """Trials that have ended, in order of their ends by the clocks of the machines that stored their outcomes.
 
         Clocks disagree and jump, so the trial that ends next need not come last.
@@ -117,12 +117,12 @@ class SearchSnapshot:
         return sorted(ended, key=lambda trial: (trial.ended or datetime.min, trial.number))
 
     @property
-    def complete(self) -> list[TrialSnapshot]:
+    def complete(self) -> list[TrialRecord]:
         """Trials with values, in order of numbers."""
         return [trial for trial in self.trials if trial.values is not None]
 
     @property
-    def best(self) -> TrialSnapshot | None:
+    def best(self) -> TrialRecord | None:
         """The best trial of a search with one objective, the earliest of equals; None before a trial is complete.
 
         A trial that breaks a constraint is the best only if all complete trials break one.
