@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -58,7 +59,8 @@ def make(folder: Path, mode: Mode, console: Console) -> None:
         write_json(path, {**workspaces.as_json(made), "url": address})
         line = f"{address} ({path})"
     else:
-        line = f"{path}: to send it to W&B, make workspace RUNS={folder} mode=online"
+        command = ["badger-sweeps", "workspace", str(folder), "--mode", "online"]
+        line = f"{path} (to send it to W&B: {shlex.join(command)})"
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -67,8 +67,8 @@ class WandB(Tracking):
     """Settings of the W&B tracker.
 
     Args:
-        mode: ``offline`` writes below the run's folder and never connects (``make sync`` delivers later); ``online``
-            needs a key.
+        mode: ``offline`` writes below the run's folder and never connects (``badger-sweeps sync`` delivers later);
+            ``online`` needs a key.
         project: the W&B project.
         entity: the W&B user or team; null for the key's default.
         every: iterations between logged rows; rows with measures are always logged. `history.parquet` has every row.
@@ -274,7 +274,7 @@ def reach_server() -> wandb.Api:
 
 
 def _finish(run: wandb.Run, exit_status: int) -> None:
-    """End a W&B run; `make sync` delivers what the server has not received."""
+    """End a W&B run; `badger-sweeps sync` delivers what the server has not received."""
     try:
         run.finish(exit_code=exit_status)
     except TimeoutError:
@@ -282,7 +282,7 @@ def _finish(run: wandb.Run, exit_status: int) -> None:
 
 
 def _warn(reason: str) -> None:
-    message = f"{reason} `make sync RUNS=DIR` delivers the runs below a folder."
+    message = f"{reason} `badger-sweeps sync DIR` delivers the runs below a folder."
     warnings.warn(message, Undelivered, stacklevel=2)
 
 

@@ -139,7 +139,7 @@ def test_the_page_shows_the_claim_its_parts_and_the_figure(judged: str, runs: Pa
     assert "take" in page.locator("#claim").inner_text()
     assert page.locator("#findings tbody tr").count() == 4
     page.wait_for_selector("#figure-claim .main-svg")
-    assert page.locator("#claim code").inner_text() == "make study-communication"
+    assert page.locator("#claim code").inner_text() == "badger-sweeps study communication"
 
 
 def test_the_document_tells_every_study(judged: str, runs: Path, tmp_path: Path) -> None:
@@ -150,8 +150,8 @@ def test_the_document_tells_every_study(judged: str, runs: Path, tmp_path: Path)
     text = document.read_text()
     assert "2 of 22 studies were run" in text
     assert "`linked` is the same run as `binding_outer/linked`" in text
-    assert "`make study-communication`" in text
-    assert "Not run yet: `make study-dmd`" in text
+    assert "`badger-sweeps study communication`" in text
+    assert "Not run yet: `badger-sweeps study dmd`" in text
     assert (document.with_suffix("") / "communication.png").exists()
     assert "6 seeds (0 to 5)" in text
     shown = {path.name for path in document.with_suffix("").iterdir()}
@@ -181,7 +181,7 @@ def test_what_is_not_run_anew_keeps_its_place_in_the_document(judged: str, runs:
     assert "NONSENSE" not in text
     assert "## binding_outer\n\nKEPT\n" in text
     assert "2 of 22 studies were run" in text
-    assert "Not run yet: `make study-dmd`" in text
+    assert "Not run yet: `badger-sweeps study dmd`" in text
 
 
 def test_the_quick_scale_is_told_where_there_is_no_other(judged: str, runs: Path, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_the_quick_scale_is_told_where_there_is_no_other(judged: str, runs: Path
     text = document.read_text()
     assert "## communication (quick only)" in text
     assert "cannot be decided, because only the quick scale was run" in text
-    assert "`make study-communication scale=quick`" in text
+    assert "`badger-sweeps study communication scale=quick`" in text
 
 
 def test_the_same_study_on_other_seeds_stands_below_it(judged: str, runs: Path, tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_the_list_of_studies() -> None:
 
 @pytest.mark.slow
 def test_all_studies_run_at_the_quick_scale(tmp_path: Path) -> None:
-    """What `make study-all scale=quick` does, and the document of it."""
+    """What `badger-sweeps study all scale=quick` does, and the document of it."""
     for name in BY_IMPORTANCE:
         started = monotonic()
         folder = tmp_path / "runs" / f"{name}_quick"
