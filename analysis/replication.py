@@ -35,9 +35,9 @@ OPENING = (
     "under settings that the document does not state.\n\n"
     "The verdicts are exploratory: most studies were defined in their final form after first results on the same "
     "seeds, at the full or the quick scale, had been seen. Results on other seeds are confirmatory: these seeds were "
-    "run afterwards, with `badger-sweeps study NAME 'seeds=[8,9,10,11,12,13,14,15]'`. The code given after the seeds is "
-    "a hash of the code that computes the numbers, as in the runs' `provenance.json`; a change of it does not mean that "
-    "all studies were run again.\n\n"
+    "run afterwards, with `badger-sweeps study NAME 'seeds=[8,9,10,11,12,13,14,15]'`. The code given after the seeds "
+    "is a hash of the code that computes the numbers, as in the runs' `provenance.json`; a change of it does not mean "
+    "that all studies were run again.\n\n"
 )
 NOT_RUN = "Not run yet: "
 
