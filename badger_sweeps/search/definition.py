@@ -6,7 +6,7 @@ Two commands work on the same search only if their definitions are equal.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from optuna.distributions import distribution_to_json
@@ -33,15 +33,6 @@ def definition(space: Space, directions: list[str], config: Mapping[str, Any]) -
     not_searched = {key: value for key, value in config.items() if key not in space.distributions}
     plain = {**not_searched, "hydra.sweeper.direction": directions, **conditions, **searched}
     return dict(json.loads(json.dumps(plain, default=str, sort_keys=True)))
-
-
-def without_keys(config: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    """Flat keys without these and without all keys below them."""
-    return {
-        name: value
-        for name, value in config.items()
-        if not any(name == key or name.startswith(f"{key}.") for key in keys)
-    }
 
 
 def first_difference(stored: Definition, wanted: Definition, search: str) -> UsageError | None:

@@ -16,8 +16,9 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from badger_sweeps.core.keys import without
 from badger_sweeps.search.completion import startable, too_many_failed
-from badger_sweeps.search.definition import Definition, first_difference, without_keys
+from badger_sweeps.search.definition import Definition, first_difference
 from badger_sweeps.search.drawing import Extend, PointDrawer
 from badger_sweeps.search.leases import LEASE_ATTRIBUTE, Claim, Lease, LeaseLost, LeaseMonitor
 from badger_sweeps.search.sampling import SamplerFactory, point_key
@@ -83,7 +84,7 @@ class Search:
                 study = self.optuna_study
                 stored = study.user_attrs.get(DEFINITION)
                 # The search may have been begun when `may_differ` had fewer keys than now.
-                compared = None if stored is None or force else without_keys(stored, self.settings.may_differ)
+                compared = None if stored is None or force else without(stored, self.settings.may_differ)
                 refused = None if compared is None else first_difference(compared, definition, self.name)
                 if refused is not None:
                     raise refused
