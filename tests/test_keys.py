@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -17,7 +19,10 @@ from badger_sweeps.configuration.naming import run_folder, run_name
 from badger_sweeps.core.keys import DECIDES, decides
 from badger_sweeps.reporting.studies.evaluation import overrides_of_another_study
 from badger_sweeps.runs.provenance import computed_from
+from badger_sweeps.runs.run import Plan
 from badger_sweeps.search.space import Space
+from badger_sweeps.training.loop import train
+from badger_sweeps.training.population import Population
 from hydra_plugins.badger_sweeper._grammar import SearchParameters
 from hydra_plugins.badger_sweeper._specification import search_definition
 
@@ -85,13 +90,22 @@ def changes() -> dict[str, str | None]:
     }
 
 
+def planned_from(config: DictConfig, folder: Path) -> Plan:
+    return plan(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]), config.hydra, folder)
+
+
+def losses(overrides: list[str], folder: Path) -> np.ndarray:
+    """The losses of the first three iterations."""
+    population = Population(planned_from(composed(overrides), folder).experiment)
+    return np.stack([record.metrics["loss"] for record in islice(train(population), 3)])
+
+
 def everything(overrides: list[str], folder: Path) -> dict[str, Any]:
     """What the readers of the table make of a configuration."""
     config = composed(overrides)
-    job, hydra = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]), config.hydra
-    planned = plan(job, hydra, folder)
+    planned = planned_from(config, folder)
     own = [override for override in overrides if override not in BASE]
-    choices = dict(hydra.runtime.choices)
+    choices = dict(config.hydra.runtime.choices)
     return {
         "training": planned.experiment.identity,
         "history": computed_from(planned.config),
@@ -131,3 +145,14 @@ def test_the_readers_do_what_the_table_says(
             if differs != decides(key)._asdict():
                 wrong[f"{key}={value}"] = differs
     assert not wrong
+
+
+def test_what_decides_no_number_changes_none(tmp_path: Path) -> None:
+    """The losses of training are the same, bit by bit or up to rounding, whatever the table is asked."""
+    before = losses(BASE, tmp_path)
+    for key, value in changes().items():
+        answers = decides(key)
+        if key in DECIDES and value is not None and not (answers.training and answers.history):
+            after = losses([*BASE, f"{key}={value}"], tmp_path)
+            rounding = 0 if not answers.history else 1e-4
+            np.testing.assert_allclose(after, before, rtol=rounding, err_msg=key)
