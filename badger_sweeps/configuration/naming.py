@@ -9,8 +9,8 @@ from badger_sweeps.core.keys import indifferent, within
 from badger_sweeps.core.names import shortened
 
 LONGEST_FOLDER = 120
-SHARED_NAMES = ("feedback", "aggregator")
-"""Groups that share names of choices with another group: `l1` without a group is the loss, `mean` the readout."""
+WITH_GROUP = ("feedback", "aggregator", "measures")
+"""Groups whose choices are named with the group: `l1` alone is the loss, `mean` the readout, and `none` says nothing."""
 
 
 def arm_of(hydra: Any) -> str | None:
@@ -40,5 +40,5 @@ def _name(choices: Mapping[str, str | None], overrides: Sequence[str], left_out:
 
 
 def choice_name(group: str, choice: str) -> str:
-    """A choice's name outside of its group: with the group's name if another group has a choice of that name."""
-    return f"{group}={choice}" if group in SHARED_NAMES else choice
+    """A choice's name outside of its group: with the group's name where it would not be clear."""
+    return f"{group}={choice}" if group in WITH_GROUP else choice

@@ -141,6 +141,7 @@ def test_names() -> None:
     assert run_folder(choices, overrides) == "exponential,l1,optimizer.lr=0.1,seeds=3"
     assert run_folder(choices, ["architecture={hidden:3}"]) == "exponential,architecture={hidden:3}"
     assert run_folder(choices, ["training.iterations=9"]) == "exponential"
+    assert run_name({**choices, "measures": "none"}, ["measures=none"]) == "exponential,measures=none"
     assert run_folder(choices, ["topology.file=/a/b"]) == "exponential,topology.file=_a_b"
 
 
