@@ -10,7 +10,7 @@ from badger_sweeps.core.names import shortened
 
 LONGEST_FOLDER = 120
 WITH_GROUP = ("feedback", "aggregator", "measures")
-"""Groups whose choices are named with the group: `l1` alone is the loss, `mean` the readout, and `none` says nothing."""
+"""Groups that a choice's name includes: `l1` alone is the loss, `mean` the readout, and `none` alone says nothing."""
 
 
 def arm_of(hydra: Any) -> str | None:
