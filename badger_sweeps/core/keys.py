@@ -33,28 +33,50 @@ BUDGET = "training.iterations"
 """The key of the number of iterations. It decides where a history ends but none of its numbers, so that a run can be
 continued to a larger budget; schedules over the budget have keys of their own."""
 
+
+class Group(NamedTuple):
+    """A group of the configuration.
+
+    Attributes:
+        decides: the effects of its choice and of the choice's keys.
+        experiment: whether an experiment is built from it.
+        tag: whether its choice is a tag of a run.
+        added_later: whether configurations of earlier versions' runs lack it; an experiment's default replaces it.
+    """
+
+    decides: Decides = EVERYTHING
+    experiment: bool = True
+    tag: bool = True
+    added_later: bool = False
+
+
+GROUPS: Mapping[str, Group] = {
+    "study": Group(NOTHING, experiment=False),
+    "architecture": Group(),
+    "topology": Group(),
+    "task": Group(),
+    "loss": Group(),
+    "feedback": Group(added_later=True),
+    "readout": Group(),
+    "rule": Group(added_later=True),
+    "aggregator": Group(added_later=True),
+    "optimizer": Group(),
+    "schedule": Group(tag=False),
+    "engine": Group(Decides(training=False, **UNNAMED, search=False, study=False), tag=False),
+    "measures": Group(Decides(training=False, parameter=False, search=False), experiment=False, tag=False),
+    "tracking": Group(NOTHING, experiment=False, tag=False),
+}
+"""By name, in the order of a run's tags."""
+
 DECIDES: Mapping[str, Decides] = {
-    "architecture": EVERYTHING,
-    "topology": EVERYTHING,
-    "task": EVERYTHING,
-    "loss": EVERYTHING,
-    "feedback": EVERYTHING,
-    "readout": EVERYTHING,
-    "rule": EVERYTHING,
-    "aggregator": EVERYTHING,
-    "optimizer": EVERYTHING,
-    "schedule": EVERYTHING,
+    **{name: group.decides for name, group in GROUPS.items()},
     "training": EVERYTHING,
     BUDGET: Decides(training=False, **UNNAMED),
     "training.checkpoint_every": NOTHING,
     "training.snapshot_every": Decides(training=False, search=False),  # a study measures its snapshots
     "seeds": Decides(name=False, parameter=False, study=False),
     "device": Decides(**UNNAMED, search=False, study=False),
-    "engine": Decides(training=False, **UNNAMED, search=False, study=False),
-    "measures": Decides(training=False, parameter=False, search=False),
     "objective": Decides(training=False, history=False, **UNNAMED),
-    "tracking": NOTHING,
-    "study": NOTHING,
     "scale": NOTHING,
     "reuse": NOTHING,
 }
