@@ -16,6 +16,7 @@ import wandb
 from PIL import Image, ImageOps
 from pydantic import Field
 from wandb.errors import CommError
+from wandb.errors import UsageError as RefusedByWandB
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from badger_sweeps.core.columns import INNER_STEP
@@ -263,10 +264,13 @@ def reach_server() -> wandb.Api:
 
     Raises:
         CommError: the server does not answer, or refuses the key.
-        wandb.Error: the user has no key.
+        UsageError: the user has no key.
     """
     try:
         return wandb.Api(timeout=PATIENCE)
+    except RefusedByWandB as error:
+        reason = str(error).splitlines()[0].partition(". ")[0]
+        raise UsageError(f"W&B needs an API key: run `wandb login` ({reason}).") from error
     except CommError:
         # Otherwise the process would wait at its end, for ten minutes, for W&B's service to finish the request.
         time.sleep(SETTLING)

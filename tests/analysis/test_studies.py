@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from analysis.claims import BY_IMPORTANCE
 from badger_sweeps.commands.study import FIGURE
 from badger_sweeps.configuration import files
+from badger_sweeps.reporting.formatting.results import FINDING_COLUMNS
 from badger_sweeps.reporting.reading.measures import measured_with, read_measures, write_measures
 from badger_sweeps.reporting.studies.catalogue import entries
 from badger_sweeps.reporting.studies.claims import claim_of
@@ -85,7 +87,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def judged(runs: Path) -> str:
-    done = warm.run([sys.executable, "-m", "badger_sweeps", "study", str(runs / "communication")])
+    words = [sys.executable, "-m", "badger_sweeps", "study", str(runs / "communication")]
+    done = warm.run(words, env={**os.environ, "COLUMNS": "200"})
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -94,6 +97,7 @@ def test_a_study_ends_with_its_verdict_and_its_figure(judged: str, runs: Path) -
     words = " ".join(judged.split())
     assert "The claim: The task could be solved without communication at all" in words
     assert "message ablation increases the loss of networks trained with messages" in words
+    assert " ".join(FINDING_COLUMNS) in words
     assert "Verdict: " in words
     assert (runs / "communication" / FIGURE).read_bytes().startswith(b"\x89PNG")
 
