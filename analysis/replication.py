@@ -28,15 +28,15 @@ from .claims import BY_IMPORTANCE
 
 OPENING = (
     "# The document's claims, examined\n\n"
-    "`make replication` writes this file from the runs of the standard studies; do not edit it. The claims are those "
-    "of Petr Šimánek, *Trainability of Badger*, GoodAI, 20 May 2020, called the document here. Settings that the "
-    "document leaves open are reconstructed, and the docstrings name them; a claim that is not reproduced may hold "
+    "`badger-sweeps replication` writes this file from the runs of the standard studies; do not edit it. The claims "
+    "are those of Petr Šimánek, *Trainability of Badger*, GoodAI, 20 May 2020, called the document here. Settings that "
+    "the document leaves open are reconstructed, and the docstrings name them; a claim that is not reproduced may hold "
     "under settings that the document does not state.\n\n"
     "The verdicts are exploratory: most studies were defined in their final form after first results on the same "
     "seeds, at the full or the quick scale, had been seen. Results on other seeds are confirmatory: these seeds were "
-    "run afterwards, with `make study-NAME seeds='[8,9,10,11,12,13,14,15]'`. The code given after the seeds is a hash "
-    "of the code that computes the numbers, as in the runs' `provenance.json`; a change of it does not mean that all "
-    "studies were run again.\n\n"
+    "run afterwards, with `badger-sweeps study NAME 'seeds=[8,9,10,11,12,13,14,15]'`. The code given after the seeds "
+    "is a hash of the code that computes the numbers, as in the runs' `provenance.json`; a change of it does not mean "
+    "that all studies were run again.\n\n"
 )
 NOT_RUN = "Not run yet: "
 
@@ -216,7 +216,7 @@ def _table(study: StudyResult) -> list[str]:
 
 
 def _not_run(entry: Entry) -> list[str]:
-    return [f"## {entry.name}", "", f"*{entry.question}*", "", f"{NOT_RUN}`make study-{entry.name}`", ""]
+    return [f"## {entry.name}", "", f"*{entry.question}*", "", f"{NOT_RUN}`badger-sweeps study {entry.name}`", ""]
 
 
 def _short(study: StudyResult) -> str:

@@ -120,6 +120,6 @@ def _take_over(planned: Plan, studies: Path, console: Console) -> None:
     copy_run(original, planned)
     note = f"{planned.name}: taken over from {os.path.relpath(original)}, which has the same configuration and code"
     console.print(note, markup=False, highlight=False, soft_wrap=True)
-    # Offline, `make sync` delivers the run from its history.
+    # Offline, `badger-sweeps sync` delivers the run from its history.
     if isinstance(planned.tracking, WandB) and planned.tracking.mode == "online":
         deliver(planned, console)

@@ -24,6 +24,7 @@ def run(options: argparse.Namespace) -> None:
         print("\n".join(order()))
         return
     console = Console()
-    columns = ("make study-...", "question", "scale=quick", "scale=full")
+    columns = ("study", "question", "scale=quick", "scale=full")
     print_rows(console, columns, [list(entry) for entry in entries()], left=(0, 1))
     console.print("Times are for 2 cores; runs that another study has trained already are reused.")
+    console.print("Run one: badger-sweeps study NAME scale=quick", markup=False, highlight=False)

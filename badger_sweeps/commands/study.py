@@ -12,7 +12,8 @@ from rich.progress import Progress
 
 from badger_sweeps.commands import app, report
 from badger_sweeps.core.errors import UsageError, nearest
-from badger_sweeps.reporting.formatting.results import finding_cells
+from badger_sweeps.reporting.formatting.results import FINDING_COLUMNS, finding_cells
+from badger_sweeps.reporting.formatting.terminal import print_rows
 from badger_sweeps.reporting.plotting import matplotlib_backend
 from badger_sweeps.reporting.reading.collection import gather
 from badger_sweeps.reporting.studies.catalogue import entries
@@ -94,9 +95,7 @@ def print_study(study: StudyResult, console: Console) -> None:
         console.print(line, markup=False, highlight=False)
 
     show(f"\nThe claim: {study.claim}")
-    for finding in study.findings:
-        cells = finding_cells(finding)
-        show(f"  {cells[-1]:<8} {cells[0]}: {'; '.join(cell for cell in cells[1:-1] if cell != '-')}")
+    print_rows(console, FINDING_COLUMNS, list(map(finding_cells, study.findings)), left=(0, 1, 3, 5))
     show(f"Verdict: {study.verdict}")
     for run, origin in study.shared.items():
         show(f"{run} is the run of {origin}: same configuration, same code")

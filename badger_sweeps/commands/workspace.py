@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
@@ -14,17 +15,13 @@ from rich.console import Console
 from badger_sweeps.commands.tracked import tracked_below
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.files import write_json
-from badger_sweeps.core.keys import indifferent
+from badger_sweeps.core.keys import indifferent, without
 from badger_sweeps.runs.run import describe
 from badger_sweeps.search.logger import SEARCH_FILE, logged_name
 from badger_sweeps.tracking import workspace as workspaces
 from badger_sweeps.tracking.wandb_connection import Mode
 
 WORKSPACE_FILE = "workspace.json"
-LEFT_OUT = (*indifferent("name"), "seeds", "measures")
-"""Keys that are not parameters of a sweep."""
-
-
 EXAMPLE = "badger-sweeps workspace runs/quickstart"
 
 
@@ -57,7 +54,8 @@ def make(folder: Path, mode: Mode, console: Console) -> None:
         write_json(path, {**workspaces.as_json(made), "url": address})
         line = f"{address} ({path})"
     else:
-        line = f"{path}: to send it to W&B, make workspace RUNS={folder} mode=online"
+        command = ["badger-sweeps", "workspace", str(folder), "--mode", "online"]
+        line = f"{path} (to send it to W&B: {shlex.join(command)})"
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -84,15 +82,18 @@ def _described(folder: Path) -> workspaces.WorkspaceDescription:
 
 def _swept(configurations: list[dict[str, Any]]) -> dict[str, list[Any]]:
     """The keys in which runs differ, and their values; a key that some runs lack is compared among the others."""
-    flat = [dict(_leaves(configuration)) for configuration in configurations]
+    flat = [parameters(configuration) for configuration in configurations]
     by_key = {key: [values[key] for values in flat if key in values] for key in dict.fromkeys(chain(*flat))}
     return {key: values for key, values in by_key.items() if len(set(map(repr, values))) > 1}
 
 
+def parameters(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys by which the runs of a sweep are compared, dotted, with the values in a run's configuration."""
+    return dict(_leaves(without(configuration, indifferent("parameter"))))
+
+
 def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and their values, without the keys of `LEFT_OUT`."""
-    if prefix in LEFT_OUT:
-        return
+    """Dotted keys and their values."""
     if not isinstance(node, dict):
         yield prefix, node
         return

@@ -19,25 +19,23 @@ from badger_sweeps.configuration.naming import arm_of, choice_name, run_name
 from badger_sweeps.configuration.recorded import CONFIG
 from badger_sweeps.configuration.resolvers import SCALES
 from badger_sweeps.core.errors import UsageError, nearest
-from badger_sweeps.core.keys import DECIDES
+from badger_sweeps.core.keys import DECIDES, GROUPS
 from badger_sweeps.core.settings import explain
 from badger_sweeps.measures.objectives import OBJECTIVES, ObjectiveName
 from badger_sweeps.runs.run import Plan
-from badger_sweeps.training.experiment import PARTS, Experiment, Training
+from badger_sweeps.training.experiment import Experiment, Training
 
-GROUPS = (*PARTS, "engine")
+EXPERIMENT_GROUPS = tuple(name for name, group in GROUPS.items() if group.experiment)
 """The configuration groups that an experiment is built from."""
-ADDED_LATER = ("feedback", "rule", "aggregator")
-"""Groups that are missing from the configurations of earlier versions' runs; `Experiment`'s defaults replace them."""
 KNOWN = tuple(key for key in DECIDES if "." not in key)
 """All top-level keys of a configuration."""
-TAGS = ("study", "architecture", "topology", "task", "loss", "feedback", "readout", "rule", "aggregator", "optimizer")
+TAGS = tuple(name for name, group in GROUPS.items() if group.tag)
 """The groups whose choices are the tags of a run."""
 MOST_SEEDS = 100_000
 """The maximum number of seeds given as a count: more would not fit into any machine's memory."""
 
 
-def plan(config: DictConfig, hydra: DictConfig, folder: Path, groups: Sequence[str] = GROUPS) -> Plan:
+def plan(config: DictConfig, hydra: DictConfig, folder: Path, groups: Sequence[str] = EXPERIMENT_GROUPS) -> Plan:
     """The plan of the run that a composed configuration describes.
 
     Args:
@@ -91,7 +89,8 @@ def plan_of(run: Path) -> Plan:
     """The plan of an existing run, from the configuration in its folder."""
     config = cast(DictConfig, OmegaConf.load(run / CONFIG))
     hydra = cast(DictConfig, OmegaConf.load(run / CONFIG.with_name("hydra.yaml"))).hydra
-    return plan(config, hydra, run, [group for group in GROUPS if group in config or group not in ADDED_LATER])
+    groups = [group for group in EXPERIMENT_GROUPS if group in config or not GROUPS[group].added_later]
+    return plan(config, hydra, run, groups)
 
 
 def _build(config: DictConfig, key: str) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from badger_sweeps.core.keys import indifferent
+from badger_sweeps.core.keys import indifferent, within
 from badger_sweeps.core.names import shortened
 
 LONGEST_FOLDER = 120
-SHARED_NAMES = ("feedback", "aggregator")
-"""Groups that share names of choices with another group: `l1` without a group is the loss, `mean` the readout."""
+WITH_GROUP = ("feedback", "aggregator", "measures")
+"""Groups that a choice's name includes: `l1` alone is the loss, `mean` the readout, and `none` alone says nothing."""
 
 
 def arm_of(hydra: Any) -> str | None:
@@ -21,24 +21,24 @@ def arm_of(hydra: Any) -> str | None:
 
 def run_folder(choices: Mapping[str, str | None], overrides: Sequence[str]) -> str:
     """The name of a run's folder within the multirun's folder: ``gru,optimizer.lr=0.01,seeds=8``."""
-    return shortened(_name(choices, overrides, indifferent("name")).replace("/", "_"), LONGEST_FOLDER)
+    return shortened(_name(choices, overrides, indifferent("folder")).replace("/", "_"), LONGEST_FOLDER)
 
 
 def run_name(choices: Mapping[str, str | None], overrides: Sequence[str]) -> str:
     """The configuration's name, shared by runs that differ only in their seeds."""
-    return _name(choices, overrides, (*indifferent("name"), "seeds"))
+    return _name(choices, overrides, indifferent("name"))
 
 
 def _name(choices: Mapping[str, str | None], overrides: Sequence[str], left_out: Collection[str]) -> str:
     parts = [str(choices["architecture"])]
     for override in sorted(overrides):
         key, _, value = override.lstrip("+~").partition("=")
-        if override == f"architecture={parts[0]}" or any(key == out or key.startswith(f"{out}.") for out in left_out):
+        if override == f"architecture={parts[0]}" or within(key, left_out):
             continue
         parts.append(choice_name(key, value) if value == choices.get(key) else f"{key}={value}")
     return ",".join(parts)
 
 
 def choice_name(group: str, choice: str) -> str:
-    """A choice's name outside of its group: with the group's name if another group has a choice of that name."""
-    return f"{group}={choice}" if group in SHARED_NAMES else choice
+    """A choice's name outside of its group: with the group's name where it would not be clear."""
+    return f"{group}={choice}" if group in WITH_GROUP else choice

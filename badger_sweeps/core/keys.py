@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
 
@@ -13,43 +13,70 @@ class Decides(NamedTuple):
     """The numbers of training, up to rounding: a checkpoint can only be continued with the same value."""
     history: bool = True
     """The history, bit by bit: a finished run is only reused for the same value."""
+    folder: bool = True
+    """The name of a run's folder."""
     name: bool = True
-    """The name and the folder of a run."""
+    """The name of a configuration, which runs share that differ in their seeds alone."""
+    parameter: bool = True
+    """The point of a run in a sweep: what a workspace compares runs by."""
     search: bool = True
     """The identity of a search: a search can only be continued with the same value."""
     study: bool = True
     """Whether a study is a standard one: its verdict only counts with the standard value."""
 
 
-Question = Literal["training", "history", "name", "search", "study"]
+Question = Literal["training", "history", "folder", "name", "parameter", "search", "study"]
 EVERYTHING = Decides()
-NOTHING = Decides(training=False, history=False, name=False, search=False, study=False)
+NOTHING = Decides(*[False] * len(Decides._fields))
+UNNAMED = {"folder": False, "name": False, "parameter": False}
 BUDGET = "training.iterations"
 """The key of the number of iterations. It decides where a history ends but none of its numbers, so that a run can be
 continued to a larger budget; schedules over the budget have keys of their own."""
 
+
+class Group(NamedTuple):
+    """A group of the configuration.
+
+    Attributes:
+        decides: the effects of its choice and of the choice's keys.
+        experiment: whether an experiment is built from it.
+        tag: whether its choice is a tag of a run.
+        added_later: whether configurations of earlier versions' runs lack it; an experiment's default replaces it.
+    """
+
+    decides: Decides = EVERYTHING
+    experiment: bool = True
+    tag: bool = True
+    added_later: bool = False
+
+
+GROUPS: Mapping[str, Group] = {
+    "study": Group(NOTHING, experiment=False),
+    "architecture": Group(),
+    "topology": Group(),
+    "task": Group(),
+    "loss": Group(),
+    "feedback": Group(added_later=True),
+    "readout": Group(),
+    "rule": Group(added_later=True),
+    "aggregator": Group(added_later=True),
+    "optimizer": Group(),
+    "schedule": Group(tag=False),
+    "engine": Group(Decides(training=False, **UNNAMED, search=False, study=False), tag=False),
+    "measures": Group(Decides(training=False, parameter=False, search=False), experiment=False, tag=False),
+    "tracking": Group(NOTHING, experiment=False, tag=False),
+}
+"""By name, in the order of a run's tags."""
+
 DECIDES: Mapping[str, Decides] = {
-    "architecture": EVERYTHING,
-    "topology": EVERYTHING,
-    "task": EVERYTHING,
-    "loss": EVERYTHING,
-    "feedback": EVERYTHING,
-    "readout": EVERYTHING,
-    "rule": EVERYTHING,
-    "aggregator": EVERYTHING,
-    "optimizer": EVERYTHING,
-    "schedule": EVERYTHING,
+    **{name: group.decides for name, group in GROUPS.items()},
     "training": EVERYTHING,
-    BUDGET: Decides(training=False, name=False),
+    BUDGET: Decides(training=False, **UNNAMED),
     "training.checkpoint_every": NOTHING,
     "training.snapshot_every": Decides(training=False, search=False),  # a study measures its snapshots
-    "seeds": Decides(study=False),
-    "device": Decides(name=False, search=False, study=False),
-    "engine": Decides(training=False, name=False, search=False, study=False),
-    "measures": Decides(training=False, search=False),
-    "objective": Decides(training=False, history=False, name=False),
-    "tracking": NOTHING,
-    "study": NOTHING,
+    "seeds": Decides(name=False, parameter=False, study=False),
+    "device": Decides(**UNNAMED, search=False, study=False),
+    "objective": Decides(training=False, history=False, **UNNAMED),
     "scale": NOTHING,
     "reuse": NOTHING,
 }
@@ -57,17 +84,15 @@ DECIDES: Mapping[str, Decides] = {
 
 
 def decides(key: str) -> Decides:
-    """The table's entry for a dotted key.
+    """The table's entry for a dotted key: that of the key itself, or of the nearest key above it.
 
     Raises:
         KeyError: neither the key nor a key above it is in the table.
     """
-    above = key
-    while above not in DECIDES:
-        above, dot, _ = above.rpartition(".")
-        if not dot:
-            raise KeyError(key)
-    return DECIDES[above]
+    entries = [entry for entry in DECIDES if within(key, (entry,))]
+    if not entries:
+        raise KeyError(key)
+    return DECIDES[max(entries, key=len)]
 
 
 def indifferent(question: Question) -> tuple[str, ...]:
@@ -75,13 +100,16 @@ def indifferent(question: Question) -> tuple[str, ...]:
     return tuple(key for key, answers in DECIDES.items() if not getattr(answers, question))
 
 
-def deciding(config: Mapping[str, Any], question: Question, prefix: str = "") -> dict[str, Any]:
-    """A nested configuration without the keys that have no effect on `question`."""
+def within(key: str, keys: Collection[str]) -> bool:
+    """Whether a dotted key is one of these keys or below one of them."""
+    return any(key == above or key.startswith(f"{above}.") for above in keys)
+
+
+def without(config: Mapping[str, Any], keys: Collection[str], prefix: str = "") -> dict[str, Any]:
+    """A configuration, nested or with dotted keys, without these keys and all keys below them."""
     kept = {}
     for name, value in config.items():
         key = f"{prefix}{name}"
-        if key in DECIDES and not getattr(DECIDES[key], question):
-            continue
-        nested = isinstance(value, Mapping) and any(other.startswith(f"{key}.") for other in DECIDES)
-        kept[name] = deciding(value, question, f"{key}.") if nested else value
+        if not within(key, keys):
+            kept[name] = without(value, keys, f"{key}.") if isinstance(value, Mapping) else value
     return kept

@@ -20,7 +20,7 @@ import badger_sweeps
 from badger_sweeps.core.addresses import without_passwords
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.files import write_json
-from badger_sweeps.core.keys import BUDGET, deciding
+from badger_sweeps.core.keys import BUDGET, indifferent, without
 from badger_sweeps.runs.code import computing_code, further_code, write_code
 
 PROVENANCE_FILE = "provenance.json"
@@ -79,7 +79,7 @@ class Provenance:
         history ends but none of its numbers, so a run continued to a larger budget has the history of that budget.
         Schedules over the budget have keys of their own, whose values are compared.
         """
-        of_budget, of_any = computed_from(config), computed_from(_without_budget(config))
+        of_budget, of_any = computed_from(config), computed_from(without(config, (BUDGET,)))
         before = self._content.get(WHATEVER_BUDGET)
         # Records of earlier versions have only the hash that includes the budget.
         alike = before == of_any if before else self._content.get(COMPUTED_FROM) == of_budget
@@ -107,18 +107,13 @@ def computed_from(config: Mapping[str, Any]) -> dict[str, str]:
 
     Two runs with equal hashes have the same history, bit by bit on one machine.
     """
-    decisive = deciding(config, "history")
+    decisive = without(config, indifferent("history"))
     configuration = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
     versions = " ".join(version(name) for name in ROUNDING)
     return {
         "configuration": configuration,
         "code": hashlib.sha256(f"{computing_code()} {further_code(config)} {versions}".encode()).hexdigest(),
     }
-
-
-def _without_budget(config: Mapping[str, Any]) -> dict[str, Any]:
-    group, _, budget = BUDGET.partition(".")
-    return {**config, group: {key: value for key, value in config.get(group, {}).items() if key != budget}}
 
 
 def run_id_and_group(folder: Path) -> tuple[str, str | None]:

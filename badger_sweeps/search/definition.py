@@ -12,6 +12,7 @@ from typing import Any
 from optuna.distributions import distribution_to_json
 
 from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.keys import without
 from badger_sweeps.search.space import Space
 
 Definition = Mapping[str, Any]
@@ -35,15 +36,6 @@ def definition(space: Space, directions: list[str], config: Mapping[str, Any]) -
     return dict(json.loads(json.dumps(plain, default=str, sort_keys=True)))
 
 
-def without_keys(config: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    """Flat keys without these and without all keys below them."""
-    return {
-        name: value
-        for name, value in config.items()
-        if not any(name == key or name.startswith(f"{key}.") for key in keys)
-    }
-
-
 def check_same(stored: Definition, wanted: Definition, may_differ: Sequence[str], search: str) -> None:
     """Refuse a definition that differs from the stored one in any key but those of `may_differ`.
 
@@ -51,7 +43,7 @@ def check_same(stored: Definition, wanted: Definition, may_differ: Sequence[str]
         UsageError: see `first_difference`.
     """
     # The search may have been begun when `may_differ` had fewer keys than now: they are stored, and left out here.
-    error = first_difference(without_keys(stored, may_differ), wanted, search)
+    error = first_difference(without(stored, may_differ), wanted, search)
     if error is not None:
         raise error
 

@@ -43,8 +43,16 @@ class Pruning(ABC):
         """Why the trial is to be pruned, in one line; None if it continues."""
 
 
+class PruningSettings(ABC):
+    """Settings of a pruner of this package; `hydra_plugins/badger_sweeper/config.py` names the choices."""
+
+    @abstractmethod
+    def pruning(self) -> Pruning:
+        """The pruning with these settings."""
+
+
 @settings
-class CensoredBound:
+class CensoredBound(PruningSettings):
     """Prune a trial once its restricted mean is certain to be worse than that of complete trials.
 
     At iteration t every member that has not escaped costs at least t (`measures.bounds`), so the rule never prunes a
@@ -59,6 +67,9 @@ class CensoredBound:
 
     quantile: Annotated[float, Field(ge=0, le=1)] = 0.0
     min_trials: Count = 1
+
+    def pruning(self) -> Pruning:
+        return BoundPruning(self)
 
     def limit(self, values: Sequence[float]) -> float:
         """The value above which a bound prunes, given those of complete trials; infinity while they are too few."""
@@ -109,8 +120,8 @@ def feasible(trial: FrozenTrial) -> bool:
     return all(violation <= 0 for violation in trial.constraints.values())
 
 
-def build_pruning(pruner: CensoredBound | BasePruner | None) -> Pruning | None:
+def build_pruning(pruner: PruningSettings | BasePruner | None) -> Pruning | None:
     """The pruning that a configured pruner stands for; None without a pruner."""
     if pruner is None:
         return None
-    return BoundPruning(pruner) if isinstance(pruner, CensoredBound) else OptunaPruning(pruner)
+    return OptunaPruning(pruner) if isinstance(pruner, BasePruner) else pruner.pruning()

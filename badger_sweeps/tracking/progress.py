@@ -64,7 +64,9 @@ class TerminalProgress(Tracker):
 
 
 def level_counts(levels: np.ndarray) -> str:
-    """The number of members on each level, highest first: ``levels 1.00 x3  0.75 x5``; empty if all levels are NaN."""
+    """The number of seeds on each level, highest first: ``loss level 1.00: 3 seeds, 0.75: 5``; empty if all are NaN."""
     known, counts = np.unique(levels[~np.isnan(levels)], return_counts=True)
-    shown = [f"{level:.2f} x{count}" for level, count in zip(known[::-1], counts[::-1], strict=True)]
-    return "  ".join(["levels", *shown]) if shown else ""
+    if not len(known):
+        return ""
+    first, *others = (f"{level:.2f}: {count}" for level, count in zip(known[::-1], counts[::-1], strict=True))
+    return ", ".join([f"loss level {first} seed{'s' if counts[-1] > 1 else ''}", *others])

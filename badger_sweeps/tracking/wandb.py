@@ -52,8 +52,8 @@ class WandB(Tracking):
     """Settings of the W&B tracker.
 
     Args:
-        mode: ``offline`` writes below the run's folder and never connects (``make sync`` delivers later); ``online``
-            needs a key.
+        mode: ``offline`` writes below the run's folder and never connects (``badger-sweeps sync`` delivers later);
+            ``online`` needs a key.
         project: the W&B project.
         entity: the W&B user or team; null for the key's default.
         every: iterations between logged rows; rows with measures are always logged. `history.parquet` has every row.

@@ -9,6 +9,7 @@ from typing import Literal
 
 import wandb
 from wandb.errors import CommError
+from wandb.errors import UsageError as RefusedByWandB
 
 from badger_sweeps.core.errors import UsageError
 
@@ -51,10 +52,13 @@ def reach_server() -> wandb.Api:
 
     Raises:
         CommError: the server does not answer, or refuses the key.
-        wandb.Error: the user has no key.
+        UsageError: the user has no key.
     """
     try:
         return wandb.Api(timeout=PATIENCE)
+    except RefusedByWandB as error:
+        reason = str(error).splitlines()[0].partition(". ")[0]
+        raise UsageError(f"W&B needs an API key: run `wandb login` ({reason}).") from error
     except CommError:
         # Otherwise the process would wait at its end, for ten minutes, for W&B's service to finish the request.
         time.sleep(SETTLING)
@@ -62,7 +66,7 @@ def reach_server() -> wandb.Api:
 
 
 def finish(run: wandb.Run, exit_status: int) -> None:
-    """End a W&B run; `make sync` delivers what the server has not received."""
+    """End a W&B run; `badger-sweeps sync` delivers what the server has not received."""
     try:
         run.finish(exit_code=exit_status)
     except TimeoutError:
@@ -71,7 +75,7 @@ def finish(run: wandb.Run, exit_status: int) -> None:
 
 def warn_undelivered(reason: str) -> None:
     """Warn that data stays on disk, for a reason, and name the command that delivers it."""
-    message = f"{reason} `make sync RUNS=DIR` delivers the runs below a folder."
+    message = f"{reason} `badger-sweeps sync DIR` delivers the runs below a folder."
     warnings.warn(message, Undelivered, stacklevel=2)
 
 

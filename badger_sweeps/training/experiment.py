@@ -16,7 +16,7 @@ from badger_sweeps.aggregators.base import Aggregator
 from badger_sweeps.aggregators.mean import MeanGradient
 from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.architectures.gru import GRU
-from badger_sweeps.core.keys import decides
+from badger_sweeps.core.keys import GROUPS, decides
 from badger_sweeps.core.random_streams import Purpose, random_stream
 from badger_sweeps.core.settings import Count, Positive, Seed, Size, broken_rule, settings
 from badger_sweeps.engines.base import Engine
@@ -40,10 +40,7 @@ from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.base import Topology, adjacency
 from badger_sweeps.topologies.random import RandomLinks
 
-PARTS = (
-    *("architecture", "topology", "task", "loss", "feedback", "readout"),
-    *("rule", "aggregator", "optimizer", "schedule"),
-)
+PARTS = tuple(name for name, group in GROUPS.items() if group.experiment and group.decides.training)
 """The configuration groups whose choice decides the numbers of a run."""
 
 

@@ -15,8 +15,9 @@ from optuna.samplers import BaseSampler, RandomSampler
 from pydantic import ValidationError
 
 from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.keys import without
 from badger_sweeps.core.settings import explain
-from badger_sweeps.search.definition import Definition, definition, without_keys
+from badger_sweeps.search.definition import Definition, definition
 from badger_sweeps.search.racing import Race
 from badger_sweeps.search.search import Search
 from badger_sweeps.search.settings import SearchSettings
@@ -145,8 +146,8 @@ def search_definition(config: DictConfig, parameters: SearchParameters) -> Defin
     parsed = OverridesParser.create().parse_overrides(declared)
     fixed = {override.get_key_element(): override.value() for override in parsed}
     given = {**flat, **fixed, "hydra.sweeper.constraints": plain_containers(sweeper.constraints)}
-    deciding = without_keys(given, [str(key) for key in sweeper.may_differ])
-    return definition(parameters.space, list(_directions(sweeper.direction)), deciding)
+    decisive = without(given, [str(key) for key in sweeper.may_differ])
+    return definition(parameters.space, list(_directions(sweeper.direction)), decisive)
 
 
 def _race(given: Any, directions: tuple[str, ...], seeds: Any) -> Mapping[str, Any] | None:

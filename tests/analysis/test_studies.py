@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from analysis.claims import BY_IMPORTANCE, shorten_plateaus
 from badger_sweeps.commands.study import FIGURE
 from badger_sweeps.configuration import files
+from badger_sweeps.reporting.formatting.results import FINDING_COLUMNS
 from badger_sweeps.reporting.studies.catalogue import entries
 from badger_sweeps.reporting.studies.claims import claim_of
 from badger_sweeps.runs.snapshot_measures import measured_with, read_measures, write_measures
@@ -87,7 +89,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def judged(runs: Path) -> str:
-    done = warm.run([sys.executable, "-m", "badger_sweeps", "study", str(runs / "communication")])
+    words = [sys.executable, "-m", "badger_sweeps", "study", str(runs / "communication")]
+    done = warm.run(words, env={**os.environ, "COLUMNS": "200"})
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -96,6 +99,7 @@ def test_a_study_ends_with_its_verdict_and_its_figure(judged: str, runs: Path) -
     words = " ".join(judged.split())
     assert "The claim: The task could be solved without communication at all" in words
     assert "message ablation increases the loss of networks trained with messages" in words
+    assert " ".join(FINDING_COLUMNS) in words
     assert "Verdict: " in words
     assert (runs / "communication" / FIGURE).read_bytes().startswith(b"\x89PNG")
 
@@ -141,7 +145,7 @@ def test_the_page_shows_the_claim_its_parts_and_the_figure(judged: str, runs: Pa
     assert "take" in page.locator("#claim").inner_text()
     assert page.locator("#findings tbody tr").count() == 4
     page.wait_for_selector("#figure-claim .main-svg")
-    assert page.locator("#claim code").inner_text() == "make study-communication"
+    assert page.locator("#claim code").inner_text() == "badger-sweeps study communication"
 
 
 def test_the_document_tells_every_study(judged: str, runs: Path, tmp_path: Path) -> None:
@@ -152,8 +156,8 @@ def test_the_document_tells_every_study(judged: str, runs: Path, tmp_path: Path)
     text = document.read_text()
     assert "2 of 22 studies were run" in text
     assert "`linked` is the same run as `binding_outer/linked`" in text
-    assert "`make study-communication`" in text
-    assert "Not run yet: `make study-dmd`" in text
+    assert "`badger-sweeps study communication`" in text
+    assert "Not run yet: `badger-sweeps study dmd`" in text
     assert (document.with_suffix("") / "communication.png").exists()
     assert "6 seeds (0 to 5)" in text
     shown = {path.name for path in document.with_suffix("").iterdir()}
@@ -183,7 +187,7 @@ def test_what_is_not_run_anew_keeps_its_place_in_the_document(judged: str, runs:
     assert "NONSENSE" not in text
     assert "## binding_outer\n\nKEPT\n" in text
     assert "2 of 22 studies were run" in text
-    assert "Not run yet: `make study-dmd`" in text
+    assert "Not run yet: `badger-sweeps study dmd`" in text
 
 
 def test_the_quick_scale_is_told_where_there_is_no_other(judged: str, runs: Path, tmp_path: Path) -> None:
@@ -198,7 +202,7 @@ def test_the_quick_scale_is_told_where_there_is_no_other(judged: str, runs: Path
     text = document.read_text()
     assert "## communication (quick only)" in text
     assert "cannot be decided, because only the quick scale was run" in text
-    assert "`make study-communication scale=quick`" in text
+    assert "`badger-sweeps study communication scale=quick`" in text
 
 
 def test_the_same_study_on_other_seeds_stands_below_it(judged: str, runs: Path, tmp_path: Path) -> None:
@@ -267,7 +271,7 @@ def test_the_list_of_studies() -> None:
 
 @pytest.mark.slow
 def test_all_studies_run_at_the_quick_scale(tmp_path: Path) -> None:
-    """What `make study-all scale=quick` does, and the document of it."""
+    """What `badger-sweeps study all scale=quick` does, and the document of it."""
     for name in BY_IMPORTANCE:
         started = monotonic()
         folder = tmp_path / "runs" / f"{name}_quick"

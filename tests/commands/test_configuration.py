@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,15 +10,16 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from badger_sweeps.aggregators.base import Aggregator
 from badger_sweeps.architectures.base import Architecture
 from badger_sweeps.configuration import files
-from badger_sweeps.configuration.builder import ADDED_LATER, GROUPS, plan, plan_of
+from badger_sweeps.configuration.builder import EXPERIMENT_GROUPS, plan, plan_of
 from badger_sweeps.configuration.naming import choice_name, run_folder, run_name
 from badger_sweeps.configuration.resolvers import SCALES
 from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.keys import GROUPS
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.feedback.base import Feedback
 from badger_sweeps.losses.base import Loss
@@ -85,7 +87,7 @@ def test_runs_from_before_a_group_existed_have_its_default(tmp_path: Path) -> No
     """They can still be reported, measured and delivered, although their configurations lack the group."""
     with initialize_config_dir(str(files.folder()), version_base="1.3"):
         config = compose(files.MAIN_CONFIG, ["hydra.run.dir=x"], return_hydra_config=True)
-    for group in ADDED_LATER:
+    for group in (name for name, group in GROUPS.items() if group.added_later):
         with open_dict(config):
             del config[group]
             del config.hydra.runtime.choices[group]
@@ -141,6 +143,7 @@ def test_names() -> None:
     assert run_folder(choices, overrides) == "exponential,l1,optimizer.lr=0.1,seeds=3"
     assert run_folder(choices, ["architecture={hidden:3}"]) == "exponential,architecture={hidden:3}"
     assert run_folder(choices, ["training.iterations=9"]) == "exponential"
+    assert run_name({**choices, "measures": "none"}, ["measures=none"]) == "exponential,measures=none"
     assert run_folder(choices, ["topology.file=/a/b"]) == "exponential,topology.file=_a_b"
 
 
@@ -164,4 +167,12 @@ def test_names_distinguish_loss_and_feedback() -> None:
 
 
 def test_the_builder_knows_all_groups() -> None:
-    assert set(GROUPS) | {"tracking"} == set(BASES)
+    assert {*EXPERIMENT_GROUPS, "tracking"} == set(BASES)
+
+
+def test_defaults_and_help_have_all_groups() -> None:
+    config = OmegaConf.load(files.folder() / "config.yaml")
+    defaults = [name for line in config.defaults if isinstance(line, DictConfig) for name in line]
+    assert {name for name in defaults if not str(name).startswith("override ")} == set(GROUPS)
+    template = OmegaConf.to_container(config.hydra.help, resolve=False)["template"]
+    assert set(re.findall(r"\$\{choices:(\w+)\}", template)) == set(GROUPS)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from badger_sweeps.reporting.page.panels import frequencies
+from badger_sweeps.reporting.formatting import frequencies
 from badger_sweeps.reporting.reading.collection import Run, gather
 from tests.runs.commands import run
 

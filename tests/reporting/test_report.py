@@ -13,9 +13,8 @@ import pytest
 from badger_sweeps.commands.main import main
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.measures.staircase import Staircase
-from badger_sweeps.reporting.formatting import results
+from badger_sweeps.reporting.formatting import connectivity, results
 from badger_sweeps.reporting.inference.comparison import Difference, differences, row
-from badger_sweeps.reporting.page.panels import connectivity
 from badger_sweeps.reporting.reading.collection import Run, differing_keys, gather
 from badger_sweeps.runs.summary import Summary
 from badger_sweeps.statistics.estimates import Estimate, PairedDifference

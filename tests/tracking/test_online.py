@@ -247,7 +247,7 @@ def test_training_continues_and_no_row_is_lost(trouble: str, server: Server, tmp
     warnings = [line for line in done.stderr.splitlines() if line.strip()]
     assert len(warnings) == 1, done.stderr
     assert warnings[0].startswith("W&B: ")
-    assert "make sync" in warnings[0]
+    assert "badger-sweeps sync" in warnings[0]
     if trouble == "no server":
         server.start(server.port)
     server.status = 200

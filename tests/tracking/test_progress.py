@@ -38,7 +38,7 @@ def test_plain_lines_when_not_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(lines) == 30
     assert "\x1b" not in "".join(lines)
     assert re.fullmatch(
-        r"gru \[x\]: iteration 10/30 \| [\d.]+ it/s \| \d+ s left \| levels  1.00 x1  0.75 x1", lines[9]
+        r"gru \[x\]: iteration 10/30 \| [\d.]+ it/s \| \d+ s left \| loss level 1\.00: 1 seed, 0\.75: 1", lines[9]
     )
 
 
@@ -51,9 +51,10 @@ def test_a_live_bar_on_a_terminal() -> None:
     assert "gru [x]" in shown
     assert "30/30" in shown
     assert "it/s" in shown
-    assert "levels  1.00 x1  0.75 x1" in shown
+    assert "loss level 1.00: 1 seed, 0.75: 1" in shown
 
 
 def test_levels_are_counted_from_the_highest() -> None:
-    assert level_counts(np.float32([0.5, np.nan, 1, 0.5])) == "levels  1.00 x1  0.50 x2"
+    assert level_counts(np.float32([0.5, np.nan, 1, 0.5])) == "loss level 1.00: 1 seed, 0.50: 2"
+    assert level_counts(np.float32([0, 0])) == "loss level 0.00: 2 seeds"
     assert level_counts(np.float32([np.nan])) == ""

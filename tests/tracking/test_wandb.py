@@ -250,5 +250,5 @@ def test_online_without_a_key_is_one_clear_line(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     description = RunDescription(tmp_path, "id", "name", "name", (), {}, (0,), 0, {}, columns(metric("loss", "Loss")))
-    with pytest.raises(UsageError, match=r"`tracking.mode` must be one W&B can start in; found online: [^\n]*$"):
+    with pytest.raises(UsageError, match=r"^W&B needs an API key: run `wandb login` \(No API key[^\n]*\)\.$"):
         WandB(mode="online").start(description)

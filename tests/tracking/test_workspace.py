@@ -61,7 +61,8 @@ def panels(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_panels_show_metrics_by_configuration_with_bands(folder: Path) -> None:
     done = workspace(folder)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{folder}/workspace.json: to send it to W&B, make workspace RUNS={folder} mode=online\n"
+    command = f"badger-sweeps workspace {folder} --mode online"
+    assert done.stdout == f"{folder}/workspace.json (to send it to W&B: {command})\n"
     shown = panels(kept(folder))
     outer = {name for panel in shown.values() if panel.get("xAxis") == "iteration" for name in panel["metrics"]}
     assert {"loss", "plateau/rung", "evaluation/loss", "mi/mean", "mi/min", "mi/max"} <= outer

@@ -17,13 +17,11 @@ from plotly.offline import get_plotlyjs
 
 from badger_sweeps.core.files import replacing
 from badger_sweeps.measures.objectives import OBJECTIVES
-from badger_sweeps.reporting.formatting import confirmation, results, search_tables
+from badger_sweeps.reporting.formatting import confirmation, connectivity, frequencies, results, search_tables
 from badger_sweeps.reporting.inference.comparison import Difference, Row
 from badger_sweeps.reporting.page.panels import (
-    connectivity,
     differences,
     escape,
-    frequencies,
     graphs,
     measures,
     pairs,

@@ -41,4 +41,4 @@ class StudyResult:
     @property
     def command(self) -> str:
         """The command line that runs the study."""
-        return f"make study-{self.name}{' scale=quick' if self.quick else ''}"
+        return f"badger-sweeps study {self.name}{' scale=quick' if self.quick else ''}"
