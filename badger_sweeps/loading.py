@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from badger_sweeps.configuration.recorded import configuration, run_folders
+from badger_sweeps.configuration.recorded_columns import recorded_columns
 from badger_sweeps.core.columns import Column, rows
 from badger_sweeps.core.errors import UsageError, nearest
-from badger_sweeps.runs.history import HISTORY_FILE, read_columns
-from badger_sweeps.runs.snapshot_measures import MEASURES_FILE, read_measured_columns, read_with_measures
+from badger_sweeps.runs.history import HISTORY_FILE
+from badger_sweeps.runs.snapshot_measures import MEASURES_FILE, read_with_measures
 from badger_sweeps.runs.summary import SUMMARY_FILE, read_summary
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Runs:
             name: column
             for run in self.names
             if (self.folder / run / HISTORY_FILE).exists()
-            for name, column in (read_columns(self.folder / run) | read_measured_columns(self.folder / run)).items()
+            for name, column in recorded_columns(self.folder / run).items()
         }
 
     def summaries(self) -> pandas.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -14,7 +13,7 @@ from rich.console import Console
 
 from badger_sweeps.commands.tracked import tracked_below
 from badger_sweeps.core.errors import UsageError
-from badger_sweeps.core.files import write_json
+from badger_sweeps.core.files import read_json, write_json
 from badger_sweeps.core.keys import indifferent, without
 from badger_sweeps.runs.run import describe
 from badger_sweeps.search.logger import SEARCH_FILE, logged_name
@@ -46,7 +45,7 @@ def make(folder: Path, mode: Mode, console: Console) -> None:
     """
     made = workspaces.workspace(_described(folder))
     path = folder / WORKSPACE_FILE
-    before = json.loads(path.read_text()) if path.exists() else {}
+    before = read_json(path) if path.exists() else {}
     known = {key: before.get(key, "") for key in ("name", "id")}
     write_json(path, {**workspaces.as_json(made), **known})
     if mode == "online":

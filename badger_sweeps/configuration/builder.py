@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
 from badger_sweeps.configuration.naming import arm_of, choice_name, run_name
-from badger_sweeps.configuration.recorded import CONFIG
+from badger_sweeps.configuration.recorded import recorded_config, recorded_hydra
 from badger_sweeps.configuration.resolvers import SCALES
 from badger_sweeps.core.errors import UsageError, nearest
 from badger_sweeps.core.keys import DECIDES, GROUPS
@@ -87,10 +87,9 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path, groups: Sequence[s
 
 def plan_of(run: Path) -> Plan:
     """The plan of an existing run, from the configuration in its folder."""
-    config = cast(DictConfig, OmegaConf.load(run / CONFIG))
-    hydra = cast(DictConfig, OmegaConf.load(run / CONFIG.with_name("hydra.yaml"))).hydra
+    config = recorded_config(run)
     groups = [group for group in EXPERIMENT_GROUPS if group in config or not GROUPS[group].added_later]
-    return plan(config, hydra, run, groups)
+    return plan(config, recorded_hydra(run), run, groups)
 
 
 def _build(config: DictConfig, key: str) -> Any:

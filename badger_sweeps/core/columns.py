@@ -49,6 +49,7 @@ class Column:
         panel: the title of the panel that it shares with other columns in a workspace, and of the heatmap of pairs;
             empty for a panel of its own.
         reference: a value for comparison, drawn as a line.
+        declared: whether all this was declared; False: it was inferred from the name (`column_of`).
     """
 
     name: str
@@ -63,6 +64,7 @@ class Column:
     section: Section = FURTHER_MEASURES
     panel: str = ""
     reference: float | None = None
+    declared: bool = True
 
     @property
     def group(self) -> str:
@@ -81,7 +83,7 @@ class Column:
 
     def metadata(self) -> dict[bytes, bytes]:
         """The metadata of the column's Parquet field."""
-        described = {name: value for name, value in asdict(self).items() if name not in ("name", "length")}
+        described = {name: value for name, value in asdict(self).items() if name not in ("name", "length", "declared")}
         return {METADATA_KEY: json.dumps(described).encode()}
 
 
@@ -92,6 +94,7 @@ def metric(name: str, title: str, unit: str = "", **described: Any) -> Column:
 
 _PAIR = re.compile(r".+/\d\d__\d\d")
 _BOOKKEEPING = ("cost/", "schedule/", "plateau/")
+_ALONG_INNER_STEPS = ("inner/", "binding/inner", "gate/carried")
 
 Columns = Mapping[str, Column]
 """Columns by name, in their order in the file."""
@@ -116,7 +119,8 @@ def column_of(name: str, metadata: Mapping[bytes, bytes] | None, vector: bool) -
 
     Args:
         name: the field's name.
-        metadata: the field's metadata. Files of earlier versions have none; then the column is inferred from the name.
+        metadata: the field's metadata. Files of earlier versions have none; then the column is inferred from the name,
+            for want of its declaration (`configuration.recorded_columns`).
         vector: whether the values are vectors.
     """
     stored = (metadata or {}).get(METADATA_KEY)
@@ -126,11 +130,12 @@ def column_of(name: str, metadata: Mapping[bytes, bytes] | None, vector: bool) -
     return Column(
         name,
         title=name,
-        axis=INNER_STEP if vector else "",
+        axis="" if not vector else INNER_STEP if name.startswith(_ALONG_INNER_STEPS) else "position",
         per="pair" if _PAIR.fullmatch(name) else "dimension" if "loss_dim/" in name else "",
         every_iteration="/" not in name or name.startswith(("loss_dim/", *_BOOKKEEPING)),
         shown=name == "loss",
         drawn=name != "diverged" and not name.startswith(_BOOKKEEPING),
+        declared=False,
     )
 
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from badger_sweeps.core.errors import UsageError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
@@ -27,6 +29,37 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Name the file in errors of reading it.
+
+    Raises:
+        UsageError: the body raised an error because the file is damaged, or is another program's.
+        FileNotFoundError: there is no file.
+    """
+    try:
+        yield
+    except (UsageError, FileNotFoundError):
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise UsageError(f"`{path}` must be a whole file of this package; found a damaged one ({reason}).") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        UsageError: the file is damaged, or holds no object.
+        FileNotFoundError: there is no file.
+    """
+    with reading(path):
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise TypeError(f"not an object but {json.dumps(content)[:20]}")
+        return content
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from badger_sweeps.core.columns import Column, Columns, column_of
 from badger_sweeps.core.errors import UsageError
-from badger_sweeps.core.files import replacing
+from badger_sweeps.core.files import reading, replacing
 from badger_sweeps.training.loop import Record
 
 if TYPE_CHECKING:  # importing it takes half a second at each start
@@ -164,7 +164,9 @@ def history_parts(folder: Path) -> list[Path]:
 
 def read_columns(folder: Path) -> dict[str, Column]:
     """The columns of the history of the run in `folder`, by name, without ``seed`` and ``iteration``."""
-    return columns_of(pq.read_schema(history_parts(folder)[0]))
+    first = history_parts(folder)[0]
+    with reading(first):
+        return columns_of(pq.read_schema(first))
 
 
 def read_table(folder: Path, names: Sequence[str] | None = None, threads: bool = True) -> pa.Table:
@@ -176,12 +178,18 @@ def read_table(folder: Path, names: Sequence[str] | None = None, threads: bool =
         threads: whether to read columns in parallel; one thread for each of many runs is faster.
 
     Raises:
-        OSError, ValueError: there is no history, or it is damaged.
+        UsageError: the history is damaged.
+        FileNotFoundError: there is none.
     """
-    files = [pq.ParquetFile(part) for part in history_parts(folder)]
-    known = files[0].schema_arrow.names
-    wanted = None if names is None else [*KEYS, *(name for name in names if name in known and name not in KEYS)]
-    return pa.concat_tables((file.read(wanted, use_threads=threads) for file in files), promote_options="default")
+    read, wanted = [], None
+    for part in history_parts(folder):
+        with reading(part):
+            file = pq.ParquetFile(part)
+            if names is not None and wanted is None:
+                known = file.schema_arrow.names
+                wanted = [*KEYS, *(name for name in names if name in known and name not in KEYS)]
+            read.append(file.read(wanted, use_threads=threads))
+    return pa.concat_tables(read, promote_options="default")
 
 
 def read_history(folder: Path, names: Sequence[str] | None = None) -> pandas.DataFrame:

@@ -18,8 +18,7 @@ from typing import Any
 
 import badger_sweeps
 from badger_sweeps.core.addresses import without_passwords
-from badger_sweeps.core.errors import UsageError
-from badger_sweeps.core.files import write_json
+from badger_sweeps.core.files import read_json, write_json
 from badger_sweeps.core.keys import BUDGET, indifferent, without
 from badger_sweeps.runs.code import computing_code, further_code, write_code
 
@@ -48,7 +47,7 @@ class Provenance:
 
     def __init__(self, folder: Path, first_iteration: int, engine: str, group: str, config: Mapping[str, Any]) -> None:
         self._path = folder / PROVENANCE_FILE
-        self._content = _read(self._path) if self._path.exists() else {}
+        self._content = read_json(self._path) if self._path.exists() else {}
         self._content.setdefault("run_id", secrets.token_hex(4))  # drawn once: the same after a restart
         self._content["group"] = group
         self._content |= self._follows_from(config, first_iteration)
@@ -118,30 +117,30 @@ def computed_from(config: Mapping[str, Any]) -> dict[str, str]:
 
 def run_id_and_group(folder: Path) -> tuple[str, str | None]:
     """The id of the run in `folder`, and its group in W&B; None if no group was recorded."""
-    content = _read(folder / PROVENANCE_FILE)
+    content = read_json(folder / PROVENANCE_FILE)
     return str(content["run_id"]), content.get("group")
 
 
 def kept_code(folder: Path) -> tuple[Path, ...]:
     """The archives of the code that the run in `folder` was computed with, in the order of its sessions."""
-    names = dict.fromkeys(session.get("code") for session in _read(folder / PROVENANCE_FILE)["sessions"])
+    names = dict.fromkeys(session.get("code") for session in read_json(folder / PROVENANCE_FILE)["sessions"])
     return tuple(folder / name for name in names if name is not None and (folder / name).exists())
 
 
 def exit_status(folder: Path) -> int:
     """The exit status of the last session of the run in `folder`; 1 if it was killed and so recorded none."""
-    status = _read(folder / PROVENANCE_FILE)["sessions"][-1].get("exit_status")
+    status = read_json(folder / PROVENANCE_FILE)["sessions"][-1].get("exit_status")
     return 1 if status is None else int(status)
 
 
 def started(folder: Path) -> str:
     """The time at which the run in `folder` was first started, in ISO format (UTC)."""
-    return str(_read(folder / PROVENANCE_FILE)["sessions"][0]["started"])
+    return str(read_json(folder / PROVENANCE_FILE)["sessions"][0]["started"])
 
 
 def code_version(folder: Path) -> str:
     """The code of the last session of the run in `folder`: its commit, and a hash of its uncommitted changes."""
-    last = _read(folder / PROVENANCE_FILE)["sessions"][-1]
+    last = read_json(folder / PROVENANCE_FILE)["sessions"][-1]
     commit, changes = last.get("git_commit"), last.get("git_diff_sha256")
     return f"{(commit or last['badger_sweeps'])[:12]}{f' with changes {changes[:12]}' if changes else ''}"
 
@@ -151,17 +150,8 @@ def computing_version(folder: Path) -> str:
 
     If the run was continued with another configuration or other code, this is `code_version`.
     """
-    known = _read(folder / PROVENANCE_FILE).get(COMPUTED_FROM)
+    known = read_json(folder / PROVENANCE_FILE).get(COMPUTED_FROM)
     return str(known["code"])[:12] if known else code_version(folder)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text()))
-    except ValueError:
-        raise UsageError(
-            f"`{path}` must be whole JSON; found a damaged file. Delete it to continue without it."
-        ) from None
 
 
 def _code() -> dict[str, str | None]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from badger_sweeps.core.columns import Column, Columns
-from badger_sweeps.core.files import replacing
+from badger_sweeps.core.files import reading, replacing
 from badger_sweeps.runs.history import columns_of, read_table
 
 if TYPE_CHECKING:  # importing it takes half a second
@@ -28,14 +28,16 @@ MEASURED_AT = b"badger_sweeps measured_at"
 
 def read_measured_columns(run: Path) -> dict[str, Column]:
     """The columns of a run's `measures.parquet` by name; empty if there is no such file."""
-    return columns_of(pq.read_schema(run / MEASURES_FILE)) if (run / MEASURES_FILE).exists() else {}
+    schema = _schema(run)
+    return {} if schema is None else columns_of(schema)
 
 
 def read_measures(run: Path) -> pd.DataFrame | None:
     """The measures from a run's snapshots; None if there are none."""
     if not (run / MEASURES_FILE).exists():
         return None
-    measures: pd.DataFrame = pq.ParquetFile(run / MEASURES_FILE).read().to_pandas()
+    with reading(run / MEASURES_FILE):
+        measures: pd.DataFrame = pq.ParquetFile(run / MEASURES_FILE).read().to_pandas()
     return measures
 
 
@@ -60,7 +62,8 @@ def read_with_measures(run: Path, names: Sequence[str] | None = None, threads: b
         return read_table(run, names, threads)
     history = read_table(run, names, threads)
     history = history.drop_columns([name for name in measured if name in history.column_names])
-    measures = pq.ParquetFile(run / MEASURES_FILE).read([*KEYS, *measured], use_threads=threads)
+    with reading(run / MEASURES_FILE):
+        measures = pq.ParquetFile(run / MEASURES_FILE).read([*KEYS, *measured], use_threads=threads)
     keys = [
         table.select(KEYS).append_column(row, pa.array(range(len(table)), pa.int64()))
         for table, row in ((history, "history"), (measures, "measures"))
@@ -78,10 +81,8 @@ def read_with_measures(run: Path, names: Sequence[str] | None = None, threads: b
 
 def measured_with(run: Path) -> Mapping[str, str]:
     """By column of `measures.parquet`, a hash of the settings and the code it was measured with."""
-    if not (run / MEASURES_FILE).exists():
-        return {}
-    known = pq.read_schema(run / MEASURES_FILE).metadata or {}
-    return dict(json.loads(known.get(MEASURED_WITH, b"{}")))
+    schema = _schema(run)
+    return {} if schema is None else dict(json.loads((schema.metadata or {}).get(MEASURED_WITH, b"{}")))
 
 
 def measured_at(run: Path) -> Mapping[str, frozenset[int]]:
@@ -89,10 +90,10 @@ def measured_at(run: Path) -> Mapping[str, frozenset[int]]:
 
     Files of earlier versions do not record this; for them, the iterations with any value.
     """
-    values = read_measures(run)
-    if values is None:
+    values, schema = read_measures(run), _schema(run)
+    if values is None or schema is None:
         return {}
-    recorded = json.loads((pq.read_schema(run / MEASURES_FILE).metadata or {}).get(MEASURED_AT, b"{}"))
+    recorded = json.loads((schema.metadata or {}).get(MEASURED_AT, b"{}"))
     names = [name for name in map(str, values) if name not in KEYS]
     with_value = {name: values.loc[values[name].notna(), "iteration"].tolist() for name in names}
     return {name: frozenset(iterations) for name, iterations in (with_value | recorded).items()}
@@ -157,3 +158,12 @@ def all_measured(history: pd.DataFrame, measures: pd.DataFrame | None, columns: 
         return known
     again = measures.set_index(KEYS)
     return again.join(known.drop(columns=[name for name in again if name in known]), how="outer").sort_index()
+
+
+def _schema(run: Path) -> pa.Schema | None:
+    """The schema of a run's `measures.parquet`; None if there is no such file."""
+    path = run / MEASURES_FILE
+    if not path.exists():
+        return None
+    with reading(path):
+        return pq.read_schema(path)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from badger_sweeps.core.files import write_json
+from badger_sweeps.core.files import read_json, reading, write_json
 from badger_sweeps.measures.escape import measurable
 from badger_sweeps.measures.objectives import OBJECTIVES, ObjectiveName, objective
 from badger_sweeps.measures.outcome_of_history import outcome
@@ -79,18 +78,24 @@ def summarize(folder: Path, name: str, budget: int, staircase: Staircase, object
 
 
 def read_summary(folder: Path) -> Summary:
-    """Read the `summary.json` of a run's folder."""
-    content = json.loads((folder / SUMMARY_FILE).read_text())
-    objective = content["objective"]
-    return Summary(
-        name=content["name"],
-        budget=content["budget"],
-        staircase=Staircase(content["parts"], content["block"]),
-        outcomes=tuple(_outcome_from_json(outcome) for outcome in content["seeds"]),
-        objective=objective["name"],
-        value=Estimate(objective["value"], objective["low"], objective["high"]),
-        graphs={outcome["seed"]: Connectivity(**outcome["topology"]) for outcome in content["seeds"]},
-    )
+    """Read the `summary.json` of a run's folder.
+
+    Raises:
+        UsageError: the file is damaged.
+        FileNotFoundError: there is no file.
+    """
+    with reading(folder / SUMMARY_FILE):
+        content = read_json(folder / SUMMARY_FILE)
+        objective = content["objective"]
+        return Summary(
+            name=content["name"],
+            budget=content["budget"],
+            staircase=Staircase(content["parts"], content["block"]),
+            outcomes=tuple(_outcome_from_json(outcome) for outcome in content["seeds"]),
+            objective=objective["name"],
+            value=Estimate(objective["value"], objective["low"], objective["high"]),
+            graphs={outcome["seed"]: Connectivity(**outcome["topology"]) for outcome in content["seeds"]},
+        )
 
 
 def _outcome_to_json(outcome: SeedOutcome) -> dict[str, Any]:

@@ -156,7 +156,9 @@ def test_without_a_connection_to_w_and_b_the_file_is_written(
     done = workspace(folder, "online", **account)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith("badger-sweeps workspace: `mode` must be one in which W&B can be reached; found online: ")
+    rule = "`mode` must be one in which W&B can be reached; found online: "
+    expected = "W&B needs an API key: run `wandb login` (" if trouble == "no key" else rule
+    assert line.startswith(f"badger-sweeps workspace: {expected}")
     assert "loss" in json.dumps(kept(folder))
 
 

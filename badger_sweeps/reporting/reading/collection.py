@@ -13,14 +13,15 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from badger_sweeps.configuration.recorded import configuration, run_folders
+from badger_sweeps.configuration.recorded_columns import recorded_columns
 from badger_sweeps.core.columns import Columns
 from badger_sweeps.reporting.reading.search import RecordedSearch, belongs, read, runs_in_report
 from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation, UnreadableError, find
 from badger_sweeps.reporting.reading.unfinished import iterations_done, progress, summarize_so_far
 from badger_sweeps.runs.graphs import Links, read_links
-from badger_sweeps.runs.history import HISTORY_FILE, read_columns, read_history
+from badger_sweeps.runs.history import HISTORY_FILE, read_history
 from badger_sweeps.runs.provenance import PROVENANCE_FILE, started
-from badger_sweeps.runs.snapshot_measures import all_measured, read_measured_columns, read_measures
+from badger_sweeps.runs.snapshot_measures import all_measured, read_measures
 from badger_sweeps.runs.summary import SUMMARY_FILE, Summary, read_summary
 
 DAMAGE = (OSError, ValueError, LookupError, TypeError, YAMLError, OmegaConfBaseException)
@@ -160,7 +161,7 @@ def _read_files(run: Path, summary: Summary) -> Run:
     """Read all files of a run that reports use, so that a damaged file leaves out only this run."""
     started(run)
     config, history = configuration(run), read_history(run)
-    columns = read_columns(run) | read_measured_columns(run)
+    columns = recorded_columns(run)
     return Run(run, summary.name, summary, config, history, read_links(run), read_measures(run), columns)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 from omegaconf import OmegaConf
 
-from badger_sweeps.configuration.recorded import CONFIG
+from badger_sweeps.configuration.recorded import recorded_config
 from badger_sweeps.runs.history import HISTORY_FILE, history_parts, read_table
 from badger_sweeps.runs.summary import Summary, summarize
 
@@ -30,7 +30,7 @@ def progress(run: Path) -> str:
 
     Whether a process is still training it cannot be seen from another machine.
     """
-    total = OmegaConf.select(OmegaConf.load(run / CONFIG), "training.iterations")
+    total = OmegaConf.select(recorded_config(run), "training.iterations")
     done = iterations_done(run)
     if not done:
         return f"it has no {HISTORY_FILE}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 import torch
 
 from badger_sweeps.core.columns import NORMALISED_ERROR, Column, columns
-from badger_sweeps.core.files import replacing
+from badger_sweeps.core.files import read_json, replacing
 from badger_sweeps.evaluation.hurst import ESTIMATORS, SERIES
 from badger_sweeps.measures.dynamics.hurst import MIN_LENGTH, increments, on_stretches
 from badger_sweeps.runs.history import read_columns
@@ -50,7 +49,7 @@ def table(plan: Plan, history: pd.DataFrame, measures: pd.DataFrame | None) -> p
     numbers = all_measured(history, measures, read_columns(plan.folder)).select_dtypes("number")
     windowed = plan.measures.hurst.columns(plan.experiment)  # its sliding window is not one plateau
     numbers = numbers.drop(columns=[name for name in windowed if name in numbers])
-    for seed in json.loads(path.read_text())["seeds"]:
+    for seed in read_json(path)["seeds"]:
         rows_of_seed = history[history["seed"] == seed["seed"]]
         loss = torch.from_numpy(rows_of_seed["loss"].to_numpy(dtype=np.float32))
         known = numbers[numbers.index.get_level_values("seed") == seed["seed"]].droplevel("seed")

@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from badger_sweeps.configuration import files
 from badger_sweeps.configuration.builder import plan
+from badger_sweeps.configuration.recorded import recorded_config, recorded_hydra
 from badger_sweeps.core.errors import UsageError, nearest
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.evaluation.games import EvaluationGames
@@ -35,8 +36,7 @@ def reopened(run: Path, overrides: Sequence[str] = ()) -> Plan:
     Raises:
         UsageError: the key of an override is not a key of `measures`, or its value breaks a rule.
     """
-    config = cast(DictConfig, OmegaConf.load(run / ".hydra" / "config.yaml"))
-    hydra = cast(DictConfig, OmegaConf.load(run / ".hydra" / "hydra.yaml")).hydra
+    config, hydra = recorded_config(run), recorded_hydra(run)
     standard = OmegaConf.load(files.folder() / STANDARD)
     config.measures = OmegaConf.merge(standard, config.get("measures") or {})
     OmegaConf.update(hydra, "runtime.choices.measures", "standard", force_add=True)
@@ -44,7 +44,8 @@ def reopened(run: Path, overrides: Sequence[str] = ()) -> Plan:
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals or key not in known:
-            raise UsageError(f"`{key}` must be KEY=VALUE with a key of measures.{nearest(key, known)}")
+            rule = "must be measures.KEY=VALUE with a key of measures"
+            raise UsageError(f"`{override}` {rule}.{nearest(key, known)}")
         config = cast(DictConfig, OmegaConf.merge(config, OmegaConf.from_dotlist([f"{key}={value}"])))
     try:
         return plan(config, hydra, run)
