@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -17,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from badger_sweeps.commands.command import COMMANDS, unknown_word
 from badger_sweeps.commands.errors import explained
 from badger_sweeps.configuration import files
+from badger_sweeps.core.errors import UsageError
 from badger_sweeps.measures.unmeasurable import print_warnings_in_one_line
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ def main() -> None:
     print_warnings_in_one_line()
     if len(sys.argv) > 1 and _is_a_word(sys.argv[1]):
         raise explained(unknown_word(sys.argv[1]))
+    # Hydra would print its usage block.
+    _, unknown = get_args_parser().parse_known_args()
+    if unknown:
+        raise explained(UsageError(f"`{unknown[0]}` is not an option; `badger-sweeps --help` says what can be typed."))
     application = hydra.main(config_path=str(files.folder()), config_name=files.MAIN_CONFIG, version_base="1.3")(_job)
     # Hydra prints long error messages unless this variable makes it raise the errors. Users set the same variable to
     # see tracebacks; `errors.full_errors` has their setting.

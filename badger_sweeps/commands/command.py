@@ -89,6 +89,8 @@ class _Parser(argparse.ArgumentParser):
             return f"`{found[1]}` must be {_KINDS.get(found[2], found[2])}; found {found[3]}."
         if found := re.fullmatch(r"argument ([^:]+): invalid choice: (.+) \(choose from (.+)\)", message):
             return f"`{found[1]}` must be one of {found[3]}; found {found[2]}."
+        if found := re.fullmatch(r"argument ([^:]+): ignored explicit argument (.+)", message):
+            return f"`{found[1]}` must be given without a value; found {found[2]}."
         if found := re.fullmatch(r"argument ([^:]+): expected (?:one|at least one) argument", message):
             return f"`{found[1]}` must have a value; found none."
         return message

@@ -82,6 +82,13 @@ def print_differences(runs: tuple[Run, Run], compared: list[Difference], console
     if not shared:
         console.print("The runs share no seed, so they cannot be paired. Train both on the same seeds.")
         return
+    budgets = sorted({run.summary.budget for run in runs})
+    if len(budgets) > 1:
+        whole = " and ".join(objective.heading for objective in OBJECTIVES.values() if objective.needs_whole_run)
+        console.print(
+            f"The runs trained for {budgets[0]} and {budgets[1]} iterations: times are compared within {budgets[0]}, "
+            f"and {whole} not at all."
+        )
     rows = [
         [OBJECTIVES[difference.objective].label, *(text for text, _ in results.difference_cells(difference)[1:])]
         for difference in compared

@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from badger_sweeps.configuration.files import choices, choices_with, known_keys
@@ -55,7 +55,10 @@ def one_line(error: BaseException) -> str:
         return text
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         where = f"`{error.filename}`" if error.filename else "the run's folder"
-        return f"{where} must be one that can be written; found: {error.strerror or text}."
+        return f"{where} must be one that can be read and written; found: {error.strerror or text}."
+    if isinstance(error, OverrideParseException):
+        rule = "must be KEY=VALUE, with a value that has spaces or special characters in quotes (\"KEY='a value'\")"
+        return f"`{error.override}` {rule}."
     if key := _first(r"Could not (?:override|delete from config\.) '([^']+)'", text):
         group = key.split(".")[0]
         if owners := choices_with(key):

@@ -43,7 +43,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MEASURE | measures.KEY=VALUE",
         help="a measure of conf/measures/standard.yaml, or all (default: the run's measures); a change of its settings",
     )
-    parser.add_argument("--every", type=int, default=1, help="only snapshots at multiples of this many iterations")
+    parser.add_argument(
+        "--every", type=int, default=1, help="only snapshots at multiples of this many iterations, and the last one"
+    )
     parser.add_argument(
         "--replicas",
         type=int,

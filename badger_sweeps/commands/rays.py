@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from badger_sweeps.core.errors import UsageError
@@ -24,7 +25,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write the figure."""
     rays = module("rays")
-    overlay = rays.paths(gather(options.runs).runs) if options.runs else []
+    collection = gather(options.runs) if options.runs else None
+    for name, reason in collection.left_out if collection else ():
+        print(f"left out: {name}: {reason}", file=sys.stderr)
+    overlay = rays.paths(collection.runs) if collection else []
     if options.runs and not overlay:
         raise UsageError(f"`{options.runs}` must have finished runs of task.dims=2 below it; found none.")
     if not options.out.absolute().parent.is_dir() or options.out.is_dir():

@@ -36,6 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "overrides",
         metavar="KEY=VALUE",
         nargs="*",
+        default=[],
         help="overrides of the study's runs, such as scale=quick or seeds=[8,9,10,11]; other seeds use another folder",
     )
 

@@ -6,6 +6,7 @@ for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -98,7 +99,8 @@ def _build(config: DictConfig, key: str) -> Any:
         return instantiate(_plain(config, key), _convert_="object")
     except InstantiationException as error:
         if isinstance(error.__cause__, ValidationError):
-            raise UsageError(explain(error.__cause__, key)) from error
+            nested = re.search(r"^full_key: (\S+)", str(error), re.MULTILINE)  # the key of a choice within this one
+            raise UsageError(explain(error.__cause__, f"{key}.{nested[1]}" if nested else key)) from error
         cause = error.__cause__ or error.__context__ or error
         raise UsageError(f"`{key}` cannot be built: {' '.join(str(cause).split())}.") from error
 

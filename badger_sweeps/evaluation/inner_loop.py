@@ -44,7 +44,14 @@ class InnerLoop(Measure):
         ]
         if isinstance(experiment.task, Frequency):
             vectors += [
-                Column(f"inner/{name}/{k:02d}", f"{title} of frequency {k}", "", steps, INNER_STEP, "frequency")
+                Column(
+                    f"inner/{name}/{k:02d}",
+                    f"{title} of frequency {k} along the inner loop",
+                    "",
+                    steps,
+                    INNER_STEP,
+                    "frequency",
+                )
                 for name, title in PER_FREQUENCY.items()
                 for k in range(1, experiment.task.parts + 1)
             ]

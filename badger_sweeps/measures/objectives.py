@@ -44,7 +44,7 @@ class Objective(ABC):
         if_higher: the same for one whose value is smaller.
         better: what better configurations do, compared with others; without a number.
         direction: whether lower or higher values are better. A search has a direction of its own (`hydra.sweeper`).
-        needs_whole_run: whether it can be told of a whole run alone, and not of the beginning of a longer one. Runs of
+        needs_whole_run: whether only a whole run has it, and the beginning of a longer one does not. Runs of
             different budgets are then not compared by it. A subclass that says False must define `within_budget`.
     """
 
@@ -70,8 +70,8 @@ class Objective(ABC):
         """What each seed contributes, of what was measured and the budget, shape (seeds,); always a number."""
 
     def within_budget(self, measured: Measured, staircase: Staircase, budget: int) -> Measured:
-        """What `measure` would have given, had the run ended after `budget` iterations."""
-        raise NotImplementedError(f"`{self.name}` cannot be told of the beginning of a run")
+        """What is known of a seed after `budget` iterations, of what was measured at the end of its run."""
+        raise NotImplementedError(f"`{self.name}` is not known for the beginning of a run")
 
     def bound(self, seeds: Sequence[int], staircase: Staircase, budget: int) -> TimeBound | None:
         """The lower bound of the mean while these seeds train; None where there is none."""
@@ -113,7 +113,7 @@ class TimeBelow(Objective):
         return censored_at([outcome.time(self.name) for outcome in outcomes], budget)
 
     def within_budget(self, measured: Measured, staircase: Staircase, budget: int) -> Measured:
-        """The time, if all blocks that define it end within the budget."""
+        """The time, if all blocks that define it end within the budget; None also for a seed that diverged later."""
         last = budget - CONSECUTIVE * staircase.block
         return measured if measured is not None and measured <= last else None
 

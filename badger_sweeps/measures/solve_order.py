@@ -126,7 +126,7 @@ def solve_order(times: SolveIterations) -> SolveOrder:
     simultaneity = torch.where(reached, (tau.amax(dim=1) - tau.amin(dim=1)) / median, torch.nan)
     if (spearman.isnan() | simultaneity.isnan()).any():
         rule = "needs more than half of the frequencies solved, at different times"
-        warn_unmeasurable("solve order", rule, "members without")
+        warn_unmeasurable("solve order", rule, "members of which that is not so")
     return SolveOrder(spearman, kendall, simultaneity, solved.double())
 
 
