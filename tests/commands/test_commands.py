@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -12,6 +13,7 @@ import badger_sweeps
 from badger_sweeps.commands.command import COMMANDS
 from badger_sweeps.commands.study import folder_of
 from tests import warm
+from tests.runs.commands import run
 
 
 def typed(*words: str, cwd: Path | None = None) -> CompletedProcess[str]:
@@ -41,6 +43,11 @@ MISTAKES = {
     "overrides of a folder": (["study", ".", "seeds=3"], "study: `seeds=3` must come with the name of a study"),
     "no studies": (["replication", "."], "replication: `.` must have a finished standard study below it; found none."),
     "no word": (["reprot", "runs"], "badger-sweeps: `reprot` must be KEY=VALUE or a command (report, compare, "),
+    "no option of ours": (["--hlp"], "badger-sweeps: `--hlp` is not an option; `badger-sweeps --help` says"),
+    "no value wanted": (["columns", "--markdown=3"], "`--markdown` must be given without a value; found '3'."),
+    "no equals sign": (["study", "hurst", "foo"], "badger-sweeps: `foo` must be KEY=VALUE"),
+    "a path with spaces": (["hydra.run.dir=a b ü"], "`hydra.run.dir=a b ü` must be KEY=VALUE, with a value that has"),
+    "a study to name": (["study"], "study: STUDY must be given; found nothing."),
     "a second run": (["compare", "."], "compare: B must be given; found nothing."),
 }  # fmt: skip
 
@@ -56,6 +63,39 @@ def test_a_mistake_is_one_line_and_writes_nothing(case: str, tmp_path: Path) -> 
     assert expected in line
     assert "usage:" not in line
     assert list(tmp_path.iterdir()) == []
+
+
+DAMAGED = {
+    "summary.json": ("[", "a whole file of this package; found a damaged one (Expecting value"),
+    "measures.parquet": ("[", "a whole file of this package; found a damaged one (Parquet"),
+    "history.parquet/part-00000.parquet": ("[", "a whole file of this package; found a damaged one (Parquet"),
+    ".hydra/config.yaml": ("[", "the configuration of a run; found a damaged one (while parsing"),
+    ".hydra/hydra.yaml": ("a: 1", "the configuration of a run; found a damaged one ('hydra')"),
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    done = run(folder, "training.iterations=24", "training.snapshot_every=24", "measures=none")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("file", DAMAGED)
+def test_a_damaged_file_is_named_in_one_line(file: str, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    text, expected = DAMAGED[file]
+    (tmp_path / "run" / file).write_text(text)
+    done = typed("measure", "run", "fixed_loss", cwd=tmp_path)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"badger-sweeps measure: `run/{file}` must be {expected}")
+
+
+def test_a_nested_key_is_named_whole(trained: Path) -> None:
+    done = typed("measure", str(trained), "fixed_loss", "measures.fixed_loss.every=x")
+    assert done.stderr == "badger-sweeps measure: `measures.fixed_loss.every` must be a whole number; found 'x'.\n"
 
 
 def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
