@@ -44,8 +44,8 @@ def reopened(run: Path, overrides: Sequence[str] = ()) -> Plan:
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals or key not in known:
-            rule = "must be measures.KEY=VALUE with a key of measures"
-            raise UsageError(f"`{override}` {rule}.{nearest(key, known)}")
+            rule = "must be a key of measures, set as measures.KEY=VALUE"
+            raise UsageError(f"`{key or override}` {rule}.{nearest(key, known)}")
         config = cast(DictConfig, OmegaConf.merge(config, OmegaConf.from_dotlist([f"{key}={value}"])))
     try:
         return plan(config, hydra, run)
