@@ -101,7 +101,7 @@ def sending_heartbeats(trial: Trial, stop_requested: Callable[[], bool], stop: C
                 return
             except Exception:
                 # Whatever failed may work at the next heartbeat. A process that lives must keep sending them, or
-                # another process starts the same trial. An error that stays is raised again when the outcome is told.
+                # another process starts the same trial. An error that stays is raised again when the outcome is stored.
                 continue
 
     thread = threading.Thread(target=send, name=f"trial {trial.claim.number}", daemon=True)

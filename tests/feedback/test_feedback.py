@@ -53,7 +53,7 @@ def badger(loss: str, feedback: str, engine: Engine) -> Experiment:
 
 
 @pytest.mark.parametrize("engine", [Native(), Reference()])
-@pytest.mark.parametrize(("loss", "feedback"), product(LOSSES, FEEDBACK))
+@pytest.mark.parametrize(("loss", "feedback"), list(product(LOSSES, FEEDBACK)))
 def test_a_member_is_an_independent_loop(loss: str, feedback: str, engine: Engine) -> None:
     """With torch.nn.GRUCell, torch.nn.Linear and torch.optim.Adam: reads one error, minimises the other.
 

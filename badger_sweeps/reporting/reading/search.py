@@ -101,7 +101,7 @@ def read(location: SearchLocation) -> RecordedSearch:
     stored = optuna.load_study(study_name=name, storage=storage)
     directions = [direction.name.lower() for direction in stored.directions]
     trials = stored.get_trials(deepcopy=False)
-    copy = optuna.create_study(directions=stored.directions)  # it stays as it is while the search goes on
+    copy = optuna.create_study(directions=stored.directions)  # it stays as it is while the search continues
     copy.add_trials(trials)
     total = location.get("hydra.sweeper.n_trials")
     confirmation, fresh_overrides = _confirmation(storage, name, location)

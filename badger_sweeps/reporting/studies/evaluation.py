@@ -92,7 +92,7 @@ def _arms(folder: Path, collection: Collection, config: DictConfig) -> Any:
     finished = {run.folder.name: run for run in collection.runs}
     if missing := [str(name) for name in names if name not in finished]:
         rule = "must have all arms of the study finished"
-        raise UsageError(f"`{folder}` {rule}; found no finished {', '.join(missing)}. The same command goes on.")
+        raise UsageError(f"`{folder}` {rule}; found no finished {', '.join(missing)}. The same command continues.")
     arms = {str(name): Arm(str(name), finished[name]) for name in names}
     for name, arm in arms.items():
         budget = (names[name] or {}).get("training.iterations", config.training.iterations)
