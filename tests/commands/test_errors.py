@@ -212,7 +212,8 @@ def test_a_folder_without_permission(
 def test_a_folder_the_system_refuses(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "must be one that can be read and written" in printed_error(capsys, monkeypatch, "hydra.run.dir=/proc/no/run")
+    line = printed_error(capsys, monkeypatch, "hydra.run.dir=/proc/no/run")
+    assert "must be one that can be read and written" in line
 
 
 def test_a_traceback_on_request(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_settings_of_the_measure_can_be_changed(copy: Path) -> None:
     ("words", "error"),
     [
         (["mutual_informatio"], "found 'mutual_informatio'. Did you mean `mutual_information`?"),
-        (["measures.binding.evry=3"], "`measures.binding.evry` must be a key of measures, set as measures.KEY=VALUE. Did"),
+        (["measures.binding.evry=3"], "`measures.binding.evry` must be a key of measures, set as measures.KEY=VALUE."),
         (["measures.games=10"], "`measures.games` must be at least 1000; found 10."),
         (["--every", "0"], "`--every` must be at least 1; found 0."),
     ],
