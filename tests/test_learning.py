@@ -89,7 +89,7 @@ def test_the_reference_runs(tmp_path: Path, architecture: GRU) -> None:
 def test_the_supervised_baseline_learns_the_frequencies(
     tmp_path: Path, phases: Literal["common", "independent"]
 ) -> None:
-    """Told the phases, it has no plateau to sit on: solved within some hundred iterations."""
+    """With the phases as inputs it has no plateau to sit on: solved within some hundred iterations."""
     experiment = Experiment(
         architecture=SupervisedLSTM(),
         topology=Disconnected(experts=1),

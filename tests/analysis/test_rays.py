@@ -42,11 +42,11 @@ def test_runs_lie_on_top_of_the_toy_system(tmp_path: Path) -> None:
 
 
 def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
-    for words, complaint in (
+    for words, error in (
         ((tmp_path / "rays.html", tmp_path), "must have finished runs of task.dims=2 below it; found none."),
         ((tmp_path / "no" / "rays.html",), "`OUT` must be a file in a folder that exists"),
     ):
         done = draw(*words)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-        assert complaint in done.stderr
+        assert error in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -137,7 +137,7 @@ def test_a_study_that_was_changed_decides_nothing(judged: str, runs: Path, tmp_p
     shutil.copytree(runs / "communication", other)
     path = other / "multirun.yaml"
     path.write_text(path.read_text().replace("iterations: 120", "iterations: 100"))
-    assert "must have 100 iterations in linked; found 120." in complaint("study", str(other))
+    assert "must have 100 iterations in linked; found 120." in error("study", str(other))
 
 
 def test_the_page_shows_the_claim_its_parts_and_the_figure(judged: str, runs: Path, browser: Show) -> None:
@@ -237,7 +237,7 @@ def renumber(study: Path, by: int) -> None:
         pq.write_table(rows.set_column(place, rows.schema.field(place), seeds), path)
 
 
-def complaint(*words: str) -> str:
+def error(*words: str) -> str:
     done = warm.run([sys.executable, "-m", "badger_sweeps", *words])
     assert done.returncode == 2
     assert done.stdout == ""
@@ -249,11 +249,11 @@ def test_a_study_that_is_not_whole_is_told_in_one_line(runs: Path, tmp_path: Pat
     part = tmp_path / "communication"
     shutil.copytree(runs / "communication", part)
     shutil.rmtree(part / "unlinked")
-    said = complaint("study", str(part))
+    said = error("study", str(part))
     assert "must have all arms of the study finished; found no finished unlinked." in said
     (tmp_path / "empty").mkdir()
-    assert "must have finished runs below it; found none." in complaint("study", str(tmp_path / "empty"))
-    said = complaint("replication", str(tmp_path / "empty"))
+    assert "must have finished runs below it; found none." in error("study", str(tmp_path / "empty"))
+    said = error("replication", str(tmp_path / "empty"))
     assert "must have a finished standard study below it; found none." in said
 
 

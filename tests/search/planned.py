@@ -94,7 +94,7 @@ class Recorder(Pruning):
         if len(self.shown) == self._die_at:
             raise Died
         self.shown.append(progress)
-        return "told to" if progress.iteration in self._stop_at else None
+        return "as planned" if progress.iteration in self._stop_at else None
 
 
 class Died(Exception):

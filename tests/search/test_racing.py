@@ -323,7 +323,7 @@ class StopsAfter(Recorder):
         self, study: optuna.Study, storage: BaseStorage, trial_id: int, progress: TrainingProgress
     ) -> str | None:
         super().reason_to_prune(study, storage, trial_id, progress)
-        return "told to" if len(self.shown) == self._checks else None
+        return "as planned" if len(self.shown) == self._checks else None
 
 
 def test_what_samplers_see_of_a_stopped_trial_leaves_out_the_seeds_that_have_not_begun(tmp_path: Path) -> None:

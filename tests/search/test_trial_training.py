@@ -134,7 +134,7 @@ def test_a_stopped_trial_leaves_the_first_rows_and_a_checkpoint_and_no_summary(t
     planned, trial = plan(tmp_path / "1"), begin(make_search(tmp_path), Recorder(stop_at=[stop_at]))
     (value,) = finish(trial, planned)
     assert value == expected_progress(whole)[4].bound
-    assert (trial.status, trial.reason) == (TrialStatus.PRUNED, "told to")
+    assert (trial.status, trial.reason) == (TrialStatus.PRUNED, "as planned")
     history = rows(whole.folder)
     pd.testing.assert_frame_equal(
         rows(planned.folder), history[history["iteration"] < stop_at].reset_index(drop=True), check_exact=True
@@ -144,7 +144,7 @@ def test_a_stopped_trial_leaves_the_first_rows_and_a_checkpoint_and_no_summary(t
     assert not (planned.folder / "summary.json").exists()
     assert exit_status(planned.folder) == 0  # it was meant to end there
     kept = trial.search.trials()[trial.claim.number]
-    assert kept.user_attrs[OUTCOME] == {"state": "pruned", "reason": "told to", "iterations": stop_at, "seeds": 8}
+    assert kept.user_attrs[OUTCOME] == {"state": "pruned", "reason": "as planned", "iterations": stop_at, "seeds": 8}
     assert kept.intermediate_values == {}  # the pruner has reported nothing
     seen = trial.search.scored_study.get_trials()[trial.claim.number]
     assert seen.intermediate_values == {stop_at: value}  # what samplers compare pruned trials by

@@ -1,4 +1,4 @@
-"""The frequency task: exact spectra, exact scale, and what a supervised learner is told."""
+"""The frequency task: exact spectra, exact scale, and the inputs of a supervised learner."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def drawn(task: Frequency, games: int = 500, seed: int = 0) -> tuple[np.ndarray,
     return questions.targets.double().numpy(), questions.inputs.double().numpy()
 
 
-def phases_told(task: Frequency, inputs: np.ndarray) -> np.ndarray:
-    """phi of each game and frequency, from the cosines and sines a supervised learner is told."""
+def phases_of(task: Frequency, inputs: np.ndarray) -> np.ndarray:
+    """phi of each game and frequency, from the cosines and sines that are inputs of a supervised learner."""
     count = (inputs.shape[-1] - 1) // 2
     phi = np.arctan2(inputs[:, 0, 1 + count :], inputs[:, 0, 1 : 1 + count])
     return np.broadcast_to(phi, (len(inputs), task.parts))
@@ -51,7 +51,7 @@ def test_defaults() -> None:
 @pytest.mark.parametrize("task", ARMS)
 def test_targets_are_the_formula(task: Frequency) -> None:
     targets, inputs = drawn(task)
-    phi = phases_told(task, inputs)
+    phi = phases_of(task, inputs)
     amplitude = math.sqrt(2 / (3 * task.parts))
     for game in range(20):
         for i in range(task.dims):
@@ -68,7 +68,7 @@ def test_the_dft_is_exact(sizes: tuple[int, int], common: bool) -> None:
     task = Frequency(dims=dims, frequencies=frequencies, phases="common" if common else "independent")
     targets, inputs = drawn(task, games=5)
     spectrum = np.fft.fft(targets, axis=1)
-    phi = phases_told(task, inputs)
+    phi = phases_of(task, inputs)
     half = dims * math.sqrt(2 / (3 * frequencies)) / 2
     tolerance = 2e-6 * dims * math.sqrt(frequencies)  # float32 samples and phases
     np.testing.assert_allclose(spectrum[:, 1 : frequencies + 1], half * np.exp(1j * (phi - np.pi / 2)), atol=tolerance)
@@ -105,7 +105,7 @@ def test_mean_magnitudes_are_the_integrals() -> None:
 @pytest.mark.parametrize("task", ARMS)
 def test_levels_are_one_minus_the_share_of_frequencies_solved(task: Frequency) -> None:
     targets, inputs = drawn(task)
-    phi, x = phases_told(task, inputs), np.arange(task.dims) / task.dims
+    phi, x = phases_of(task, inputs), np.arange(task.dims) / task.dims
     for solved in range(task.parts + 1):
         guess = sum(
             (task.amplitude * np.sin(2 * np.pi * k * x + phi[:, k - 1 : k]) for k in range(1, solved + 1)),
@@ -176,8 +176,8 @@ def test_meta_learners_never_see_what_the_task_tells() -> None:
     experiment = Experiment(architecture=GRU(hidden=4), task=Frequency(dims=7), seeds=(0,), device="cpu")
     members = Population(experiment)
     games = members.draw_games()
-    told = [
+    updates = [
         members.engine.losses(members.objective, members.parameters, games._replace(inputs=inputs))
         for inputs in (games.inputs, games.inputs.flip(1) + 1)
     ]
-    assert torch.equal(told[0].losses, told[1].losses)
+    assert torch.equal(updates[0].losses, updates[1].losses)

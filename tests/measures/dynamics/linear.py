@@ -33,9 +33,9 @@ def linear_states(
 
 
 def mode(eigenvalue: complex, games: int, steps: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Its course in its own plane or line, shape (game, T + 1, 2 or 1)."""
+    """Its states in its own plane or line, shape (game, T + 1, 2 or 1)."""
     start = rng.normal(size=games) + 1j * rng.normal(size=games)
     if np.imag(eigenvalue) == 0:
         start = start.real
-    course = start[:, None] * np.asarray(eigenvalue) ** np.arange(steps + 1)
-    return np.stack([course.real, course.imag][: 1 + (np.imag(eigenvalue) != 0)], axis=2)
+    states = start[:, None] * np.asarray(eigenvalue) ** np.arange(steps + 1)
+    return np.stack([states.real, states.imag][: 1 + (np.imag(eigenvalue) != 0)], axis=2)

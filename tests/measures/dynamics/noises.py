@@ -38,8 +38,8 @@ def walk(members: int, time: int, seed: int) -> Tensor:
 def logistic(members: int, time: int, seed: int) -> Tensor:
     """x' = 4 x (1 - x), whose exponent is ln 2, after a hundred iterations from random places."""
     x = np.random.default_rng(seed).uniform(0.05, 0.95, size=members)
-    course = []
+    series = []
     for _ in range(100 + time):
         x = 4 * x * (1 - x)
-        course.append(x)
-    return torch.from_numpy(np.stack(course[100:], axis=1))
+        series.append(x)
+    return torch.from_numpy(np.stack(series[100:], axis=1))

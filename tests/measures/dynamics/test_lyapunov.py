@@ -129,26 +129,26 @@ def test_saturation_is_left_out() -> None:
 
 def test_what_follows_the_ceiling_is_not_used_even_below_it() -> None:
     t = torch.arange(60, dtype=torch.float64)
-    course = torch.exp(0.1 * t)
-    course[30] = 1e6
-    course[40:] = 1.0
-    assert divergence_rate(course[None], ceiling=1e5).item() == pytest.approx(0.1, abs=1e-12)
+    distances = torch.exp(0.1 * t)
+    distances[30] = 1e6
+    distances[40:] = 1.0
+    assert divergence_rate(distances[None], ceiling=1e5).item() == pytest.approx(0.1, abs=1e-12)
 
 
 def test_replicas_that_became_equal_are_left_out() -> None:
     t = torch.arange(60, dtype=torch.float64)
-    course = torch.exp(-0.5 * t)
-    course[40:] = 0
-    assert divergence_rate(course[None]).item() == pytest.approx(-0.5, abs=1e-12)
-    course[30:] = math.exp(-15)  # rounding errors from here on
-    assert divergence_rate(course[None], floor=math.exp(-14.9)).item() == pytest.approx(-0.5, abs=1e-12)
+    distances = torch.exp(-0.5 * t)
+    distances[40:] = 0
+    assert divergence_rate(distances[None]).item() == pytest.approx(-0.5, abs=1e-12)
+    distances[30:] = math.exp(-15)  # rounding errors from here on
+    assert divergence_rate(distances[None], floor=math.exp(-14.9)).item() == pytest.approx(-0.5, abs=1e-12)
 
 
 def test_a_transient_is_left_out() -> None:
     t = torch.arange(60, dtype=torch.float64)
-    course = torch.exp(0.2 * t)
-    course[:10] = 5.0
-    assert divergence_rate(course[None], start=10).item() == pytest.approx(0.2, abs=1e-12)
+    distances = torch.exp(0.2 * t)
+    distances[:10] = 5.0
+    assert divergence_rate(distances[None], start=10).item() == pytest.approx(0.2, abs=1e-12)
 
 
 def test_replicas_of_the_logistic_map_diverge_at_ln_2() -> None:
@@ -164,14 +164,14 @@ def test_replicas_of_the_logistic_map_diverge_at_ln_2() -> None:
 
 def test_too_few_distances_are_nan_for_that_member_only() -> None:
     t = torch.arange(30, dtype=torch.float64)
-    course = torch.exp(0.1 * t).repeat(5, 1)
-    course[0, 9], course[1, 5], course[2, 0], course[3, 9] = 0, math.nan, math.inf, -1
+    distances = torch.exp(0.1 * t).repeat(5, 1)
+    distances[0, 9], distances[1, 5], distances[2, 0], distances[3, 9] = 0, math.nan, math.inf, -1
     with pytest.warns(UnmeasurableWarning) as caught:
-        found = divergence_rate(course)
+        found = divergence_rate(distances)
     assert once(caught.list)
     assert found.isnan().tolist() == [True] * 4 + [False]
     assert found[4].item() == pytest.approx(0.1, abs=1e-12)
-    assert divergence_rate(course[4:, :10]).isfinite().all()
+    assert divergence_rate(distances[4:, :10]).isfinite().all()
     for shape in ((2, 9), (2, 0)):
         with pytest.warns(UnmeasurableWarning):
             assert divergence_rate(torch.ones(shape)).isnan().all()

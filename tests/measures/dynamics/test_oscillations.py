@@ -71,11 +71,11 @@ def test_power_holds_in_a_network_that_settles_in_every_game_elsewhere() -> None
     """Many eigenvalues lie near 1 then, and their modes nearly cancel."""
     weights = torch.randn(64, 64, generator=seeded(2)) / 16
     inputs = torch.randn(32, 4, generator=seeded(3)) @ torch.randn(4, 64, generator=seeded(4))
-    state, course = torch.zeros(32, 64), [torch.zeros(32, 64)]
+    state, states = torch.zeros(32, 64), [torch.zeros(32, 64)]
     for _ in range(20):
         state = torch.tanh(state @ weights + inputs)
-        course.append(state)
-    found = oscillations(torch.stack(course, dim=1)[None], seeded(5), draws=5)
+        states.append(state)
+    found = oscillations(torch.stack(states, dim=1)[None], seeded(5), draws=5)
     assert found.oscillating.value.item() == 0
     assert found.none.item()
 
