@@ -211,7 +211,7 @@ def test_a_search_on_a_server_is_read_without_its_password_in_any_file(
 
     server = Server(tmp_path_factory.mktemp("server"))
     try:
-        address = StorageAddress.parse(server.new_database(), tmp_path).address
+        address = StorageAddress.parse(server.new_database(), tmp_path).text
         monkeypatch.setenv("PGPASSWORD", PASSWORD)
         folder = record_search(tmp_path / "s", [complete(SLOW, 0.1), complete(FAST, 0.2)], storage=address)
         assert SECRET not in (folder / "multirun.yaml").read_text()
