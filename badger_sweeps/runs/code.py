@@ -16,7 +16,7 @@ from badger_sweeps.core.files import replacing
 
 PACKAGES = ("badger_sweeps", "hydra_plugins/badger_sweeper")
 """The folders of code that is archived, relative to the folder of `badger_sweeps`."""
-SUFFIXES = frozenset([".py", ".yaml", ".cpp", ".h"])
+SUFFIXES = frozenset([".py", ".yaml", ".cpp", ".h", ".html", ".css", ".js"])
 """Suffixes of code and configuration files; other files in a checkout are not archived."""
 COMPUTING = (
     *("aggregators", "architectures", "engines", "evaluation", "core", "feedback", "losses", "measures"),
