@@ -119,7 +119,7 @@ def test_one_that_needs_the_whole_run_is_not_compared_at_unequal_budgets(monkeyp
     long, short = made("long", [50] * 6, budget=200), made("short", [40] * 6, budget=70)
     assert "slowest" not in {difference.objective for difference in differences([short, long])}
     assert "slowest" in {difference.objective for difference in differences([short, made("b", [50] * 6, budget=70)])}
-    with pytest.raises(NotImplementedError, match="`slowest` cannot be told of the beginning of a run"):
+    with pytest.raises(NotImplementedError, match="`slowest` is not known for the beginning of a run"):
         paired_values("slowest", short, long, 70)
 
 
