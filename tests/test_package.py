@@ -83,12 +83,16 @@ def test_the_installed_wheel_trains_reports_and_compares(typed: Callable[..., st
     file, rows, described, seeds = typed("-c", code, program="python").split()
     assert file.startswith(str(environment))
     assert (int(rows) > 0, described, seeds) == (True, "True", "12")
-    for command in COMMANDS:
-        assert "Example: badger-sweeps " in typed(command, "--help")
     parts = "from badger_sweeps.runs.code import code_files; print({name.split('/')[0] for name, _ in code_files()})"
     assert typed("-c", parts, program="python") in (
         "{'badger_sweeps', 'hydra_plugins'}\n", "{'hydra_plugins', 'badger_sweeps'}\n",
     )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_every_command_of_the_installed_wheel_has_help(typed: Callable[..., str]) -> None:
+    for command in COMMANDS:
+        assert "Example: badger-sweeps " in typed(command, "--help")
 
 
 @pytest.mark.slow

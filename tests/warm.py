@@ -8,6 +8,7 @@ process starts are tested with processes that are started anew.
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import runpy
@@ -62,6 +63,7 @@ def _wait_for_a_task() -> dict[str, str]:
     """In a fork, its task; the process that forks ends here when nobody asks any more."""
     for module in IMPORTED:
         import_module(module)
+    gc.freeze()  # or every fork would search PyTorch's objects for garbage when it ends, which takes a second
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

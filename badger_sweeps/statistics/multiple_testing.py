@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 
 SIGNIFICANCE = 0.05
@@ -15,10 +16,14 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     (1979), Scand. J. Stat. 6(2).
     """
     tested = [p_value for p_value in p_values if p_value is not None]
-    if len(tested) < 2:  # one p-value stays as it is, and statsmodels runs the garbage collector at each call
+    if len(tested) < 2:
         return list(p_values)
     from statsmodels.stats.multitest import multipletests  # slow to import
 
-    _, adjusted, *_ = multipletests(tested, method="holm")
+    gc.freeze()  # statsmodels collects garbage at each call, which takes 0.3 s among the objects of PyTorch
+    try:
+        _, adjusted, *_ = multipletests(tested, method="holm")
+    finally:
+        gc.unfreeze()
     remaining = map(float, adjusted)
     return [None if p_value is None else next(remaining) for p_value in p_values]
