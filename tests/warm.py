@@ -55,8 +55,13 @@ def _start() -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "tests.warm"]
         root = Path(__file__).parent.parent
         _forking = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root)
-        atexit.register(_forking.kill)
+        atexit.register(_stop, _forking)
     return _forking
+
+
+def _stop(forking: subprocess.Popen[str]) -> None:
+    with forking:  # closes its pipes, and waits for it
+        forking.kill()
 
 
 def _wait_for_a_task() -> dict[str, str]:
