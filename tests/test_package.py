@@ -17,7 +17,7 @@ import badger_sweeps
 from badger_sweeps.commands.columns import readme_table, rows
 from badger_sweeps.commands.command import COMMANDS
 from tests import warm
-from tests.runs.commands import SMALL
+from tests.runs.commands import SMALL, run
 
 LISTING = "import os; print(*os.listdir('runs/two'))"
 ROOT = Path(__file__).parent.parent
@@ -106,13 +106,19 @@ def test_the_installed_wheel_judges_a_study(typed: Callable[..., str]) -> None:
     assert typed("rays", "rays.html") == "rays: rays.html\n"
 
 
-@pytest.mark.parametrize("number", [0])
-def test_the_readmes_python_runs(number: int, tmp_path: Path) -> None:
-    example = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[number]
+EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize(("example", "lines"), zip(EXAMPLES, (4, 4, 1), strict=True))
+def test_the_readmes_python_runs(example: str, lines: int, tmp_path: Path) -> None:
     assert len(example.strip().splitlines()) <= 10
+    if "runs/quickstart" in example:
+        trained = run(tmp_path / "runs" / "quickstart", "training.iterations=12")
+        assert trained.returncode == 0, trained.stderr
+        example += "print(losses, outcomes, columns)"
     shown = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
-    assert len(shown.stdout.splitlines()) > 3
+    assert len(shown.stdout.splitlines()) >= lines
 
 
 def test_torch_is_pinned_exactly() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from argparse import ArgumentError
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -15,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from badger_sweeps.commands.command import COMMANDS, unknown_word
+from badger_sweeps.commands.command import COMMANDS, argument_error, unknown_word
 from badger_sweeps.commands.errors import explained
 from badger_sweeps.configuration import files
 from badger_sweeps.core.errors import UsageError
@@ -43,8 +44,12 @@ def main() -> None:
     print_warnings_in_one_line()
     if len(sys.argv) > 1 and _is_a_word(sys.argv[1]):
         raise explained(unknown_word(sys.argv[1]))
-    # Hydra would print its usage block.
-    _, unknown = get_args_parser().parse_known_args()
+    parser = get_args_parser()
+    parser.exit_on_error = False  # else it would print its usage block
+    try:
+        _, unknown = parser.parse_known_args()
+    except ArgumentError as error:
+        raise explained(UsageError(argument_error(str(error)))) from None
     if unknown:
         raise explained(UsageError(f"`{unknown[0]}` is not an option; `badger-sweeps --help` says what can be typed."))
     application = hydra.main(config_path=str(files.folder()), config_name=files.MAIN_CONFIG, version_base="1.3")(_job)

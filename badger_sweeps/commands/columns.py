@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from badger_sweeps.core.columns import Column
-from badger_sweeps.reporting.formatting.terminal import print_rows
+from badger_sweeps.tracking.tables import print_rows
 
 EXAMPLE = "badger-sweeps columns"
 TRAINING = "(training)"

@@ -9,13 +9,14 @@ import argparse
 import re
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn, Protocol, cast, runtime_checkable
 
 from badger_sweeps.core.errors import UsageError, nearest
 
 COMMANDS = {
     "report": "print the result table of the runs below a folder, and build its report.html",
-    "compare": "compare two runs: what differs between them, by how much their results do, and the page",
+    "compare": "compare two runs: keys in which they differ, differences of their results, and a page with both",
     "measure": "measure finished or stopped runs again, from their snapshots",
     "columns": "list all columns of histories and measures, with their titles and units",
     "watch": "show the report of runs while they are running, in a browser on this machine",
@@ -65,6 +66,13 @@ def run_command(name: str, arguments: Sequence[str]) -> None:
     command.run(parser.parse_args(arguments))
 
 
+def typed_path(text: str) -> Path:
+    """A path among a command's arguments; an empty one, as from a variable of the shell that is not set, is refused."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be a path; found ''.")
+    return Path(text)
+
+
 def unknown_word(word: str) -> UsageError:
     """The error for a first argument that is neither a command nor an override."""
     rule = f"must be KEY=VALUE or a command ({', '.join(COMMANDS)})"
@@ -78,23 +86,31 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(self._one_line(message))
 
     def _one_line(self, message: str) -> str:
-        """Argparse's message as one line with the parameter, the rule, and the value found."""
         if found := re.fullmatch(r"the following arguments are required: (.+)", message):
-            return f"{found[1]} must be given; found nothing. {self.epilog}"
+            optional = {action.metavar for action in self._actions if action.nargs == "*"}
+            required = [name for name in found[1].split(", ") if name not in optional]
+            return f"{', '.join(required)} must be given; found nothing. {self.epilog}"
         if found := re.fullmatch(r"unrecognized arguments: (.+)", message):
             known = [option for action in self._actions for option in action.option_strings]
             word = found[1].split()[0]
             return f"`{word}` is not an argument of {self.prog}.{nearest(word.partition('=')[0], known)}"
-        if found := re.fullmatch(r"argument ([^:]+): invalid (\w+) value: (.+)", message):
-            return f"`{found[1]}` must be {_KINDS.get(found[2], found[2])}; found {found[3]}."
-        if found := re.fullmatch(r"argument ([^:]+): invalid choice: (.+) \(choose from (.+)\)", message):
-            return f"`{found[1]}` must be one of {found[3]}; found {found[2]}."
-        if found := re.fullmatch(r"argument ([^:]+): ignored explicit argument (.+)", message):
-            return f"`{found[1]}` must be given without a value; found {found[2]}."
-        if found := re.fullmatch(r"argument ([^:]+): expected (?:one|at least one) argument", message):
-            return f"`{found[1]}` must have a value; found none."
-        return message
+        return argument_error(message)
 
 
-_KINDS = {"int": "a whole number", "float": "a number", "Path": "a path"}
+def argument_error(message: str) -> str:
+    """Argparse's message about an argument as one line with the parameter, the rule, and the value found."""
+    if found := re.fullmatch(r"argument ([^:]+): invalid (\w+) value: (.+)", message):
+        return f"`{found[1]}` must be {_KINDS.get(found[2], found[2])}; found {found[3]}."
+    if found := re.fullmatch(r"argument ([^:]+): invalid choice: (.+) \(choose from (.+)\)", message):
+        return f"`{found[1]}` must be one of {found[3]}; found {found[2]}."
+    if found := re.fullmatch(r"argument ([^:]+): ignored explicit argument (.+)", message):
+        return f"`{found[1]}` must be given without a value; found {found[2]}."
+    if found := re.fullmatch(r"argument ([^:]+): expected (?:one|at least one) argument", message):
+        return f"`{found[1]}` must have a value; found none."
+    if found := re.fullmatch(r"argument ([^:]+): (must .+)", message):
+        return f"`{found[1]}` {found[2]}"
+    return message
+
+
+_KINDS = {"int": "a whole number", "float": "a number"}
 """Descriptions of the types of arguments."""

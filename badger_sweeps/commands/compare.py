@@ -9,14 +9,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from badger_sweeps.commands.command import typed_path
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.measures.objectives import OBJECTIVES
 from badger_sweeps.reporting.formatting import results
-from badger_sweeps.reporting.formatting.terminal import print_rows
 from badger_sweeps.reporting.inference.comparison import Difference, differences, row
 from badger_sweeps.reporting.page.page import build
 from badger_sweeps.reporting.reading.collection import Collection, Run, differing_keys, gather, short_labels
 from badger_sweeps.runs.provenance import code_version
+from badger_sweeps.tracking.tables import print_rows
 
 EXAMPLE = "badger-sweeps compare runs/quickstart/gru runs/quickstart/exponential"
 OUT = Path("comparison.html")
@@ -25,10 +26,10 @@ OUT = Path("comparison.html")
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
-        "a", metavar="A", type=Path, help="the folder of a finished run, to which the other run is compared"
+        "a", metavar="A", type=typed_path, help="the folder of a finished run, to which the other run is compared"
     )
-    parser.add_argument("b", metavar="B", type=Path, help="the folder of another finished run")
-    parser.add_argument("--out", type=Path, default=OUT, help="the page to write (default: %(default)s)")
+    parser.add_argument("b", metavar="B", type=typed_path, help="the folder of another finished run")
+    parser.add_argument("--out", type=typed_path, default=OUT, help="the page to write (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> None:

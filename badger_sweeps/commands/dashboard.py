@@ -15,6 +15,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from optuna.storages import BaseStorage
 from optuna_dashboard import wsgi  # type: ignore[import-untyped]
 
+from badger_sweeps.commands.command import typed_path
 from badger_sweeps.reporting.page.live import HOST
 from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation, UnreadableError
 from badger_sweeps.search.storage import JOURNAL
@@ -31,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder",
         metavar="FOLDER",
-        type=Path,
+        type=typed_path,
         nargs="?",
         help=f"the folder of a search; default: the newest search below {RUNS}/",
     )

@@ -11,11 +11,11 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import Progress
 
+from badger_sweeps.commands.command import typed_path
 from badger_sweeps.configuration.recorded import run_folders
 from badger_sweeps.core.columns import Columns
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.measures.dynamics.lyapunov import LEAST_OF_REPLICAS
-from badger_sweeps.reporting.formatting.terminal import print_rows
 from badger_sweeps.reporting.remeasure import plateaus
 from badger_sweeps.reporting.remeasure.measure import (
     measured_columns,
@@ -27,6 +27,7 @@ from badger_sweeps.reporting.remeasure.snapshots import checkpoints, reopened
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.runs.snapshot_measures import MEASURES_FILE, read_measures, write_measures
+from badger_sweeps.tracking.tables import print_rows
 
 EXAMPLE = "badger-sweeps measure runs/quickstart gradients --every 500"
 SHOWN = 3
@@ -36,12 +37,12 @@ SHOWN = 3
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.description = f"{parser.description} Writes measures.parquet and plateaus.parquet into each run's folder."
-    parser.add_argument("runs", metavar="RUNS", type=Path, help="a folder with runs below it")
+    parser.add_argument("runs", metavar="RUNS", type=typed_path, help="a folder with runs below it")
     parser.add_argument(
         "words",
         nargs="*",
         metavar="MEASURE | measures.KEY=VALUE",
-        help="a measure of conf/measures/standard.yaml, or all (default: the run's measures); a change of its settings",
+        help="a measure of `badger-sweeps columns`, or all (default: the run's measures); a change of its settings",
     )
     parser.add_argument(
         "--every", type=int, default=1, help="only snapshots at multiples of this many iterations, and the last one"
@@ -56,7 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure all runs below a folder."""
+    """Measure all runs below a folder; those that are damaged are named at the end, and left out."""
     for name, value, least in (("--every", options.every, 1), ("--replicas", options.replicas, 2 * LEAST_OF_REPLICAS)):
         if value is not None and value < least:
             raise UsageError(f"`{name}` must be at least {least}; found {value}.")
@@ -70,9 +71,18 @@ def run(options: argparse.Namespace) -> None:
     plans = [reopened(folder, changes) for folder in folders]
     for plan in plans:
         select_measures(plan.measures, names)
+    damaged: list[tuple[Path, UsageError]] = []
     with Progress(console=console, disable=not console.is_terminal) as progress:
         for plan in plans:
-            _measure(plan, names, options.every, options.replicas, progress, console)
+            try:
+                _measure(plan, names, options.every, options.replicas, progress, console)
+            except UsageError as error:
+                damaged.append((plan.folder, error))
+    if len(damaged) == len(plans):
+        raise damaged[0][1]
+    for folder, reason in damaged:
+        line = f"left out: {os.path.relpath(folder)}: {reason}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _measure(

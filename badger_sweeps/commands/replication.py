@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from badger_sweeps.commands.command import typed_path
 from badger_sweeps.reporting.studies.claims import module
 
 EXAMPLE = "badger-sweeps replication runs"
@@ -15,11 +16,16 @@ EXAMPLE = "badger-sweeps replication runs"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument(
-        "runs", metavar="RUNS", type=Path, nargs="?", default=Path("runs"), help="the folder with the studies' folders"
+        "runs",
+        metavar="RUNS",
+        type=typed_path,
+        nargs="?",
+        default=Path("runs"),
+        help="the folder with the studies' folders",
     )
     parser.add_argument(
         "--document",
-        type=Path,
+        type=typed_path,
         default=Path("docs") / "replication.md",
         help="the file to write (default: %(default)s); figures go into its folder",
     )

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from badger_sweeps.commands.command import typed_path
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.reporting.formatting import confirmation, results, search_tables
-from badger_sweeps.reporting.formatting.terminal import print_rows
 from badger_sweeps.reporting.inference.comparison import Difference, Row, compare_runs, row
 from badger_sweeps.reporting.page.page import REPORT_FILE, build
 from badger_sweeps.reporting.reading.collection import Collection, gather
 from badger_sweeps.reporting.reading.search import RecordedSearch, parameter_names
 from badger_sweeps.reporting.studies.result import StudyResult
+from badger_sweeps.tracking.tables import print_rows
 
 EXAMPLE = "badger-sweeps report runs/quickstart"
 SENTENCES = 9
@@ -25,7 +26,7 @@ SENTENCES = 9
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("runs", metavar="RUNS", type=Path, help="a folder with runs below it")
+    parser.add_argument("runs", metavar="RUNS", type=typed_path, help="a folder with runs below it")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -50,6 +51,8 @@ def make(
     collection = collection or gather(folder)
     if not collection.runs and collection.search is None:
         unfinished = f"{len(collection.left_out)} unfinished or damaged" if collection.left_out else "none"
+        if collection.left_out:
+            unfinished += " ({}: {})".format(*collection.left_out[0])
         unread = dict(collection.left_out).get(".")
         raise UsageError(unread or f"`{folder}` must have finished runs below it; found {unfinished}.")
     if collection.search is not None:

@@ -6,9 +6,9 @@ import argparse
 
 from rich.console import Console
 
-from badger_sweeps.reporting.formatting.terminal import print_rows
 from badger_sweeps.reporting.studies.catalogue import entries
 from badger_sweeps.reporting.studies.claims import order
+from badger_sweeps.tracking.tables import print_rows
 
 EXAMPLE = "badger-sweeps studies"
 

@@ -13,13 +13,13 @@ from rich.progress import Progress
 from badger_sweeps.commands import app, report
 from badger_sweeps.core.errors import UsageError, nearest
 from badger_sweeps.reporting.formatting.results import FINDING_COLUMNS, finding_cells
-from badger_sweeps.reporting.formatting.terminal import print_rows
 from badger_sweeps.reporting.plotting import matplotlib_backend
 from badger_sweeps.reporting.reading.collection import gather
 from badger_sweeps.reporting.studies.catalogue import entries
 from badger_sweeps.reporting.studies.claims import claim_of
 from badger_sweeps.reporting.studies.evaluation import evaluate, measure, study_of
 from badger_sweeps.reporting.studies.result import StudyResult
+from badger_sweeps.tracking.tables import print_rows
 
 EXAMPLE = "badger-sweeps study binding_outer scale=quick"
 FIGURE = "figure.png"
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     if options.study in (names := [entry.name for entry in entries()]):
         folder = folder_of(options.study, options.overrides)
         app.train([f"study={options.study}", *options.overrides, f"{FOLDER}={_quoted(folder)}"])
-    elif not folder.is_dir():
+    elif not options.study or not folder.is_dir():
         rule = "must be the name of a standard study (badger-sweeps studies), or the folder of one that was run"
         raise UsageError(f"`STUDY` {rule}; found {options.study!r}.{nearest(options.study, names)}")
     elif options.overrides:
@@ -56,10 +56,17 @@ def run(options: argparse.Namespace) -> None:
 
 
 def folder_of(name: str, overrides: Sequence[str]) -> Path:
-    """The folder of a study's runs: ``runs/NAME``, with suffixes for the quick scale and for other seeds."""
+    """The folder of a study's runs: ``runs/NAME``, with suffixes for the quick scale and for other seeds.
+
+    Raises:
+        UsageError: the overrides name a folder by an interpolation, or by nothing.
+    """
     values = dict(override.split("=", 1) for override in overrides if "=" in override)
     if FOLDER in values:
-        return Path(values[FOLDER].strip("'\""))
+        folder = values[FOLDER].strip("'\"")
+        if not folder or "${" in folder:
+            raise UsageError(f"`{FOLDER}` must name a folder, without interpolations; found {folder!r}.")
+        return Path(folder)
     quick = "_quick" if values.get("scale") == "quick" else ""
     seeds = values.get("seeds", "").strip("[]").replace(" ", "").replace(",", "-")
     return Path("runs") / f"{name}{quick}{f'_seeds_{seeds}' if seeds else ''}"

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
+from badger_sweeps.commands.command import typed_path
 from badger_sweeps.commands.tracked import tracked_below
 from badger_sweeps.runs.delivery import deliver
 from badger_sweeps.runs.lock import InUse, exclusive
@@ -23,7 +24,7 @@ EXAMPLE = "badger-sweeps sync runs/quickstart"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("runs", metavar="RUNS", type=Path, help="a folder with runs below it")
+    parser.add_argument("runs", metavar="RUNS", type=typed_path, help="a folder with runs below it")
 
 
 def run(options: argparse.Namespace) -> None:

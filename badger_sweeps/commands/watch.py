@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from badger_sweeps.commands.command import typed_path
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.reporting.page.live import HOST, PORT, View, bind
 
@@ -18,7 +19,7 @@ EXAMPLE = "badger-sweeps watch runs/quickstart"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("runs", metavar="RUNS", type=Path, help="a folder with runs below it, now or later")
+    parser.add_argument("runs", metavar="RUNS", type=typed_path, help="a folder with runs below it, now or later")
     parser.add_argument("--port", type=int, help=f"default: {PORT}, or a free port if it is in use; 0: a free port")
 
 

@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from rich.console import Console
 
+from badger_sweeps.commands.command import typed_path
 from badger_sweeps.commands.tracked import tracked_below
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.files import read_json, write_json
@@ -26,7 +27,7 @@ EXAMPLE = "badger-sweeps workspace runs/quickstart"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("runs", metavar="RUNS", type=Path, help="a folder with runs below it")
+    parser.add_argument("runs", metavar="RUNS", type=typed_path, help="a folder with runs below it")
     parser.add_argument("--mode", choices=get_args(Mode), default="offline", help="online: also send it to W&B")
 
 

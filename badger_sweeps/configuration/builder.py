@@ -1,4 +1,4 @@
-"""The configuration builder: builds a `Plan` from Hydra's configuration; no other code uses a DictConfig.
+"""The configuration builder: builds a `Plan` from Hydra's configuration, so that training needs no DictConfig.
 
 The objects that it builds check their own settings. This module loads PyTorch, which Hydra's own errors need not wait
 for.
@@ -17,9 +17,10 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
 from badger_sweeps.configuration.naming import arm_of, choice_name, run_name
-from badger_sweeps.configuration.recorded import recorded_config, recorded_hydra
+from badger_sweeps.configuration.recorded import CONFIG, recorded_config, recorded_hydra
 from badger_sweeps.configuration.resolvers import SCALES
 from badger_sweeps.core.errors import UsageError, nearest
+from badger_sweeps.core.files import reading
 from badger_sweeps.core.keys import DECIDES, GROUPS
 from badger_sweeps.core.settings import explain
 from badger_sweeps.measures.objectives import OBJECTIVES, ObjectiveName
@@ -87,10 +88,15 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path, groups: Sequence[s
 
 
 def plan_of(run: Path) -> Plan:
-    """The plan of an existing run, from the configuration in its folder."""
+    """The plan of an existing run, from the configuration in its folder.
+
+    Raises:
+        UsageError: the configuration is damaged, or lacks keys.
+    """
     config = recorded_config(run)
     groups = [group for group in EXPERIMENT_GROUPS if group in config or not GROUPS[group].added_later]
-    return plan(config, recorded_hydra(run), run, groups)
+    with reading(run / CONFIG):
+        return plan(config, recorded_hydra(run), run, groups)
 
 
 def _build(config: DictConfig, key: str) -> Any:

@@ -1,4 +1,4 @@
-"""The configuration that a run was started with, from the run's folder, in the words of this version."""
+"""The configurations of runs, studies and searches, from their folders, in the words of this version."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from badger_sweeps.core.errors import UsageError
 
 CONFIG = Path(".hydra") / "config.yaml"
 HYDRA = CONFIG.with_name("hydra.yaml")
+MULTIRUN = "multirun.yaml"
+"""The file with the configuration of a search or a study, in its folder."""
 
 RENAMED_CLASSES = {
     "badger_sweeps.evaluation.growth.AddingExperts": "badger_sweeps.evaluation.adding_experts.AddingExperts",
@@ -65,6 +67,11 @@ def recorded_hydra(run: Path) -> DictConfig:
     return hydra
 
 
+def recorded_multirun(folder: Path) -> DictConfig:
+    """The configuration of the search or study in a folder; errors as in `recorded_config`."""
+    return _load(folder / MULTIRUN)
+
+
 def run_folders(folder: Path) -> list[Path]:
     """The folders of all runs below a folder, complete or not, in the order of their names."""
     return sorted(path.parent.parent for path in folder.rglob(str(CONFIG)))
@@ -82,7 +89,7 @@ def _load(path: Path) -> DictConfig:
 
 def _damaged(path: Path, error: Exception) -> UsageError:
     reason = " ".join(str(error).split())
-    return UsageError(f"`{path}` must be the configuration of a run; found a damaged one ({reason}).")
+    return UsageError(f"`{path}` must be a recorded configuration; found a damaged one ({reason}).")
 
 
 def _rename_classes(node: Any) -> None:

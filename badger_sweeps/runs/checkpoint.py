@@ -82,7 +82,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         made_with, _ = content.get("format", 1), state["iteration"]
     except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
         found = f"a damaged file of {path.stat().st_size} bytes"
-        raise UsageError(f"`{path}` must be a whole checkpoint; found {found}. Delete it to restart.") from None
+        way_out = " Delete it to restart." if path.name == CHECKPOINT_FILE else ""
+        raise UsageError(f"`{path}` must be a whole checkpoint; found {found}.{way_out}") from None
     if made_with != FORMAT:
         age = "an earlier" if made_with < FORMAT else "a later"
         rule = f"must be a checkpoint of this version of badger_sweeps (format {FORMAT})"

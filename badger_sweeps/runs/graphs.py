@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from badger_sweeps.core.files import write_json
+from badger_sweeps.core.files import reading, write_json
 from badger_sweeps.topologies.connectivity import Connectivity, connectivity
 from badger_sweeps.training.experiment import Experiment
 
@@ -33,8 +33,9 @@ def write_graphs(folder: Path, experiment: Experiment) -> None:
 
 def read_links(folder: Path) -> Mapping[int, Links]:
     """By seed, the edges of its graph, read from the `topology.json` of a run's folder."""
-    graphs = json.loads((folder / GRAPHS_FILE).read_text())
-    return {graph["seed"]: tuple((sender, receiver) for sender, receiver in graph["pairs"]) for graph in graphs}
+    with reading(folder / GRAPHS_FILE):
+        graphs = json.loads((folder / GRAPHS_FILE).read_text())
+        return {graph["seed"]: tuple((sender, receiver) for sender, receiver in graph["pairs"]) for graph in graphs}
 
 
 def adjacency(experts: int, links: Links) -> Bool[Tensor, "expert expert"]:
@@ -47,5 +48,6 @@ def adjacency(experts: int, links: Links) -> Bool[Tensor, "expert expert"]:
 
 def read_connectivity(folder: Path) -> Mapping[int, Connectivity]:
     """By seed, the connectivity measures of its graph, read from the `topology.json` of a run's folder."""
-    graphs = json.loads((folder / GRAPHS_FILE).read_text())
-    return {graph["seed"]: Connectivity(*(graph[name] for name in Connectivity._fields)) for graph in graphs}
+    with reading(folder / GRAPHS_FILE):
+        graphs = json.loads((folder / GRAPHS_FILE).read_text())
+        return {graph["seed"]: Connectivity(*(graph[name] for name in Connectivity._fields)) for graph in graphs}

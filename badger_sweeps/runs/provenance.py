@@ -18,7 +18,7 @@ from typing import Any
 
 import badger_sweeps
 from badger_sweeps.core.addresses import without_passwords
-from badger_sweeps.core.files import read_json, write_json
+from badger_sweeps.core.files import read_json, reading, write_json
 from badger_sweeps.core.keys import BUDGET, indifferent, without
 from badger_sweeps.runs.code import computing_code, further_code, write_code
 
@@ -117,30 +117,31 @@ def computed_from(config: Mapping[str, Any]) -> dict[str, str]:
 
 def run_id_and_group(folder: Path) -> tuple[str, str | None]:
     """The id of the run in `folder`, and its group in W&B; None if no group was recorded."""
-    content = read_json(folder / PROVENANCE_FILE)
-    return str(content["run_id"]), content.get("group")
+    with reading(folder / PROVENANCE_FILE):
+        content = read_json(folder / PROVENANCE_FILE)
+        return str(content["run_id"]), content.get("group")
 
 
 def kept_code(folder: Path) -> tuple[Path, ...]:
     """The archives of the code that the run in `folder` was computed with, in the order of its sessions."""
-    names = dict.fromkeys(session.get("code") for session in read_json(folder / PROVENANCE_FILE)["sessions"])
+    names = dict.fromkeys(session.get("code") for session in _sessions(folder))
     return tuple(folder / name for name in names if name is not None and (folder / name).exists())
 
 
 def exit_status(folder: Path) -> int:
     """The exit status of the last session of the run in `folder`; 1 if it was killed and so recorded none."""
-    status = read_json(folder / PROVENANCE_FILE)["sessions"][-1].get("exit_status")
+    status = _sessions(folder)[-1].get("exit_status")
     return 1 if status is None else int(status)
 
 
 def started(folder: Path) -> str:
     """The time at which the run in `folder` was first started, in ISO format (UTC)."""
-    return str(read_json(folder / PROVENANCE_FILE)["sessions"][0]["started"])
+    return str(_sessions(folder)[0]["started"])
 
 
 def code_version(folder: Path) -> str:
     """The code of the last session of the run in `folder`: its commit, and a hash of its uncommitted changes."""
-    last = read_json(folder / PROVENANCE_FILE)["sessions"][-1]
+    last = _sessions(folder)[-1]
     commit, changes = last.get("git_commit"), last.get("git_diff_sha256")
     return f"{(commit or last['badger_sweeps'])[:12]}{f' with changes {changes[:12]}' if changes else ''}"
 
@@ -152,6 +153,14 @@ def computing_version(folder: Path) -> str:
     """
     known = read_json(folder / PROVENANCE_FILE).get(COMPUTED_FROM)
     return str(known["code"])[:12] if known else code_version(folder)
+
+
+def _sessions(folder: Path) -> list[dict[str, Any]]:
+    with reading(folder / PROVENANCE_FILE):
+        sessions = read_json(folder / PROVENANCE_FILE)["sessions"]
+        if not isinstance(sessions, list) or not all(isinstance(session, dict) for session in sessions) or not sessions:
+            raise TypeError("no list of sessions")
+        return sessions
 
 
 def _code() -> dict[str, str | None]:

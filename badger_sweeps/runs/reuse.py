@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 from pathlib import Path
 
-from badger_sweeps.core.files import write_json
+from badger_sweeps.core.files import read_json, write_json
 from badger_sweeps.runs.checkpoint import CHECKPOINT_FILE, SNAPSHOTS, read_checkpoint
 from badger_sweeps.runs.graphs import GRAPHS_FILE
 from badger_sweeps.runs.history import HISTORY_FILE
@@ -31,13 +30,19 @@ def find_reusable_run(plan: Plan, below: Path) -> Path | None:
         if run.resolve() == plan.folder.resolve() or not (run / SUMMARY_FILE).exists():
             continue
         try:
-            content = json.loads(path.read_text())
+            content = read_json(path)
             if content.get(COMPUTED_FROM) != wanted or exit_status(run) != 0:
                 continue
             # The identity also has the device and the graphs, which configuration and code do not determine.
             if read_checkpoint(run / CHECKPOINT_FILE)[0] == plan.experiment.identity:
                 same.append((str(content["sessions"][0]["started"]), run))
-        except (ValueError, LookupError, OSError):  # a damaged file, or one of another program
+        except (
+            ValueError,
+            LookupError,
+            OSError,
+            TypeError,
+            AttributeError,
+        ):  # damaged, or of another program
             continue
     return min(same)[1] if same else None
 
@@ -56,7 +61,7 @@ def copy_run(finished: Path, plan: Plan) -> None:
                 shutil.copytree(finished / name, plan.folder / name)
         for path in [finished / GRAPHS_FILE, *finished.glob("code-*.zip")]:
             shutil.copy2(path, plan.folder / path.name)
-        content = json.loads((finished / PROVENANCE_FILE).read_text())
+        content = read_json(finished / PROVENANCE_FILE)
         content |= {"run_id": secrets.token_hex(4), "group": plan.group or plan.name, "taken_over_from": str(finished)}
         write_json(plan.folder / PROVENANCE_FILE, content)
         shutil.copy2(finished / CHECKPOINT_FILE, plan.folder / f".{CHECKPOINT_FILE}.copy")

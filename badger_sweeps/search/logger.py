@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from badger_sweeps.core.files import write_json
+from badger_sweeps.core.files import read_json, write_json
 from badger_sweeps.runs.lock import InUse
 from badger_sweeps.search.state import SearchState, TrialRecord
 from badger_sweeps.tracking.base import SearchDescription, SearchTracker, Tracking
@@ -47,7 +46,7 @@ class SearchLogger:
             self._lock.acquire()
         except Timeout:
             return
-        stored = json.loads(self._path.read_text()) if self._path.exists() else {}
+        stored = read_json(self._path) if self._path.exists() else {}
         if stored.get("study", search_id) == search_id:  # else the file has the trials of another search
             self._logged = int(stored.get("logged", stored.get("told", 0)))  # "told": in files of earlier versions
             self._steps = stored.get("trials", None if stored else [])
@@ -106,7 +105,7 @@ def _lock(folder: Path) -> FileLock:
 
 def logged_name(folder: Path) -> str:
     """The name under which the search in `folder` was logged."""
-    return str(json.loads((folder / SEARCH_FILE).read_text()).get("name", folder.resolve().name))
+    return str(read_json(folder / SEARCH_FILE).get("name", folder.resolve().name))
 
 
 def _best_so_far(state: SearchState, trials: Sequence[TrialRecord]) -> list[float | None]:

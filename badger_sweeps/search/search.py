@@ -15,7 +15,6 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from badger_sweeps.search.completion import startable, too_many_failed
 from badger_sweeps.search.definition import Definition, check_same
 from badger_sweeps.search.leases import LEASE_ATTRIBUTE, Claim, Lease, LeaseLost, LeaseMonitor
 from badger_sweeps.search.point_sampler import Extend, PointSampler
@@ -24,6 +23,7 @@ from badger_sweeps.search.sampling import SamplerFactory, point_key
 from badger_sweeps.search.scores import ScoredStudy, store_score
 from badger_sweeps.search.settings import SearchSettings
 from badger_sweeps.search.space import Point, Space
+from badger_sweeps.search.starting import startable, too_many_failed
 from badger_sweeps.search.state import SearchState
 from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.trial_outcome import OUTCOME, TrialOutcome

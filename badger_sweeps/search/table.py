@@ -9,11 +9,11 @@ from pathlib import Path
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from badger_sweeps.search.state import SearchState, TrialRecord
 from badger_sweeps.search.trial_outcome import TrialStatus
+from badger_sweeps.tracking.tables import table
 
 SECONDS_PER_LINE = 30.0
 LATEST = 8
@@ -40,7 +40,7 @@ class SearchTable:
         if self._live is not None:
             if not self._live.is_started:
                 self._live.start()
-            self._live.update(_live_view(state, seconds_left), refresh=True)
+            self._live.update(_live_view(state, seconds_left, self._console.width), refresh=True)
             return
         if self._printed is None:  # no lines about trials that had ended before this start
             self._printed = {trial.number for trial in state.ended}
@@ -97,22 +97,20 @@ def _result(trial: TrialRecord) -> str:
     return f"{trial.status}: {trial.reason}" if trial.reason else str(trial.status)
 
 
-def _live_view(state: SearchState, seconds_left: float | None) -> Group:
+def _live_view(state: SearchState, seconds_left: float | None, width: int) -> Group:
     head = Text(f"{state.name}  ", style="bold").append(summary(state, seconds_left), style="not bold")
     bar = ProgressBar(total=max(state.total, len(state.trials), 1), completed=len(state.ended))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column, justify in (("trial", "right"), ("", "left"), ("parameters", "left")):
-        table.add_column(column, justify=justify, no_wrap=column != "parameters", overflow="ellipsis")  # type: ignore[arg-type]
     best = [state.best] if state.best is not None else []
     latest = [trial for trial in state.ended[-LATEST:] if trial not in best]
+    rows, styles = [], []
     for trials, style in ((best, "bold green"), (latest, ""), (_running(state), "cyan")):
         for trial in trials:
             running = trial.status == TrialStatus.RUNNING
             result = f"running {trial.progress} on {trial.owner}" if running else _result(trial)
             params = " ".join(f"{name}={format_parameter(value)}" for name, value in trial.params.items())
-            cell = Text(("best, " if trial in best else "") + result)
-            table.add_row(str(trial.number), cell, Text(params), style=style)
-    return Group(head, bar, table)
+            rows.append([str(trial.number), ("best, " if trial in best else "") + result, params])
+            styles.append(style)
+    return Group(head, bar, table(width, ["trial", "", "parameters"], rows, left=(1, 2), styles=styles))
 
 
 def _running(state: SearchState) -> list[TrialRecord]:

@@ -49,6 +49,13 @@ MISTAKES = {
     "a path with spaces": (["hydra.run.dir=a b ü"], "`hydra.run.dir=a b ü` must be KEY=VALUE, with a value that has"),
     "a study to name": (["study"], "study: STUDY must be given; found nothing."),
     "a second run": (["compare", "."], "compare: B must be given; found nothing."),
+    "what is required": (["measure"], "measure: RUNS must be given; found nothing."),
+    "an empty path": (["report", ""], "report: `RUNS` must be a path; found ''."),
+    "an empty study": (["study", ""], "study: `STUDY` must be the name of a standard study"),
+    "an empty folder": (["study", "hurst", "hydra.sweep.dir="], "study: `hydra.sweep.dir` must name a folder"),
+    "an interpolation": (["study", "hurst", "hydra.sweep.dir=runs/${scale}"], "found 'runs/${scale}'."),
+    "no value for Hydra": (["--version=3"], "badger-sweeps: `--version` must be given without a value; found '3'."),
+    "no choice of Hydra's": (["--cfg", "foo"], "badger-sweeps: `--cfg/-c` must be one of 'job', 'hydra', 'all'; found"),
 }  # fmt: skip
 
 
@@ -69,15 +76,15 @@ DAMAGED = {
     "summary.json": ("[", "a whole file of this package; found a damaged one (Expecting value"),
     "measures.parquet": ("[", "a whole file of this package; found a damaged one (Parquet"),
     "history.parquet/part-00000.parquet": ("[", "a whole file of this package; found a damaged one (Parquet"),
-    ".hydra/config.yaml": ("[", "the configuration of a run; found a damaged one (while parsing"),
-    ".hydra/hydra.yaml": ("a: 1", "the configuration of a run; found a damaged one ('hydra')"),
+    ".hydra/config.yaml": ("[", "a recorded configuration; found a damaged one (while parsing"),
+    ".hydra/hydra.yaml": ("a: 1", "a recorded configuration; found a damaged one ('hydra')"),
 }
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "run"
-    done = run(folder, "training.iterations=24", "training.snapshot_every=24", "measures=none")
+    done = run(folder, "training.iterations=24", "training.snapshot_every=24", "measures=none", tracking="wandb")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -91,6 +98,52 @@ def test_a_damaged_file_is_named_in_one_line(file: str, trained: Path, tmp_path:
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"badger-sweeps measure: `run/{file}` must be {expected}")
+
+
+OTHERS_DAMAGED = [
+    ("sync", "topology.json", "["),
+    ("workspace", "topology.json", "["),
+    ("sync", "provenance.json", "{}"),
+    ("workspace", "provenance.json", "{}"),
+    ("report", "provenance.json", '{"sessions": 3}'),
+    ("compare", "summary.json", "["),
+    ("study", "multirun.yaml", "["),
+    ("study", "multirun.yaml", "\udcff"),
+    ("workspace", ".hydra/config.yaml", "seeds: 3"),
+]
+
+
+@pytest.mark.parametrize(("command", "file", "text"), OTHERS_DAMAGED)
+def test_every_command_names_a_damaged_file(command: str, file: str, text: str, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run" / file).write_text(text, errors="surrogateescape")
+    others = [str(trained)] if command == "compare" else []
+    before = sorted(tmp_path.rglob("*"))
+    done = typed(command, "run", *others, cwd=tmp_path)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"badger-sweeps {command}: ")
+    assert f"`run/{file}` must be " in line
+    assert "; found a damaged one (" in line
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_damaged_run_is_left_out_where_others_are_measured(trained: Path, tmp_path: Path) -> None:
+    for name in ("damaged", "whole"):
+        shutil.copytree(trained, tmp_path / name)
+    (tmp_path / "damaged" / "snapshots" / "000000024.pt").write_bytes(b"[")
+    done = typed("measure", ".", "fixed_loss", cwd=tmp_path)
+    assert done.returncode == 0
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("left out: "))
+    path = "damaged/snapshots/000000024.pt"
+    assert line == f"left out: damaged: `{path}` must be a whole checkpoint; found a damaged file of 1 bytes."
+    assert (tmp_path / "whole" / "measures.parquet").exists()
+    assert not (tmp_path / "damaged" / "measures.parquet").exists()
+
+
+def test_a_value_that_cannot_be_parsed(trained: Path) -> None:
+    done = typed("measure", str(trained), "fixed_loss", "measures.games=[1")
+    assert done.stderr == "badger-sweeps measure: `measures.games` must have a value; found '[1'.\n"
 
 
 def test_a_nested_key_is_named_whole(trained: Path) -> None:

@@ -113,7 +113,7 @@ def test_one_that_needs_the_whole_run_is_not_compared_at_unequal_budgets(monkeyp
     """That is what an objective is unless it says how it is cut."""
 
     class Slowest(FinalLoss):
-        """A stranger's quantity, in iterations."""
+        """A third party's quantity, in iterations."""
 
     monkeypatch.setitem(OBJECTIVES, "slowest", replace(_as(Slowest), name="slowest", unit="iterations"))
     long, short = made("long", [50] * 6, budget=200), made("short", [40] * 6, budget=70)
@@ -139,7 +139,7 @@ def test_a_summary_written_before_it_is_read_and_left_out(tmp_path: Path, monkey
 
 
 def test_higher_may_be_better(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stranger's objective whose higher values are better: leads, counts of seeds and evidence are turned round."""
+    """A third party's objective whose higher values are better: leads, counts of seeds and evidence are turned round."""
     monkeypatch.setitem(OBJECTIVES, HALF.name, replace(HALF, direction="maximize"))
     paired = PairedDifference(Estimate(12.0, 8.0, 14.0), 0.01, 8, lower=1, higher=6)
     found = Difference(HALF.name, "a", "b", 100, paired, 0.01)

@@ -191,12 +191,14 @@ def test_a_search_that_cannot_be_read_costs_the_report_that_alone(tmp_path: Path
     (tmp_path / "gone" / "study.journal").unlink()
     record_search(tmp_path / "torn", [complete(SLOW, 0.1)])
     (tmp_path / "torn" / "study.journal").write_bytes(b"no journal\n")
+    record_search(tmp_path / "foreign", [complete(SLOW, 0.1)])
+    (tmp_path / "foreign" / "study.journal").write_text('{"op_code": 99, "worker_id": "a"}\n')
     plain = tmp_path / "plain"
     plain.mkdir()
     (plain / "multirun.yaml").write_text("hydra: {sweeper: {_target_: hydra._internal.core_plugins.basic_sweeper}}")
     collection = gather(tmp_path)
     assert [search.folder for search in collection.searches] == [good]
-    assert sorted(name for name, _ in collection.left_out) == ["gone", "torn"]
+    assert sorted(name for name, _ in collection.left_out) == ["foreign", "gone", "torn"]
     shown = warm.run([sys.executable, "-m", "badger_sweeps", "report", str(tmp_path / "gone")])
     assert shown.returncode == 2
     assert len(shown.stderr.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""What every rule keeps: the shipped ones with all aggregators, and two that a stranger wrote."""
+"""What every rule keeps: the shipped ones with all aggregators, and two of a third party."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from badger_sweeps.training.loop import metric_columns, train
 from badger_sweeps.training.population import Population
 from tests.choices import choices_of, small
 from tests.engines.between import Between
-from tests.rules.strangers import RandomDirection, SurgeryByHand
+from tests.rules.third_party import RandomDirection, SurgeryByHand
 
 SEEDS = (4, 0, 9)
 SHIPPED = [(name, aggregator) for name in choices_of("rule") for aggregator in choices_of("aggregator")]
@@ -177,7 +177,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("rule", ["random_direction", pytest.param("surgery_by_hand", marks=pytest.mark.slow)])
-def test_a_stranger_s_rule_is_a_choice_on_the_command_line(rule: str, tmp_path: Path) -> None:
+def test_a_third_party_rule_is_a_choice_on_the_command_line(rule: str, tmp_path: Path) -> None:
     """History, W&B, summary, stop and resumption, without a line of ours changed for it."""
     whole = run(tmp_path / "whole", f"rule={rule}", "training.iterations=40")
     assert whole.returncode == 0, whole.stderr
@@ -237,7 +237,7 @@ def test_what_a_rule_did_not_announce_is_refused() -> None:
 
 def test_another_author_s_rule_of_the_same_name_is_another_rule() -> None:
     """Ours go by their class's name alone, as they always have."""
-    assert experiment("random_direction").identity["rule"] == "tests.rules.strangers.RandomDirection"
+    assert experiment("random_direction").identity["rule"] == "tests.rules.third_party.RandomDirection"
     assert experiment("gradient_descent-mean").identity["rule"] == "GradientDescent"
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import badger_sweeps
 from badger_sweeps.configuration.builder import plan_of
-from badger_sweeps.core.columns import METADATA_KEY, NORMALISED_ERROR, Column, column_of, columns, metric
+from badger_sweeps.core.columns import NORMALISED_ERROR, Column, column_of, columns, metric
 from badger_sweeps.reporting.page.panels import measures, pairs
 from badger_sweeps.reporting.reading.collection import gather
 from badger_sweeps.runs.history import History, read_columns
@@ -96,7 +96,7 @@ def test_a_file_without_descriptions_is_read_by_its_names(folder: Path, tmp_path
 
 def test_a_unit_of_an_earlier_version_is_read_as_todays() -> None:
     """Reports draw the staircase into panels of a normalised error, which earlier files called ``chance = 1``."""
-    stored = {METADATA_KEY: b'{"title": "Loss", "unit": "chance = 1"}'}
+    stored = {b"badger_sweeps": b'{"title": "Loss", "unit": "chance = 1"}'}
     assert column_of("loss", stored, vector=False) == Column("loss", "Loss", NORMALISED_ERROR)
 
 
@@ -157,8 +157,3 @@ def test_measures_of_pairs_have_a_panel_each_in_a_report(folder: Path, tmp_path:
     assert (seed["experts"], seed["iterations"]) == (3, [10])
     coded = np.frombuffer(base64.b64decode(seed["values"]), "<u2")
     np.testing.assert_allclose(content["least"] + coded / 1000, numbers, atol=5.1e-4)
-
-
-def test_the_key_of_the_metadata_is_the_packages_name() -> None:
-    """Files outlive versions: what reads them must find it under this name."""
-    assert METADATA_KEY == b"badger_sweeps"

@@ -94,6 +94,6 @@ def test_a_column_that_nothing_declares_is_named_by_its_name(then: Path, tmp_pat
     for part in history_parts(copy):
         table = pq.ParquetFile(part).read()
         vector = pa.array([[0.5, 1.0]] * len(table), pa.list_(pa.float32()))
-        pq.write_table(table.append_column("stranger/vector", vector), part)
-    column = recorded_columns(copy)["stranger/vector"]
-    assert (column.title, column.declared, column.axis) == ("stranger/vector", False, "position")
+        pq.write_table(table.append_column("other/vector", vector), part)
+    column = recorded_columns(copy)["other/vector"]
+    assert (column.title, column.declared, column.axis) == ("other/vector", False, "position")

@@ -137,8 +137,9 @@ def test_unfinished_and_damaged_runs_and_started_folders_are_not_reused(copy: Pa
     (wanted.folder / "checkpoint.pt").unlink()
     first = copy / "one" / "arm"
     whole = (first / "provenance.json").read_text()
-    (first / "provenance.json").write_text("{")
-    assert find_reusable_run(wanted, copy) is None
+    for damaged in ("{", "[]", '{"sessions": 3}'):
+        (first / "provenance.json").write_text(damaged)
+        assert find_reusable_run(wanted, copy) is None
     (first / "provenance.json").write_text(whole)
     assert find_reusable_run(wanted, copy) is not None
     (first / "summary.json").unlink()

@@ -10,15 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from optuna.storages import BaseStorage
 from sqlalchemy.exc import SQLAlchemyError
-from yaml import YAMLError
 
 from badger_sweeps.configuration import files
+from badger_sweeps.configuration.recorded import MULTIRUN, recorded_multirun
 from badger_sweeps.core.addresses import without_passwords
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.search.storage import JOURNAL, StorageAddress
 
-MULTIRUN = "multirun.yaml"
-"""The file with a search's configuration, in its folder."""
 CONFIRMATION = "confirmation"
 """The folder of a search's confirmation, and the end of its name."""
 assert files.MAIN_CONFIG  # its import registers the resolvers of the configurations
@@ -43,7 +41,10 @@ class SearchLocation:
     @classmethod
     def of(cls, folder: Path) -> SearchLocation | None:
         """The location of the search in a folder; None if the folder has none."""
-        config = _config(folder / MULTIRUN)
+        try:
+            config = recorded_multirun(folder)
+        except (UsageError, FileNotFoundError):
+            config = DictConfig({})
         of_search = str(_select(config, "hydra.sweeper._target_")).endswith(".BadgerSweeper")
         if not of_search and not (folder / JOURNAL).exists():
             return None
@@ -82,6 +83,8 @@ class SearchLocation:
             known = [study.study_name for study in storage.get_all_studies()]
         except (UsageError, SQLAlchemyError, OSError) as error:
             raise UnreadableError(without_passwords(str(error)).splitlines()[0]) from None
+        except (AssertionError, LookupError, ValueError, TypeError) as error:  # Optuna, on a damaged journal
+            raise UnreadableError(f"the search must be in {address.text}; found a damaged file ({error})") from error
         found = [name for name in self.names if name in known]
         if not found and address.file == (self.folder / JOURNAL).absolute():  # the folder was moved with its journal
             found = [name for name in known if not name.endswith(f" {CONFIRMATION}")]
@@ -94,14 +97,6 @@ def find(folder: Path) -> list[SearchLocation]:
     """The locations of the searches in a folder and below it."""
     folders = {path.parent for name in (JOURNAL, MULTIRUN) for path in folder.rglob(name)}
     return [location for location in map(SearchLocation.of, sorted(folders)) if location is not None]
-
-
-def _config(path: Path) -> DictConfig:
-    try:
-        loaded = OmegaConf.load(path)
-    except (OSError, YAMLError, OmegaConfBaseException):
-        return DictConfig({})
-    return loaded if isinstance(loaded, DictConfig) else DictConfig({})
 
 
 def _select(config: DictConfig, key: str) -> Any:

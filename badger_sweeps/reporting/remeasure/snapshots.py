@@ -8,6 +8,7 @@ from typing import cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from badger_sweeps.configuration import files
 from badger_sweeps.configuration.builder import plan
@@ -46,7 +47,10 @@ def reopened(run: Path, overrides: Sequence[str] = ()) -> Plan:
         if not equals or key not in known:
             rule = "must be a key of measures, set as measures.KEY=VALUE"
             raise UsageError(f"`{key or override}` {rule}.{nearest(key, known)}")
-        config = cast(DictConfig, OmegaConf.merge(config, OmegaConf.from_dotlist([f"{key}={value}"])))
+        try:
+            config = cast(DictConfig, OmegaConf.merge(config, OmegaConf.from_dotlist([f"{key}={value}"])))
+        except YAMLError:
+            raise UsageError(f"`{key}` must have a value; found {value!r}.") from None
     try:
         return plan(config, hydra, run)
     except OmegaConfBaseException as error:

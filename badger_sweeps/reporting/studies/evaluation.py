@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.progress import Progress
 
+from badger_sweeps.configuration.recorded import MULTIRUN, recorded_multirun
 from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.files import read_json
 from badger_sweeps.core.keys import decides
 from badger_sweeps.reporting.inference.evidence import UNDECIDED, Finding, Verdict, judge_findings, verdict
 from badger_sweeps.reporting.reading.arms import Arm, MissingError
 from badger_sweeps.reporting.reading.collection import Collection
-from badger_sweeps.reporting.reading.search_storage import MULTIRUN
 from badger_sweeps.reporting.remeasure.required import RequiredMeasures, measure_missing
 from badger_sweeps.reporting.studies.claims import ClaimModule, claim_of
 from badger_sweeps.reporting.studies.result import StudyResult
@@ -24,11 +24,14 @@ from badger_sweeps.runs.provenance import PROVENANCE_FILE, computing_version
 
 
 def study_of(folder: Path) -> tuple[str, DictConfig] | None:
-    """The name and the configuration of the standard study whose runs are in a folder; None if there is none."""
-    path = folder / MULTIRUN
-    if not path.exists():
+    """The name and the configuration of the standard study whose runs are in a folder; None if there is none.
+
+    Raises:
+        UsageError: the file with the configuration is damaged.
+    """
+    if not (folder / MULTIRUN).exists():
         return None
-    config = cast(DictConfig, OmegaConf.load(path))
+    config = recorded_multirun(folder)
     name = OmegaConf.select(config, "hydra.runtime.choices.study")
     return None if name is None else (str(name), config)
 
@@ -118,5 +121,5 @@ def _not_standard(changed: Sequence[str]) -> str:
 
 
 def _origin(run: Path) -> str | None:
-    origin = json.loads((run / PROVENANCE_FILE).read_text()).get("taken_over_from")
+    origin = read_json(run / PROVENANCE_FILE).get("taken_over_from")
     return None if origin is None else str(Path(*Path(origin).parts[-2:]))

@@ -62,7 +62,7 @@ def test_dimensions_add_up(of_covariance) -> None:
     assert of_covariance(covariance, 3, 2) == pytest.approx(expected, abs=1e-8)
 
 
-def test_a_pair_and_a_stranger(of_covariance) -> None:
+def test_a_pair_and_an_independent_variable(of_covariance) -> None:
     """All that is shared is exclusively pairwise."""
     covariance = torch.eye(3).double()
     covariance[0, 2] = covariance[2, 0] = 0.6

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Sequence
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
@@ -18,28 +20,40 @@ BETWEEN = 3
 def print_rows(
     console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], left: Collection[int] = (0,)
 ) -> None:
-    """Print rows as a table, in which cells break between words alone; as a list where that does not fit.
+    """Print rows as `table` shows them."""
+    console.print(table(console.width, columns, rows, left))
+
+
+def table(
+    width: int,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    left: Collection[int] = (0,),
+    styles: Sequence[StyleType] = (),
+) -> RenderableType:
+    """Rows as a table, in which cells break between words alone; as a list where that does not fit.
 
     In the list a row is its first cell, and below it a line ``column: cell`` for each other one.
 
     Args:
-        console: where to; it knows its width.
+        width: of the terminal, in characters.
         columns: their names.
         rows: a text for each column.
         left: numbers of the columns that are aligned to the left; the others hold numbers.
+        styles: of each row; none have none.
     """
+    styles = styles or [""] * len(rows)
     texts = [[name, *(row[place] for row in rows)] for place, name in enumerate(columns)]
-    available = console.width - BETWEEN * (len(columns) - 1) - 2
+    available = width - BETWEEN * (len(columns) - 1) - 2
     widths = _widths(texts, available)
-    if widths is None or console.width < NARROWEST_TABLE:
-        _print_list(console, columns, rows)
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for place, (name, width) in enumerate(zip(columns, widths, strict=True)):
-        table.add_column(Text(name), justify="left" if place in left else "right", width=width)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console.print(table)
+    if widths is None or width < NARROWEST_TABLE:
+        return _list(width, columns, rows, styles)
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for place, (name, column_width) in enumerate(zip(columns, widths, strict=True)):
+        shown.add_column(Text(name), justify="left" if place in left else "right", width=column_width)
+    for row, style in zip(rows, styles, strict=True):
+        shown.add_row(*map(Text, row), style=style)
+    return shown
 
 
 def _widths(texts: Sequence[Sequence[str]], available: int) -> list[int] | None:
@@ -57,9 +71,14 @@ def _widths(texts: Sequence[Sequence[str]], available: int) -> list[int] | None:
     return widths
 
 
-def _print_list(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    for first, *others in rows:
-        console.print(Text(first, style="bold"))
+def _list(
+    width: int, columns: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[StyleType]
+) -> RenderableType:
+    lines = []
+    for (first, *others), style in zip(rows, styles, strict=True):
+        lines.append(Text(first, style=style or "bold"))
         for name, cell in zip(columns[1:], others, strict=True):
-            console.print(Text(f"  {name}: {cell}" if name else f"  {cell}"))
-    console.print()
+            text = f"{name}: {cell}" if name else cell
+            wrapped = textwrap.wrap(text, max(width, 20), initial_indent="  ", subsequent_indent="    ")
+            lines += [Text(line, style=style) for line in wrapped]
+    return Group(*lines, Text(""))
