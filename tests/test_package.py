@@ -109,7 +109,7 @@ def test_the_installed_wheel_judges_a_study(typed: Callable[..., str]) -> None:
 EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 
-@pytest.mark.parametrize(("example", "lines"), zip(EXAMPLES, (4, 4, 1), strict=True))
+@pytest.mark.parametrize(("example", "lines"), list(zip(EXAMPLES, (4, 4, 1), strict=True)))
 def test_the_readmes_python_runs(example: str, lines: int, tmp_path: Path) -> None:
     assert len(example.strip().splitlines()) <= 10
     if "runs/quickstart" in example:

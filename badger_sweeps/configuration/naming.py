@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from badger_sweeps.core.keys import indifferent, within
+from badger_sweeps.core.keys import GROUPS, indifferent, within
 from badger_sweeps.core.names import shortened
 
 LONGEST_FOLDER = 120
-WITH_GROUP = ("feedback", "aggregator", "measures")
-"""Groups that a choice's name includes: `l1` alone is the loss, `mean` the readout, and `none` alone says nothing."""
 
 
 def arm_of(hydra: Any) -> str | None:
@@ -41,4 +39,4 @@ def _name(choices: Mapping[str, str | None], overrides: Sequence[str], left_out:
 
 def choice_name(group: str, choice: str) -> str:
     """A choice's name outside of its group: with the group's name where it would not be clear."""
-    return f"{group}={choice}" if group in WITH_GROUP else choice
+    return f"{group}={choice}" if group in GROUPS and GROUPS[group].prefixed else choice

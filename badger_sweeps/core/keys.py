@@ -42,12 +42,14 @@ class Group(NamedTuple):
         experiment: whether an experiment is built from it.
         tag: whether its choice is a tag of a run.
         added_later: whether configurations of earlier versions' runs lack it; an experiment's default replaces it.
+        prefixed: whether its choices' names include its own: `l1` alone is the loss, and `mean` the readout.
     """
 
     decides: Decides = EVERYTHING
     experiment: bool = True
     tag: bool = True
     added_later: bool = False
+    prefixed: bool = False
 
 
 GROUPS: Mapping[str, Group] = {
@@ -56,14 +58,16 @@ GROUPS: Mapping[str, Group] = {
     "topology": Group(),
     "task": Group(),
     "loss": Group(),
-    "feedback": Group(added_later=True),
+    "feedback": Group(added_later=True, prefixed=True),
     "readout": Group(),
     "rule": Group(added_later=True),
-    "aggregator": Group(added_later=True),
+    "aggregator": Group(added_later=True, prefixed=True),
     "optimizer": Group(),
     "schedule": Group(tag=False),
     "engine": Group(Decides(training=False, **UNNAMED, search=False, study=False), tag=False),
-    "measures": Group(Decides(training=False, parameter=False, search=False), experiment=False, tag=False),
+    "measures": Group(
+        Decides(training=False, parameter=False, search=False), experiment=False, tag=False, prefixed=True
+    ),
     "tracking": Group(NOTHING, experiment=False, tag=False),
 }
 """By name, in the order of a run's tags."""

@@ -251,7 +251,7 @@ class Search:
         return self._starts_new_trials(trials)
 
     @property
-    def progress(self) -> int:
+    def ended_and_deaths(self) -> int:
         """The number of trials that have ended plus that of processes that died on one; both are bounded."""
         trials = self.trials()
         leases = [Lease.read(trial.system_attrs) for trial in trials]

@@ -162,7 +162,7 @@ class Controller:
             if not search.claimable:  # other processes work on all trials that are left
                 time.sleep(SECONDS_BETWEEN_STARTS)
                 continue
-            before, failure = search.progress, None
+            before, failure = search.ended_and_deaths, None
             try:
                 returns += self._launch(specification)
             except (KeyboardInterrupt, SystemExit) as leaving:
@@ -173,7 +173,7 @@ class Controller:
                 failure = error
                 self._print(f"{search.name}: workers failed: {first_line(error)}")
             search.recover()
-            starts_without_progress = starts_without_progress + 1 if search.progress == before else 0
+            starts_without_progress = starts_without_progress + 1 if search.ended_and_deaths == before else 0
             if failure is not None and starts_without_progress >= MOST_STARTS_WITHOUT_PROGRESS:
                 raise failure
             if starts_without_progress >= 10 * MOST_STARTS_WITHOUT_PROGRESS:

@@ -139,7 +139,7 @@ def test_a_summary_written_before_it_is_read_and_left_out(tmp_path: Path, monkey
 
 
 def test_higher_may_be_better(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A third party's objective whose higher values are better: leads, counts of seeds and evidence are turned round."""
+    """Of an objective whose higher values are better, leads, counts of seeds and evidence are turned round."""
     monkeypatch.setitem(OBJECTIVES, HALF.name, replace(HALF, direction="maximize"))
     paired = PairedDifference(Estimate(12.0, 8.0, 14.0), 0.01, 8, lower=1, higher=6)
     found = Difference(HALF.name, "a", "b", 100, paired, 0.01)
