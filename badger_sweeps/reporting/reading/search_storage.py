@@ -43,7 +43,7 @@ class SearchLocation:
         """The location of the search in a folder; None if the folder has none."""
         try:
             config = recorded_multirun(folder)
-        except (UsageError, FileNotFoundError):
+        except (UsageError, OSError):
             config = DictConfig({})
         of_search = str(_select(config, "hydra.sweeper._target_")).endswith(".BadgerSweeper")
         if not of_search and not (folder / JOURNAL).exists():
