@@ -110,7 +110,8 @@ def _live_view(state: SearchState, seconds_left: float | None, width: int) -> Gr
             params = " ".join(f"{name}={format_parameter(value)}" for name, value in trial.params.items())
             rows.append([str(trial.number), ("best, " if trial in best else "") + result, params])
             styles.append(style)
-    return Group(head, bar, table(width, ["trial", "", "parameters"], rows, left=(1, 2), styles=styles))
+    end_of_bar = Text("")
+    return Group(head, bar, end_of_bar, table(width, ["trial", "", "parameters"], rows, left=(1, 2), styles=styles))
 
 
 def _running(state: SearchState) -> list[TrialRecord]:

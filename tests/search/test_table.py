@@ -36,6 +36,7 @@ def test_nothing_is_cut(width: int) -> None:
     shown.show(state)
     shown.close()
     words = out.getvalue().split()
+    assert not any("━" in line and any(map(str.isalnum, line)) for line in out.getvalue().splitlines())
     assert "…" not in out.getvalue()
     for text in ("best, completed: 431", "pruned: worse than trial 0 on 6 of 8 seeds (p = 0.012)", "120/400"):
         assert set(text.split()) <= set(words)
