@@ -50,9 +50,8 @@ def make(
     """
     collection = collection or gather(folder)
     if not collection.runs and collection.search is None:
-        unfinished = f"{len(collection.left_out)} unfinished or damaged" if collection.left_out else "none"
-        if collection.left_out:
-            unfinished += " ({}: {})".format(*collection.left_out[0])
+        reasons = [f"{name}: {reason}" for name, reason in collection.left_out]
+        unfinished = f"{len(reasons)} unfinished or damaged ({reasons[0]})" if reasons else "none"
         unread = dict(collection.left_out).get(".")
         raise UsageError(unread or f"`{folder}` must have finished runs below it; found {unfinished}.")
     if collection.search is not None:

@@ -14,13 +14,13 @@ from typing import Any, cast
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from badger_sweeps.configuration.naming import arm_of, choice_name, run_name
-from badger_sweeps.configuration.recorded import CONFIG, recorded_config, recorded_hydra
+from badger_sweeps.configuration.recorded import CONFIG, damaged, recorded_config, recorded_hydra
 from badger_sweeps.configuration.resolvers import SCALES
 from badger_sweeps.core.errors import UsageError, nearest
-from badger_sweeps.core.files import reading
 from badger_sweeps.core.keys import DECIDES, GROUPS
 from badger_sweeps.core.settings import explain
 from badger_sweeps.measures.objectives import OBJECTIVES, ObjectiveName
@@ -95,8 +95,10 @@ def plan_of(run: Path) -> Plan:
     """
     config = recorded_config(run)
     groups = [group for group in EXPERIMENT_GROUPS if group in config or not GROUPS[group].added_later]
-    with reading(run / CONFIG):
+    try:
         return plan(config, recorded_hydra(run), run, groups)
+    except OmegaConfBaseException as error:
+        raise damaged(run / CONFIG, error) from error
 
 
 def _build(config: DictConfig, key: str) -> Any:

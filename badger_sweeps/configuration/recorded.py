@@ -39,7 +39,7 @@ def configuration(run: Path) -> dict[str, Any]:
     try:
         return _flat(OmegaConf.to_container(config, resolve=True))
     except OmegaConfBaseException as error:
-        raise _damaged(run / CONFIG, error) from error
+        raise damaged(run / CONFIG, error) from error
 
 
 def recorded_config(run: Path) -> DictConfig:
@@ -63,7 +63,7 @@ def recorded_hydra(run: Path) -> DictConfig:
     """Hydra's part of a run's configuration; errors as in `recorded_config`."""
     hydra = _load(run / HYDRA).get("hydra")
     if not isinstance(hydra, DictConfig):
-        raise _damaged(run / HYDRA, KeyError("hydra"))
+        raise damaged(run / HYDRA, KeyError("hydra"))
     return hydra
 
 
@@ -81,13 +81,14 @@ def _load(path: Path) -> DictConfig:
     try:
         loaded = OmegaConf.load(path)
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
     if not isinstance(loaded, DictConfig):
-        raise _damaged(path, TypeError("not a mapping"))
+        raise damaged(path, TypeError("not a mapping"))
     return loaded
 
 
-def _damaged(path: Path, error: Exception) -> UsageError:
+def damaged(path: Path, error: Exception) -> UsageError:
+    """The error for a file that holds no complete configuration."""
     reason = " ".join(str(error).split())
     return UsageError(f"`{path}` must be a recorded configuration; found a damaged one ({reason}).")
 

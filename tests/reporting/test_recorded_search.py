@@ -199,6 +199,7 @@ def test_a_search_that_cannot_be_read_costs_the_report_that_alone(tmp_path: Path
     collection = gather(tmp_path)
     assert [search.folder for search in collection.searches] == [good]
     assert sorted(name for name, _ in collection.left_out) == ["foreign", "gone", "torn"]
+    assert "found a damaged file (" in dict(collection.left_out)["foreign"]
     shown = warm.run([sys.executable, "-m", "badger_sweeps", "report", str(tmp_path / "gone")])
     assert shown.returncode == 2
     assert len(shown.stderr.splitlines()) == 1

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import badger_sweeps
+from badger_sweeps.configuration import builder
 from badger_sweeps.configuration.builder import plan_of
 from badger_sweeps.configuration.recorded import configuration
 from badger_sweeps.configuration.recorded_columns import recorded_columns
@@ -97,3 +98,9 @@ def test_a_column_that_nothing_declares_is_named_by_its_name(then: Path, tmp_pat
         pq.write_table(table.append_column("other/vector", vector), part)
     column = recorded_columns(copy)["other/vector"]
     assert (column.title, column.declared, column.axis) == ("other/vector", False, "position")
+
+
+def test_a_defect_is_not_taken_for_a_damaged_configuration(now: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builder, "run_name", lambda *_: 1 + "1")
+    with pytest.raises(TypeError, match="unsupported operand"):
+        plan_of(now)

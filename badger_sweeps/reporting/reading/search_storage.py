@@ -84,7 +84,8 @@ class SearchLocation:
         except (UsageError, SQLAlchemyError, OSError) as error:
             raise UnreadableError(without_passwords(str(error)).splitlines()[0]) from None
         except (AssertionError, LookupError, ValueError, TypeError) as error:  # Optuna, on a damaged journal
-            raise UnreadableError(f"the search must be in {address.text}; found a damaged file ({error})") from error
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise UnreadableError(f"the search must be in {address.text}; found a damaged file ({reason})") from error
         found = [name for name in self.names if name in known]
         if not found and address.file == (self.folder / JOURNAL).absolute():  # the folder was moved with its journal
             found = [name for name in known if not name.endswith(f" {CONFIRMATION}")]

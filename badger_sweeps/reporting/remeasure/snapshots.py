@@ -12,7 +12,7 @@ from yaml import YAMLError
 
 from badger_sweeps.configuration import files
 from badger_sweeps.configuration.builder import plan
-from badger_sweeps.configuration.recorded import recorded_config, recorded_hydra
+from badger_sweeps.configuration.recorded import CONFIG, damaged, recorded_config, recorded_hydra
 from badger_sweeps.core.errors import UsageError, nearest
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.evaluation.games import EvaluationGames
@@ -54,8 +54,7 @@ def reopened(run: Path, overrides: Sequence[str] = ()) -> Plan:
     try:
         return plan(config, hydra, run)
     except OmegaConfBaseException as error:
-        first = str(error).splitlines()[0]
-        raise UsageError(f"`{run}` must have a configuration that can be read; found: {first}.") from error
+        raise damaged(run / CONFIG, error) from error
 
 
 def checkpoints(run: Path, every: int = 1) -> list[Path]:
