@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -11,9 +12,57 @@ from torch import Tensor
 
 from badger_sweeps.architectures.base import Architecture, Observation
 from badger_sweeps.core.axes import Parameters, State
+from badger_sweeps.core.counter_random import RandomBatches
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.readouts.base import Readout
 from badger_sweeps.tasks.base import Task
+
+
+class InitialStates(Mapping[str, Tensor]):
+    """The initial states of a batch of games for each member, by name; drawn when they are first read, and then kept.
+
+    The native kernel draws them itself, where it uses them: of a batch that only it plays they are never stored.
+
+    Args:
+        architecture: the learner whose states they are (`Architecture.initial_state`).
+        experts: number of experts.
+        random: the random numbers, of one batch for each member.
+        games: number of games of each member; a state does not depend on it.
+    """
+
+    def __init__(self, architecture: Architecture, experts: int, random: RandomBatches, games: int) -> None:
+        self.architecture, self.experts, self.random, self.games = architecture, experts, random, games
+
+    @cached_property
+    def drawn(self) -> State:
+        """The states as tensors."""
+        return self.architecture.initial_state(self.games, self.experts, self.random)
+
+    @cached_property
+    def shapes(self) -> Mapping[str, torch.Size]:
+        """By name, the shape of the state of one game."""
+        nothing = self.architecture.initial_state(0, self.experts, self.random)
+        return {name: tensor.shape[2:] for name, tensor in nothing.items()}
+
+    def of(self, members: slice | Int[Tensor, " member"]) -> InitialStates:
+        """The states of some members."""
+        return InitialStates(self.architecture, self.experts, self.random.at(members), self.games)
+
+    def first(self, count: int) -> InitialStates:
+        """The states of the first `count` games of each member, all of them if there are fewer."""
+        return InitialStates(self.architecture, self.experts, self.random, min(count, self.games))
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.drawn[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.shapes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
 
 
 class Games(NamedTuple):
@@ -24,19 +73,31 @@ class Games(NamedTuple):
 
     targets: Float[Tensor, "population game dim"]
     inputs: Float[Tensor, "population game dim input"]
-    state: State
+    state: Mapping[str, Tensor]
+    """Tensors by name, or `InitialStates`."""
+
+    @property
+    def state_shapes(self) -> Mapping[str, torch.Size]:
+        """By name, the shape of the state of one game."""
+        if isinstance(self.state, InitialStates):
+            return self.state.shapes
+        return {name: tensor.shape[2:] for name, tensor in self.state.items()}
 
     def of(self, members: slice | Int[Tensor, " member"]) -> Games:
         """The games of some members; shared games are returned as they are."""
         if len(self.targets) == 1:
             return self
+        if isinstance(self.state, InitialStates):
+            return Games(self.targets[members], self.inputs[members], self.state.of(members))
         state = {name: tensor[members] for name, tensor in self.state.items()}
         return Games(self.targets[members], self.inputs[members], state)
 
     def first(self, count: int) -> Games:
-        """The first `count` games of each member."""
-        state = {name: tensor[:, :count] for name, tensor in self.state.items()}
-        return Games(self.targets[:, :count], self.inputs[:, :count], state)
+        """The first `count` games of each member, all of them if there are fewer."""
+        targets, inputs = self.targets[:, :count], self.inputs[:, :count]
+        if isinstance(self.state, InitialStates):
+            return Games(targets, inputs, self.state.first(count))
+        return Games(targets, inputs, {name: tensor[:, :count] for name, tensor in self.state.items()})
 
     def to(self, dtype: torch.dtype) -> Games:
         """The games in another floating-point type."""
@@ -46,7 +107,7 @@ class Games(NamedTuple):
     def expanded(self, population: int) -> Games:
         """The games with a population axis of length `population`; shared games are repeated without a copy."""
         if len(self.targets) == population:
-            return self
+            return self._replace(state=dict(self.state))
         state = {name: tensor.expand(population, *tensor.shape[1:]) for name, tensor in self.state.items()}
         return Games(self.targets.expand(population, -1, -1), self.inputs.expand(population, -1, -1, -1), state)
 
@@ -104,7 +165,7 @@ def unroll(
 ) -> Iterator[tuple[State, Float[Tensor, "population game dim"]]]:
     """The learners' state and guess after each inner step. The guess before the first step is zero; it is left out."""
     guess = torch.zeros_like(games.targets)
-    state = games.state
+    state = dict(games.state)
     for _ in range(inner_steps):
         state, guess = system.step(parameters, adjacency, games, state, guess)
         yield state, guess

@@ -19,7 +19,7 @@ from badger_sweeps.tracking.base import Tracker, Tracking
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.tracking.wandb import WandB
 from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import train
+from badger_sweeps.training.loop import train_in_blocks
 from badger_sweeps.training.population import Population
 from benchmarks import made_up
 
@@ -47,14 +47,16 @@ def blocks(made: runs.Plan, tracker: Tracker, observe_seconds: Callable[[float],
     population = Population(made.experiment)
     measuring = MeasureRecorder(made.measures, population, LossHistory(made.experiment))
     history = History(made.folder, made.columns)
-    records = runs._with_staircase(measuring.added_to(train(population)), made, None)
+    stop = measuring.next_stop
+    records = runs._with_staircase(measuring.added_to(train_in_blocks(population, stop)), made, None)
     while not population.finished:
         tracking, began = 0.0, time.perf_counter()
-        for _ in range(BLOCK):
-            record = next(records)
-            history.observe(record)
+        last = population.iteration + BLOCK
+        while population.iteration < last:
+            several = next(records)
+            history.observe(several)
             before = time.perf_counter()
-            tracker.observe(record)
+            tracker.observe(several)
             tracking += time.perf_counter() - before
         observe_seconds(tracking)
         yield time.perf_counter() - began

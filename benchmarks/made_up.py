@@ -15,10 +15,10 @@ from badger_sweeps.runs.run import Plan
 from badger_sweeps.runs.summary import summarize
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import Record
+from badger_sweeps.training.loop import Record, Records
 
 
-def records(plan: Plan) -> Iterator[Record]:
+def records(plan: Plan) -> Iterator[Records]:
     """As many as the plan has iterations, each with the columns that it would have; random digits pack worst."""
     rng = np.random.default_rng(0)
     experiment, seeds = plan.experiment, plan.experiment.seeds
@@ -27,7 +27,7 @@ def records(plan: Plan) -> Iterator[Record]:
         metrics = {name: rng.random(len(seeds), np.float32) for name in plan.metrics}
         measured = [column for every, given in due if iteration % every == 0 for column in given]
         measures = {column.name: rng.random((len(seeds), *column.shape), np.float32) for column in measured}
-        yield Record(iteration, seeds, metrics, measures)
+        yield Records.of(Record(iteration, seeds, metrics, measures))
 
 
 def write_run(folder: Path, seeds: int, iterations: int) -> None:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from badger_sweeps.core.axes import Parameters, State
+from badger_sweeps.core.counter_random import RandomBatches
 
 
 class Observation(NamedTuple):
@@ -27,8 +28,8 @@ class Observation(NamedTuple):
 class Architecture(ABC):
     """The settings of a learner, without weights and states, which are arguments and results of its methods.
 
-    The two `initial_*` methods draw for one member; the caller stacks the members. `step` computes the whole population
-    at once.
+    `initial_parameters` draws for one member, and the caller stacks the members. `initial_state` and `step` compute the
+    whole population at once.
 
     Attributes:
         single_agent: whether it is one learner without experts. It requires a topology of one expert.
@@ -51,8 +52,8 @@ class Architecture(ABC):
         """
 
     @abstractmethod
-    def initial_state(self, games: int, experts: int, generator: torch.Generator) -> State:
-        """One member's state before the first inner step of a batch of games."""
+    def initial_state(self, games: int, experts: int, random: RandomBatches) -> State:
+        """The state before the first inner step, in all batches of `random`."""
 
     @abstractmethod
     def step(

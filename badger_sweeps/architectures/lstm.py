@@ -11,6 +11,7 @@ from torch import Tensor
 from badger_sweeps.architectures.base import Architecture, Observation
 from badger_sweeps.architectures.linear import affine, uniform
 from badger_sweeps.core.axes import Parameters, State
+from badger_sweeps.core.counter_random import RandomBatches
 from badger_sweeps.core.settings import Size, settings
 
 
@@ -34,8 +35,8 @@ class LSTM(Architecture):
     def initial_parameters(self, dims: int, inputs: int, experts: int, generator: torch.Generator) -> Parameters:
         return uniform(lstm_shapes(dims + 1, dims, self.hidden), self.hidden, generator)
 
-    def initial_state(self, games: int, experts: int, generator: torch.Generator) -> State:
-        zeros = torch.zeros(games, self.hidden, device=generator.device)
+    def initial_state(self, games: int, experts: int, random: RandomBatches) -> State:
+        zeros = torch.zeros(len(random), games, self.hidden, device=random.device)
         return {"h": zeros, "c": zeros}
 
     def step(

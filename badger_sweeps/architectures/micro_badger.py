@@ -11,6 +11,7 @@ from torch import Tensor
 from badger_sweeps.architectures.base import Architecture, Observation
 from badger_sweeps.architectures.linear import affine, uniform
 from badger_sweeps.core.axes import Parameters, State
+from badger_sweeps.core.counter_random import RandomBatches
 from badger_sweeps.core.settings import NonNegative, Size, settings
 
 
@@ -56,10 +57,9 @@ class MicroBadger(Architecture):
         head = {"weight_out": (self.message + dims, self.hidden), "bias_out": (self.message + dims,)}
         return uniform(self.cell_shapes(inputs=self.message + 1) | head, self.hidden, generator)
 
-    def initial_state(self, games: int, experts: int, generator: torch.Generator) -> State:
-        device = generator.device
-        noise = torch.randn(games, experts, self.hidden, generator=generator, device=device)
-        return {"h": noise.mul_(self.initial_noise), "m": torch.zeros(games, experts, self.message, device=device)}
+    def initial_state(self, games: int, experts: int, random: RandomBatches) -> State:
+        noise = random.normal(games, experts, self.hidden)  # the native kernel knows this line (`engines.native.cells`)
+        return {"h": noise.mul_(self.initial_noise), "m": noise.new_zeros(len(random), games, experts, self.message)}
 
     def step(
         self,

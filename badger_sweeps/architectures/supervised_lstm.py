@@ -12,6 +12,7 @@ from badger_sweeps.architectures.base import Architecture, Observation
 from badger_sweeps.architectures.linear import affine, uniform
 from badger_sweeps.architectures.lstm import lstm_cell, lstm_shapes
 from badger_sweeps.core.axes import Parameters, State
+from badger_sweeps.core.counter_random import RandomBatches
 from badger_sweeps.core.settings import Size, settings
 
 
@@ -36,7 +37,7 @@ class SupervisedLSTM(Architecture):
     def initial_parameters(self, dims: int, inputs: int, experts: int, generator: torch.Generator) -> Parameters:
         return uniform(lstm_shapes(inputs, 1, self.hidden), self.hidden, generator)
 
-    def initial_state(self, games: int, experts: int, generator: torch.Generator) -> State:
+    def initial_state(self, games: int, experts: int, random: RandomBatches) -> State:
         return {}
 
     def step(

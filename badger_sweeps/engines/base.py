@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from badger_sweeps.core.axes import State
 from badger_sweeps.core.weights import Weights
+from badger_sweeps.optimizers.population import PopulationOptimizer
 from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games, System
 
@@ -45,6 +46,32 @@ class Trace(NamedTuple):
     """The guess after each inner step."""
     states: State
     """The requested states, by name; their first axis is the requested inner steps."""
+
+
+class Iterations(NamedTuple):
+    """Consecutive outer iterations, as one call of `Engine.descend` computes them."""
+
+    objectives: Sequence[OuterObjective]
+    """The outer objective of each iteration; they differ in annealed settings alone."""
+    games: Games
+    """The batches of all iterations, with iteration and member on one axis, all members of an iteration together."""
+    rates: Sequence[float]
+    """The learning rate of each iteration."""
+    active: Bool[Tensor, " population"]
+    """The members that train; the others stay as they are."""
+    clip_norm: float | None
+    """The norm to which a longer gradient of a member is scaled down."""
+
+
+class Descent(NamedTuple):
+    """Several iterations of gradient descent; the values of a member after its last iteration have no meaning."""
+
+    loss_dim: Float[Tensor, "iteration population dim"]
+    """`Losses.loss_dim` at the weights before each update."""
+    norms: Float[Tensor, "iteration population"]
+    """The norm of each gradient, before clipping."""
+    alive: Bool[Tensor, "iteration population"]
+    """False from the iteration on in which a member diverged, whose weights stay as they were before it."""
 
 
 class ResolvedEngine(NamedTuple):
@@ -103,6 +130,19 @@ class Engine(ABC):
             cotangents: each gives the gradient of the sum over games and dimensions of cotangent * losses.
                 None: the gradient of the mean alone. `by_dimension` gives the cotangents of the Jacobian.
         """
+
+    def descend(self, iterations: Iterations, parameters: Weights, optimizer: PopulationOptimizer) -> Descent | None:
+        """Several iterations of gradient descent on the mean loss, in one call; None if the engine cannot.
+
+        It is the same as that many calls of `pullback`, each of which is followed by a step of the optimiser, up to
+        rounding, and to the bit for any division of a training into calls.
+
+        Args:
+            iterations: objectives, games and learning rates.
+            parameters: each member's weights, which are changed in place.
+            optimizer: the optimiser of these weights, whose state is changed in place.
+        """
+        return None
 
     @abstractmethod
     def rollout(

@@ -49,7 +49,8 @@ class Reference(Engine):
 
     @torch.no_grad()
     def losses(self, objective: OuterObjective, parameters: Weights, games: Games) -> Losses:
-        each = games.targets[0].numel() + sum(tensor[0].numel() for tensor in games.state.values())
+        count, dims = games.targets.shape[1:]
+        each = count * (dims + sum(shape.numel() for shape in games.state_shapes.values()))
         chunk = max(1, CHUNK_NUMBERS // each)
         found = []
         for start in range(0, len(parameters.flat), chunk):

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from badger_sweeps.core.counter_random import RandomBatches
 from badger_sweeps.core.random_streams import Purpose, RandomStreams
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.measures.information.conditioning import Conditions
@@ -24,7 +25,7 @@ NEGLIGIBLE = 1e-6
 class EvaluationGames:
     """Games that no member trains on, and bases and noise that stay fixed over training.
 
-    Every member has its own games, drawn from random streams of its seed. They depend neither on the other members nor
+    Every member has its own games, drawn from random numbers of its seed. They depend neither on the other members nor
     on the rest of the configuration.
 
     Args:
@@ -49,8 +50,8 @@ class EvaluationGames:
         self.games = draw_games(
             experiment,
             games,
-            RandomStreams(experiment.seeds, Purpose.EVALUATION_TARGETS, device),
-            RandomStreams(experiment.seeds, Purpose.EVALUATION_STATES, device),
+            RandomBatches.of(experiment.seeds, Purpose.EVALUATION_TARGETS, device),
+            RandomBatches.of(experiment.seeds, Purpose.EVALUATION_STATES, device),
         )
         self.objective = experiment.objective
         self.outputs_basis, self.coordinates = _of_targets(self.games.targets)

@@ -59,7 +59,7 @@ class InnerChaos(Measure):
             }
             return joined(*context.system.step(context.parameters, context.adjacency, played, state, guess))
 
-        start = joined(played.state, torch.zeros_like(played.targets))
+        start = joined(dict(played.state), torch.zeros_like(played.targets))
         steps = context.experiment.training.inner_steps
         largest = tangent_exponents(step, start, steps, context.generator(), discard=steps)[:, 0]
         exponents = largest.view(members, games)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,12 +13,12 @@ from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.evaluation.games import EvaluationGames
 from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
-from badger_sweeps.training.loop import Record
+from badger_sweeps.training.loop import Records, next_multiple
 from badger_sweeps.training.population import Population
 
 
 class MeasureRecorder:
-    """Adds to each record the measures due at its iteration, taken with the weights before the iteration's update.
+    """Adds to records the measures due at their first iteration, taken with the weights before the iteration's update.
 
     Args:
         measures: settings of the measures.
@@ -35,13 +36,22 @@ class MeasureRecorder:
         self._evaluation: EvaluationGames | None = None
         self._settings = measures
 
-    def added_to(self, records: Iterator[Record]) -> Iterator[Record]:
-        """The records, with their `measures`."""
+    def next_stop(self, iteration: int) -> int:
+        """The next iteration, after `iteration`, at which a measure is due."""
+        return min((next_multiple(measure.every, iteration) for measure in self._measures), default=sys.maxsize)
+
+    def added_to(self, blocks: Iterator[Records]) -> Iterator[Records]:
+        """The records of `training.loop.train_in_blocks`, with their `measures`.
+
+        No block may pass the next stop: measures are taken before the block begins.
+        """
         while not self._population.finished:
-            measures = self._measure()
-            record = replace(next(records), measures=measures)
-            self._loss_history.add(record)
-            yield record
+            measures, ended = self._measure(), False
+            while not ended:
+                records = replace(next(blocks), measures=measures)
+                self._loss_history.add(records)
+                measures, ended = {}, records.iterations.stop == self._population.iteration
+                yield records
 
     def _measure(self) -> dict[str, np.ndarray]:
         due = [measure for measure in self._measures if self._population.iteration % (measure.every or 1) == 0]

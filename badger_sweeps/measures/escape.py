@@ -88,18 +88,33 @@ class StaircaseTracker:
     def observe(
         self, seeds: Sequence[int], loss: NDArray[np.floating]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Add one iteration's losses of the members still in training, shape (seeds,); gives their level and index.
+        """Add losses of the members still in training; gives their level and index after each iteration.
 
         ``level`` is the level nearest to the latest whole block's mean (NaN before there is one). ``index`` is the
         number of levels escaped so far: k once three consecutive blocks lay below (D - k + 1)/D - 0.25/D. The
         first iteration with index 1 is the last one of the three blocks that `escape_iteration` finds.
+
+        Args:
+            seeds: the members.
+            loss: an array (iteration, seed).
         """
         here = [self._position[seed] for seed in seeds]
-        self._sum[here] += np.asarray(loss, dtype=float)
-        self._filled += 1
-        if self._filled == self._staircase.block:
-            self._close_block()
-        return self._level[here].astype(np.float32), self._index[here].astype(np.float32)
+        losses = np.asarray(loss, dtype=float)
+        level, index = np.empty(losses.shape, dtype=np.float32), np.empty(losses.shape, dtype=np.float32)
+        first = 0
+        while first < len(losses):
+            end = min(len(losses), first + self._staircase.block - self._filled)
+            total = self._sum[here]
+            for each in losses[first:end]:  # in order, so that no sum depends on how iterations are divided into calls
+                total += each
+            self._sum[here] = total
+            self._filled += end - first
+            level[first:end], index[first:end] = self._level[here], self._index[here]
+            if self._filled == self._staircase.block:
+                self._close_block()
+                level[end - 1], index[end - 1] = self._level[here], self._index[here]
+            first = end
+        return level, index
 
     def _close_block(self) -> None:
         means = self._sum / self._staircase.block

@@ -18,9 +18,13 @@ class PopulationOptimizer:
     Args:
         settings: those of the optimiser.
         weights: the weights of all members, which each step changes in place.
+
+    Attributes:
+        settings: those of the optimiser.
     """
 
     def __init__(self, settings: Optimizer, weights: Weights) -> None:
+        self.settings = settings
         self._weights, self._elementwise = weights, settings.elementwise
         # A member's parameters are copies: the rounding of a sum over a view depends on where the view begins in
         # memory, and therefore on the number of members before it.
@@ -54,6 +58,15 @@ class PopulationOptimizer:
             _step(optimizer, rate)
             for parameter, view in zip(parameters, views, strict=True):
                 view.copy_(parameter)
+
+    def elementwise_state(self) -> dict[str, Tensor]:
+        """The state of an elementwise optimiser by PyTorch's names, for engines that take steps themselves.
+
+        The tensors may be changed in place. Before the first step it is empty; what is added to it is kept.
+        """
+        (((parameter,), optimizer),) = self._optimizers
+        state: dict[str, Tensor] = optimizer.state[parameter]
+        return state
 
     def state_dict(self) -> dict[str, Any]:
         """The states of the optimisers: of the one of all members, or of each member's."""

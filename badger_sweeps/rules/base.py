@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from jaxtyping import Bool, Float, Int
@@ -58,6 +58,44 @@ class Step(NamedTuple):
     clip_norm: float | None
 
 
+class Steps(NamedTuple):
+    """Arguments of `Rule.several`, for consecutive outer iterations."""
+
+    first: Step
+    """The first of them; its games are not used."""
+    objectives: Sequence[OuterObjective]
+    """The outer objective of each iteration, annealed."""
+    games: Games
+    """The batches of all iterations, with iteration and member on one axis, all members of an iteration together."""
+    rates: Sequence[float]
+    """The learning rate of each iteration."""
+
+    def at(self, position: int, active: Bool[Tensor, " population"]) -> Step:
+        """One of the iterations; `active` are the members that still train in it."""
+        members = len(active)
+        return self.first._replace(
+            iteration=self.first.iteration + position,
+            active=active,
+            objective=self.objectives[position],
+            games=self.games.of(slice(position * members, (position + 1) * members)),
+            learning_rate=self.rates[position],
+        )
+
+
+class Updates(NamedTuple):
+    """The result of `Rule.several`: `Update`s with the axis iteration in front. The weights were changed in place.
+
+    The values of a member after the iteration in which it diverged have no meaning.
+    """
+
+    state: RuleState
+    loss_dim: Float[Tensor, "iteration population dim"]
+    metrics: Mapping[str, Float[Tensor, "iteration population"]]
+    alive: Bool[Tensor, "iteration population"]
+    evaluations: int
+    """The cost of each iteration for each member."""
+
+
 class Update(NamedTuple):
     """The result of `Rule.update`."""
 
@@ -108,6 +146,13 @@ class Rule(ABC):
     @abstractmethod
     def update(self, step: Step, state: RuleState) -> Update:
         """One outer iteration."""
+
+    def several(self, steps: Steps, state: RuleState) -> Updates | None:
+        """Several outer iterations at once; None, unless overridden: `update` is called for each of them.
+
+        The results must be those of as many calls of `several` for one iteration, to the bit.
+        """
+        return None
 
 
 def finite(loss_dim: Float[Tensor, "population dim"], *more: Tensor) -> Bool[Tensor, " population"]:

@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from badger_sweeps.aggregators.mean import MeanGradient
 from badger_sweeps.core.columns import Column, metric
 from badger_sweeps.core.random_streams import Purpose
 from badger_sweeps.core.settings import settings
-from badger_sweeps.engines.base import by_dimension, cost
+from badger_sweeps.engines.base import Iterations, by_dimension, cost
 from badger_sweeps.optimizers.population import PopulationOptimizer
-from badger_sweeps.rules.base import Rule, RuleState, Start, Step, Update, finite
+from badger_sweeps.rules.base import Rule, RuleState, Start, Step, Steps, Update, Updates, finite
 
 
 @settings
@@ -42,6 +43,16 @@ class GradientDescent(Rule):
         alive = step.active & finite(found.loss_dim, norms)
         state["optimizer"].step(gradient * _clip_scale(norms, step.clip_norm)[:, None], step.learning_rate, alive)
         return Update(weights, state, found.loss_dim, {"grad_norm": norms}, alive, cost(len(found.gradients)))
+
+    def several(self, steps: Steps, state: RuleState) -> Updates | None:
+        step = steps.first
+        if type(step.aggregator) is not MeanGradient:
+            return None
+        iterations = Iterations(steps.objectives, steps.games, steps.rates, step.active, step.clip_norm)
+        found = step.engine.descend(iterations, step.weights, state["optimizer"])
+        if found is None:
+            return None
+        return Updates(state, found.loss_dim, {"grad_norm": found.norms}, found.alive, cost(1))
 
 
 def _clip_scale(norms: Float[Tensor, " population"], longest: float | None) -> Float[Tensor, " population"]:

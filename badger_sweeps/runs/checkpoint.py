@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import torch
 
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.files import replacing
-from badger_sweeps.training.loop import Record
+from badger_sweeps.training.loop import Records, next_multiple
 from badger_sweeps.training.population import Population
 
 CHECKPOINT_FILE = "checkpoint.pt"
-FORMAT = 2
+FORMAT = 3
 """The version of the checkpoint's content; increased when the content changes."""
 SNAPSHOTS = "snapshots"
 
@@ -33,36 +34,50 @@ class Checkpointer:
 
     def __init__(self, folder: Path, population: Population, before: Callable[[], None]) -> None:
         self._path, self._snapshots = folder / CHECKPOINT_FILE, folder / SNAPSHOTS
-        self._population = population
+        self._population, self._identity = population, population.experiment.identity
         self._before = before
         for path in snapshots(folder):
             if int(path.stem) > population.iteration:
                 path.unlink()
         if population.iteration == 0:
-            self._save_snapshot()
+            self._write(self._snapshot_if_due())
 
-    def observe(self, record: Record) -> None:
-        """Save the checkpoint or a snapshot if the record completes a multiple of the setting's iterations."""
-        if (record.iteration + 1) % self._population.experiment.training.checkpoint_every == 0:
-            self.save()
-        self._save_snapshot()
+    def next_stop(self, iteration: int) -> int:
+        """The next iteration, after `iteration`, at which a checkpoint or a snapshot is due."""
+        training = self._population.experiment.training
+        return min(next_multiple(every, iteration) for every in (training.checkpoint_every, training.snapshot_every))
+
+    def observe(self, records: Records) -> None:
+        """Save the checkpoint or a snapshot if the records complete a multiple of the setting's iterations."""
+        if records.iterations.stop != self._population.iteration:  # further records of the same iterations follow
+            return
+        due = self._population.iteration % self._population.experiment.training.checkpoint_every == 0
+        if due:
+            self._before()
+        self._write([*([self._path] if due else []), *self._snapshot_if_due()])
 
     def save(self) -> None:
         """Replace the checkpoint atomically by the population's current state."""
         self._before()
-        self._write(self._path)
+        self._write([self._path])
 
-    def _save_snapshot(self) -> None:
+    def _snapshot_if_due(self) -> list[Path]:
         every = self._population.experiment.training.snapshot_every
-        if every is not None and self._population.iteration % every == 0:
-            self._snapshots.mkdir(exist_ok=True)
-            self._write(self._snapshots / f"{self._population.iteration:09d}.pt")
+        if every is None or self._population.iteration % every:
+            return []
+        self._snapshots.mkdir(exist_ok=True)
+        return [self._snapshots / f"{self._population.iteration:09d}.pt"]
 
-    def _write(self, path: Path) -> None:
-        identity, state = self._population.experiment.identity, self._population.state_dict()
-        content = {"format": FORMAT, "identity": identity, "population": state}
-        with replacing(path) as file:
-            torch.save(content, file)
+    def _write(self, paths: Sequence[Path]) -> None:
+        """Write the population's current state to each of these files."""
+        if not paths:
+            return
+        content = io.BytesIO()
+        state = self._population.state_dict()
+        torch.save({"format": FORMAT, "identity": self._identity, "population": state}, content)
+        for path in paths:
+            with replacing(path) as file:
+                file.write(content.getbuffer())
 
 
 def snapshots(folder: Path) -> list[Path]:

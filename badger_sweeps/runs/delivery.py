@@ -14,7 +14,7 @@ from badger_sweeps.runs.provenance import exit_status
 from badger_sweeps.runs.run import Plan, describe
 from badger_sweeps.runs.summary import SUMMARY_FILE, read_summary
 from badger_sweeps.tracking.progress import TerminalProgress
-from badger_sweeps.training.loop import Record
+from badger_sweeps.training.loop import Record, Records
 
 if TYPE_CHECKING:
     import pandas
@@ -32,9 +32,9 @@ def deliver(plan: Plan, console: Console) -> None:
     tracker = plan.tracking.start(description)
     progress = TerminalProgress(description, int(history["iteration"].max() + 1) if len(history) else 0, console)
     try:
-        for record in records(plan, history):
-            tracker.observe(record)
-            progress.observe(record)
+        for each in records(plan, history):
+            tracker.observe(each)
+            progress.observe(each)
         if finished:
             summary = read_summary(plan.folder)
             values = per_seed(plan.objective, summary.outcomes, summary.budget)
@@ -45,14 +45,14 @@ def deliver(plan: Plan, console: Console) -> None:
         tracker.close(status)
 
 
-def records(plan: Plan, history: pandas.DataFrame) -> Iterator[Record]:
-    """The records that a history was written from."""
+def records(plan: Plan, history: pandas.DataFrame) -> Iterator[Records]:
+    """The records that a history was written from, one at a time."""
     names = [name for name in plan.metrics if name in history]
     measured = [name for name in plan.columns if name in history and name not in plan.metrics]
     for iteration, seeds, values in iterations(history, [*names, *measured]):
         metrics = {name: values[name] for name in names}
         measures = {name: _stacked(values[name]) for name in measured if not _is_missing(values[name])}
-        yield Record(iteration, tuple(seeds), metrics, measures)
+        yield Records.of(Record(iteration, tuple(seeds), metrics, measures))
 
 
 def _is_missing(column: np.ndarray) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from badger_sweeps.core.columns import Column, Columns, column_of
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.files import reading, replacing
-from badger_sweeps.training.loop import Record
+from badger_sweeps.training.loop import Records
 
 if TYPE_CHECKING:  # importing it takes half a second at each start
     import pandas
@@ -24,7 +24,7 @@ HISTORY_FILE = "history.parquet"
 KEYS = ("seed", "iteration")
 """The key columns: together they identify a row."""
 ROWS_PER_PART = 32768
-RECORDS_PER_FLUSH = 100
+ITERATIONS_PER_FLUSH = 100
 SECONDS_PER_FLUSH = 1.0
 
 
@@ -53,6 +53,7 @@ class History:
         self._part = kept.num_rows // ROWS_PER_PART if same else 0
         self._rows = kept.slice(self._part * ROWS_PER_PART)
         self._pending: list[pa.Table] = []
+        self._iterations = 0
         self._flushed_at = time.monotonic()
         self._folder.mkdir(exist_ok=True)
         for part in sorted(self._folder.glob("part-*.parquet"), reverse=True):
@@ -60,14 +61,25 @@ class History:
                 part.unlink()
         self._write()
 
-    def observe(self, record: Record) -> None:
-        """Add one record; it is written with the next flush."""
-        seeds = np.array(record.seeds, dtype=np.int64)
-        numbers = {"iteration": np.full_like(seeds, record.iteration), **record.metrics, **record.measures}
-        columns = {"seed": pa.array(seeds), **{name: _array(values) for name, values in numbers.items()}}
-        self._pending.append(pa.table(columns))
+    def observe(self, records: Records) -> None:
+        """Add records; they are written with the next flush."""
+        seeds, iterations = np.array(records.seeds, dtype=np.int64), np.array(records.iterations, dtype=np.int64)
+        numbers = {
+            "seed": np.tile(seeds, len(iterations)),
+            "iteration": np.repeat(iterations, len(seeds)),
+            **{name: values.reshape(-1) for name, values in records.metrics.items()},
+        }
+        rows = pa.table({name: pa.array(values) for name, values in numbers.items()})
+        if records.measures:  # of the first iteration alone
+            first = rows.slice(0, len(seeds))
+            for name, values in records.measures.items():
+                first = first.append_column(name, _array(values))
+            self._pending += [first, rows.slice(len(seeds))]
+        else:
+            self._pending.append(rows)
+        self._iterations += len(iterations)
         overdue = time.monotonic() - self._flushed_at >= SECONDS_PER_FLUSH
-        if overdue or len(self._pending) >= RECORDS_PER_FLUSH:
+        if overdue or self._iterations >= ITERATIONS_PER_FLUSH:
             self.flush()
 
     def flush(self) -> None:
@@ -76,7 +88,7 @@ class History:
             # Tables without measures lack their columns, which are filled with nulls.
             rows = pa.concat_tables([self._rows, *self._pending], promote_options="default")
             self._rows = rows.combine_chunks()
-            self._pending = []
+            self._pending, self._iterations = [], 0
             self._write()
         self._flushed_at = time.monotonic()
 

@@ -9,7 +9,7 @@ import numpy as np
 from badger_sweeps.evaluation.loss_history import EVALUATION_LOSS, LossHistory
 from badger_sweeps.runs.history import iterations
 from badger_sweeps.training.experiment import Experiment
-from badger_sweeps.training.loop import Record
+from badger_sweeps.training.loop import Record, Records
 
 if TYPE_CHECKING:  # importing it takes half a second at each start
     import pandas
@@ -22,5 +22,5 @@ def recorded_loss_history(experiment: Experiment, history: pandas.DataFrame) -> 
     for iteration, seeds, values in iterations(history, [*losses.names, *measured]):
         metrics = {name: values[name] for name in losses.names}
         measures = {name: values[name] for name in measured if not np.isnan(values[name]).all()}
-        losses.add(Record(iteration, tuple(seeds), metrics, measures))
+        losses.add(Records.of(Record(iteration, tuple(seeds), metrics, measures)))
     return losses

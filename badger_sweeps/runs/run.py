@@ -29,7 +29,7 @@ from badger_sweeps.runs.summary import SUMMARY_FILE, Summary, summarize
 from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
 from badger_sweeps.tracking.progress import TerminalProgress
 from badger_sweeps.training.experiment import Experiment
-from badger_sweeps.training.loop import DIVERGED, Record, metric_columns, train
+from badger_sweeps.training.loop import DIVERGED, Record, Records, metric_columns, train_in_blocks
 from badger_sweeps.training.population import Population
 
 if TYPE_CHECKING:  # importing it takes half a second at each start
@@ -132,12 +132,16 @@ class RunMonitor(ABC):
     """Follows the records of a run and may stop it."""
 
     @abstractmethod
-    def recall(self, record: Record) -> None:
-        """Receive an iteration of an earlier session, with the metrics ``loss`` and ``diverged`` alone."""
+    def recall(self, records: Records) -> None:
+        """Receive iterations of an earlier session, with the metrics ``loss`` and ``diverged`` alone."""
 
     @abstractmethod
-    def observe(self, record: Record) -> str | None:
-        """Receive an iteration; return the reason to stop the run after it, or None."""
+    def next_stop(self, iteration: int) -> int:
+        """The next iteration, after `iteration`, at which the monitor may stop the run."""
+
+    @abstractmethod
+    def observe(self, records: Records) -> str | None:
+        """Receive iterations up to the next stop; return the reason to stop the run after them, or None."""
 
 
 def run(plan: Plan, console: Console, monitor: RunMonitor | None = None) -> Summary:
@@ -184,21 +188,25 @@ def _train(
     description = describe(plan, first)
     if monitor is not None and past is not None:
         for iteration, seeds, metrics in iterations(past, ["loss", DIVERGED]):
-            monitor.recall(Record(iteration, tuple(seeds), metrics))
+            monitor.recall(Records.of(Record(iteration, tuple(seeds), metrics)))
+    stops = [recorder.next_stop, checkpointer.next_stop, *([] if monitor is None else [monitor.next_stop])]
     with Interruption() as interruption:
-        stop = None
+        stop: str | None = None
         with (
             _closing(plan.tracking.start(description)) as tracker,
             _closing(TerminalProgress(description, training.iterations, console)) as progress,
         ):
             try:
-                for record in _with_staircase(recorder.added_to(train(population)), plan, past):
-                    history.observe(record)
-                    tracker.observe(record)
-                    progress.observe(record)
-                    checkpointer.observe(record)
-                    stop = monitor.observe(record) if monitor is not None else None
-                    if stop is not None or interruption.signal is not None:
+                blocks = train_in_blocks(population, lambda iteration: min(each(iteration) for each in stops))
+                for records in _with_staircase(recorder.added_to(blocks), plan, past):
+                    history.observe(records)
+                    tracker.observe(records)
+                    progress.observe(records)
+                    checkpointer.observe(records)
+                    reason = monitor.observe(records) if monitor is not None else None
+                    stop = stop or reason
+                    is_last = records.iterations.stop == population.iteration  # of those computed together
+                    if is_last and (stop is not None or interruption.signal is not None):
                         break
             finally:
                 history.flush()
@@ -253,12 +261,12 @@ def _closing(tracker: Tracker) -> Iterator[Tracker]:
         tracker.close(status)
 
 
-def _with_staircase(records: Iterator[Record], plan: Plan, past: pandas.DataFrame | None) -> Iterator[Record]:
-    """Add `STAIRCASE_COLUMNS` to each record."""
+def _with_staircase(blocks: Iterator[Records], plan: Plan, past: pandas.DataFrame | None) -> Iterator[Records]:
+    """Add `STAIRCASE_COLUMNS` to the records."""
     staircase = StaircaseTracker(plan.experiment.seeds, plan.staircase)
     if past is not None:  # the tracker's state follows from the recorded losses
         for _, seeds, metrics in iterations(past, ["loss"]):
-            staircase.observe(seeds, metrics["loss"])
-    for record in records:
-        positions = staircase.observe(record.seeds, record.metrics["loss"])
-        yield replace(record, metrics=record.metrics | dict(zip(STAIRCASE_COLUMNS, positions, strict=True)))
+            staircase.observe(seeds, metrics["loss"][None])
+    for records in blocks:
+        positions = staircase.observe(records.seeds, records.metrics["loss"])
+        yield replace(records, metrics=records.metrics | dict(zip(STAIRCASE_COLUMNS, positions, strict=True)))

@@ -21,7 +21,7 @@ from badger_sweeps.search.storage import STORAGE_ERRORS, StorageLost
 from badger_sweeps.search.trial import Trial
 from badger_sweeps.search.trial_outcome import OUTCOME, TrialStatus
 from badger_sweeps.statistics.estimates import sign_flip
-from badger_sweeps.training.loop import DIVERGED, Record
+from badger_sweeps.training.loop import DIVERGED, Records, next_multiple
 
 PRUNING_CHECKS = 100
 """The number of times, at most, that the pruning rule is asked about a trial within its budget."""
@@ -160,17 +160,21 @@ class _TrialMonitor(RunMonitor):
         name: ObjectiveName = self._plan.objective if self._bound is not None else "final_loss"
         self.value = float(per_seed(name, outcomes, self._budget).mean())
 
-    def recall(self, record: Record) -> None:
-        self.iteration = record.iteration + 1
-        loss, diverged = record.metrics["loss"], record.metrics[DIVERGED]
-        finite = diverged == 0
-        self._losses.append((float(loss[finite].sum()) + self._members - int(finite.sum())) / self._members)
-        if self._bound is not None:
-            self._bound.observe(record.seeds, loss, diverged)
+    def recall(self, records: Records) -> None:
+        for record in records:
+            loss, diverged = record.metrics["loss"], record.metrics[DIVERGED]
+            finite = diverged == 0
+            self._losses.append((float(loss[finite].sum()) + self._members - int(finite.sum())) / self._members)
+            if self._bound is not None:
+                self._bound.observe(record.seeds, loss, diverged)
+        self.iteration = records.iterations.stop
         self.value = self._bound_sum / self.seeds if self._bound is not None else self._loss
 
-    def observe(self, record: Record) -> str | None:
-        self.recall(record)
+    def next_stop(self, iteration: int) -> int:
+        return next_multiple(self._every, iteration)
+
+    def observe(self, records: Records) -> str | None:
+        self.recall(records)
         self._trial.check_lease()
         self._trial.progress = f"{self.iteration}/{self._budget}"
         if self.iteration % self._every or self.iteration == self._budget:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from badger_sweeps.core.counter_random import RandomBatches
+
 
 class Questions(NamedTuple):
-    """One batch of one member: targets, and the inputs of a supervised learner."""
+    """Batches of games: targets, and the inputs of a supervised learner."""
 
-    targets: Float[Tensor, "game dim"]
-    inputs: Float[Tensor, "game dim input"]
+    targets: Float[Tensor, "batch game dim"]
+    inputs: Float[Tensor, "batch game dim input"]
     """They determine the targets; meta-learners never read them. The last axis has length 0 if there are none."""
 
 
@@ -34,8 +35,8 @@ class Task(ABC):
         """The number of equal parts in which the task can be solved: the levels of its staircase are 1/parts apart."""
 
     @abstractmethod
-    def draw(self, games: int, generator: torch.Generator) -> Questions:
-        """One batch for one member, drawn from that member's random stream."""
+    def draw(self, games: int, random: RandomBatches) -> Questions:
+        """The games of all batches of `random`."""
 
     @abstractmethod
     def absolute_moment(self, order: int) -> float:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from scipy.special import j0
 from torch import Tensor
 
+from badger_sweeps.core.counter_random import RandomBatches
 from badger_sweeps.core.settings import broken_rule, settings
 from badger_sweeps.tasks.base import Questions, Task
 
@@ -73,16 +74,17 @@ class Frequency(Task):
         angles = 2 * math.pi / self.dims * turns.double()
         return (self.amplitude * angles.sin()).float(), (self.amplitude * angles.cos()).float()
 
-    def draw(self, games: int, generator: torch.Generator) -> Questions:
-        device = generator.device
-        phases = torch.rand(games, 1 if self.phases == "common" else self.parts, generator=generator, device=device)
+    def draw(self, games: int, random: RandomBatches) -> Questions:
+        device = random.device
+        phases = random.uniform(games, 1 if self.phases == "common" else self.parts)
         cosines, sines = torch.cos(2 * math.pi * phases), torch.sin(2 * math.pi * phases)
         sine_waves, cosine_waves = (waves.to(device) for waves in self._waves)
         # sin(a + phi) = sin(a)cos(phi) + cos(a)sin(phi); one column of phases serves all waves
-        targets = cosines.expand(-1, self.parts) @ sine_waves + sines.expand(-1, self.parts) @ cosine_waves
-        phase = torch.cat([cosines, sines], dim=1)[:, None].expand(-1, self.dims, -1)
-        positions = (torch.arange(self.dims, device=device) / self.dims)[None, :, None].expand(games, -1, 1)
-        return Questions(targets, torch.cat([positions, phase], dim=2))
+        cosines_of_waves, sines_of_waves = (x.expand(-1, -1, self.parts) for x in (cosines, sines))
+        targets = cosines_of_waves @ sine_waves + sines_of_waves @ cosine_waves
+        phase = torch.cat([cosines, sines], dim=-1)[:, :, None].expand(-1, -1, self.dims, -1)
+        positions = (torch.arange(self.dims, device=device) / self.dims)[:, None].expand(len(random), games, -1, 1)
+        return Questions(targets, torch.cat([positions, phase], dim=-1))
 
     def absolute_moment(self, order: int) -> float:
         """1/3 for order 2, whatever the phases; for order 1 see `mean_magnitude`."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from pydantic import Field
 
+from badger_sweeps.core.counter_random import RandomBatches
 from badger_sweeps.core.settings import settings
 from badger_sweeps.tasks.base import Questions, Task
 
@@ -28,9 +28,9 @@ class GuessingGame(Task):
     def parts(self) -> int:
         return self.dims
 
-    def draw(self, games: int, generator: torch.Generator) -> Questions:
-        targets = torch.rand(games, self.dims, generator=generator, device=generator.device) * 2 - 1
-        return Questions(targets, targets.new_empty(games, self.dims, 0))
+    def draw(self, games: int, random: RandomBatches) -> Questions:
+        targets = random.uniform(games, self.dims) * 2 - 1
+        return Questions(targets, targets.new_empty(*targets.shape, 0))
 
     def absolute_moment(self, order: int) -> float:
         return 1 / (order + 1)

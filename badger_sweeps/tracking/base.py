@@ -11,7 +11,7 @@ from typing import Any
 from badger_sweeps.core.columns import Columns
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.topologies.connectivity import Connectivity
-from badger_sweeps.training.loop import Record
+from badger_sweeps.training.loop import Records
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Tracker(ABC):
     """Logs the records and the outcome of one run; never changes them."""
 
     @abstractmethod
-    def observe(self, record: Record) -> None:
-        """Log one record."""
+    def observe(self, records: Records) -> None:
+        """Log records."""
 
     @abstractmethod
     def conclude(self, outcomes: Sequence[SeedOutcome], objective: str, values: Sequence[float]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from badger_sweeps.core.settings import settings
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.tracking.base import RunDescription, SearchDescription, SearchTracker, Tracker, Tracking
-from badger_sweeps.training.loop import Record
+from badger_sweeps.training.loop import Records
 
 
 @settings
@@ -23,7 +23,7 @@ class Disabled(Tracking):
 
 
 class _NoTracker(Tracker):
-    def observe(self, record: Record) -> None:
+    def observe(self, records: Records) -> None:
         pass
 
     def conclude(self, outcomes: Sequence[SeedOutcome], objective: str, values: Sequence[float]) -> None:

@@ -12,7 +12,7 @@ from rich.table import Column
 
 from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.tracking.base import RunDescription, Tracker
-from badger_sweeps.training.loop import Record
+from badger_sweeps.training.loop import Records
 
 SECONDS_PER_LINE = 10.0
 
@@ -44,10 +44,10 @@ class TerminalProgress(Tracker):
         self._bar.start()
         self._task = self._bar.add_task(run.name, total=iterations, completed=run.first_iteration, rate="", levels="")
 
-    def observe(self, record: Record) -> None:
-        now, done = time.monotonic(), record.iteration + 1
+    def observe(self, records: Records) -> None:
+        now, done = time.monotonic(), records.iterations.stop
         rate = (done - self._first) / max(now - self._started, 1e-9)
-        levels = level_counts(record.metrics["plateau/rung"])
+        levels = level_counts(records.metrics["plateau/rung"][-1])
         if self._console.is_terminal:
             self._bar.update(self._task, completed=done, rate=f"{rate:.1f} it/s", levels=levels)
         elif now - self._printed >= SECONDS_PER_LINE or done == self._iterations:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Annotated, Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from badger_sweeps.tracking.wandb_connection import (
     warn_undelivered,
 )
 from badger_sweeps.tracking.wandb_search import WandBSearch
-from badger_sweeps.training.loop import Record
+from badger_sweeps.training.loop import Record, Records
 
 INNER = "inner/"
 """Prefix of the names in rows of the inner loop, whose axis is the inner step."""
@@ -43,6 +44,8 @@ STRIDE = 100
 increasing order of steps only. Runs with at least as many inner steps use a multiple of it (`stride_of`)."""
 RECORDED_STRIDE = "steps_per_iteration"
 """The key of a run's configuration in W&B that records a stride other than `STRIDE`."""
+MOST_UNLOGGED = 16
+"""Records that may wait to be logged; the run waits if there are more."""
 CELL = 16
 """Width of one pair of experts in the picture of all pairs, in pixels."""
 
@@ -74,8 +77,12 @@ class WandB(Tracking):
 
 
 class _Runs(Tracker):
+    """One W&B run for each seed. Records are logged by a thread, while the kernel computes the next iterations."""
+
     def __init__(self, tracking: WandB, run: RunDescription) -> None:
         self._every, self._pairs_every = tracking.every, tracking.pairs_every
+        self._thread = ThreadPoolExecutor(1)
+        self._unlogged: deque[Future[None]] = deque()
         self._pairs = pair_groups(run.columns.values())
         self._along = sorted(name for name, column in run.columns.items() if column.axis == INNER_STEP)
         self._pictured = dict.fromkeys(self._pairs, (run.first_iteration - 1) // self._pairs_every)
@@ -99,10 +106,19 @@ class _Runs(Tracker):
         self._code = CodeLogger(run.code, list(self._runs.values()), mode)
         self._code.start()
 
-    def observe(self, record: Record) -> None:
-        self._last = record.iteration
-        if record.iteration % self._every and not record.measures:
-            return
+    def observe(self, records: Records) -> None:
+        self._last = records.iterations[-1]
+        for record in records:
+            if record.iteration % self._every == 0 or record.measures:
+                self._unlogged.append(self._thread.submit(self._log_record, record))
+        self._wait(MOST_UNLOGGED)
+
+    def _wait(self, unlogged: int) -> None:
+        """Wait until at most so many records are not logged; an error of logging is raised here."""
+        while self._unlogged and (len(self._unlogged) > unlogged or self._unlogged[0].done()):
+            self._unlogged.popleft().result()
+
+    def _log_record(self, record: Record) -> None:
         values = {**record.metrics, **record.measures}
         inner = [name for name in self._along if name in values]
         pictured = {
@@ -144,6 +160,7 @@ class _Runs(Tracker):
         return self._pictured[group] > before
 
     def conclude(self, outcomes: Sequence[SeedOutcome], objective: str, values: Sequence[float]) -> None:
+        self._wait(0)
         self._log_inner_loop([outcome.seed for outcome in outcomes])
         for outcome, value in zip(outcomes, values, strict=True):
             self._runs[outcome.seed].summary.update(
@@ -170,12 +187,14 @@ class _Runs(Tracker):
                     self._log(seed, {"inner_step": inner_step, **named}, self._last, inner_step)
 
     def close(self, exit_status: int) -> None:
+        self._thread.shutdown()
         if self._code is not None:
             self._code.join(LAST_PATIENCE)
         with ThreadPoolExecutor(max(1, len(self._runs))) as pool:  # each waits if the server does not answer
             list(pool.map(lambda run: finish(run, exit_status), self._runs.values()))
         if self._code is not None and not self._code.delivered:
             warn_undelivered("W&B: the server has not received the code.")
+        self._wait(0)
 
 
 def stride_of(inner_steps: int) -> int:

@@ -1,4 +1,4 @@
-"""Initial weights and games, drawn from the members' random streams."""
+"""Initial weights and games, drawn from the members' random numbers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from badger_sweeps.core.counter_random import RandomBatches
 from badger_sweeps.core.random_streams import Purpose, random_stream
 from badger_sweeps.core.weights import Weights
-from badger_sweeps.rollout import Games
+from badger_sweeps.rollout import Games, InitialStates
 from badger_sweeps.training.experiment import Experiment
 
 
@@ -27,23 +28,18 @@ def initial_weights(experiment: Experiment) -> Weights:
     return Weights(drawn.flat.to(experiment.torch_device), drawn.shapes)
 
 
-def draw_games(
-    experiment: Experiment, games: int, targets: Sequence[torch.Generator], states: Sequence[torch.Generator]
-) -> Games:
-    """A batch of games for every member.
+def draw_games(experiment: Experiment, games: int, targets: RandomBatches, states: RandomBatches) -> Games:
+    """A batch of games for every member, or several batches of each.
 
     Args:
         experiment: gives the task, the architecture and the number of experts.
-        games: number of games of each member.
-        targets: each member's random stream for targets and inputs.
-        states: each member's random stream for initial states.
+        games: number of games of each batch.
+        targets: the random numbers of targets and inputs.
+        states: the random numbers of initial states, of the same batches.
     """
-    questions = [experiment.task.draw(games, generator) for generator in targets]
-    drawn = [
-        experiment.architecture.initial_state(games, experiment.topology.experts, generator) for generator in states
-    ]
-    stacked_targets, inputs = map(torch.stack, zip(*questions, strict=True))
-    return Games(stacked_targets, inputs, _stack(drawn))
+    questions = experiment.task.draw(games, targets)
+    initial = InitialStates(experiment.architecture, experiment.topology.experts, states, games)
+    return Games(questions.targets, questions.inputs, initial)
 
 
 def _stack(members: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -1,26 +1,55 @@
-"""A population in training: the weights, graphs and random streams of its members, and the state of the update rule."""
+"""A population in training: the weights, graphs and random numbers of its members, and the state of the update rule."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from badger_sweeps.core.random_streams import Purpose, RandomStreams
+from badger_sweeps.core.counter_random import RandomBatches
+from badger_sweeps.core.random_streams import Purpose
 from badger_sweeps.rollout import Games
-from badger_sweeps.rules.base import Rule, RuleState, Start, Step, Update, finite
+from badger_sweeps.rules.base import Rule, RuleState, Start, Step, Steps, Updates, finite
 from badger_sweeps.training.draws import draw_games, initial_weights
 from badger_sweeps.training.experiment import Experiment
+
+DRAWN_AHEAD = 64
+"""Most iterations whose targets are drawn at once: that takes hardly longer than to draw those of one."""
+DRAWN_NUMBERS = 2**20
+"""Most numbers that are drawn ahead, about."""
+
+
+class Block(NamedTuple):
+    """Consecutive outer iterations of all members. The values of a member after its last iteration have no meaning."""
+
+    first: int
+    """The first iteration."""
+    loss_dim: Float[Tensor, "iteration population dim"]
+    """The normalised error after the last inner step, at the weights before the update."""
+    metrics: Mapping[str, Float[Tensor, "iteration population"]]
+    """Those of the update rule."""
+    active: Bool[Tensor, "iteration population"]
+    """The members that took part."""
+    alive: Bool[Tensor, "iteration population"]
+    """The members that train on."""
+    evaluations: Int[Tensor, "iteration population"]
+    """The cost of each member up to and including the iteration."""
+
+    def until(self, count: int) -> Block:
+        """The first `count` iterations."""
+        metrics = {name: values[:count] for name, values in self.metrics.items()}
+        tensors = (self.active[:count], self.alive[:count], self.evaluations[:count])
+        return Block(self.first, self.loss_dim[:count], metrics, *tensors)
 
 
 class Population:
     """All members of an experiment, as tensors with a leading population axis.
 
-    A member computes the same run in any population: it draws from the random streams of its seed alone, and does not
-    depend on other members (up to float rounding, since matrix products over more members may be summed in another
-    order).
+    A member computes the same run in any population: its random numbers follow from its seed, and it does not depend on
+    other members (up to float rounding, since matrix products over more members may be summed in another order).
 
     Attributes:
         iteration: number of outer iterations done.
@@ -49,58 +78,111 @@ class Population:
             if not isinstance(value, Tensor) and not hasattr(value, "load_state_dict"):
                 what = "a tensor, or have `state_dict` and `load_state_dict`"
                 raise TypeError(f"state {name!r} of {type(experiment.rule).__name__} must be {what}; found {value!r}")
-        self._streams = {
-            purpose: RandomStreams(experiment.seeds, purpose, device) for purpose in (Purpose.TARGETS, Purpose.STATES)
-        }
+        self._targets, self._states = (
+            RandomBatches.of(experiment.seeds, purpose, device) for purpose in (Purpose.TARGETS, Purpose.STATES)
+        )
+        self._drawn_ahead = range(0)
+        self._drawn: Games | None = None
 
     @property
     def finished(self) -> bool:
         """Whether all iterations are done, or no member is left to train."""
         return self.iteration >= self.experiment.training.iterations or not bool(self.active.any())
 
-    @property
-    def learning_rate(self) -> float:
-        """The optimiser's learning rate at this iteration."""
-        return self.experiment.optimizer.lr * self.experiment.schedule.factor(self.iteration)
+    def learning_rate(self, iteration: int) -> float:
+        """The optimiser's learning rate at an iteration."""
+        return self.experiment.optimizer.lr * self.experiment.schedule.factor(iteration)
 
-    def draw_games(self) -> Games:
-        """The next batch of games of every member."""
-        streams = self._streams
-        games = self.experiment.training.batch_size
-        return draw_games(self.experiment, games, streams[Purpose.TARGETS], streams[Purpose.STATES])
+    def draw_games(self, iterations: int = 1) -> Games:
+        """The next batch of games of every member.
 
-    def advance(self) -> Update:
-        """One outer iteration by the experiment's rule, on the next batch of games; returns the rule's update.
+        Args:
+            iterations: number of iterations whose batches are drawn: all members' batches of the first, then of the
+                next.
+        """
+        first, members = self.iteration, len(self.active)
+        if first not in self._drawn_ahead or first + iterations - 1 not in self._drawn_ahead:
+            settings = self.experiment.training
+            each = members * settings.batch_size * self.experiment.task.dims * (1 + self.experiment.task.inputs)
+            ahead = max(iterations, min(DRAWN_AHEAD, DRAWN_NUMBERS // each))
+            random = (batches.of_iterations(first, ahead) for batches in (self._targets, self._states))
+            self._drawn_ahead = range(first, first + ahead)
+            self._drawn = draw_games(self.experiment, settings.batch_size, *random)
+        start = (first - self._drawn_ahead.start) * members
+        assert self._drawn is not None
+        return self._drawn.of(slice(start, start + iterations * members))
+
+    def advance(self, iterations: int = 1) -> Block:
+        """Outer iterations by the experiment's rule, each on the next batch of games.
 
         A member that diverges keeps the weights that it had. A member whose losses are not finite has diverged,
-        whatever the rule returns.
+        whatever the rule returns. The result is the same for any division of the iterations into calls.
+
+        Args:
+            iterations: their number; fewer are done if no member is left to train.
 
         Raises:
             TypeError: the update has other metrics or another state than the rule announced.
         """
-        experiment, weights = self.experiment, self.parameters.flat
-        step = Step(
+        steps = self._steps(iterations)
+        updates = self.experiment.rule.several(steps, self.rule_state)
+        block = self._one_by_one(steps) if updates is None else self._all_at_once(updates)
+        # The only place at which the host waits for the device: after all iterations.
+        done = max(1, int(block.active.any(dim=1).sum()))
+        self.iteration += done
+        return block.until(done)
+
+    def _steps(self, iterations: int) -> Steps:
+        experiment, numbers = self.experiment, range(self.iteration, self.iteration + iterations)
+        objectives = [self.objective.at(number) for number in numbers]
+        games, rates = self.draw_games(iterations), [self.learning_rate(number) for number in numbers]
+        first = Step(
             iteration=self.iteration,
             weights=self.parameters,
             active=self.active,
-            objective=self.objective.at(self.iteration),
-            games=self.draw_games(),
+            objective=objectives[0],
+            games=games,
             engine=self.engine,
-            learning_rate=self.learning_rate,
+            learning_rate=rates[0],
             aggregator=experiment.aggregator,
             clip_norm=experiment.training.clip_norm,
         )
-        before = weights.clone()
-        update = _checked(experiment.rule, experiment.rule.update(step, self.rule_state), self.rule_state)
-        self.rule_state = update.state
-        self.evaluations = self.evaluations + self.active * update.evaluations
-        self.active = self.active & update.alive & finite(update.loss_dim)
-        if update.weights is not weights:
-            weights.copy_(update.weights.detach())
-        frozen = ~self.active
-        weights[frozen] = before[frozen]  # the rule may have moved them: momentum moves weights without a gradient
-        self.iteration += 1
-        return update
+        return Steps(first, objectives, games, rates)
+
+    def _all_at_once(self, updates: Updates) -> Block:
+        rule, before = self.experiment.rule, self.active
+        _check_names(rule, updates.metrics, updates.state, self.rule_state)
+        alive = (before & updates.alive & updates.loss_dim.isfinite().all(dim=2)).int().cumprod(dim=0).bool()
+        active = torch.cat([before[None], alive[:-1]])
+        costs = self.evaluations + (active * updates.evaluations).cumsum(dim=0)
+        self.rule_state, self.active, self.evaluations = updates.state, alive[-1], costs[-1]
+        return Block(self.iteration, updates.loss_dim, dict(updates.metrics), active, alive, costs)
+
+    def _one_by_one(self, steps: Steps) -> Block:
+        rule, weights, done = self.experiment.rule, self.parameters.flat, []
+        for position in range(len(steps.objectives)):
+            active = self.active
+            before = weights.clone()
+            update = rule.update(steps.at(position, active), self.rule_state)
+            _check_names(rule, update.metrics, update.state, self.rule_state)
+            self.rule_state = update.state
+            loss_dim = update.loss_dim.detach()
+            self.evaluations = self.evaluations + active * update.evaluations
+            self.active = active & update.alive & finite(loss_dim)
+            if update.weights is not weights:
+                weights.copy_(update.weights.detach())
+            # The rule may have moved members that are not active: momentum moves weights without a gradient.
+            torch.where(self.active[:, None], weights, before, out=weights)
+            metrics = {name: value.detach() for name, value in update.metrics.items()}
+            done.append(Block(self.iteration, loss_dim, metrics, active, self.active, self.evaluations))
+        return Block(
+            self.iteration,
+            torch.stack([each.loss_dim for each in done]),
+            {name: torch.stack([each.metrics[name] for each in done]) for name in done[0].metrics},
+            torch.stack([each.active for each in done]),
+            torch.stack([each.alive for each in done]),
+            torch.stack([each.evaluations for each in done]),
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that is needed to continue exactly from here."""
@@ -110,7 +192,6 @@ class Population:
             "evaluations": self.evaluations,
             "parameters": dict(self.parameters),
             "rule": {name: _saved(value) for name, value in self.rule_state.items()},
-            "streams": {purpose.name: streams.state_dict() for purpose, streams in self._streams.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -121,23 +202,19 @@ class Population:
         for name, parameter in self.parameters.items():
             parameter.copy_(state["parameters"][name])
         self.rule_state = {name: _restored(value, state["rule"][name]) for name, value in self.rule_state.items()}
-        for purpose, streams in self._streams.items():
-            streams.load_state_dict(state["streams"][purpose.name])
 
 
-def _checked(rule: Rule, update: Update, before: RuleState) -> Update:
-    """The update, detached from autograd's graph.
+def _check_names(rule: Rule, metrics: Iterable[str], state: Iterable[str], before: Iterable[str]) -> None:
+    """Refuse an update that has other metrics or another state than the rule announced.
 
     Raises:
-        TypeError: it has other metrics or another state than the rule announced.
+        TypeError: with the names.
     """
-    metrics = [column.name for column in rule.metrics]
-    for what, given, announced in (("metrics", update.metrics, metrics), ("state", update.state, before)):
-        if given.keys() != set(announced):
+    announced_metrics = [column.name for column in rule.metrics]
+    for what, given, announced in (("metrics", metrics, announced_metrics), ("state", state, before)):
+        if set(given) != set(announced):
             names = f"must be {sorted(announced)}, as announced"
             raise TypeError(f"{what} of an update by {type(rule).__name__} {names}; found {sorted(given)}")
-    detached = {name: value.detach() for name, value in update.metrics.items()}
-    return update._replace(loss_dim=update.loss_dim.detach(), metrics=detached)
 
 
 def _saved(value: Any) -> Any:

@@ -17,6 +17,8 @@ from badger_sweeps.architectures.micro_badger import MicroBadger
 from badger_sweeps.architectures.supervised_lstm import SupervisedLSTM
 from badger_sweeps.architectures.tcnn import TCNN
 from badger_sweeps.core.axes import Parameters
+from badger_sweeps.core.counter_random import RandomBatches
+from badger_sweeps.core.random_streams import Purpose
 from badger_sweeps.core.settings import settings
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training.experiment import Experiment, Training
@@ -119,7 +121,7 @@ def observed(error: float, dims: int = 2, inputs: int = 0) -> Observation:
 def test_lstm_reads_guess_and_error_and_emits_a_guess() -> None:
     architecture = LSTM(hidden=6)
     parameters, seen = drawn(lstm_shapes(3, 2, 6)), observed(0.8)
-    start = architecture.initial_state(ROWS, 1, torch.Generator())
+    start = architecture.initial_state(ROWS, 1, RandomBatches.of((0,), Purpose.STATES))
     assert not start["h"].any()
     assert not start["c"].any()
     state = {"h": rows(6, 2), "c": rows(6, 3)}
@@ -173,9 +175,8 @@ def test_supervised_lstm_is_torchs_lstm_along_the_samples() -> None:
 
 
 def test_initial_noise_scales_the_states_and_nothing_else() -> None:
-    quiet, loud = (
-        GRU(initial_noise=noise).initial_state(4, 3, torch.Generator().manual_seed(1)) for noise in (0.5, 1.0)
-    )
+    random = RandomBatches.of((1,), Purpose.STATES)
+    quiet, loud = (GRU(initial_noise=noise).initial_state(4, 3, random) for noise in (0.5, 1.0))
     torch.testing.assert_close(2 * quiet["h"], loud["h"])
     assert not quiet["m"].any()
 
@@ -200,8 +201,7 @@ def test_outputs_are_a_function_of_the_state(architecture: Architecture) -> None
     drawn_weights = [architecture.initial_parameters(2, 0, 4, generator) for _ in range(3)]
     weights = {name: torch.stack([member[name] for member in drawn_weights]) for name in drawn_weights[0]}
     experts = 1 if architecture.single_agent else 4
-    starts = [architecture.initial_state(7, experts, generator) for _ in range(3)]
-    state = {name: torch.stack([member[name] for member in starts]) for name in starts[0]}
+    state = architecture.initial_state(7, experts, RandomBatches.of(range(3), Purpose.STATES))
     links = torch.rand(3, experts, experts, generator=generator)
     seen = Observation(torch.rand(3, 7), torch.rand(3, 7, 2), torch.zeros(3, 7, 2, 0))
     after, outputs = architecture.step(weights, links, state, seen)

@@ -104,5 +104,6 @@ def test_training_follows_the_schedule_and_records_it() -> None:
             assert record.metrics["schedule/z"] == pytest.approx([z * (1 - beta) ** n] * 2, rel=1e-6)
             system = experiment.system._replace(architecture=TCNN(hidden=4, message=2, z=z * (1 - beta) ** n, beta=0.5))
             objective = replace(frozen.objective, system=system)
+            frozen.iteration = n
             step = frozen.engine.losses(objective, frozen.parameters, frozen.draw_games())
             assert record.metrics["loss"].tolist() == step.loss_dim.mean(dim=1).tolist()

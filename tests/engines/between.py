@@ -35,6 +35,10 @@ class Between:
         self._change(self.found.gradients)
         return self.found
 
+    def descend(self, *_: object) -> None:
+        """All gradients pass through `pullback`."""
+        return
+
     def losses(self, objective: OuterObjective, parameters: Weights, games: Games) -> Losses:
         """Of as many points of weight space for each member as there are."""
         self.spent += FORWARD * len(parameters.flat) // self._members

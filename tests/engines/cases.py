@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from badger_sweeps.architectures.base import Architecture
+from badger_sweeps.core.counter_random import RandomBatches
+from badger_sweeps.core.random_streams import Purpose
 from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import Engine, Pullback
 from badger_sweeps.losses.base import Loss
@@ -78,14 +80,12 @@ def case(
         }
         for _ in range(members)
     ]
-    questions = [task.draw(games, generator) for _ in range(members)]
-    states = [learner.initial_state(games, experts, generator) for _ in range(members)]
-    graph = (torch.rand(members, experts, experts, generator=generator) < density) & ~torch.eye(experts).bool()
-    played = Games(
-        torch.stack([question.targets for question in questions]),
-        torch.stack([question.inputs for question in questions]),
-        {name: torch.stack([state[name] for state in states]) for name in states[0]},
+    targets, states = (
+        RandomBatches.of(range(seed, seed + members), purpose) for purpose in (Purpose.TARGETS, Purpose.STATES)
     )
+    questions = task.draw(games, targets)
+    graph = (torch.rand(members, experts, experts, generator=generator) < density) & ~torch.eye(experts).bool()
+    played = Games(questions.targets, questions.inputs, learner.initial_state(games, experts, states))
     stacked = {name: torch.stack([member[name] for member in weights]) for name in weights[0]}
     objective = OuterObjective(system, adjacency(graph), inner_steps, loss_steps)
     return Case(objective, Weights.of(stacked), played)

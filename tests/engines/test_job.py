@@ -15,7 +15,7 @@ from badger_sweeps.architectures.lstm_quantized import LSTMQuantized
 from badger_sweeps.engines.base import Pullback
 from badger_sweeps.engines.native import compiler
 from badger_sweeps.engines.native.engine import Native, _prepare
-from badger_sweeps.engines.native.job import Job
+from badger_sweeps.engines.native.job import Struct
 from badger_sweeps.engines.native.library import library
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
@@ -116,8 +116,8 @@ def test_a_name_that_one_side_does_not_know_is_refused(field: str, renamed: str,
     ("added", "message"),
     [
         ("REQUIRED(int repeats)", "the kernel's job requires `repeats`"),
-        ("REQUIRED(const float* noise)", "the kernel's job requires `noise`"),
-        ("REQUIRED(double noise)", "the kernel declares `double noise`, whose type is not known here"),
+        ("REQUIRED(const float* weather)", "the kernel's job requires `weather`"),
+        ("REQUIRED(double weather)", "the kernel declares `double weather`, whose type is not known here"),
     ],
 )
 def test_a_field_that_is_not_given_is_refused(added: str, message: str, edit: Edit) -> None:
@@ -135,4 +135,4 @@ def test_an_array_that_may_be_null_need_not_be_given(edit: Edit) -> None:
 
 def test_a_struct_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="a job has 16 bytes in the kernel and 12 here"):
-        Job("int members;float constants[2];", 16)
+        Struct("job", "int members;float constants[2];", 16)

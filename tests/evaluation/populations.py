@@ -18,7 +18,7 @@ from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import train
+from badger_sweeps.training.loop import Records, train
 from badger_sweeps.training.population import Population
 from tests.choices import UNMEASURED
 
@@ -64,7 +64,7 @@ def only(name: str, every: int = 1) -> Measures:
 def trained(setup: Experiment, iterations: int = 0) -> tuple[Population, LossHistory]:
     population, losses = Population(setup), LossHistory(setup)
     for record in islice(train(population), iterations):
-        losses.add(record)
+        losses.add(Records.of(record))
     return population, losses
 
 

@@ -13,6 +13,8 @@ from torch import Tensor
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.architectures.lstm import LSTM
 from badger_sweeps.architectures.supervised_lstm import SupervisedLSTM
+from badger_sweeps.core.counter_random import RandomBatches
+from badger_sweeps.core.random_streams import Purpose
 from badger_sweeps.core.settings import explain
 from badger_sweeps.engines.base import Engine
 from badger_sweeps.engines.native.engine import Native
@@ -68,6 +70,7 @@ def test_a_member_is_an_independent_loop(loss: str, feedback: str, engine: Engin
     optimizer = torch.optim.Adam(parameters, lr=0.01)
     graph = drawing.experiment.graphs[0].float()
     for record in train(members):
+        drawing.iteration = record.iteration
         games = drawing.draw_games()
         y, h = games.targets[0], games.state["h"][0]
         m, guess = torch.zeros(8, 5, 4), torch.zeros(8, 4)
@@ -111,7 +114,7 @@ def test_a_single_learner_reads_it_too() -> None:
             device="cpu",
         )
         zero = torch.zeros(1, 4000, 7)
-        targets = experiment.task.draw(4000, torch.Generator().manual_seed(0)).targets[None]
+        targets = experiment.task.draw(4000, RandomBatches.of((0,), Purpose.TARGETS)).targets
         assert float(experiment.system.observed_error(zero, targets).mean()) == pytest.approx(1, abs=0.03)
         runs.append([record.metrics["loss"].tolist() for record in train(Population(experiment))])
     assert runs[0] != runs[1]

@@ -6,6 +6,8 @@ import pytest
 import torch
 from scipy.integrate import quad
 
+from badger_sweeps.core.counter_random import RandomBatches
+from badger_sweeps.core.random_streams import Purpose
 from badger_sweeps.losses.base import Loss
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
@@ -49,14 +51,14 @@ def test_all_outputs_equal_to_the_mean(loss: Loss, equal_outputs: float) -> None
     200,000 games: the standard error is below sqrt(0.8 / (4 * 200000)) = 0.001; four of them are allowed.
     """
     task = GuessingGame(dims=4)
-    targets = task.draw(200_000, torch.Generator().manual_seed(0)).targets
+    targets = task.draw(200_000, RandomBatches.of((0,), Purpose.TARGETS)).targets[0]
     guess = targets.mean(1, keepdim=True).expand_as(targets)
     assert float(loss.error(guess, targets, task).mean()) == pytest.approx(equal_outputs, abs=0.004)
 
 
 def test_targets_are_uniform() -> None:
     """Kolmogorov-Smirnov at 100,000 draws: 1.95/sqrt(n) is exceeded with probability 0.001."""
-    targets = GuessingGame(dims=5).draw(20_000, torch.Generator().manual_seed(1)).targets
+    targets = GuessingGame(dims=5).draw(20_000, RandomBatches.of((1,), Purpose.TARGETS)).targets[0]
     assert targets.shape == (20_000, 5)
     ordered = targets.flatten().sort().values.double()
     uniform = (torch.arange(100_000) + 0.5) / 100_000 * 2 - 1

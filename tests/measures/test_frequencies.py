@@ -9,14 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from badger_sweeps.core.counter_random import RandomBatches
+from badger_sweeps.core.random_streams import Purpose
 from badger_sweeps.measures.frequencies import spectrum
 from badger_sweeps.measures.unmeasurable import UnmeasurableWarning
 from badger_sweeps.tasks.frequency import Frequency
 
 
 def targets_of(dims: int, games: int, phases: str = "independent", population: int = 1, seed: int = 0) -> Tensor:
-    task, generator = Frequency(dims=dims, phases=phases), torch.Generator().manual_seed(seed)  # type: ignore[arg-type]
-    return torch.stack([task.draw(games, generator).targets for _ in range(population)]).double()
+    task = Frequency(dims=dims, phases=phases)  # type: ignore[arg-type]
+    return task.draw(games, RandomBatches.of(range(seed, seed + population), Purpose.TARGETS)).targets.double()
 
 
 def band(samples: Tensor, frequencies: list[int]) -> Tensor:

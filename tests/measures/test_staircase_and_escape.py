@@ -72,7 +72,7 @@ def test_the_live_tracker_agrees_with_the_rule(levels: list[float], left_over: i
     """Index k is reached when the third block below the k-th level is complete."""
     loss = np.concatenate([curve(*levels), np.ones(left_over)]) if levels else np.ones(left_over)
     tracker = StaircaseTracker([5], STAIRCASE)
-    index = np.array([tracker.observe([5], np.array([value]))[1][0] for value in loss])
+    index = np.array([tracker.observe([5], np.array([[value]]))[1][0, 0] for value in loss])
     for k in range(1, 5):
         left = first_below(STAIRCASE.block_means(loss), STAIRCASE.levels[k - 1] - STAIRCASE.tolerance, STAIRCASE.block)
         reached = np.flatnonzero(index >= k)
@@ -82,7 +82,7 @@ def test_the_live_tracker_agrees_with_the_rule(levels: list[float], left_over: i
 def test_the_current_level_is_the_nearest_to_the_last_whole_block() -> None:
     tracker = StaircaseTracker([1, 2], STAIRCASE)
     levels = [
-        tracker.observe([1, 2], np.array(pair))[0].tolist()
+        tracker.observe([1, 2], np.array([pair]))[0][0].tolist()
         for pair in zip(curve(1, 0.52), curve(0.8, 0.1), strict=True)
     ]
     assert np.isnan(levels[3]).all()
@@ -94,6 +94,6 @@ def test_members_that_dropped_out_leave_the_others_alone() -> None:
     both, alone = StaircaseTracker([1, 2], STAIRCASE), StaircaseTracker([2], STAIRCASE)
     for step, loss in enumerate(curve(1, 0.7, 0.7, 0.7, 0.4)):
         seeds = [1, 2] if step < 7 else [2]
-        level, index = both.observe(seeds, np.array([1.0, loss])[-len(seeds) :])
-        expected = alone.observe([2], np.array([loss]))
-        assert (level[-1], index[-1]) == (expected[0][0], expected[1][0]) or np.isnan(level[-1])
+        level, index = both.observe(seeds, np.array([[1.0, loss]])[:, -len(seeds) :])
+        expected = alone.observe([2], np.array([[loss]]))
+        assert (level[0, -1], index[0, -1]) == (expected[0][0, 0], expected[1][0, 0]) or np.isnan(level[0, -1])

@@ -131,18 +131,18 @@ def test_a_member_that_diverges_is_frozen_and_told_once(name: str) -> None:
 def test_a_rule_learns_without_gradients() -> None:
     """One number to guess, two experts: 400 random steps, of which those that pay are taken, leave chance.
 
-    The mean of 20 iterations of 64 games of 3 seeds at chance has a standard deviation of sqrt(0.8/3840) = 0.015; four
-    of them are allowed.
+    The mean of 20 iterations of 64 games of 24 seeds at chance has a standard deviation of sqrt(0.8/30720) = 0.005;
+    four of them are allowed.
     """
     setup = experiment(
         "random_direction",
-        iterations=400,
+        seeds=tuple(range(24)),
         task=GuessingGame(dims=1),
         topology=RandomLinks(experts=2, links=1),
         training=Training(iterations=400, batch_size=64, inner_steps=4),
     )
     losses = np.stack([record.metrics["loss"] for record in train(Population(setup))])
-    assert losses[-20:].mean() < 0.94
+    assert losses[-20:].mean() < 0.98
 
 
 def test_surgery_by_hand_is_ours_but_for_the_order() -> None:

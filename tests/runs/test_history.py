@@ -12,14 +12,14 @@ from badger_sweeps.core.columns import columns, metric
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.runs import history as module
 from badger_sweeps.runs.history import History, columns_by_seed, read_history
-from badger_sweeps.training.loop import Record
+from badger_sweeps.training.loop import Record, Records
 
 METRICS = columns(metric("loss", "Loss"), metric("grad_norm", "Norm"))
 
 
-def record(iteration: int, seeds: tuple[int, ...] = (4, 2)) -> Record:
+def record(iteration: int, seeds: tuple[int, ...] = (4, 2)) -> Records:
     values = np.array([iteration + seed / 10 for seed in seeds], dtype=np.float32)
-    return Record(iteration, seeds, {"loss": values, "grad_norm": -values})
+    return Records.of(Record(iteration, seeds, {"loss": values, "grad_norm": -values}))
 
 
 def test_it_can_be_read_from_the_first_moment(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_at_most_a_second_is_unwritten(tmp_path: Path) -> None:
 def test_values_come_back_to_the_bit(tmp_path: Path) -> None:
     history = History(tmp_path, METRICS)
     strange = np.array([np.nan, np.inf], dtype=np.float32)
-    history.observe(Record(0, (4, 2), {"loss": strange, "grad_norm": np.float32([1e-45, 0.1])}))
+    history.observe(Records.of(Record(0, (4, 2), {"loss": strange, "grad_norm": np.float32([1e-45, 0.1])})))
     history.observe(record(1, seeds=(2,)))
     history.flush()
     columns = columns_by_seed(read_history(tmp_path))

@@ -27,7 +27,7 @@ from badger_sweeps.runs.recorded_losses import recorded_loss_history
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Training
-from badger_sweeps.training.loop import Record, metric_columns, train
+from badger_sweeps.training.loop import Record, Records, metric_columns, train, train_in_blocks
 from badger_sweeps.training.population import Population
 from tests.choices import UNMEASURED
 from tests.evaluation.populations import experiment, only
@@ -119,7 +119,7 @@ def test_a_diverged_member_is_no_longer_measured(tmp_path: Path) -> None:
     setup = plan(tmp_path, UNMEASURED).experiment
     population = Population(setup)
     measuring = MeasureRecorder(replace(UNMEASURED, fixed_loss=FixedLoss(every=1)), population, LossHistory(setup))
-    records = measuring.added_to(train(population))
+    records = measuring.added_to(train_in_blocks(population, measuring.next_stop))
     first = next(records)
     population.parameters.flat[0] = torch.nan
     second, third = next(records), next(records)
@@ -135,8 +135,9 @@ def test_the_loss_history_is_restored_from_the_recorded_history(tmp_path: Path) 
     losses = LossHistory(started.experiment)
     population = Population(started.experiment)
     history = History(tmp_path, {**metric_columns(started.experiment), **SOME.columns(started.experiment)})
-    for record in MeasureRecorder(SOME, population, losses).added_to(train(population)):
-        history.observe(record)
+    recorder = MeasureRecorder(SOME, population, losses)
+    for records in recorder.added_to(train_in_blocks(population, recorder.next_stop)):
+        history.observe(records)
     history.flush()
     again = recorded_loss_history(started.experiment, read_history(tmp_path))
     members = torch.tensor([1, 0])
@@ -181,7 +182,7 @@ def test_a_record_without_measures_costs_no_columns(tmp_path: Path) -> None:
         measures = {} if iteration != 1 else {
             "mi/mean": np.float32([1, np.nan]), "binding/inner": np.float32([[1, 2, 3], [4, 5, 6]]),
         }  # fmt: skip
-        history.observe(Record(iteration, (7, 8), {"loss": np.float32([1, 2])}, measures))
+        history.observe(Records.of(Record(iteration, (7, 8), {"loss": np.float32([1, 2])}, measures)))
     history.flush()
     read = read_history(tmp_path)
     assert read["mi/mean"].isna().tolist() == [True, True, False, True, True, True]

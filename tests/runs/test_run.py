@@ -28,7 +28,7 @@ from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.tracking.base import RunDescription, Tracker
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import Record, train
+from badger_sweeps.training.loop import Records, train
 from badger_sweeps.training.population import Population
 from tests.choices import UNMEASURED
 
@@ -102,10 +102,10 @@ def test_the_summary_follows_from_the_history(tmp_path: Path) -> None:
 def test_a_diverged_member_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw_games = Population.draw_games
 
-    def sabotaged(population: Population) -> object:
-        games = draw_games(population)
-        if population.iteration == 70:
-            games.targets[0] = np.nan
+    def sabotaged(population: Population, iterations: int = 1) -> object:
+        games = draw_games(population, iterations)
+        if 0 <= 70 - population.iteration < iterations:
+            games.targets[(70 - population.iteration) * len(population.active)] = np.nan
         return games
 
     monkeypatch.setattr(Population, "draw_games", sabotaged)
@@ -145,7 +145,7 @@ def test_a_checkpoint_never_runs_ahead_of_its_history(tmp_path: Path) -> None:
         tmp_path, population, before=lambda: seen.append(sorted(p.name for p in tmp_path.iterdir()))
     )
     for record in islice(train(population), 2):
-        checkpointer.observe(record)
+        checkpointer.observe(Records.of(record))
     assert seen == [[], ["checkpoint.pt"]]
 
 
@@ -163,13 +163,15 @@ def test_the_history_is_flushed_before_each_checkpoint(tmp_path: Path, monkeypat
     assert reached == [49, 99, 119]
 
 
-@pytest.mark.parametrize(("when", "done"), [("observe", 31), ("conclude", 120), ("close", 120)])
-def test_a_late_signal_is_not_lost(tmp_path: Path, when: str, done: int) -> None:
-    """Ctrl-C while a job of a multirun finishes must stop the multirun."""
+@pytest.mark.parametrize("when", ["observe", "conclude", "close"])
+def test_a_late_signal_is_not_lost(tmp_path: Path, when: str) -> None:
+    """Ctrl-C while a job of a multirun finishes must stop the multirun; before, the run stops after its iterations."""
+    done = [120]
 
     class Late(Tracker):
-        def observe(self, record: Record) -> None:
-            if when == "observe" and record.iteration == 30:
+        def observe(self, records: Records) -> None:
+            if when == "observe" and 30 in records.iterations:
+                done[0] = records.iterations.stop
                 os.kill(os.getpid(), signal.SIGINT)
 
         def conclude(self, outcomes: object, objective: str, values: object) -> None:
@@ -186,5 +188,6 @@ def test_a_late_signal_is_not_lost(tmp_path: Path, when: str, done: int) -> None
 
     with pytest.raises(Interrupted) as stopped:
         run(replace(plan(tmp_path), tracking=Tracked()), silent())
-    assert (stopped.value.exit_status, stopped.value.iteration) == (130, done)
-    assert (tmp_path / "summary.json").exists() == (done == 120)
+    assert (stopped.value.exit_status, stopped.value.iteration) == (130, done[0])
+    assert (done[0] < 120) == (when == "observe")
+    assert (tmp_path / "summary.json").exists() == (done[0] == 120)

@@ -94,4 +94,4 @@ def test_going_on_later_follows_the_same_schedule() -> None:
     second = Population(whole.experiment)
     second.load_state_dict(first.state_dict())
     assert [record.metrics["loss"].tolist() for record in train(second)] == losses[3:]
-    assert math.isclose(second.learning_rate, 0, abs_tol=1e-12)
+    assert math.isclose(second.learning_rate(second.iteration), 0, abs_tol=1e-12)

@@ -13,6 +13,8 @@ from pydantic import ValidationError
 
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.architectures.supervised_lstm import SupervisedLSTM
+from badger_sweeps.core.counter_random import RandomBatches
+from badger_sweeps.core.random_streams import Purpose
 from badger_sweeps.core.settings import explain
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
@@ -30,8 +32,8 @@ ARMS = [
 
 
 def drawn(task: Frequency, games: int = 500, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    questions = task.draw(games, torch.Generator().manual_seed(seed))
-    return questions.targets.double().numpy(), questions.inputs.double().numpy()
+    questions = task.draw(games, RandomBatches.of((seed,), Purpose.TARGETS))
+    return questions.targets[0].double().numpy(), questions.inputs[0].double().numpy()
 
 
 def phases_of(task: Frequency, inputs: np.ndarray) -> np.ndarray:
@@ -80,7 +82,7 @@ def test_the_dft_is_exact(sizes: tuple[int, int], common: bool) -> None:
 def test_chance_is_exactly_one(task: Frequency) -> None:
     """Squares cost 1 in every single game. For absolute values the mean over 20,000 games is within four standard
     errors, whose size the games themselves give."""
-    targets = task.draw(20_000, torch.Generator().manual_seed(1)).targets
+    targets = task.draw(20_000, RandomBatches.of((1,), Purpose.TARGETS)).targets[0]
     zero = torch.zeros_like(targets)
     squares = MeanSquaredError().error(zero, targets, task).mean(1)
     torch.testing.assert_close(squares, torch.ones(20_000), atol=1e-5, rtol=0)

@@ -14,13 +14,13 @@ from badger_sweeps.core.columns import columns, metric
 from badger_sweeps.tracking import progress as module
 from badger_sweeps.tracking.base import RunDescription
 from badger_sweeps.tracking.progress import TerminalProgress, level_counts
-from badger_sweeps.training.loop import Record
+from badger_sweeps.training.loop import Record, Records
 
 RUN = RunDescription(Path(), "id", "gru [x]", "gru", (), {}, (0, 1), 0, {}, columns(metric("loss", "Loss")))
 
 
-def record(iteration: int) -> Record:
-    return Record(iteration, (0, 1), {"plateau/rung": np.float32([0.75, 1])})
+def record(iteration: int) -> Records:
+    return Records.of(Record(iteration, (0, 1), {"plateau/rung": np.float32([0.75, 1])}))
 
 
 def follow(terminal: bool, iterations: int = 30) -> str:

@@ -18,7 +18,7 @@ from badger_sweeps.runs.history import read_history
 from badger_sweeps.topologies.connectivity import Connectivity
 from badger_sweeps.tracking.base import RunDescription
 from badger_sweeps.tracking.wandb import STRIDE, WandB, stride_of
-from badger_sweeps.training.loop import Record
+from badger_sweeps.training.loop import Record, Records
 from tests.runs.commands import SMALL, run
 
 LOGGED = sorted({*range(0, 60, 7), 20, 40})
@@ -133,7 +133,7 @@ def test_measures_of_pairs_have_a_picture_each(tmp_path: Path) -> None:
     values = {f"{group}/{pair}": np.float32([0.5]) for group in ("mi", "their") for pair in pairs}
     of_theirs = {name: value for name, value in values.items() if name.startswith("their")}
     for iteration, measured in enumerate((values, of_theirs, of_theirs)):
-        tracker.observe(Record(iteration, (0,), {"loss": np.float32([1])}, measured))
+        tracker.observe(Records.of(Record(iteration, (0,), {"loss": np.float32([1])}, measured)))
     tracker.close(0)
     rows = [row["item"] for row in of_seed(tmp_path, 0)["history"]]
     named = [{name.split(".")[0].split("/")[0] for name in row if not name.startswith("_")} for row in rows]

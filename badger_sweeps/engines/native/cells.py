@@ -15,6 +15,7 @@ from badger_sweeps.architectures.exponential import Exponential
 from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.architectures.lstm import LSTM
 from badger_sweeps.architectures.lstm_quantized import LSTMQuantized
+from badger_sweeps.architectures.micro_badger import MicroBadger
 from badger_sweeps.architectures.tcnn import TCNN
 from badger_sweeps.engines.native.job import Layout
 
@@ -90,6 +91,17 @@ def constants_of(architecture: Architecture) -> tuple[float, ...]:
     if isinstance(architecture, GRU):
         return (0.0, 1.0)
     return (architecture.k, architecture.z, architecture.i0) if isinstance(architecture, TCNN) else ()
+
+
+def initial_noise(architecture: Architecture) -> float | None:
+    """The standard deviation of the normal numbers (draw 0) that the state named first in `Cell.states` starts from.
+
+    All other states start at 0, and this one, too, where it is 0. None if the architecture has no cell, and may have
+    another `initial_state`.
+    """
+    if cell_of(architecture) is None:
+        return None
+    return architecture.initial_noise if isinstance(architecture, MicroBadger) else 0.0
 
 
 @lru_cache(maxsize=64)

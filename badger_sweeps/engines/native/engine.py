@@ -16,7 +16,9 @@ from torch import Tensor
 from badger_sweeps.core.settings import settings
 from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines.base import (
+    Descent,
     Engine,
+    Iterations,
     Losses,
     Pullback,
     ResolvedEngine,
@@ -25,16 +27,18 @@ from badger_sweeps.engines.base import (
     chosen_steps,
     cost,
 )
-from badger_sweeps.engines.native.cells import Cell, cell_of, constants_of, weight_offsets
+from badger_sweeps.engines.native.cells import Cell, cell_of, constants_of, initial_noise, weight_offsets
 from badger_sweeps.engines.native.compiler import CannotBuild
+from badger_sweeps.engines.native.descent import KernelOptimizer, known
 from badger_sweeps.engines.native.library import Library, library
 from badger_sweeps.engines.reference import Reference
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
+from badger_sweeps.optimizers.population import PopulationOptimizer
 from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.readouts.mean import Mean
 from badger_sweeps.readouts.weighted import Weighted
-from badger_sweeps.rollout import Games, System
+from badger_sweeps.rollout import Games, InitialStates, System
 
 ROWS_PER_TILE = 64
 """Rows of a tile, about, one for each expert of each game: its memory should fit into the second-level cache."""
@@ -48,6 +52,8 @@ LOSSES, READOUTS = (MeanSquaredError, MeanAbsoluteError), (Mean, Weighted)
 """The types that the kernel implements."""
 CAPABILITIES = ("AVX2", "AVX512")
 """PyTorch's names of the instruction sets with which the kernel is faster than PyTorch."""
+DRAWING = ("keys", "batches")
+"""The kernel's arrays from which it draws initial states."""
 VECTORS = {8: "AVX2", 16: "AVX-512"}
 """The instruction set of a built kernel, by the number of floats in its vectors."""
 
@@ -132,11 +138,43 @@ class Native(Engine):
         kept = torch.full((inner_steps,), -1, dtype=torch.int32)
         kept[chosen] = torch.arange(len(chosen), dtype=torch.int32)
         guesses = torch.empty(inner_steps, members, *games.targets.shape[1:])
-        traced = {name: torch.empty(len(chosen), members, *games.state[name].shape[1:]) for name in states}
+        sizes, count = games.state_shapes, games.targets.shape[1]
+        traced = {name: torch.empty(len(chosen), members, count, *sizes[name]) for name in states}
         names = dict(_cell(objective.system).states)
         wanted = {"guesses": guesses, "kept": kept, **{f"kept_{names[name]}": traced[name] for name in states}}
         self._run(objective, parameters, games, 0, wanted)
         return Trace(guesses, traced)
+
+    def descend(self, iterations: Iterations, parameters: Weights, optimizer: PopulationOptimizer) -> Descent | None:
+        if not known(optimizer) or not parameters.flat.is_contiguous():
+            return None
+        count, members, dims = len(iterations.objectives), len(parameters.flat), iterations.games.targets.shape[-1]
+        job = self._job(iterations.objectives[0], parameters, iterations.games, 1, {}, count)
+        kernel_optimizer = KernelOptimizer(optimizer, parameters.flat)
+        constants = torch.zeros(count, 3)
+        for row, objective in zip(constants, iterations.objectives, strict=True):
+            values = constants_of(objective.system.architecture)
+            row[: len(values)] = torch.tensor(values)
+        alive = torch.empty(count, members, dtype=torch.int32)
+        found = Descent(torch.empty(count, members, dims), torch.empty(count, members), alive)
+        numbers = {
+            **kernel_optimizer.numbers,
+            "iterations": count,
+            "clip_norm": 0.0 if iterations.clip_norm is None else iterations.clip_norm,
+        }
+        arrays = {
+            **kernel_optimizer.moments,
+            "rates": torch.tensor(iterations.rates, dtype=torch.float32),
+            "constants": constants,
+            "values": parameters.flat,
+            "active": iterations.active.to(torch.int32),
+            "errors": found.loss_dim,
+            "norms": found.norms,
+            "alive": alive,
+        }
+        job.prepared.kernel.descend(job.prepared.job, job.arrays, job.noise, numbers, arrays)
+        kernel_optimizer.count(count)
+        return found._replace(alive=alive.bool())
 
     def _run(
         self, objective: OuterObjective, parameters: Weights, games: Games, parts: int, wanted: dict[str, Tensor]
@@ -145,17 +183,35 @@ class Native(Engine):
 
         Returns each member's gradients, part after part, then the error in each dimension after the last step.
         """
+        job = self._job(objective, parameters, games, parts, wanted)
+        job.prepared.kernel.run(job.prepared.job, constants_of(objective.system.architecture), job.arrays, job.noise)
+        return job.arrays["sums"]
+
+    def _job(
+        self,
+        objective: OuterObjective,
+        parameters: Weights,
+        games: Games,
+        parts: int,
+        wanted: dict[str, Tensor],
+        iterations: int = 1,
+    ) -> _FilledJob:
+        """The job of computing these games, with its arrays, of which the kernel fills `wanted` and ``sums``.
+
+        The games are those of as many iterations, one after another.
+        """
         system, members = objective.system, len(parameters.flat)
         if (part := _unknown(system)) is not None:  # a rule may have replaced the objective since `resolve`
             raise TypeError(f"the native engine does not know {part}")
         shape = _Shape(
+            iterations=iterations,
             members=members,
             games=games.targets.shape[1],
             experts=objective.adjacency.shape[-1],
             inner_steps=objective.inner_steps,
             loss_steps=objective.loss_steps,
             parts=parts,
-            shared_games=members > 1 and all(map(_shared, (games.targets, *games.state.values()))),
+            shared_games=members > 1 and iterations == 1 and _are_shared(games),
             shared_graph=members > 1 and _shared(objective.adjacency),
         )
         orders, task = (system.loss.order, system.feedback.order), system.task
@@ -170,17 +226,28 @@ class Native(Engine):
             "values": _array("values", parameters.flat, elements["values"]),
             "adjacency": _array("adjacency", graphs[:1] if shape.shared_graph else graphs, elements["adjacency"]),
         }
-        inputs = {"targets": games.targets, **{array: games.state[name] for name, array in prepared.states}}
+        inputs = {"targets": games.targets, **_initial_states(games, prepared.states)}
         for name, tensor in inputs.items():
-            arrays[name] = _array(name, tensor[:1] if shape.shared_games else tensor, elements[name])
-        arrays["sums"] = sums = torch.empty(members, parts * parameters.flat.shape[1] + task.dims)
-        prepared.kernel.run(prepared.job, constants_of(system.architecture), arrays)
-        return sums
+            kind = torch.int32 if name in DRAWING else torch.float32
+            arrays[name] = _array(name, tensor[:1] if shape.shared_games else tensor, elements[name], kind)
+        arrays["sums"] = torch.empty(members, parts * parameters.flat.shape[1] + task.dims)
+        noise = initial_noise(games.state.architecture) if isinstance(games.state, InitialStates) else None
+        return _FilledJob(prepared, arrays, noise or 0.0)
+
+
+class _FilledJob(NamedTuple):
+    """A job that can be done."""
+
+    prepared: _Prepared
+    arrays: dict[str, Tensor]
+    noise: float
+    """The standard deviation of initial states that the kernel draws."""
 
 
 class _Shape(NamedTuple):
-    """Sizes of a batch, on which the job depends."""
+    """Sizes of a batch, or of the batches of several iterations, on which the job depends."""
 
+    iterations: int
     members: int
     games: int
     experts: int
@@ -218,11 +285,12 @@ def _prepare(
 
     `orders` and `scales` are those of the loss and of the feedback.
     """
-    members, games, experts = shape[:3]
+    members, games, experts = shape[1:4]
     kernel = library(cell.struct, cell.hidden, cell.message, dims)
     offsets = weight_offsets(cell.gates, cell.hidden, cell.message, dims, experts, names, kernel.layout)
     tile = max(1, min(ROWS_PER_TILE // experts, games))
-    operations = 2.0 * cost(shape.parts) * len(offsets) * members * games * experts * shape.inner_steps
+    rows = shape.iterations * members * games * experts
+    operations = 2.0 * cost(shape.parts) * len(offsets) * rows * shape.inner_steps
     numbers = {
         "members": members,
         "games": games,
@@ -244,7 +312,8 @@ def _prepare(
         "loss_scale": scales[0],
         "feedback_scale": scales[1],
     }
-    each = (1 if shape.shared_games else members) * games
+    batches = 1 if shape.shared_games else shape.iterations * members
+    each = batches * games
     elements = {
         "values": members * len(offsets),
         "adjacency": (1 if shape.shared_graph else members) * experts**2,
@@ -252,6 +321,8 @@ def _prepare(
         "h0": each * experts * cell.hidden,
         "c0": each * experts * cell.hidden,
         "m0": each * experts * cell.message,
+        "keys": batches * 2,
+        "batches": batches,
     }
     states = tuple((name, f"{array}0") for name, array in cell.states)
     return _Prepared(kernel, kernel.job(numbers), offsets, states, elements)
@@ -268,6 +339,25 @@ def _unknown(system: System) -> str | None:
     return None
 
 
+def _initial_states(games: Games, states: tuple[tuple[str, str], ...]) -> dict[str, Tensor]:
+    """By name of the kernel's array: the initial states, or the keys and batches from which the kernel draws them.
+
+    Without any of these arrays the kernel starts from zeros.
+    """
+    if isinstance(games.state, InitialStates) and initial_noise(games.state.architecture) is not None:
+        random = games.state.random
+        keys, batches = random.keys.to(torch.int32), random.batches.to(torch.int32)
+        return dict(zip(DRAWING, (keys, batches), strict=True)) if initial_noise(games.state.architecture) else {}
+    return {array: games.state[name] for name, array in states}
+
+
+def _are_shared(games: Games) -> bool:
+    """Whether all members play the same games, which are held once."""
+    if isinstance(games.state, InitialStates):
+        return _shared(games.targets) and len(games.state.random) == 1
+    return all(map(_shared, (games.targets, *games.state.values())))
+
+
 def _shared(tensor: Tensor) -> bool:
     """Whether all members share one value, which is held once."""
     return len(tensor) == 1 or tensor.stride(0) == 0
@@ -280,17 +370,18 @@ def _cell(system: System) -> Cell:
     return cell
 
 
-def _array(name: str, tensor: Tensor, elements: int) -> Tensor:
+def _array(name: str, tensor: Tensor, elements: int, kind: torch.dtype = torch.float32) -> Tensor:
     """The tensor as the kernel reads it, checked: the kernel would read other types as floats, and past a short end.
 
     Raises:
         ValueError: it has another number of elements.
-        TypeError: it is not of float32, or not on the CPU.
+        TypeError: it is not of the type that the kernel expects, or not on the CPU.
     """
     if tensor.numel() != elements:
         raise ValueError(f"`{name}` must have {elements} elements; found the shape {tuple(tensor.shape)}")
-    if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
-        raise TypeError(f"the native engine reads float32 on the CPU; found {tensor.dtype} on {tensor.device}")
+    if tensor.dtype != kind or tensor.device.type != "cpu":
+        expected = str(kind).removeprefix("torch.")
+        raise TypeError(f"the native engine reads {expected} on the CPU; found {tensor.dtype} on {tensor.device}")
     return tensor.contiguous()
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from badger_sweeps.engines.native.compiler import build
-from badger_sweeps.engines.native.job import Job, Layout, check_names
+from badger_sweeps.engines.native.job import Layout, Struct, check_names
 
 _of_thread = threading.local()
 
@@ -48,16 +48,18 @@ class Library:
 
     def _load(self, path: Path) -> None:
         library = ctypes.CDLL(str(path))
-        library.job_fields.restype = library.layout_fields.restype = ctypes.c_char_p
-        self._job = Job(library.job_fields().decode(), ctypes.c_int.in_dll(library, "job_size").value)
+        self._job, self._descent = (_struct(library, name) for name in ("job", "descent"))
         self.lanes = ctypes.c_int.in_dll(library, "lanes").value
+        library.layout_fields.restype = ctypes.c_char_p
         names = library.layout_fields().decode().split()
         check_names("layout", names, Layout._fields)
         values = (ctypes.c_int * len(names)).in_dll(library, "layout")
         self.layout = Layout(**dict(zip(names, values, strict=True)))
-        self._run, self._workspace_size = library.run, library.workspace_size
-        self._run.argtypes = self._workspace_size.argtypes = (ctypes.POINTER(self._job.structure),)
-        self._run.restype, self._workspace_size.restype = None, ctypes.c_size_t
+        self._workspace_size, self._run, self._descend = library.workspace_size, library.run, library.descend
+        job, descent = (ctypes.POINTER(struct.structure) for struct in (self._job, self._descent))
+        self._run.argtypes = self._workspace_size.argtypes = (job,)
+        self._descend.argtypes = (job, descent)
+        self._run.restype, self._descend.restype, self._workspace_size.restype = None, None, ctypes.c_size_t
 
     def job(self, numbers: Mapping[str, float]) -> ctypes.Structure:
         """A job with these numbers, by name of the kernel's field, and without arrays.
@@ -65,30 +67,69 @@ class Library:
         Raises:
             TypeError: the kernel has other numbers than these.
         """
-        check_names("job", numbers, self._job.numbers)
+        check_names("job", {*numbers, "noise"}, self._job.numbers)
         return self._job.structure(**numbers)
 
-    def run(self, job: ctypes.Structure, constants: tuple[float, ...], arrays: Mapping[str, Tensor]) -> None:
+    def run(
+        self, job: ctypes.Structure, constants: tuple[float, ...], arrays: Mapping[str, Tensor], noise: float = 0.0
+    ) -> None:
         """Do a job on these arrays, which must be contiguous and on the CPU; the kernel writes its results into them.
 
         Args:
             job: from `job`; it is not changed.
             constants: those of the cell.
             arrays: by name of the kernel's field.
+            noise: standard deviation of the initial states that the kernel draws.
 
         Raises:
             TypeError: the kernel does not know an array, or requires another one.
         """
-        check_names("job", {*arrays, "workspace", "partial"}, self._job.required, self._job.optional)
-        job = self._job.structure.from_buffer_copy(job)
+        job = self._ready(job, arrays, noise)
         job.constants[: len(constants)] = constants
-        for name, array in arrays.items():
-            setattr(job, name, array.data_ptr())
+        self._run(job)
+
+    def descend(
+        self,
+        job: ctypes.Structure,
+        arrays: Mapping[str, Tensor],
+        noise: float,
+        numbers: Mapping[str, float],
+        descent_arrays: Mapping[str, Tensor],
+    ) -> None:
+        """Several iterations of gradient descent.
+
+        Args:
+            job: from `job`, for one iteration; it is not changed.
+            arrays: those of the job, for all iterations.
+            noise: as in `run`.
+            numbers: those of ``Descent``, by name of the kernel's field.
+            descent_arrays: those of ``Descent``.
+
+        Raises:
+            TypeError: the kernel does not know a number or an array, or requires another one.
+        """
+        check_names("descent", numbers, self._descent.numbers)
+        descent = self._descent.structure(**numbers)
+        self._descent.set_arrays(descent, descent_arrays)
+        self._descend(self._ready(job, arrays, noise), descent)
+
+    def _ready(self, job: ctypes.Structure, arrays: Mapping[str, Tensor], noise: float) -> ctypes.Structure:
+        """The job with its arrays, and with memory for its threads."""
+        job = self._job.structure.from_buffer_copy(job)
+        job.noise = noise
+        self._job.set_arrays(job, arrays, others=("workspace", "partial"))
         tasks, length = job.members * job.chunks, job.parts * job.weights + self._dims
         workspaces = min(job.threads, tasks) * self._workspace_size(job)
         job.workspace = _memory(workspaces + tasks * length * ctypes.sizeof(ctypes.c_float))
         job.partial = job.workspace + workspaces
-        self._run(job)
+        return job
+
+
+def _struct(library: ctypes.CDLL, name: str) -> Struct:
+    """A struct as the library describes it."""
+    describe = library[f"{name}_fields"]
+    describe.restype = ctypes.c_char_p
+    return Struct(name, describe().decode(), ctypes.c_int.in_dll(library, f"{name}_size").value)
 
 
 def _memory(size: int) -> int:

@@ -31,6 +31,9 @@
     OPTIONAL(const float* h0)         /* member, game, expert, hidden: the initial activity; null: zero */               \
     OPTIONAL(const float* c0)         /* the same for the private state */                                               \
     OPTIONAL(const float* m0)         /* member, game, expert, message: the initial messages; null: zero */              \
+    OPTIONAL(const int* keys)         /* member, 2: the kernel draws the initial activity, or private state, from them */ \
+    OPTIONAL(const int* batches)      /* member: the number of its batch; both axes are 1 where games are shared */     \
+    REQUIRED(float noise)             /* standard deviation of what is drawn */                                         \
     OPTIONAL(const float* cotangents) /* part, member, game, dim: weights of the losses in each gradient; null: mean */  \
     REQUIRED(float* sums)             /* member, (part, weight) and then dim: gradients, and the error after step T */   \
     OPTIONAL(float* losses)           /* member, game, dim: the error averaged over the last loss_steps steps */         \

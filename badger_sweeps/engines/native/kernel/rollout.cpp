@@ -20,17 +20,22 @@
 // Columns are padded with zeros to whole vectors (H, X, M, D in layout.h), and a padded column never reaches one that is not.
 #include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <condition_variable>
 #include <cstddef>
 #include <cstring>
 #include <iterator>
+#include <mutex>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 #include "cells.h"
 #include "job.h"
+#include "descent.h"
 #include "layout.h"
 #include "products.h"
+#include "random.h"
 
 // The edges of expert i are number begin[i] to begin[i + 1] - 1: the other expert, and the entry of the adjacency matrix.
 struct Graph { int *begin, *other; float* coefficient; };
@@ -68,11 +73,14 @@ struct Worker {
     const int T, E, B;
     const int game_capacity, row_capacity;  // games and rows of a full tile, rounded up to blocks of 8
     const int slots;           // number of steps whose states are kept: all, or, without gradients, the latest two
-    int member = -1, game_member = 0, first = 0, games = 0, rows = 0;  // game_member: the index of the games, 0 if shared
+    int member = -1, iteration = 0, first = 0, games = 0, rows = 0;
+    int game_member = 0;       // the index of the member's games: 0 if they are shared, that of iteration and member in a descent
+    const float* constants;    // those of the cell
     float readout_sum = 1;     // the sum of the readout's weights
     float *w, *dw, *weight_back, *message_back, *guess_back, *guess_start;  // weights; transposed, for the backward pass
     float *x_, *gates_, *c_, *guess_, *mean_, *error_;                      // the tile's memory
     float *gate_start, *messages, *dgates, *dh, *dc, *dreceived, *dmessages, *dguess, *dmean;  // of one step
+    float* drawn;  // the initial states of one game
     const float* cotangent = nullptr;  // game, dim: of the member and of the part that is computed
     int* game_of;  // row: its game in the tile
     Graph incoming, outgoing;
@@ -80,7 +88,7 @@ struct Worker {
     // Lays out the arrays from `memory` on. From null it only counts: `end` is then their size in bytes.
     Worker(const Job& job, char* memory, size_t* end = nullptr)
         : job(job), T(job.steps), E(job.experts), B(job.games), game_capacity(round_up(job.tile_games, 8)),
-          row_capacity(round_up(job.tile_games * E, 8)), slots(job.parts ? T + 1 : 2) {
+          row_capacity(round_up(job.tile_games * E, 8)), slots(job.parts ? T + 1 : 2), constants(job.constants) {
         const size_t edges = most_edges(), states = (size_t)slots * row_capacity;
         const size_t steps = (size_t)(T + 1) * game_capacity;
         size_t used = 0;
@@ -96,7 +104,7 @@ struct Worker {
         gate_start = take(game_capacity * G), dguess = take(game_capacity * D), dmean = take(game_capacity * H);
         messages = take(row_capacity * M), dmessages = take(row_capacity * M), dreceived = take(row_capacity * X);
         dh = take(row_capacity * H), dc = take(row_capacity * H), dgates = take(job.parts ? row_capacity * G : 0);
-        game_of = (int*)take(row_capacity);
+        game_of = (int*)take(row_capacity), drawn = take(E * HIDDEN + 3);
         for (Graph* graph : {&incoming, &outgoing}) *graph = {(int*)take(E + 1), (int*)take(edges), take(edges)};
         if (end) *end = used;
         if (!memory) return;
@@ -125,9 +133,10 @@ struct Worker {
     size_t input_offset(size_t each) const { return ((size_t)game_member * B + first) * each; }
 
     // Pad a member's weights; build their transposes, and the lists of edges: each expert's senders, and its receivers.
-    void load_member(int next) {
-        if (next == member) return;
-        member = next, game_member = job.shared_games ? 0 : member, readout_sum = job.weighted ? 0 : 1;
+    void load_member(int next, int next_iteration = 0) {
+        if (next == member && next_iteration == iteration) return;
+        member = next, iteration = next_iteration, readout_sum = job.weighted ? 0 : 1;
+        game_member = job.shared_games ? 0 : iteration * job.members + member;
         zero(w, AT.readout + E);
         for (int k = 0; k < job.weights; k++) w[job.offsets[k]] += job.values[(size_t)member * job.weights + k];
         for (int i = 0; i < E; i++)
@@ -208,10 +217,21 @@ struct Worker {
         if (CELL::PRIVATE) zero(c(0), (size_t)row_capacity * H);
         copy_rows(rows, HIDDEN, job.h0 ? job.h0 + input_offset(E * HIDDEN) : nullptr, HIDDEN, x(0), ROW);
         copy_rows(rows, HIDDEN, job.c0 ? job.c0 + input_offset(E * HIDDEN) : nullptr, HIDDEN, c(0), H);
+        if (job.keys) draw_states(CELL::PRIVATE ? c(0) : x(0), CELL::PRIVATE ? H : ROW);
         copy_rows(rows, MESSAGE, job.m0 ? job.m0 + input_offset(E * MESSAGE) : nullptr, MESSAGE, messages, M);
         for (int row = 0; row < rows; row++)
             for (int j = 0; j < H; j += LANES) store(x(0) + (size_t)row * ROW + j, CELL::start(state(0, row, j)).h);
         if (MESSAGE) gather(incoming, messages, M, x(0) + H, ROW);
+    }
+
+    // Initial states from the games' random numbers; `to` has rows of `stride`.
+    void draw_states(float* to, int stride) {
+        const int counters = (E * HIDDEN + 3) / 4;
+        for (int game = 0; game < games; game++) {
+            draw_normal_row((const unsigned*)job.keys + 2 * game_member, job.batches[game_member], first + game, 0, counters,
+                            job.noise, drawn);
+            copy_rows(E, HIDDEN, drawn, HIDDEN, to + (size_t)game * E * stride, stride);
+        }
     }
 
     // The error of each game's latest guess, which all its experts receive: the gates' sums start from it.
@@ -245,7 +265,7 @@ struct Worker {
                     float* p = gates(t) + row * G + j;
                     Vector gate[GATES];
                     for (int g = 0; g < GATES; g++) gate[g] = load(p + g * H);
-                    State next = CELL::forward(gate, state(t, row, j), job.constants);
+                    State next = CELL::forward(gate, state(t, row, j), constants);
                     for (int g = 0; g < GATES; g++) store(p + g * H, gate[g]);
                     store(x(t + 1) + row * ROW + j, next.h);
                     if (CELL::PRIVATE) store(c(t + 1) + row * H + j, next.c);
@@ -326,7 +346,7 @@ struct Worker {
                 Vector gate[GATES];
                 for (int g = 0; g < GATES; g++) gate[g] = load(gates(t) + row * G + j + g * H);
                 State after{load(to_h), CELL::PRIVATE ? load(to_c) : Vector{}};
-                State before = CELL::backward(gate, state(t, row, j), state(t + 1, row, j), after, job.constants);
+                State before = CELL::backward(gate, state(t, row, j), state(t + 1, row, j), after, constants);
                 for (int g = 0; g < GATES; g++) store(to_gates + g * H, gate[g]);
                 store(to_h, before.h);
                 if (CELL::PRIVATE) store(to_c, before.c);
@@ -369,14 +389,13 @@ struct Worker {
 
     // ---- One task: a member's games, or a part of them ----
 
-    void play(int task) {
-        const int chunk = task % job.chunks, tiles = (B + job.tile_games - 1) / job.tile_games;
+    // The loaded member's games of a chunk; `sums` gets what they add to the job's.
+    void play(int chunk, float* sums) {
+        const int tiles = (B + job.tile_games - 1) / job.tile_games;
         const int end = std::min(B, (int)(tiles * (chunk + 1L) / job.chunks) * job.tile_games);
         const size_t gradients = (size_t)job.parts * job.weights;
-        float* sums = job.partial + task * (gradients + DIMS);
         double loss[DIMS] = {};
         zero(sums, gradients);
-        load_member(task / job.chunks);
         for (first = (int)((long)tiles * chunk / job.chunks) * job.tile_games; first < end; first += job.tile_games) {
             games = std::min(job.tile_games, B - first), rows = games * E;
             forward();
@@ -407,14 +426,58 @@ struct Worker {
     }
 };
 
+// Runs `work(thread)` in as many threads as the job may use.
+template <class Work> static void in_threads(int count, Work work) {
+    std::vector<std::thread> threads;
+    threads.reserve(count);
+    try {
+        for (int thread = 1; thread < count; thread++) threads.emplace_back(work, thread);
+    } catch (const std::system_error&) {
+        // The system starts no more threads: those that run do the work.
+    }
+    work(0);
+    for (auto& thread : threads) thread.join();
+}
+
+static size_t sums_length(const Job& job) { return (size_t)job.parts * job.weights + DIMS; }
+
+// A member's sums: those of its chunks, added in a fixed order.
+static float* add_chunks(const Job& job, int member) {
+    const size_t length = sums_length(job);
+    float* sums = job.sums + member * length;
+    zero(sums, length);
+    for (int chunk = 0; chunk < job.chunks; chunk++) {
+        const float* partial = job.partial + ((size_t)member * job.chunks + chunk) * length;
+        for (size_t k = 0; k < length; k++) sums[k] += partial[k];
+    }
+    return sums;
+}
+
+// Whether the member is still alive after its iteration, whose sums are given.
+static bool take_step(const Job& job, const Descent& descent, int member, int iteration, const float* gradient) {
+    const size_t here = (size_t)iteration * job.members + member, weights = (size_t)member * job.weights;
+    const float* errors = gradient + job.weights;
+    const float norm = descent.norms[here] = norm_of(gradient, job.weights);
+    bool alive = std::isfinite(norm);
+    for (int d = 0; d < DIMS; d++) alive &= std::isfinite(descent.errors[here * DIMS + d] = errors[d]);
+    descent.alive[here] = alive;
+    if (!alive) return false;
+    const float scale = descent.clip_norm ? std::min(1.f, descent.clip_norm / (norm + 1e-6f)) : 1.f;
+    update(descent, descent.done + iteration + 1, descent.rates[iteration], scale, job.weights, gradient,
+           descent.values + weights, descent.first_moment ? descent.first_moment + weights : nullptr,
+           descent.second_moment ? descent.second_moment + weights : nullptr);
+    return true;
+}
+
 extern "C" {
 
 extern const Layout layout;
-extern const int job_size, lanes;
+extern const int job_size, descent_size, lanes;
 const Layout layout;
-const int job_size = sizeof(Job), lanes = LANES;
+const int job_size = sizeof(Job), descent_size = sizeof(Descent), lanes = LANES;
 
 const char* job_fields() { return JOB(DESCRIBE_REQUIRED, DESCRIBE_OPTIONAL); }
+const char* descent_fields() { return DESCENT(DESCRIBE_REQUIRED, DESCRIBE_OPTIONAL); }
 const char* layout_fields() { return LAYOUT(DESCRIBE_OFFSET); }
 
 size_t workspace_size(const Job* job) {
@@ -427,24 +490,32 @@ void run(const Job* job) {
     const int tasks = job->members * job->chunks;
     const size_t size = workspace_size(job);
     std::atomic<int> next{0};
-    auto work = [&](int thread) {
+    in_threads(std::min(job->threads, tasks), [&](int thread) {
         int task = next++;
         if (task >= tasks) return;
         Worker worker(*job, job->workspace + thread * size);
-        for (; task < tasks; task = next++) worker.play(task);
-    };
-    std::vector<std::thread> threads;
-    threads.reserve(job->threads);
-    try {
-        for (int thread = 1; thread < std::min(job->threads, tasks); thread++) threads.emplace_back(work, thread);
-    } catch (const std::system_error&) {
-        // The system starts no more threads: those that run do the work.
-    }
-    work(0);
-    for (auto& thread : threads) thread.join();
-    const size_t length = (size_t)job->parts * job->weights + DIMS;
-    zero(job->sums, job->members * length);
-    for (int task = 0; task < tasks; task++)
-        for (size_t k = 0; k < length; k++) job->sums[task / job->chunks * length + k] += job->partial[task * length + k];
+        for (; task < tasks; task = next++) {
+            worker.load_member(task / job->chunks);
+            worker.play(task % job->chunks, job->partial + task * sums_length(*job));
+        }
+    });
+    for (int member = 0; member < job->members; member++) add_chunks(*job, member);
+}
+
+void descend(const Job* job, const Descent* descent) {
+    const size_t size = workspace_size(job);
+    Schedule schedule(*job, *descent);
+    memset(descent->alive, 0, sizeof(int) * descent->iterations * job->members);
+    in_threads(std::min(job->threads, job->members * job->chunks), [&](int thread) {
+        Worker worker(*job, job->workspace + thread * size);
+        for (auto claim = schedule.claim(-1); claim.member >= 0; claim = schedule.claim(claim.member)) {
+            const auto [member, iteration, chunk] = claim;
+            worker.load_member(member, iteration);
+            worker.constants = descent->constants + 3 * iteration;
+            worker.play(chunk, job->partial + ((size_t)member * job->chunks + chunk) * sums_length(*job));
+            if (schedule.is_last(member))
+                schedule.advance(member, take_step(*job, *descent, member, iteration, add_chunks(*job, member)));
+        }
+    });
 }
 }

@@ -1,0 +1,216 @@
+"""Iterations of gradient descent in one call of the kernel, beside one after another with PyTorch's optimisers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from badger_sweeps.architectures.exponential import Exponential
+from badger_sweeps.architectures.gru import GRU
+from badger_sweeps.architectures.lstm import LSTM
+from badger_sweeps.architectures.tcnn import TCNN
+from badger_sweeps.core.counter_random import RandomBatches
+from badger_sweeps.core.random_streams import Purpose
+from badger_sweeps.engines.base import Engine
+from badger_sweeps.engines.native.engine import Native
+from badger_sweeps.losses.l1 import MeanAbsoluteError
+from badger_sweeps.optimizers.adam import Adam
+from badger_sweeps.optimizers.adamw import AdamW
+from badger_sweeps.optimizers.rmsprop import RMSprop
+from badger_sweeps.optimizers.sgd import SGD
+from badger_sweeps.readouts.weighted import Weighted
+from badger_sweeps.rollout import InitialStates
+from badger_sweeps.schedules.cosine import Cosine
+from badger_sweeps.tasks.frequency import Frequency
+from badger_sweeps.tasks.guessing_game import GuessingGame
+from badger_sweeps.topologies.random import RandomLinks
+from badger_sweeps.topologies.single import Single
+from badger_sweeps.training.experiment import Experiment, Training
+from badger_sweeps.training.loop import Records, train, train_in_blocks
+from badger_sweeps.training.population import Population
+
+SEEDS = (4, 0, 9)
+SMALL = {
+    "architecture": GRU(hidden=8, message=4),
+    "topology": RandomLinks(experts=5, links=2),
+    "task": GuessingGame(dims=3),
+    "training": Training(iterations=12, batch_size=8, inner_steps=4),
+    "seeds": SEEDS,
+    "device": "cpu",
+}
+OPTIMIZERS = [
+    *(Adam(lr=0.01), AdamW(lr=0.01, weight_decay=0.3), Adam(lr=0.01, beta1=0.5, beta2=0.9, eps=1e-3)),
+    *(RMSprop(lr=0.01), RMSprop(lr=0.003, momentum=0.7), SGD(lr=0.1), SGD(lr=0.1, momentum=0.0)),
+]
+SINGLE = {"topology": Single()}
+CONFIGURATIONS = {
+    **{repr(optimizer): {"optimizer": optimizer} for optimizer in OPTIMIZERS},
+    "no clipping": {"training": replace(SMALL["training"], clip_norm=None)},
+    "much clipping": {"training": replace(SMALL["training"], clip_norm=1e-3), "optimizer": SGD(lr=1.0)},
+    "schedule": {"schedule": Cosine(), "training": replace(SMALL["training"], iterations=12)},
+    "annealing": {"architecture": TCNN(hidden=8, message=4, z=5.0, beta=0.3)},
+    "constants": {"architecture": Exponential(hidden=8, message=4)},
+    "one learner": {"architecture": LSTM(hidden=8), **SINGLE},
+    "loss steps": {"training": replace(SMALL["training"], loss_steps=3)},
+    "loss": {"loss": MeanAbsoluteError()},
+    "readout": {"readout": Weighted()},
+    "task": {"task": Frequency(dims=5)},
+    "one member": {"seeds": (3,)},
+}
+every_configuration = pytest.mark.parametrize("name", CONFIGURATIONS)
+
+
+def population(name: str = "task", engine: Engine | None = None, **changes: object) -> Population:
+    return Population(Experiment(**{**SMALL, "engine": engine or Native(threads=1), **CONFIGURATIONS[name], **changes}))
+
+
+class OneByOne(Native):
+    """The native engine without descents of its own: PyTorch takes the steps."""
+
+    def descend(self, *_: object) -> None:
+        return None
+
+
+def one_by_one(name: str, **changes: object) -> Population:
+    members = population(name, **changes)
+    members.engine = OneByOne(threads=1)
+    return members
+
+
+def in_blocks(members: Population, length: int) -> list[Records]:
+    return list(train_in_blocks(members, lambda iteration: (iteration // length + 1) * length))
+
+
+def joined(blocks: list[Records]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([each.metrics[name] for each in blocks]) for name in blocks[0].metrics}
+
+
+@every_configuration
+def test_it_is_gradient_descent_with_pytorchs_optimizer(name: str) -> None:
+    """Up to the rounding of 12 iterations of float32, in which small networks with small rates amplify nothing."""
+    kernel, torchs = population(name), one_by_one(name)
+    for ours, theirs in zip(train(kernel), train(torchs), strict=True):
+        for column, values in ours.metrics.items():
+            np.testing.assert_allclose(values, theirs.metrics[column], rtol=2e-4, atol=2e-6, err_msg=column)
+    moved = (torchs.parameters.flat - population(name).parameters.flat).norm()
+    assert float((kernel.parameters.flat - torchs.parameters.flat).norm()) < 1e-3 * float(moved)
+
+
+@every_configuration
+def test_it_is_the_same_for_any_division_into_calls(name: str) -> None:
+    whole, pieces, single = population(name), population(name), population(name)
+    blocks = [joined(in_blocks(members, length)) for members, length in ((whole, 12), (pieces, 5), (single, 1))]
+    for other in blocks[1:]:
+        assert other.keys() == blocks[0].keys()
+        for column, values in blocks[0].items():
+            assert values.tobytes() == other[column].tobytes(), column
+    assert torch.equal(whole.parameters.flat, pieces.parameters.flat)
+    assert torch.equal(whole.parameters.flat, single.parameters.flat)
+
+
+@every_configuration
+def test_it_continues_from_a_state_that_pytorch_left_and_the_other_way_round(name: str) -> None:
+    """A run may be continued where there is no compiler: the optimiser's state is that of PyTorch's."""
+    undisturbed = population(name)
+    expected = joined(in_blocks(undisturbed, 12))["loss"]
+    for first, second in ((population, one_by_one), (one_by_one, population)):
+        before, after = first(name), second(name)
+        start = joined([*islice(train_in_blocks(before, lambda iteration: iteration + 1), 6)])["loss"]
+        after.load_state_dict(before.state_dict())
+        end = joined(in_blocks(after, 12))["loss"]
+        np.testing.assert_allclose(np.concatenate([start, end]), expected, rtol=2e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize("seeds", [(3,), SEEDS, tuple(range(7))])
+def test_it_does_not_depend_on_the_number_of_threads(seeds: tuple[int, ...]) -> None:
+    """With one member threads share its games, with more they share members too; 30 games are several tiles."""
+    training = Training(iterations=6, batch_size=30, inner_steps=30)
+    runs = [
+        population("readout", Native(threads=threads), seeds=seeds, training=training, topology=RandomLinks(experts=20))
+        for threads in (1, 2, 5)
+    ]
+    losses = [joined(in_blocks(members, 6))["loss"] for members in runs]
+    assert all(each.tobytes() == losses[0].tobytes() for each in losses)
+    assert all(torch.equal(members.parameters.flat, runs[0].parameters.flat) for members in runs)
+
+
+@pytest.mark.parametrize("length", [1, 4, 12])
+def test_a_member_that_diverges_within_a_call(length: int) -> None:
+    """It is recorded until it does, keeps its weights and moments, and the others do not notice."""
+    calm = joined(in_blocks(population("readout"), 12))
+    members = population("readout")
+    list(islice(train(members), 4))
+    with torch.no_grad():
+        members.parameters["weight_out"][1, 0, 0] = torch.inf
+    kept = members.parameters.flat[1].clone()
+    blocks = in_blocks(members, length)
+    assert blocks[0].seeds == SEEDS
+    assert len(blocks[0]) == 1
+    assert blocks[0].metrics["diverged"].tolist() == [[0, 1, 0]]
+    assert all(each.seeds == (4, 9) and not each.metrics["diverged"].any() for each in blocks[1:])
+    assert torch.equal(members.parameters.flat[1], kept)
+    (adam,) = members.rule_state["optimizer"].state_dict()["optimizers"]
+    assert all(moments["exp_avg"].isfinite().all() for moments in adam["state"].values())
+    for position, member in enumerate((0, 2)):
+        after = np.concatenate(
+            [blocks[0].metrics["loss"][:, member], *(b.metrics["loss"][:, position] for b in blocks[1:])]
+        )
+        assert after.tobytes() == calm["loss"][4:, member].tobytes()
+
+
+def test_training_ends_in_the_iteration_in_which_the_last_member_diverged() -> None:
+    members = population("readout")
+    with torch.no_grad():
+        members.parameters["bias_out"].fill_(torch.nan)
+    blocks = in_blocks(members, 12)
+    assert [each.iterations for each in blocks] == [range(1)]
+    assert members.iteration == 1
+    assert members.evaluations.tolist() == [3, 3, 3]
+    assert members.finished
+
+
+def test_what_the_kernel_does_not_know_is_done_one_by_one() -> None:
+    """A subclass may build another optimiser, and an aggregator may want the gradients of the dimensions."""
+
+    class Other(Adam):
+        def build(self, parameters):
+            return torch.optim.SGD(parameters, lr=self.lr)
+
+    members = population("readout", optimizer=Other(lr=0.05))
+    assert members.experiment.rule.several(members._steps(2), members.rule_state) is None
+    assert len(in_blocks(members, 12)) >= 1
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [GRU(hidden=17, message=3, initial_noise=0.7), TCNN(hidden=20, message=6, z=5.0), GRU(initial_noise=0.0), LSTM()],
+    ids=repr,
+)
+@pytest.mark.parametrize("games", [1, 37])
+def test_the_kernel_draws_the_initial_states_to_the_bit(architecture, games: int) -> None:
+    """Beside the states of `Architecture.initial_state`, drawn by PyTorch; the states themselves are not touched."""
+    topology = Single() if architecture.single_agent else RandomLinks(experts=7, links=3)
+    setup = Experiment(
+        architecture=architecture, topology=topology, training=Training(batch_size=games), seeds=SEEDS, device="cpu"
+    )
+    members = Population(setup)
+    members.iteration = 5
+    drawn = members.draw_games()
+    assert isinstance(drawn.state, InitialStates)
+    found = Native().pullback(members.objective, members.parameters, drawn)
+    assert "drawn" not in vars(drawn.state)
+    states = architecture.initial_state(games, topology.experts, RandomBatches.of(SEEDS, Purpose.STATES, batch=5))
+    expected = Native().pullback(members.objective, members.parameters, drawn._replace(state=states))
+    assert torch.equal(found.gradients, expected.gradients)
+    one = drawn.of(slice(1, 2)).first(1)
+    again = Native().rollout(members.objective.of(slice(1, 2)), _of(members, 1), one, ("h",), (0,))
+    whole = Native().rollout(members.objective, members.parameters, drawn, ("h",), (0,))
+    assert torch.equal(again.states["h"][0, 0, 0], whole.states["h"][0, 1, 0])
+
+
+def _of(members: Population, member: int):
+    return type(members.parameters)(members.parameters.flat[member : member + 1], members.parameters.shapes)

@@ -1,0 +1,112 @@
+"""``python -m tests.same_distribution COMMIT [FOLDER]``: whether runs here are distributed as those of another commit.
+
+What a new numbering of runs must pass: every random number has changed, but nothing else. Both checkouts train the same
+configurations with 64 seeds through the command line. A seed has the same weights and graph in both, and other games.
+For each configuration and each quantity of a seed, three tests ask whether the two differ: a sign-flip test of the
+paired differences (location), the two-sample test of Kolmogorov and Smirnov (distribution), and, of times, the number
+of seeds that reached them (McNemar's exact test). With nothing but other random numbers, the smallest of all p-values
+after Holm's adjustment is below .05 once in twenty times. Prints a table; exit status 1 if one is below .01. Runs are
+kept in FOLDER, if it is given, and an interrupted comparison goes on there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from badger_sweeps.statistics.estimates import sign_flip_permutation
+from badger_sweeps.statistics.multiple_testing import holm
+
+ROOT = Path(__file__).parent.parent
+SEEDS = 64
+COMMON = (
+    *("measures=none", "tracking=disabled", f"seeds={SEEDS}", "training.snapshot_every=null"),
+    *("architecture.hidden=16", "training.inner_steps=10", "training.batch_size=32"),
+)
+BADGER = ("architecture.message=4", "topology.experts=8", "topology.links=3", "task.dims=2", "optimizer.lr=0.003")
+CONFIGURATIONS = {
+    "gru": (*BADGER, "training.iterations=3000"),
+    "exponential": (*BADGER, "architecture=exponential", "training.iterations=2000"),
+    "tcnn": (*BADGER, "architecture=tcnn", "training.iterations=2000"),
+    "l1": (*BADGER, "loss=l1", "training.iterations=3000"),
+    "lstm": ("architecture=lstm", "topology=single", "task.dims=2", "optimizer.lr=0.003", "training.iterations=3000"),
+    "frequency": (
+        *("architecture=lstm", "topology=single", "task=frequency", "task.dims=5", "task.phases=independent"),
+        *("optimizer.lr=0.003", "training.iterations=2000"),
+    ),
+}
+TIMES = ("escape_iteration", "solved_iteration")
+
+
+def run(checkout: Path, folder: Path) -> None:
+    """All configurations by one checkout."""
+    for name, words in CONFIGURATIONS.items():
+        line = [sys.executable, "-m", "badger_sweeps", *COMMON, *words, f"hydra.run.dir={folder / name}"]
+        print(f"{checkout.name}: {name}", flush=True)
+        environment = {**os.environ, "PYTHONPATH": str(checkout)}
+        subprocess.run(line, cwd=checkout, check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
+def quantities(folder: Path) -> pd.DataFrame:
+    """What is compared, a row for each seed; times that were not reached are NaN."""
+    outcomes = json.loads((folder / "summary.json").read_text())["seeds"]
+    summary = pd.DataFrame(outcomes).set_index("seed")
+    found = summary[[*TIMES, "plateau_iterations", "final_loss"]].apply(pd.to_numeric)
+    history = pd.read_parquet(folder / "history.parquet").groupby("seed")
+    found["mean loss"] = history["loss"].mean()
+    found["mean of log grad_norm"] = history["grad_norm"].agg(lambda norms: np.log(norms).mean())
+    found["loss at the start"] = history["loss"].agg(lambda loss: loss.iloc[:20].mean())
+    found["spread of the loss at the end"] = history["loss"].agg(lambda loss: loss.iloc[-200:].std())
+    return found
+
+
+def comparisons(name: str, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """A row for each quantity of a configuration, with the p-values."""
+    budget = int(next(word for word in CONFIGURATIONS[name] if "iterations" in word).partition("=")[2])
+    for column in old:
+        reached = [values[column].notna().to_numpy() for values in (old, new)]
+        before, after = (values[column].fillna(budget).to_numpy(dtype=float) for values in (old, new))
+        row = {"configuration": name, "quantity": column, "old": np.median(before), "new": np.median(after)}
+        if np.ptp(np.concatenate([before, after])) == 0:
+            continue
+        row["paired p"] = sign_flip_permutation(after - before, "two-sided")
+        row["KS p"] = stats.ks_2samp(before, after).pvalue
+        if column in TIMES:
+            only_old, only_new = (int((one & ~other).sum()) for one, other in (reached, reached[::-1]))
+            row["reached"] = f"{reached[0].sum()} / {reached[1].sum()}"
+            if only_old + only_new:
+                row["reached p"] = stats.binomtest(only_old, only_old + only_new).pvalue
+        yield row
+
+
+def main() -> None:
+    commit, *kept = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, checkout = Path(kept[0]) if kept else Path(scratch), Path(scratch) / "checkout"
+        subprocess.run(["git", "-C", ROOT, "worktree", "add", "--detach", checkout, commit], check=True)
+        try:
+            run(checkout, folder / "old")
+            run(ROOT, folder / "new")
+        finally:
+            subprocess.run(["git", "-C", ROOT, "worktree", "remove", "--force", checkout], check=True)
+        pairs = {name: [quantities(folder / which / name) for which in ("old", "new")] for name in CONFIGURATIONS}
+    table = pd.DataFrame([row for name, pair in pairs.items() for row in comparisons(name, *pair)])
+    tests = ["paired p", "KS p", "reached p"]
+    given = table[tests].to_numpy().ravel()
+    adjusted = [p for p in holm([None if np.isnan(p) else float(p) for p in given]) if p is not None]
+    print(table.to_string(index=False, na_rep="", float_format="{:.4g}".format))
+    print(f"{len(adjusted)} tests; the smallest p after Holm's adjustment is {min(adjusted):.3g}")
+    sys.exit(int(min(adjusted) < 0.01))
+
+
+if __name__ == "__main__":
+    main()
