@@ -15,7 +15,7 @@ constexpr int G = GATES * H, ROW = round_up(H + X, LANES);
     FIELD(message, M)                                                                               \
     FIELD(dims, D)                                                                                  \
     FIELD(weight, 0)                             /* [h ; received][gate, unit] */                   \
-    FIELD(error, round_up(H + RECEIVED, 8) * G)  /* [gate, unit]; blocks of rows overrun `weight` */ \
+    FIELD(error, round_up(H + RECEIVED, 4) * G)  /* [gate, unit]; blocks of rows overrun `weight` */ \
     FIELD(bias, error + G)                       /* [gate, unit] */                                 \
     FIELD(message_weight, bias + G)              /* [h][message] */                                 \
     FIELD(message_bias, message_weight + H * M)  /* [message] */                                    \

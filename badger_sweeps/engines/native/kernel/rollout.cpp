@@ -66,7 +66,7 @@ template <class V> static V sum_rows(const float* from, int rows, int stride) {
 struct Worker {
     const Job& job;
     const int T, E, B;
-    const int game_capacity, row_capacity;  // games and rows of a full tile, rounded up to blocks of 8
+    const int game_capacity, row_capacity;  // games and rows of a full tile, rounded up to blocks of 4
     const int slots;           // number of steps whose states are kept: all, or, without gradients, the latest two
     int member = -1, game_member = 0, first = 0, games = 0, rows = 0;  // game_member: the index of the games, 0 if shared
     float readout_sum = 1;     // the sum of the readout's weights
@@ -79,8 +79,8 @@ struct Worker {
 
     // Lays out the arrays from `memory` on. From null it only counts: `end` is then their size in bytes.
     Worker(const Job& job, char* memory, size_t* end = nullptr)
-        : job(job), T(job.steps), E(job.experts), B(job.games), game_capacity(round_up(job.tile_games, 8)),
-          row_capacity(round_up(job.tile_games * E, 8)), slots(job.parts ? T + 1 : 2) {
+        : job(job), T(job.steps), E(job.experts), B(job.games), game_capacity(round_up(job.tile_games, 4)),
+          row_capacity(round_up(job.tile_games * E, 4)), slots(job.parts ? T + 1 : 2) {
         const size_t edges = most_edges(), states = (size_t)slots * row_capacity;
         const size_t steps = (size_t)(T + 1) * game_capacity;
         size_t used = 0;
