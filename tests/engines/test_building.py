@@ -121,7 +121,7 @@ def test_on_a_processor_it_does_not_know(cache: Path) -> None:
     description, _ = printed(start(ATEN_CPU_CAPABILITY="default"))
     assert (
         description
-        == "reference engine (PyTorch), since the native engine needs a CPU with AVX2 or AVX-512; found DEFAULT"
+        == "reference engine (PyTorch), since the native engine needs a CPU with AVX2, AVX-512 or NEON; found DEFAULT"
     )
 
 

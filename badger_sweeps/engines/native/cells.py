@@ -120,12 +120,12 @@ def weight_offsets(
     of_x = torch.cat([columns[gate] for gate, reads in enumerate(gates) if "x" in reads])
     of_h = torch.cat([columns[gate] for gate, reads in enumerate(gates) if "h" in reads])
     received = layout.hidden + torch.arange(message or dims)
-    from_received = layout.weight + received * layout.gates + of_x[:, None]
+    from_received = layout.weight + received * layout.gate_row + of_x[:, None]
     messages = layout.message_weight + unit * layout.message + torch.arange(message)[:, None]
     guesses = layout.guess_weight + unit * layout.dims + dim[:, None]
     tables = {
         "weight_ih": torch.cat([from_received, layout.error + of_x[:, None]], dim=1),
-        "weight_hh": layout.weight + unit * layout.gates + of_h[:, None],
+        "weight_hh": layout.weight + unit * layout.gate_row + of_h[:, None],
         "bias_ih": layout.bias + of_x,
         "bias_hh": layout.bias + of_h,
         "bias": layout.bias + of_x,

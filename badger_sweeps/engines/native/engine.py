@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, NamedTuple
@@ -51,10 +52,12 @@ OPERATIONS_PER_THREAD = 2e7
 LOSSES, READOUTS = (MeanSquaredError, MeanAbsoluteError), (Mean, Weighted)
 """The types that the kernel implements."""
 CAPABILITIES = ("AVX2", "AVX512")
-"""PyTorch's names of the instruction sets with which the kernel is faster than PyTorch."""
+"""PyTorch's names of the instruction sets of x86 that the kernel is written for."""
+ARM = ("aarch64", "arm64")
+"""Names of 64-bit Arm processors, all of which have NEON; PyTorch's name of what they have does not tell."""
 DRAWING = ("keys", "batches")
 """The kernel's arrays from which it draws initial states."""
-VECTORS = {8: "AVX2", 16: "AVX-512"}
+VECTORS = {4: "NEON", 8: "AVX2", 16: "AVX-512"}
 """The instruction set of a built kernel, by the number of floats in its vectors."""
 
 
@@ -62,7 +65,7 @@ VECTORS = {8: "AVX2", 16: "AVX-512"}
 class Native(Engine):
     """A C++ kernel, built on first use: the rollout and its gradients, a few games at a time, in the processor's cache.
 
-    It runs the recurrent architectures on a CPU with AVX2 or AVX-512; for everything else `resolve` returns
+    It runs the recurrent architectures on a CPU with AVX2, AVX-512 or NEON; for everything else `resolve` returns
     `Reference`. Results agree with the reference's up to float rounding, and do not depend on the number of threads.
 
     Args:
@@ -79,8 +82,8 @@ class Native(Engine):
             return f"the native engine has no cell for {type(system.architecture).__name__}"
         if (part := _unknown(system)) is not None:
             return f"the native engine does not know {part}"
-        if capability not in CAPABILITIES:
-            return f"the native engine needs a CPU with AVX2 or AVX-512; found {capability}"
+        if capability not in CAPABILITIES and platform.machine() not in ARM:
+            return f"the native engine needs a CPU with AVX2, AVX-512 or NEON; found {capability}"
         try:
             library(cell.struct, cell.hidden, cell.message, system.task.dims)
         except CannotBuild as error:

@@ -18,6 +18,7 @@ class Layout(NamedTuple):
 
     hidden: int
     gates: int
+    gate_row: int
     message: int
     dims: int
     weight: int

@@ -47,22 +47,23 @@ static inline __attribute__((always_inline)) void block(
         for (int n = 0; n < COLUMNS; n++) store(c + (long)(first + row) * c_stride + n * WIDTH, sum[row][n]);
 }
 
-// All rows of COLUMNS vectors. The last block may overrun C's and A's rows by up to 3.
+// All rows of COLUMNS vectors, rounded up to a multiple of 4. Blocks are as large as their sums, a row of B and a factor leave
+// room for in the registers; blocks of 4 rows come first, until the remainder is whole blocks.
 template <int COLUMNS, class V, class From>
 static inline __attribute__((always_inline)) void panel(
     int rows, Operand a, int depth, const float* b, int b_stride, float* c, int c_stride, From from, int column) {
-    constexpr int ROWS = (REGISTERS == 32 ? COLUMNS >= 4 : COLUMNS >= 2) ? 4 : 8;
+    constexpr int ROWS = REGISTERS == 32 ? (COLUMNS == 4 ? 4 : 8) : COLUMNS == 3 ? 4 : COLUMNS == 2 ? 6 : 8;
+    const int end = round_up(rows, 4);
     int row = 0;
-    for (; row + ROWS - 4 < rows; row += ROWS)
-        block<ROWS, COLUMNS, V>(row, a, depth, b, b_stride, c, c_stride, from, column);
-    if (ROWS > 4 && row < rows) block<4, COLUMNS, V>(row, a, depth, b, b_stride, c, c_stride, from, column);
+    for (; (end - row) % ROWS; row += 4) block<4, COLUMNS, V>(row, a, depth, b, b_stride, c, c_stride, from, column);
+    for (; row < end; row += ROWS) block<ROWS, COLUMNS, V>(row, a, depth, b, b_stride, c, c_stride, from, column);
 }
 
 // C = start + A*B for N columns, a multiple of HALF: wide panels first, then what is left.
 template <int N, class From>
 static inline __attribute__((always_inline)) void product(
     int rows, Operand a, int depth, const float* b, int b_stride, float* c, int c_stride, From from, int column = 0) {
-    constexpr int VECTORS = N / LANES, WIDEST = REGISTERS == 32 ? 4 : 2;
+    constexpr int VECTORS = N / LANES, WIDEST = REGISTERS == 32 ? 4 : 3;
     constexpr int TAKE = VECTORS >= WIDEST && VECTORS != WIDEST + 1 ? WIDEST : VECTORS > WIDEST ? WIDEST - 1 : VECTORS;
     if constexpr (TAKE > 0) {
         panel<TAKE, Vector>(rows, a, depth, b + column, b_stride, c + column, c_stride, from, column);

@@ -55,9 +55,9 @@ static void copy_rows(int rows, int columns, const float* from, int from_stride,
         memcpy(to, from, columns * sizeof(float));
 }
 
-static void transpose(const float* from, int rows, int columns, float* to, int stride) {
+static void transpose(const float* from, int rows, int columns, int from_stride, float* to, int stride) {
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j++) to[(size_t)j * stride + i] = from[(size_t)i * columns + j];
+        for (int j = 0; j < columns; j++) to[(size_t)j * stride + i] = from[(size_t)i * from_stride + j];
 }
 
 template <class V> static void add(float* to, V values) { store(to, load<V>(to) + values); }
@@ -71,7 +71,7 @@ template <class V> static V sum_rows(const float* from, int rows, int stride) {
 struct Worker {
     const Job& job;
     const int T, E, B;
-    const int game_capacity, row_capacity;  // games and rows of a full tile, rounded up to blocks of 8
+    const int game_capacity, row_capacity;  // games and rows of a full tile, rounded up to blocks of 4
     const int slots;           // number of steps whose states are kept: all, or, without gradients, the latest two
     int member = -1, iteration = 0, first = 0, games = 0, rows = 0;
     int game_member = 0;       // the index of the member's games: 0 if they are shared, that of iteration and member in a descent
@@ -87,8 +87,8 @@ struct Worker {
 
     // Lays out the arrays from `memory` on. From null it only counts: `end` is then their size in bytes.
     Worker(const Job& job, char* memory, size_t* end = nullptr)
-        : job(job), T(job.steps), E(job.experts), B(job.games), game_capacity(round_up(job.tile_games, 8)),
-          row_capacity(round_up(job.tile_games * E, 8)), slots(job.parts ? T + 1 : 2), constants(job.constants) {
+        : job(job), T(job.steps), E(job.experts), B(job.games), game_capacity(round_up(job.tile_games, 4)),
+          row_capacity(round_up(job.tile_games * E, 4)), slots(job.parts ? T + 1 : 2), constants(job.constants) {
         const size_t edges = most_edges(), states = (size_t)slots * row_capacity;
         const size_t steps = (size_t)(T + 1) * game_capacity;
         size_t used = 0;
@@ -99,11 +99,11 @@ struct Worker {
         };
         w = take(AT.readout + E), dw = take(AT.readout + E), guess_start = take(D);
         weight_back = take(G * ROW), message_back = take(M * H), guess_back = take(D * H);
-        x_ = take(states * ROW), gates_ = take(states * G), c_ = take(CELL::PRIVATE ? states * H : 0);
+        x_ = take(states * ROW), gates_ = take(states * GATE_ROW), c_ = take(CELL::PRIVATE ? states * H : 0);
         guess_ = take(steps * D), mean_ = take(steps * H), error_ = take(steps);
-        gate_start = take(game_capacity * G), dguess = take(game_capacity * D), dmean = take(game_capacity * H);
+        gate_start = take(game_capacity * GATE_ROW), dguess = take(game_capacity * D), dmean = take(game_capacity * H);
         messages = take(row_capacity * M), dmessages = take(row_capacity * M), dreceived = take(row_capacity * X);
-        dh = take(row_capacity * H), dc = take(row_capacity * H), dgates = take(job.parts ? row_capacity * G : 0);
+        dh = take(row_capacity * H), dc = take(row_capacity * H), dgates = take(job.parts ? row_capacity * GATE_ROW : 0);
         game_of = (int*)take(row_capacity), drawn = take(E * HIDDEN + 3);
         for (Graph* graph : {&incoming, &outgoing}) *graph = {(int*)take(E + 1), (int*)take(edges), take(edges)};
         if (end) *end = used;
@@ -120,7 +120,7 @@ struct Worker {
     }
 
     float* x(int t) const { return x_ + (size_t)(t % slots) * row_capacity * ROW; }
-    float* gates(int t) const { return gates_ + (size_t)(t % slots) * row_capacity * G; }
+    float* gates(int t) const { return gates_ + (size_t)(t % slots) * row_capacity * GATE_ROW; }
     float* c(int t) const { return c_ + (size_t)(t % slots) * row_capacity * H; }
     float* guess(int t) const { return guess_ + (size_t)t * game_capacity * D; }
     float* mean(int t) const { return mean_ + (size_t)t * game_capacity * H; }
@@ -143,9 +143,9 @@ struct Worker {
             if (job.weighted) readout_sum += w[AT.readout + i];
             else w[AT.readout + i] = 1.f / E;
         for (int d = 0; d < D; d++) guess_start[d] = w[AT.guess_bias + d] * readout_sum;
-        transpose(w + AT.weight, H + RECEIVED, G, weight_back, ROW);
-        transpose(w + AT.message_weight, H, M, message_back, H);
-        transpose(w + AT.guess_weight, H, D, guess_back, H);
+        transpose(w + AT.weight, H + RECEIVED, G, GATE_ROW, weight_back, ROW);
+        transpose(w + AT.message_weight, H, M, M, message_back, H);
+        transpose(w + AT.guess_weight, H, D, D, guess_back, H);
         const float* adjacency = job.adjacency + (size_t)(job.shared_graph ? 0 : member) * E * E;
         list_edges(incoming, adjacency, E, 1), list_edges(outgoing, adjacency, 1, E);
     }
@@ -198,8 +198,9 @@ struct Worker {
             each_span([&](auto index) {
                 constexpr Span span = CELL::SPANS[index];
                 constexpr int from = reads_from(span), column = span.first * H;
-                product<span.gates * H>(rows, {x(t) + from, ROW, 1}, reads_to(span) - from, w + AT.weight + from * G + column, G,
-                                        gates(t) + column, G, FromGroup{gate_start + column, G, game_of});
+                product<span.gates * H>(rows, {x(t) + from, ROW, 1}, reads_to(span) - from,
+                                        w + AT.weight + from * GATE_ROW + column, GATE_ROW, gates(t) + column, GATE_ROW,
+                                        FromGroup{gate_start + column, GATE_ROW, game_of});
             });
             advance(t);
             product<D>(games, {mean(t + 1), H, 1}, H, w + AT.guess_weight, D, guess(t + 1), D, FromGroup{guess_start, 0, game_of});
@@ -250,7 +251,7 @@ struct Worker {
             }
             error(t)[game] = e;
             for (int j = 0; j < G; j += LANES)
-                store(gate_start + game * G + j, load(w + AT.bias + j) + e * load(w + AT.error + j));
+                store(gate_start + game * GATE_ROW + j, load(w + AT.bias + j) + e * load(w + AT.error + j));
         }
         if (!MESSAGE) copy_rows(games, DIMS, guess(t), D, x(t) + H, ROW);
     }
@@ -262,7 +263,7 @@ struct Worker {
                 Vector weighed{};
                 for (int i = 0; i < E; i++) {
                     const size_t row = (size_t)game * E + i;
-                    float* p = gates(t) + row * G + j;
+                    float* p = gates(t) + row * GATE_ROW + j;
                     Vector gate[GATES];
                     for (int g = 0; g < GATES; g++) gate[g] = load(p + g * H);
                     State next = CELL::forward(gate, state(t, row, j), constants);
@@ -342,9 +343,9 @@ struct Worker {
     void through_cell(int t) {
         for (size_t row = 0; row < (size_t)rows; row++)
             for (int j = 0; j < H; j += LANES) {
-                float *to_gates = dgates + row * G + j, *to_h = dh + row * H + j, *to_c = dc + row * H + j;
+                float *to_gates = dgates + row * GATE_ROW + j, *to_h = dh + row * H + j, *to_c = dc + row * H + j;
                 Vector gate[GATES];
-                for (int g = 0; g < GATES; g++) gate[g] = load(gates(t) + row * G + j + g * H);
+                for (int g = 0; g < GATES; g++) gate[g] = load(gates(t) + row * GATE_ROW + j + g * H);
                 State after{load(to_h), CELL::PRIVATE ? load(to_c) : Vector{}};
                 State before = CELL::backward(gate, state(t, row, j), state(t + 1, row, j), after, constants);
                 for (int g = 0; g < GATES; g++) store(to_gates + g * H, gate[g]);
@@ -356,10 +357,10 @@ struct Worker {
     // To the bias, to the error's weights and, through the error, to the guess that it was the error of.
     void through_error(int t) {
         each_game(job.feedback_order, t, [&](auto order, int game, const float* guess, const float* target) {
-            const float* of_game = dgates + (size_t)game * E * G;
+            const float* of_game = dgates + (size_t)game * E * GATE_ROW;
             Vector to_error{};
             for (int j = 0; j < G; j += LANES) {
-                Vector d = sum_rows<Vector>(of_game + j, E, G);
+                Vector d = sum_rows<Vector>(of_game + j, E, GATE_ROW);
                 add(dw + AT.bias + j, d);
                 add(dw + AT.error + j, error(t)[game] * d);
                 to_error += d * load(w + AT.error + j);
@@ -376,12 +377,12 @@ struct Worker {
             constexpr Span span = CELL::SPANS[index];
             constexpr int from = reads_from(span), column = span.first * H, depth = span.gates * H;
             const float *d = dgates + column, *back = weight_back + column * ROW;
-            float* weight = dw + AT.weight + from * G + column;
-            product<depth>(reads_to(span) - from, {x(t) + from, 1, ROW}, rows, d, G, weight, G, FromMatrix{weight, G});
+            float* weight = dw + AT.weight + from * GATE_ROW + column;
+            product<depth>(reads_to(span) - from, {x(t) + from, 1, ROW}, rows, d, GATE_ROW, weight, GATE_ROW, FromMatrix{weight, GATE_ROW});
             if (t == 0) return;
-            if constexpr (span.reads & FROM_H) product<H>(rows, {d, G, 1}, depth, back, ROW, dh, H, FromMatrix{dh, H});
+            if constexpr (span.reads & FROM_H) product<H>(rows, {d, GATE_ROW, 1}, depth, back, ROW, dh, H, FromMatrix{dh, H});
             if constexpr (span.reads & FROM_X)
-                product<X>(rows, {d, G, 1}, depth, back + H, ROW, dreceived, X, FromMatrix{dreceived, X});
+                product<X>(rows, {d, GATE_ROW, 1}, depth, back + H, ROW, dreceived, X, FromMatrix{dreceived, X});
         });
         if (MESSAGE) gather(outgoing, dreceived, X, dmessages, M);
         else for (int k = 0; k < games * D; k += HALF) add(dguess + k, load<HalfVector>(dreceived + k));  // X is D
