@@ -23,6 +23,11 @@ class Conditions(NamedTuple):
     basis: Float[Tensor, "*batch game term"]
     """Orthonormal columns that span the constant and all terms of the polynomial."""
 
+    @property
+    def fitted(self) -> int:
+        """Number of terms without the constant."""
+        return self.basis.shape[-1] - 1
+
     @classmethod
     def on(cls, given: Float[Tensor, "*batch game dim"]) -> Conditions:
         """The basis of all monomials up to the highest degree, at most 7, for which there are 8 games per term."""
@@ -72,14 +77,14 @@ def residuals_given(
     Source: this project's choice.
     """
     games = samples.shape[-2]
-    basis = (given if isinstance(given, Conditions) else Conditions.on(given)).basis.to(samples)
+    conditions = given if isinstance(given, Conditions) else Conditions.on(given)
+    basis, fitted = conditions.basis.to(samples), conditions.fitted
     centred = samples - samples.mean(dim=-2, keepdim=True)
     residuals = centred - basis @ (basis.mT @ centred)
     left, before, size = (
         torch.linalg.vector_norm(values, dim=-2, dtype=torch.float64) for values in (residuals, centred, samples)
     )
     negligible = left <= ROUNDING * torch.finfo(samples.dtype).eps * size
-    fitted = basis.shape[-1] - 1
     free = max(games - 1 - fitted, 1)  # degrees of freedom; without them residuals look too small
     share = (left / before * math.sqrt((games - 1) / free)).masked_fill(negligible, 0.0)
     return Residuals(residuals.masked_fill(negligible[..., None, :], 0.0), share, fitted)
