@@ -66,7 +66,7 @@ class Copula:
             given: numbers to condition on, such as the games' targets.
         """
         games, experts, components = states.shape[-3:]
-        samples = states.flatten(-2)
+        samples = _by_variable(states.flatten(-2))
         if given is None:
             return cls(_each(samples, lambda one: _covariance(one, games)), games, experts, components)
         conditions = given if isinstance(given, Conditions) else Conditions.on(given)
@@ -87,7 +87,7 @@ class Copula:
     ) -> Copula:
         """The copula of experts' states, then of other variables, such as the games' targets."""
         games, experts, components = states.shape[-3:]
-        samples = torch.cat([states.flatten(-2), others], dim=-1)
+        samples = _by_variable(torch.cat([states.flatten(-2), others], dim=-1))
         return cls(_each(samples, lambda one: _covariance(one, games)), games, experts, components)
 
     def entropy(self, subsets: Int[Tensor, "subset expert"]) -> Float[Tensor, "*batch subset"]:
@@ -176,7 +176,7 @@ def normal_scores(samples: Float[Tensor, "*batch game variable"]) -> Float[Tenso
         return columns.new_full(columns.shape, math.nan, dtype=torch.float64)
     order = _argsort(columns)
     ordered = columns.gather(-1, order)
-    tied = (ordered[..., 1:] == ordered[..., :-1]).any(dim=-1)
+    tied = ordered.diff(dim=-1).amin(dim=-1) == 0
     if tied.any():
         order[tied] = _argsort_breaking_ties(columns[tied], variables=tied.nonzero()[:, -1])
     scores = torch.empty_like(columns, dtype=torch.float64)
@@ -194,6 +194,11 @@ def _quantiles(games: int) -> Float[Tensor, " game"]:
     """The normal scores of the ranks 1 to `games`."""
     quantiles = ndtri(np.arange(1, games + 1) / (games + 1))
     return torch.from_numpy(quantiles / quantiles.std(ddof=1))
+
+
+def _by_variable(samples: Float[Tensor, "*batch game variable"]) -> Float[Tensor, "*batch game variable"]:
+    """The same samples, in memory one variable after another, as they are summed and sorted."""
+    return samples.mT.contiguous().mT
 
 
 def _each(
