@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from jaxtyping import Float, Int
@@ -32,11 +33,12 @@ class EvaluationContext:
     order.
 
     Attributes:
-        evaluation: the evaluation games, with bases and noise.
+        evaluation: the evaluation games, with bases and noise, of these members and perhaps of others.
         iteration: the iteration; annealed settings have their values of this iteration.
         members: indices of the members in the population.
         parameters: the members' weights.
         loss_history: the losses of all earlier iterations.
+        first: index in the population of the first member that `evaluation` has games of.
     """
 
     evaluation: EvaluationGames
@@ -44,28 +46,37 @@ class EvaluationContext:
     members: Int[Tensor, " member"]
     parameters: Weights
     loss_history: LossHistory
+    first: int = 0
 
     @classmethod
-    def of(cls, population: Population, evaluation: EvaluationGames, loss_history: LossHistory) -> EvaluationContext:
-        """The context of a population at its current iteration."""
-        members = population.active.nonzero().flatten()
+    def of(
+        cls, population: Population, evaluation: EvaluationGames, loss_history: LossHistory, first: int = 0
+    ) -> EvaluationContext:
+        """The context, at the current iteration, of the members that `evaluation` has games of."""
+        active = population.active[first : first + len(evaluation.experiment.seeds)]
+        members = active.nonzero().flatten() + first
         parameters = Weights(population.parameters.flat[members], population.parameters.shapes)
-        return cls(evaluation, population.iteration, members, parameters, loss_history)
+        return cls(evaluation, population.iteration, members, parameters, loss_history, first)
 
     @property
     def experiment(self) -> Experiment:
-        """The experiment of the population."""
+        """The experiment, of all members that `evaluation` has games of."""
         return self.evaluation.experiment
 
     @property
     def seeds(self) -> list[int]:
         """The members' seeds."""
-        return [self.experiment.seeds[member] for member in self.members.tolist()]
+        return [self.experiment.seeds[row] for row in self._rows.tolist()]
+
+    @property
+    def _rows(self) -> Int[Tensor, " member"]:
+        """Indices of the members among those that `evaluation` has games of."""
+        return self.members - self.first
 
     @cached_property
     def objective(self) -> OuterObjective:
         """The outer objective at this iteration, on the members' graphs."""
-        return self.evaluation.objective.of(self.members).at(self.iteration)
+        return self.evaluation.objective.of(self._rows).at(self.iteration)
 
     @property
     def system(self) -> System:
@@ -81,7 +92,7 @@ class EvaluationContext:
     def games(self) -> Games:
         """The members' games."""
         games = self.evaluation.games
-        return games if len(self.members) == len(games.targets) else games.of(self.members)  # all members: no copy
+        return games if len(self.members) == len(games.targets) else games.of(self._rows)  # all members: no copy
 
     @property
     def targets(self) -> Float[Tensor, "member game dim"]:
@@ -91,12 +102,12 @@ class EvaluationContext:
     @property
     def coordinates(self) -> Float[Tensor, "member game target"]:
         """The targets in coordinates in which they have a density."""
-        return self.evaluation.coordinates[self.members]
+        return self._of_members(self.evaluation.coordinates)
 
     @property
     def conditions(self) -> Float[Tensor, "member game term"]:
         """Functions of the targets to condition on: the basis of `Conditions`."""
-        return self.evaluation.conditions.basis[self.members]
+        return self._of_members(self.evaluation.conditions.basis)
 
     @cached_property
     def _trace(self) -> Trace:
@@ -135,18 +146,18 @@ class EvaluationContext:
 
     def reduced(self, components: int) -> Float[Tensor, "member game expert component"]:
         """`h` projected on the first `components` directions of the frozen basis."""
-        return project(self.h, _rows(self.evaluation.basis(components), self.members))
+        return project(self.h, _of_rows(self.evaluation.basis(components), self._rows))
 
     def read(
         self, states: Float[Tensor, "member game expert component"]
     ) -> Float[Tensor, "member game expert component"]:
         """`states` with the noise floor added."""
-        return self._read(states, self.members)
+        return self._read(states, self._rows)
 
     @cached_property
     def outputs_read(self) -> Float[Tensor, "member game expert component"]:
         """`outputs` in the basis in which they are compared, with the noise floor added."""
-        return self._read(project(self.outputs, _rows(self.evaluation.outputs_basis, self.members)), self.members)
+        return self._read(project(self.outputs, _of_rows(self.evaluation.outputs_basis, self._rows)), self._rows)
 
     def rollouts(self, games: int | None = None, states: tuple[str, ...] = ("h",)) -> Iterator[Trace]:
         """Guesses and states after every inner step, one member at a time, since all would not fit into memory.
@@ -155,31 +166,45 @@ class EvaluationContext:
             games: number of games, from the first; None for all.
             states: names of the states.
         """
-        played = self.games if games is None else self.games.first(games)
         for member in range(len(self.members)):
-            one = slice(member, member + 1)
-            weights = Weights(self.parameters.flat[one], self.parameters.shapes)
-            yield self.evaluation.engine.rollout(self.objective.of(one), weights, played.of(one), states)
+            yield self._rollout(member, games, states)
 
     def steps(self, games: int | None = None) -> Iterator[Float[Tensor, "step game *hidden"]]:
         """The hidden states after every inner step, one member at a time."""
-        for trace in self.rollouts(games):
-            yield trace.states["h"][:, 0]
+        for member in range(len(self.members)):
+            yield self._steps(member, games)
 
     def read_outputs_of_steps(self) -> Iterator[Float[Tensor, "step game expert component"]]:
         """The outputs after every inner step, read as `outputs_read` is, one member at a time."""
-        for member, h in enumerate(self.steps()):
-            weights = Weights(self.parameters.flat[member].expand(len(h), -1), self.parameters.shapes)
-            outputs = self.system.architecture.outputs(weights, {"h": h})
-            repeated = self.members[member].expand(len(h))
-            yield self._read(project(outputs, _rows(self.evaluation.outputs_basis, repeated)), repeated)
+        for member in range(len(self.members)):
+            yield self._read_outputs_of_steps(member)
+
+    def _rollout(self, member: int, games: int | None, states: tuple[str, ...]) -> Trace:
+        played, one = self.games if games is None else self.games.first(games), slice(member, member + 1)
+        weights = Weights(self.parameters.flat[one], self.parameters.shapes)
+        return self.evaluation.engine.rollout(self.objective.of(one), weights, played.of(one), states)
+
+    def _steps(self, member: int, games: int | None = None) -> Float[Tensor, "step game *hidden"]:
+        return self._rollout(member, games, ("h",)).states["h"][:, 0]
+
+    def _read_outputs_of_steps(self, member: int) -> Float[Tensor, "step game expert component"]:
+        one, row = slice(member, member + 1), self._rows[member : member + 1]
+        weights = Weights(self.parameters.flat[one], self.parameters.shapes)
+        basis = _of_rows(self.evaluation.outputs_basis, row)
+        outputs = (self.system.architecture.outputs(weights, {"h": h[None]}) for h in self._steps(member))
+        return torch.cat([self._read(project(each, basis), row) for each in outputs])
 
     def in_threads(
         self, measure: Callable[..., dict[str, Tensor]], chunks: Iterable[tuple[Tensor, ...]]
     ) -> dict[str, Tensor]:
         """`measure` applied to each chunk of the members in a thread of its own, with the results concatenated."""
-        with ThreadPoolExecutor(self.evaluation.engine.thread_count) as pool:
-            results = list(pool.map(lambda chunk: measure(*chunk), chunks))
+        threads, results = self.evaluation.engine.thread_count, []
+        pool, started = _pool(threads), deque[Future[dict[str, Tensor]]]()
+        for chunk in chunks:  # no more at once than there are threads, since each chunk may be large
+            started.append(pool.submit(measure, *chunk))
+            if len(started) == threads:
+                results.append(started.popleft().result())
+        results += [each.result() for each in started]
         return {name: torch.cat([result[name] for result in results]) for name in results[0]}
 
     def split_by_thread(self, *tensors: Float[Tensor, "member ..."]) -> Iterator[tuple[Tensor, ...]]:
@@ -190,12 +215,22 @@ class EvaluationContext:
         """A generator in the same state for all members and iterations: for subsets, permutations, surrogates."""
         return random_stream(0, Purpose.MEASURES)
 
+    def _of_members(self, values: Float[Tensor, "row ..."]) -> Float[Tensor, "member ..."]:
+        """The members' values, without a copy if they are all."""
+        return values if len(self.members) == len(values) else values[self._rows]
+
     def _read(
-        self, states: Float[Tensor, "row game expert component"], members: Int[Tensor, " row"]
+        self, states: Float[Tensor, "row game expert component"], rows: Int[Tensor, " row"]
     ) -> Float[Tensor, "row game expert component"]:
-        noise = self.evaluation.noise(states.shape[-1])[members]
+        noise = self.evaluation.noise(states.shape[-1])[rows]
         return with_noise_floor(states, noise, self.evaluation.noise_share)
 
 
-def _rows(basis: Basis, members: Int[Tensor, " row"]) -> Basis:
-    return Basis(basis.mean[members], basis.directions[members])
+def _of_rows(basis: Basis, rows: Int[Tensor, " row"]) -> Basis:
+    return Basis(basis.mean[rows], basis.directions[rows])
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads for all measurements: the C library keeps memory that threads have freed for each thread that it saw."""
+    return ThreadPoolExecutor(threads)

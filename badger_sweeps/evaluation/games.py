@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from jaxtyping import Float
@@ -11,8 +11,9 @@ from torch import Tensor
 from badger_sweeps.core.counter_random import RandomBatches
 from badger_sweeps.core.random_streams import Purpose, RandomStreams
 from badger_sweeps.engines.base import Engine
-from badger_sweeps.measures.information.conditioning import Conditions
+from badger_sweeps.measures.information.conditioning import Conditions, inverse_triangle
 from badger_sweeps.measures.information.reduction import Basis, pooled_basis, project
+from badger_sweeps.rollout import Games
 from badger_sweeps.training.draws import draw_games, initial_weights
 from badger_sweeps.training.experiment import Experiment
 
@@ -26,44 +27,64 @@ class EvaluationGames:
     """Games that no member trains on, and bases and noise that stay fixed over training.
 
     Every member has its own games, drawn from random numbers of its seed. They depend neither on the other members nor
-    on the rest of the configuration.
+    on the rest of the configuration, so that games can be drawn for some members, and drawn again.
 
     Args:
-        experiment: the experiment of the population.
+        experiment: the experiment of these members.
         engine: computes the rollouts.
         games: number of games of each member.
         noise: relative variance of the noise floor (`measures.information.noise`).
 
     Attributes:
-        games: targets, inputs and initial states.
         objective: the outer objective with the members' graphs, before any annealing.
         outputs_basis: the basis in which experts' outputs are compared: the first four coordinates of the targets.
         coordinates: the targets in coordinates in which they have a density.
-        conditions: functions of the coordinates, for measures to condition on.
         noise: a function from a number of components to standard normal numbers for the noise floor, always the same.
         basis: a function from a number of components to the principal ones of the hidden states before training.
     """
 
     def __init__(self, experiment: Experiment, engine: Engine, games: int, noise: float) -> None:
         self.experiment, self.engine, self.noise_share = experiment, engine, noise
-        device = experiment.torch_device
-        self.games = draw_games(
-            experiment,
-            games,
-            RandomBatches.of(experiment.seeds, Purpose.EVALUATION_TARGETS, device),
-            RandomBatches.of(experiment.seeds, Purpose.EVALUATION_STATES, device),
-        )
+        self._count = games
         self.objective = experiment.objective
         self.outputs_basis, self.coordinates = _of_targets(self.games.targets)
-        self.conditions = Conditions.on(self.coordinates)
         self.noise = lru_cache(maxsize=4)(self._noise)
         self.basis = lru_cache(maxsize=4)(self._basis)
 
+    @cached_property
+    def games(self) -> Games:
+        """Targets, inputs and initial states."""
+        seeds, device = self.experiment.seeds, self.experiment.torch_device
+        return draw_games(
+            self.experiment,
+            self._count,
+            RandomBatches.of(seeds, Purpose.EVALUATION_TARGETS, device),
+            RandomBatches.of(seeds, Purpose.EVALUATION_STATES, device),
+        )
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """Functions of the coordinates, for measures to condition on."""
+        each = zip(self.coordinates, self._inverses, strict=True)
+        bases = [Conditions.on(coordinates, inverse).basis for coordinates, inverse in each]
+        return Conditions(torch.stack(bases).to(self.coordinates))
+
+    def release(self) -> None:
+        """Free what takes most memory; where it is used again it is drawn or computed again, equal to the bit."""
+        self.__dict__.pop("games", None)
+        self.__dict__.pop("conditions", None)
+        self.noise.cache_clear()
+
+    @cached_property
+    def _inverses(self) -> list[Tensor | None]:
+        """What each member's `conditions` are computed from."""
+        return [inverse_triangle(coordinates) for coordinates in self.coordinates]
+
     def _noise(self, components: int) -> Float[Tensor, "population game expert component"]:
-        games, experts = self.games.targets.shape[1], self.experiment.topology.experts
+        experts = self.experiment.topology.experts
         streams = RandomStreams(self.experiment.seeds, Purpose.MEASURES)
-        drawn = streams.draw(lambda generator: torch.randn(games, experts, components, generator=generator))
-        return drawn.to(self.games.targets.device)
+        drawn = streams.draw(lambda generator: torch.randn(self._count, experts, components, generator=generator))
+        return drawn.to(self.coordinates.device)
 
     def _basis(self, components: int) -> Basis:
         weights = initial_weights(self.experiment)

@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from badger_sweeps.evaluation.context import EvaluationContext
-from badger_sweeps.evaluation.games import EvaluationGames
+from badger_sweeps.evaluation.blocks import EvaluationBlocks
 from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.training.loop import Records, next_multiple
@@ -33,8 +32,7 @@ class MeasureRecorder:
         self.seconds = 0.0
         self._population, self._loss_history = population, loss_history
         self._measures = measures.of(population.experiment)
-        self._evaluation: EvaluationGames | None = None
-        self._settings = measures
+        self._evaluation = EvaluationBlocks(population.experiment, population.engine, measures.games, measures.noise)
 
     def next_stop(self, iteration: int) -> int:
         """The next iteration, after `iteration`, at which a measure is due."""
@@ -58,11 +56,7 @@ class MeasureRecorder:
         if not due:
             return {}
         started = time.monotonic()
-        if self._evaluation is None:
-            experiment, settings = self._population.experiment, self._settings
-            self._evaluation = EvaluationGames(experiment, self._population.engine, settings.games, settings.noise)
-        context = EvaluationContext.of(self._population, self._evaluation, self._loss_history)
-        tensors = {name: value for measure in due for name, value in measure.measure(context).items()}
-        values = {name: value.detach().cpu().float().numpy() for name, value in tensors.items()}
+        tensors = self._evaluation.measure(due, self._population, self._loss_history)
+        values = {name: value.float().numpy() for name, value in tensors.items()}
         self.seconds += time.monotonic() - started
         return values

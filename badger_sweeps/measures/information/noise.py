@@ -29,8 +29,11 @@ def with_noise_floor(
             does not change when the states do not.
         share: s^2.
     """
-    varies = (states != states[..., :1, :, :]).any(dim=-3, keepdim=True)  # rounding can give constants a variance
-    variance = torch.where(varies, states.var(dim=-3, keepdim=True), 0.0)
+    varies = states.amax(dim=-3, keepdim=True) != states.amin(
+        dim=-3, keepdim=True
+    )  # rounding can give constants a variance
+    deviations = states - states.mean(dim=-3, keepdim=True)
+    variance = torch.where(varies, deviations.square_().sum(dim=-3, keepdim=True) / (states.shape[-3] - 1), 0.0)
     return states + noise * (share * variance).sqrt()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -28,19 +29,25 @@ def pooled_basis(states: Float[Tensor, "population game expert hidden"], compone
 
     Source: principal component analysis; pooling over experts is this project's choice.
     """
-    hidden = states.shape[-1]
-    rows = states.flatten(1, 2).double()
-    usable = rows.isfinite().all(dim=(1, 2))
-    if not usable.all():
+    members = [_basis_of_one(one.flatten(0, 1), components) for one in states]  # float64 of all would fill memory
+    if not all(basis.mean.isfinite().all() for basis in members):
         warn_unmeasurable("pooled basis", "needs finite states", "a member without")
-    mean = torch.where(usable[:, None], rows.mean(dim=1), torch.nan)
+    means, directions = zip(*members, strict=True)
+    return Basis(torch.stack(means).to(states), torch.stack(directions).to(states))
+
+
+def _basis_of_one(states: Float[Tensor, "row hidden"], components: int) -> Basis:
+    """The basis of one member's states, in float64; NaN if they are not finite."""
+    rows, hidden = states.double(), states.shape[-1]
+    usable = bool(rows.isfinite().all())
+    mean = rows.mean(dim=0) if usable else rows.new_full((hidden,), math.nan)
+    if not usable:
+        return Basis(mean, rows.new_full((hidden, min(components, hidden)), math.nan))
     if components >= hidden:
-        directions = torch.eye(hidden, dtype=torch.float64, device=states.device).expand(len(states), -1, -1)
-    else:
-        covariance = torch.where(usable[:, None, None], _covariance(rows), 0.0)
-        directions = torch.linalg.eigh(covariance).eigenvectors[:, :, -components:].flip(-1)
-    directions = torch.where(usable[:, None, None], directions, torch.nan)
-    return Basis(mean.to(states), directions.to(states))
+        return Basis(mean, torch.eye(hidden, dtype=torch.float64, device=states.device))
+    centred = rows - mean
+    covariance = centred.mT @ centred / (len(rows) - 1)
+    return Basis(mean, torch.linalg.eigh(covariance).eigenvectors[:, -components:].flip(-1))
 
 
 def project(
@@ -58,23 +65,22 @@ def captured_variance(
 
     NaN with a warning for a member whose states are constant or not finite.
     """
-    retained, total = (_deviation(values) for values in (reduced, states))
-    usable = total.isfinite() & (total > 4 * torch.finfo(states.dtype).eps * _length(states))
+    (retained, _), (total, length) = (_deviation(values) for values in (reduced, states))
+    usable = total.isfinite() & (total > 4 * torch.finfo(states.dtype).eps * length)
     if not usable.all():
         warn_unmeasurable("captured variance", "needs finite states that vary", "a member without")
     return torch.where(usable, (retained / total).square(), torch.nan)
 
 
-def _deviation(states: Float[Tensor, "population game expert component"]) -> Float[Tensor, " population"]:
-    """The norm of all deviations from the mean state; one member after another, since each fits into the cache."""
-    return torch.cat([_length(rows - rows.mean(dim=(1, 2), keepdim=True)) for rows in states[:, None]])
-
-
-def _length(states: Float[Tensor, "population game expert component"]) -> Float[Tensor, " population"]:
-    length: Tensor = torch.linalg.vector_norm(states.flatten(1), dim=1, dtype=torch.float64)
-    return length
-
-
-def _covariance(rows: Float[Tensor, "population row hidden"]) -> Float[Tensor, "population hidden hidden"]:
-    centred = rows - rows.mean(dim=1, keepdim=True)
-    return centred.mT @ centred / (rows.shape[1] - 1)
+def _deviation(
+    states: Float[Tensor, "population game expert component"],
+) -> tuple[Float[Tensor, " population"], Float[Tensor, " population"]]:
+    """The norms of all deviations from the mean state, and of all states."""
+    rows = states.flatten(1, 2)
+    mean = rows.mean(dim=1)
+    # One member after another, since each fits into the cache.
+    norms = [
+        torch.linalg.vector_norm(one - of_one, dtype=torch.float64) for one, of_one in zip(rows, mean, strict=True)
+    ]
+    deviation = torch.stack(norms)
+    return deviation, torch.hypot(deviation, mean.double().norm(dim=1) * math.sqrt(rows.shape[1]))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from rich.progress import Progress
+from torch import Tensor
 
 from badger_sweeps.core.columns import Column, Columns, columns
 from badger_sweeps.core.errors import UsageError, nearest
 from badger_sweeps.evaluation.base import Measure
-from badger_sweeps.evaluation.context import EvaluationContext
+from badger_sweeps.evaluation.blocks import EvaluationBlocks
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.measures.dynamics.lyapunov import divergence_rate
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
-from badger_sweeps.reporting.remeasure.snapshots import contexts
+from badger_sweeps.reporting.remeasure.snapshots import restored
 from badger_sweeps.runs.code import computing_code
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.runs.snapshot_measures import KEYS
@@ -46,32 +47,34 @@ def take_measures(
     """
     task = progress.add_task(plan.name, total=len(paths))
     rows = []
-    for context, population in contexts(plan, paths):
-        if context.seeds:
-            rows.append(_rows(plan, context, population, measures, replica_iterations))
+    evaluation: EvaluationBlocks | None = None
+    for population, losses in restored(plan, paths):
+        settings = plan.measures
+        evaluation = evaluation or EvaluationBlocks(plan.experiment, population.engine, settings.games, settings.noise)
+        if population.active.any():
+            tensors = evaluation.measure(measures, population, losses)
+            rows.append(_rows(plan, population, tensors, replica_iterations))
         else:
             warn_unmeasurable("snapshots", "need a seed that has not diverged", "none")
-            rows.append(_missing_rows(plan, context.iteration, measures, replica_iterations))
+            rows.append(_missing_rows(plan, population.iteration, measures, replica_iterations))
         progress.advance(task)
     progress.update(task, completed=len(paths))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=KEYS)
 
 
 def _rows(
-    plan: Plan,
-    context: EvaluationContext,
-    population: Population,
-    measures: Sequence[Measure],
-    replica_iterations: int | None,
+    plan: Plan, population: Population, measured: Mapping[str, Tensor], replica_iterations: int | None
 ) -> pd.DataFrame:
-    """The rows of one snapshot."""
-    tensors = {name: value for measure in measures for name, value in measure.measure(context).items()}
+    """The rows of one snapshot, with the measures of its members in training."""
+    members, iteration = population.active.nonzero().flatten().cpu(), population.iteration
+    tensors = dict(measured)
     if replica_iterations:
         pairs = perturbed_replicas(plan.experiment, population.state_dict(), replica_iterations)
         rate = divergence_rate(pairs.distance, start=replica_iterations // 5, ceiling=float(pairs.length.min()) / 10)
-        tensors[PERTURBED_REPLICAS] = rate[context.members]
-    values = {name: list(value.detach().cpu().float().numpy()) for name, value in tensors.items()}
-    return pd.DataFrame({"seed": context.seeds, "iteration": context.iteration, **values})
+        tensors[PERTURBED_REPLICAS] = rate.detach().cpu()[members]
+    values = {name: list(value.float().numpy()) for name, value in tensors.items()}
+    seeds = [plan.experiment.seeds[member] for member in members.tolist()]
+    return pd.DataFrame({"seed": seeds, "iteration": iteration, **values})
 
 
 def _missing_rows(

@@ -1,4 +1,4 @@
-"""A run's snapshots, restored as evaluation contexts that measures are taken from."""
+"""A run's snapshots, restored as populations that measures are taken from."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from badger_sweeps.configuration import files
 from badger_sweeps.configuration.builder import plan
 from badger_sweeps.configuration.recorded import CONFIG, damaged, recorded_config, recorded_hydra
 from badger_sweeps.core.errors import UsageError, nearest
-from badger_sweeps.evaluation.context import EvaluationContext
-from badger_sweeps.evaluation.games import EvaluationGames
+from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.runs.checkpoint import CHECKPOINT_FILE, check_identity, read_checkpoint, snapshots
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.recorded_losses import recorded_loss_history
@@ -64,17 +63,16 @@ def checkpoints(run: Path, every: int = 1) -> list[Path]:
     return [*kept, last] if last.exists() else kept
 
 
-def contexts(plan: Plan, paths: Sequence[Path]) -> Iterator[tuple[EvaluationContext, Population]]:
-    """The evaluation context and the population at each checkpoint; a repeated iteration is skipped.
+def restored(plan: Plan, paths: Sequence[Path]) -> Iterator[tuple[Population, LossHistory]]:
+    """The population at each checkpoint, and its losses until then; a repeated iteration is skipped.
 
     The population is the same object each time.
 
     Raises:
         UsageError: a checkpoint is damaged or of another configuration.
     """
-    experiment, measures = plan.experiment, plan.measures
+    experiment = plan.experiment
     population = Population(experiment)
-    evaluation = EvaluationGames(experiment, population.engine, measures.games, measures.noise)
     history = read_history(plan.folder)
     before = None
     for path in paths:
@@ -84,8 +82,7 @@ def contexts(plan: Plan, paths: Sequence[Path]) -> Iterator[tuple[EvaluationCont
             continue
         before = state["iteration"]
         population.load_state_dict(state)
-        losses = recorded_loss_history(experiment, history[history["iteration"] < population.iteration])
-        yield EvaluationContext.of(population, evaluation, losses), population
+        yield population, recorded_loss_history(experiment, history[history["iteration"] < population.iteration])
 
 
 def _keys(node: DictConfig, prefix: str = "measures") -> list[str]:
