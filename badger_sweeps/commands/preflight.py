@@ -17,6 +17,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from badger_sweeps.commands.errors import explained
+from badger_sweeps.commands.importing import import_uncollected
 from badger_sweeps.core.errors import UsageError
 
 
@@ -69,7 +70,8 @@ def _named_folder(config: DictConfig, key: str) -> Path:
 
 
 def _check(config: DictConfig, folder: Path) -> None:
-    from badger_sweeps.configuration.builder import plan  # loads PyTorch
+    import_uncollected("badger_sweeps.configuration.builder")  # which loads PyTorch
+    from badger_sweeps.configuration.builder import plan
 
     _must_be_writable(folder)
     job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
@@ -78,7 +80,9 @@ def _check(config: DictConfig, folder: Path) -> None:
 
 def _check_search(config: DictConfig, config_name: str) -> None:
     """Check the configurations in a search's space; the search creates its trials' folders itself."""
-    from badger_sweeps.configuration.builder import plan  # loads PyTorch
+    import_uncollected("badger_sweeps.configuration.builder")  # which loads PyTorch
+    import_uncollected("hydra_plugins.badger_sweeper._points")
+    from badger_sweeps.configuration.builder import plan
     from hydra_plugins.badger_sweeper._points import covering, representatives
 
     folder = _named_folder(config, "hydra.sweep.dir")
