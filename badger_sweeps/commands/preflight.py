@@ -6,6 +6,7 @@ import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -88,17 +89,29 @@ def _check_search(config: DictConfig, config_name: str) -> None:
     folder = _named_folder(config, "hydra.sweep.dir")
     _must_be_writable(folder)
 
-    def composed(overrides: list[str]) -> DictConfig:
+    @lru_cache(maxsize=None)  # a composition takes 0.1 s or more
+    def composed_once(overrides: tuple[str, ...]) -> DictConfig:
         return compose(config_name, [*_typed(config, "hydra"), *overrides], return_hydra_config=True)
 
-    def check(jobs: Iterator[list[str]]) -> None:
-        for job in map(composed, jobs):
-            plan(OmegaConf.masked_copy(job, [str(key) for key in job if key != "hydra"]), job.hydra, folder)
+    def composed(overrides: list[str]) -> DictConfig:
+        return composed_once(tuple(overrides))
 
+    @lru_cache(maxsize=None)
+    def check(overrides: tuple[str, ...]) -> None:
+        job = composed_once(overrides)
+        plan(OmegaConf.masked_copy(job, [str(key) for key in job if key != "hydra"]), job.hydra, folder)
+
+    suspects = set[str]()
+    valid = set[str]()
     try:
-        check(covering(config, composed))
+        for overrides in covering(config, composed):
+            suspects = {*overrides} - valid
+            check(tuple(overrides))
+            valid |= suspects
     except Exception:  # raise the error of a single value; if only combinations of values fail, so will their trials
-        check(representatives(config, composed))
+        alone = list(representatives(config, composed))
+        for overrides in sorted(alone, key=suspects.isdisjoint):  # those with a value that may be to blame come first
+            check(tuple(overrides))
 
 
 def _must_be_writable(folder: Path) -> None:

@@ -9,13 +9,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from optuna.storages import BaseStorage
-from sqlalchemy.exc import SQLAlchemyError
 
 from badger_sweeps.configuration import files
 from badger_sweeps.configuration.recorded import MULTIRUN, recorded_multirun
 from badger_sweeps.core.addresses import without_passwords
 from badger_sweeps.core.errors import UsageError
-from badger_sweeps.search.storage import JOURNAL, StorageAddress
+from badger_sweeps.search.storage import JOURNAL, StorageAddress, storage_errors
 
 CONFIRMATION = "confirmation"
 """The folder of a search's confirmation, and the end of its name."""
@@ -81,7 +80,7 @@ class SearchLocation:
                 raise UnreadableError(f"the search must be in {address.text}; found nothing there")
             storage = address.open()
             known = [study.study_name for study in storage.get_all_studies()]
-        except (UsageError, SQLAlchemyError, OSError) as error:
+        except (UsageError, OSError, *storage_errors()) as error:
             raise UnreadableError(without_passwords(str(error)).splitlines()[0]) from None
         except (AssertionError, LookupError, ValueError, TypeError) as error:  # Optuna, on a damaged journal
             reason = " ".join(str(error).split()) or type(error).__name__
