@@ -6,7 +6,7 @@ import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -89,14 +89,14 @@ def _check_search(config: DictConfig, config_name: str) -> None:
     folder = _named_folder(config, "hydra.sweep.dir")
     _must_be_writable(folder)
 
-    @lru_cache(maxsize=None)  # a composition takes 0.1 s or more
+    @cache  # a composition takes 0.1 s or more
     def composed_once(overrides: tuple[str, ...]) -> DictConfig:
         return compose(config_name, [*_typed(config, "hydra"), *overrides], return_hydra_config=True)
 
     def composed(overrides: list[str]) -> DictConfig:
         return composed_once(tuple(overrides))
 
-    @lru_cache(maxsize=None)
+    @cache
     def check(overrides: tuple[str, ...]) -> None:
         job = composed_once(overrides)
         plan(OmegaConf.masked_copy(job, [str(key) for key in job if key != "hydra"]), job.hydra, folder)

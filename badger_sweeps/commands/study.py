@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from badger_sweeps.commands import app, report
 from badger_sweeps.core.errors import UsageError, nearest
+from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.reporting.formatting.results import FINDING_COLUMNS, finding_cells
 from badger_sweeps.reporting.plotting import matplotlib_backend
 from badger_sweeps.reporting.reading.collection import gather
@@ -45,6 +46,7 @@ def run(options: argparse.Namespace) -> None:
     """Train the runs that are missing, take the measures that the claim requires, and evaluate the claim."""
     folder = Path(options.study)
     if options.study in (names := [entry.name for entry in entries()]):
+        check_libraries(options.study)
         folder = folder_of(options.study, options.overrides)
         app.train([f"study={options.study}", *options.overrides, f"{FOLDER}={_quoted(folder)}"])
     elif not options.study or not folder.is_dir():
@@ -53,6 +55,18 @@ def run(options: argparse.Namespace) -> None:
     elif options.overrides:
         raise UsageError(f"`{options.overrides[0]}` must come with the name of a study; found the folder `{folder}`.")
     evaluate_claim(folder, Console())
+
+
+def check_libraries(study: str) -> None:
+    """Refuse, before anything is trained, a study whose claim requires a measure whose library is not installed.
+
+    Raises:
+        MissingLibraryError: it is not.
+    """
+    claim, known = claim_of(study), Measures().by_name
+    for required in claim.REQUIRED_MEASURES if claim is not None else ():
+        for name in required.measures:
+            known[name].check_library()
 
 
 def folder_of(name: str, overrides: Sequence[str]) -> Path:

@@ -42,8 +42,10 @@ class Poller:
         while not self._done.wait(SECONDS):
             try:
                 self._poll()
-            except (OSError, *storage_errors()):
+            except OSError:
                 continue  # the storage may answer the next time
+            except storage_errors():
+                continue
 
     def _poll(self) -> None:
         self._tick()

@@ -18,6 +18,7 @@ from optuna.storages.journal._file import BaseJournalFileLock
 
 from badger_sweeps.core.addresses import without_passwords
 from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.optional_libraries import require
 
 JOURNAL = "study.journal"
 BEGINNING = b'{"op_code":'
@@ -110,6 +111,8 @@ class StorageAddress:
                 lock.acquire()
                 lock.release()
                 return JournalStorage(JournalFileBackend(self.text, lock_obj=lock))
+            if self.file is None:
+                require("psycopg", "a search in PostgreSQL")
             options = {"connect_args": {"timeout": 60}} if self.file else {"pool_pre_ping": True, **_idle_timeout()}
             with self.exclusive("tables"):  # two processes that create the tables at once would fail
                 return get_storage(RDBStorage(self.text, engine_kwargs=options))

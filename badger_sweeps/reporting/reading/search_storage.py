@@ -80,8 +80,10 @@ class SearchLocation:
                 raise UnreadableError(f"the search must be in {address.text}; found nothing there")
             storage = address.open()
             known = [study.study_name for study in storage.get_all_studies()]
-        except (UsageError, OSError, *storage_errors()) as error:
-            raise UnreadableError(without_passwords(str(error)).splitlines()[0]) from None
+        except (UsageError, OSError) as error:
+            raise _unreadable(error) from None
+        except storage_errors() as error:
+            raise _unreadable(error) from None
         except (AssertionError, LookupError, ValueError, TypeError) as error:  # Optuna, on a damaged journal
             reason = " ".join(str(error).split()) or type(error).__name__
             raise UnreadableError(f"the search must be in {address.text}; found a damaged file ({reason})") from error
@@ -91,6 +93,10 @@ class SearchLocation:
         if not found:
             raise UnreadableError(f"the search must be in {address.text}; found none called {self.names[0]!r}")
         return storage, found[0]
+
+
+def _unreadable(error: Exception) -> UnreadableError:
+    return UnreadableError(without_passwords(str(error)).splitlines()[0])
 
 
 def find(folder: Path) -> list[SearchLocation]:
