@@ -22,13 +22,13 @@ quickstart: .venv/installed ## install, compare two architectures, search for se
 studies: .venv/installed ## list the standard studies: name, question, expected time
 	@$(BADGER) studies
 
-study-all: .venv/installed-modes ## run all standard studies of the document's claims, one after another; scale=quick: 15 minutes
+study-all: .venv/installed-studies ## run all standard studies of the document's claims, one after another; scale=quick: 15 minutes
 	@for name in $$($(BADGER) studies --names); do $(MAKE) --no-print-directory study-$$name || exit $$?; done
 
-study-%: .venv/installed-modes ## run the standard study NAME and judge its claim: make study-NAME [scale=quick] [seeds='[8,9,...]']
+study-%: .venv/installed-studies ## run the standard study NAME and judge its claim: make study-NAME [scale=quick] [seeds='[8,9,...]']
 	@$(BADGER) study $* scale=$(scale) $(if $(seeds),'seeds=$(seeds)')
 
-replication: .venv/installed ## write docs/replication.md, with figures, from what the standard studies left: make replication [RUNS=runs]
+replication: .venv/installed-studies ## write docs/replication.md, with figures, from what the standard studies left: make replication [RUNS=runs]
 	@$(BADGER) replication $(if $(RUNS),"$(RUNS)")
 
 dashboard: .venv/installed-dashboard ## show a search in Optuna's dashboard, on 127.0.0.1: make dashboard RUNS=DIR (default: the newest search)

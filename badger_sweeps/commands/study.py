@@ -12,9 +12,10 @@ from rich.progress import Progress
 
 from badger_sweeps.commands import app, report
 from badger_sweeps.core.errors import UsageError, nearest
+from badger_sweeps.core.optional_libraries import MissingLibraryError, require
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.reporting.formatting.results import FINDING_COLUMNS, finding_cells
-from badger_sweeps.reporting.plotting import matplotlib_backend
+from badger_sweeps.reporting.plotting.chart import Chart
 from badger_sweeps.reporting.reading.collection import gather
 from badger_sweeps.reporting.studies.catalogue import entries
 from badger_sweeps.reporting.studies.claims import claim_of
@@ -104,10 +105,24 @@ def evaluate_claim(folder: Path, console: Console) -> None:
         if measure(collection, claim.REQUIRED_MEASURES, progress):
             collection = gather(folder)
     study = evaluate(folder, collection)
-    matplotlib_backend.write(study.chart, folder / FIGURE)
     report.make(folder, console, study, collection)
     print_study(study, console)
-    console.print(f"figure: {os.path.relpath(folder / FIGURE)}", markup=False, highlight=False, soft_wrap=True)
+    console.print(figure_line(study.chart, folder / FIGURE), markup=False, highlight=False, soft_wrap=True)
+
+
+def figure_line(chart: Chart, path: Path) -> str:
+    """Draw the study's figure; returns the line that says where it is, or why there is none.
+
+    The report shows the same chart, and the verdict does not need it: without Matplotlib a study is judged as well.
+    """
+    try:
+        require("matplotlib", "figure: not drawn, since it")
+    except MissingLibraryError as missing:
+        return str(missing)
+    from badger_sweeps.reporting.plotting import matplotlib_backend
+
+    matplotlib_backend.write(chart, path)
+    return f"figure: {os.path.relpath(path)}"
 
 
 def print_study(study: StudyResult, console: Console) -> None:

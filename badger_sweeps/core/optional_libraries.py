@@ -7,6 +7,7 @@ from importlib.util import find_spec
 EXTRAS = {
     "cmaes": "cmaes",
     "cvxpy": "cagrad",
+    "matplotlib": "figures",
     "optuna_dashboard": "dashboard",
     "psycopg": "postgresql",
     "pydmd": "modes",

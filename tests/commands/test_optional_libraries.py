@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from badger_sweeps.commands import errors, main
+from badger_sweeps.commands import errors, main, study
 from badger_sweeps.core import optional_libraries
 from badger_sweeps.core.optional_libraries import EXTRAS, MissingLibraryError, require
 from tests import warm
 from tests.commands.test_errors import printed_error
 from tests.commands.test_importing import SMALL
+from tests.reporting.test_charts import CHART
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 REQUIREMENTS = {"cvxpy": "torchjd[cagrad]", "optuna_dashboard": "optuna-dashboard"}
@@ -58,6 +59,7 @@ def test_a_choice_that_needs_a_library(
     ("arguments", "what", "library"),
     [
         (("dashboard",), "The dashboard", "optuna_dashboard"),
+        (("replication",), "A document with figures", "matplotlib"),
         (("study", "dmd", "scale=quick"), "The measure InnerModes", "pydmd"),
     ],
 )
@@ -70,6 +72,11 @@ def test_a_command_that_needs_a_library(
         main.main()
     assert leaving.value.code == 2
     assert capsys.readouterr().err == f"badger-sweeps {arguments[0]}: {line_for(what, library)}.\n"
+    assert list(without.iterdir()) == []
+
+
+def test_a_study_is_judged_without_its_figure(without: Path) -> None:
+    assert study.figure_line(CHART, without / "figure.png") == line_for("figure: not drawn, since it", "matplotlib")
     assert list(without.iterdir()) == []
 
 
