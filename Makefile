@@ -22,16 +22,16 @@ quickstart: .venv/installed ## install, compare two architectures, search for se
 studies: .venv/installed ## list the standard studies: name, question, expected time
 	@$(BADGER) studies
 
-study-all: .venv/installed ## run all standard studies of the document's claims, one after another; scale=quick: 15 minutes
+study-all: .venv/installed-studies ## run all standard studies of the document's claims, one after another; scale=quick: 15 minutes
 	@for name in $$($(BADGER) studies --names); do $(MAKE) --no-print-directory study-$$name || exit $$?; done
 
-study-%: .venv/installed ## run the standard study NAME and judge its claim: make study-NAME [scale=quick] [seeds='[8,9,...]']
+study-%: .venv/installed-studies ## run the standard study NAME and judge its claim: make study-NAME [scale=quick] [seeds='[8,9,...]']
 	@$(BADGER) study $* scale=$(scale) $(if $(seeds),'seeds=$(seeds)')
 
-replication: .venv/installed ## write docs/replication.md, with figures, from what the standard studies left: make replication [RUNS=runs]
+replication: .venv/installed-studies ## write docs/replication.md, with figures, from what the standard studies left: make replication [RUNS=runs]
 	@$(BADGER) replication $(if $(RUNS),"$(RUNS)")
 
-dashboard: .venv/installed ## show a search in Optuna's dashboard, on 127.0.0.1: make dashboard RUNS=DIR (default: the newest search)
+dashboard: .venv/installed-dashboard ## show a search in Optuna's dashboard, on 127.0.0.1: make dashboard RUNS=DIR (default: the newest search)
 	@$(BADGER) dashboard $(if $(RUNS),"$(RUNS)")
 
 report: .venv/installed ## print the result table of the runs below a folder and build its report.html: make report RUNS=DIR
@@ -76,10 +76,6 @@ browser: .venv/installed-dev # for the tests that look at the report
 	$(INSTALL) --editable .
 	@touch $@
 
-.venv/installed-bench: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable ".[bench]"
-	@touch $@ .venv/installed
-
-.venv/installed-dev: .venv/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable ".[dev]"
+.venv/installed-%: .venv/bin/python pyproject.toml constraints.txt # with an extra of pyproject.toml
+	$(INSTALL) --editable ".[$*]"
 	@touch $@ .venv/installed

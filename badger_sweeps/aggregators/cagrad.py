@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import torch
+from pydantic import model_validator
 from torch import Tensor
 
 from badger_sweeps.aggregators.base import GramianAggregator, Weighting
+from badger_sweeps.core.optional_libraries import require
 from badger_sweeps.core.settings import NonNegative, settings
 
 STATIONARY = 1e-6
@@ -16,15 +18,21 @@ STATIONARY = 1e-6
 class CAGrad(GramianAggregator):
     """The x with |x - g| <= c*|g|, g the mean gradient, that maximises min_d g_d . x (arXiv 2110.14048), by TorchJD.
 
-    Every iteration solves a cone program for each member, which takes milliseconds. If the distance of the gradients'
-    convex hull from zero is below 1e-6 of their size, no x decreases the loss in all dimensions, and the result is the
-    mean. (TorchJD returns zero, already at 1e-4: a single dimension with zero gradient would stop all others.)
+    Every iteration solves a cone program for each member by CVXPY, which takes milliseconds. If the distance of the
+    gradients' convex hull from zero is below 1e-6 of their size, no x decreases the loss in all dimensions, and the
+    result is the mean. (TorchJD returns zero, already at 1e-4: a single dimension with zero gradient would stop all
+    others.)
 
     Args:
         c: radius of the ball, in norms of the mean gradient. 0 is the mean itself.
     """
 
     c: NonNegative = 0.5
+
+    @model_validator(mode="after")
+    def _can_be_solved(self) -> CAGrad:
+        require("cvxpy", "CAGrad")
+        return self
 
     def weighting(self, dims: int, generator: torch.Generator) -> Weighting:
         from torchjd.aggregation import CAGradWeighting  # a late import, since it takes seconds

@@ -90,8 +90,7 @@ def _job(config: DictConfig) -> float | tuple[float, ...]:
     from badger_sweeps.commands.summary_line import summary_line
     from badger_sweeps.configuration.builder import plan
     from badger_sweeps.runs.run import Interrupted, run
-    from badger_sweeps.search.trial import current_trial
-    from badger_sweeps.search.trial_training import run_trial
+    from badger_sweeps.search.current_trial import current_trial
 
     hydra_config = cast(DictConfig, HydraConfig.get())
     trial = current_trial()
@@ -99,6 +98,8 @@ def _job(config: DictConfig) -> float | tuple[float, ...]:
         # The sweeper's worker runs this job for a trial (`hydra_plugins.badger_sweeper._worker`). Errors are not
         # explained here: Hydra hands them to the worker in the job's return value, and the worker decides whether the
         # trial has failed, is re-queued, or belongs to another process now.
+        from badger_sweeps.search.trial_training import run_trial
+
         return run_trial(plan(config, hydra_config, Path(hydra_config.runtime.output_dir)), trial)
     console = Console()
     try:

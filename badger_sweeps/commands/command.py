@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, Protocol, cast, runtime_checkable
 
+from badger_sweeps.commands.importing import import_uncollected
 from badger_sweeps.core.errors import UsageError, nearest
 
 COMMANDS = {
@@ -55,7 +55,7 @@ def run_command(name: str, arguments: Sequence[str]) -> None:
     Raises:
         UsageError: there was a user error.
     """
-    command = cast(Command, import_module(f"{__package__}.{name}"))
+    command = cast(Command, import_uncollected(f"{__package__}.{name}"))
     parser = _Parser(
         prog=f"badger-sweeps {name}",
         description=f"{COMMANDS[name][0].upper()}{COMMANDS[name][1:]}.",

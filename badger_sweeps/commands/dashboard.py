@@ -13,9 +13,9 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna.storages import BaseStorage
-from optuna_dashboard import wsgi  # type: ignore[import-untyped]
 
 from badger_sweeps.commands.command import typed_path
+from badger_sweeps.core.optional_libraries import require
 from badger_sweeps.reporting.page.live import HOST
 from badger_sweeps.reporting.reading.search_storage import CONFIRMATION, SearchLocation, UnreadableError
 from badger_sweeps.search.storage import JOURNAL
@@ -41,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Serve until Ctrl-C."""
+    require("optuna_dashboard", "The dashboard")
     location = location_of(options.folder)
     storage, name = location.open()
     server = bind(storage, options.port)
@@ -83,6 +84,8 @@ class _Quiet(WSGIRequestHandler):
 
 def bind(storage: BaseStorage, port: int | None) -> WSGIServer:
     """A server on this port; without a port on the default one, or on a free one if that is taken."""
+    from optuna_dashboard import wsgi  # type: ignore[import-untyped]  # an optional library
+
     application = read_only(wsgi(storage))
     for candidate in (PORT, 0) if port is None else (port,):
         try:

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from badger_sweeps.configuration.files import choices, choices_with, known_keys
 from badger_sweeps.core.errors import UsageError, nearest
+from badger_sweeps.core.optional_libraries import MissingLibraryError
 
 EXIT_STATUS = 2
 full_errors = os.environ.get("HYDRA_FULL_ERROR") == "1"
@@ -24,7 +25,7 @@ def is_user_error(error: BaseException) -> bool:
 
     Includes the `ValueError`s that Hydra raises while it reads the command line.
     """
-    if isinstance(error, UsageError | HydraException | OmegaConfBaseException | OSError):
+    if isinstance(error, UsageError | MissingLibraryError | HydraException | OmegaConfBaseException | OSError):
         return True
     raised_in = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
     return isinstance(error, ValueError) and raised_in[-1].startswith("hydra.")
@@ -53,6 +54,8 @@ def one_line(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, UsageError):
         return text
+    if isinstance(error, MissingLibraryError):
+        return f"{text}."
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         where = f"`{error.filename}`" if error.filename else "the run's folder"
         return f"{where} must be one that can be read and written; found: {error.strerror or text}."

@@ -6,6 +6,7 @@ import sys
 
 import badger_sweeps
 from badger_sweeps.commands.command import COMMANDS, run_command
+from badger_sweeps.commands.importing import end_uncollected, import_uncollected
 
 
 def main() -> None:
@@ -13,6 +14,7 @@ def main() -> None:
 
     Exit status: 0 after success, 2 after a user error, 130 or 143 after Ctrl-C or SIGTERM.
     """
+    end_uncollected()
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     if first in ("--version", "-V"):
         print(f"badger-sweeps {badger_sweeps.__version__}")
@@ -20,6 +22,7 @@ def main() -> None:
     if first in COMMANDS:
         _run(first)
         return
+    import_uncollected("badger_sweeps.commands.app")
     from badger_sweeps.commands import app
 
     app.main()

@@ -6,6 +6,7 @@ import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from badger_sweeps.commands.errors import explained
+from badger_sweeps.commands.importing import import_uncollected
 from badger_sweeps.core.errors import UsageError
 
 
@@ -69,7 +71,8 @@ def _named_folder(config: DictConfig, key: str) -> Path:
 
 
 def _check(config: DictConfig, folder: Path) -> None:
-    from badger_sweeps.configuration.builder import plan  # loads PyTorch
+    import_uncollected("badger_sweeps.configuration.builder")  # which loads PyTorch
+    from badger_sweeps.configuration.builder import plan
 
     _must_be_writable(folder)
     job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
@@ -78,23 +81,37 @@ def _check(config: DictConfig, folder: Path) -> None:
 
 def _check_search(config: DictConfig, config_name: str) -> None:
     """Check the configurations in a search's space; the search creates its trials' folders itself."""
-    from badger_sweeps.configuration.builder import plan  # loads PyTorch
+    import_uncollected("badger_sweeps.configuration.builder")  # which loads PyTorch
+    import_uncollected("hydra_plugins.badger_sweeper._points")
+    from badger_sweeps.configuration.builder import plan
     from hydra_plugins.badger_sweeper._points import covering, representatives
 
     folder = _named_folder(config, "hydra.sweep.dir")
     _must_be_writable(folder)
 
-    def composed(overrides: list[str]) -> DictConfig:
+    @cache  # a composition takes 0.1 s or more
+    def composed_once(overrides: tuple[str, ...]) -> DictConfig:
         return compose(config_name, [*_typed(config, "hydra"), *overrides], return_hydra_config=True)
 
-    def check(jobs: Iterator[list[str]]) -> None:
-        for job in map(composed, jobs):
-            plan(OmegaConf.masked_copy(job, [str(key) for key in job if key != "hydra"]), job.hydra, folder)
+    def composed(overrides: list[str]) -> DictConfig:
+        return composed_once(tuple(overrides))
 
+    @cache
+    def check(overrides: tuple[str, ...]) -> None:
+        job = composed_once(overrides)
+        plan(OmegaConf.masked_copy(job, [str(key) for key in job if key != "hydra"]), job.hydra, folder)
+
+    suspects = set[str]()
+    valid = set[str]()
     try:
-        check(covering(config, composed))
+        for overrides in covering(config, composed):
+            suspects = {*overrides} - valid
+            check(tuple(overrides))
+            valid |= suspects
     except Exception:  # raise the error of a single value; if only combinations of values fail, so will their trials
-        check(representatives(config, composed))
+        alone = list(representatives(config, composed))
+        for overrides in sorted(alone, key=suspects.isdisjoint):  # those with a value that may be to blame come first
+            check(tuple(overrides))
 
 
 def _must_be_writable(folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from badger_sweeps.commands.command import typed_path
+from badger_sweeps.core.optional_libraries import require
 from badger_sweeps.reporting.studies.claims import module
 
 EXAMPLE = "badger-sweeps replication runs"
@@ -33,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the file; its sections on studies that are not below RUNS stay unchanged."""
+    require("matplotlib", "A document with figures")
     console = Console()
     module("replication").write(options.runs, options.document, console)
     console.print(f"document: {options.document}", markup=False, highlight=False, soft_wrap=True)

@@ -12,8 +12,10 @@ from rich.progress import Progress
 
 from badger_sweeps.commands import app, report
 from badger_sweeps.core.errors import UsageError, nearest
+from badger_sweeps.core.optional_libraries import MissingLibraryError, require
+from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.reporting.formatting.results import FINDING_COLUMNS, finding_cells
-from badger_sweeps.reporting.plotting import matplotlib_backend
+from badger_sweeps.reporting.plotting.chart import Chart
 from badger_sweeps.reporting.reading.collection import gather
 from badger_sweeps.reporting.studies.catalogue import entries
 from badger_sweeps.reporting.studies.claims import claim_of
@@ -45,6 +47,7 @@ def run(options: argparse.Namespace) -> None:
     """Train the runs that are missing, take the measures that the claim requires, and evaluate the claim."""
     folder = Path(options.study)
     if options.study in (names := [entry.name for entry in entries()]):
+        check_libraries(options.study)
         folder = folder_of(options.study, options.overrides)
         app.train([f"study={options.study}", *options.overrides, f"{FOLDER}={_quoted(folder)}"])
     elif not options.study or not folder.is_dir():
@@ -53,6 +56,18 @@ def run(options: argparse.Namespace) -> None:
     elif options.overrides:
         raise UsageError(f"`{options.overrides[0]}` must come with the name of a study; found the folder `{folder}`.")
     evaluate_claim(folder, Console())
+
+
+def check_libraries(study: str) -> None:
+    """Refuse, before anything is trained, a study whose claim requires a measure whose library is not installed.
+
+    Raises:
+        MissingLibraryError: it is not.
+    """
+    claim, known = claim_of(study), Measures().by_name
+    for required in claim.REQUIRED_MEASURES if claim is not None else ():
+        for name in required.measures:
+            known[name].check_library()
 
 
 def folder_of(name: str, overrides: Sequence[str]) -> Path:
@@ -90,10 +105,24 @@ def evaluate_claim(folder: Path, console: Console) -> None:
         if measure(collection, claim.REQUIRED_MEASURES, progress):
             collection = gather(folder)
     study = evaluate(folder, collection)
-    matplotlib_backend.write(study.chart, folder / FIGURE)
     report.make(folder, console, study, collection)
     print_study(study, console)
-    console.print(f"figure: {os.path.relpath(folder / FIGURE)}", markup=False, highlight=False, soft_wrap=True)
+    console.print(figure_line(study.chart, folder / FIGURE), markup=False, highlight=False, soft_wrap=True)
+
+
+def figure_line(chart: Chart, path: Path) -> str:
+    """Draw the study's figure; returns the line that says where it is, or why there is none.
+
+    The report shows the same chart, and the verdict does not need it: without Matplotlib a study is judged as well.
+    """
+    try:
+        require("matplotlib", "figure: not drawn, since it")
+    except MissingLibraryError as missing:
+        return str(missing)
+    from badger_sweeps.reporting.plotting import matplotlib_backend
+
+    matplotlib_backend.write(chart, path)
+    return f"figure: {os.path.relpath(path)}"
 
 
 def print_study(study: StudyResult, console: Console) -> None:

@@ -7,7 +7,7 @@ for.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -62,9 +62,10 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path, groups: Sequence[s
     if not isinstance(reuse, bool):
         raise UsageError(f"`reuse` must be true or false; found {reuse!r}.")
     objectives = _objectives(config.objective)
-    parts = {group: _build(config, group) for group in groups}
+    resolved = _container(config)
+    parts = {group: _build(resolved, group) for group in groups}
     try:
-        training = Training(**_plain(config, "training"))
+        training = Training(**_plain(resolved, "training"))
     except ValidationError as error:
         raise UsageError(explain(error, "training")) from error
     try:
@@ -75,15 +76,15 @@ def plan(config: DictConfig, hydra: DictConfig, folder: Path, groups: Sequence[s
     study = choices.get("study")
     return Plan(
         experiment=experiment,
-        measures=_build(config, "measures"),
+        measures=_build(resolved, "measures"),
         folder=folder,
         name=name,
         group=None if study is None else f"{study}/{name}",
         tags=tuple(choice_name(group, str(choices[group])) for group in TAGS if choices.get(group) is not None),
-        config=_container(config),
+        config=resolved,
         objective=objectives[0],
         further_objectives=objectives[1:],
-        tracking=_build(config, "tracking"),
+        tracking=_build(resolved, "tracking"),
     )
 
 
@@ -101,10 +102,10 @@ def plan_of(run: Path) -> Plan:
         raise damaged(run / CONFIG, error) from error
 
 
-def _build(config: DictConfig, key: str) -> Any:
+def _build(resolved: Mapping[str, Any], key: str) -> Any:
     """Build the object that the choice of group `key` describes."""
     try:
-        return instantiate(_plain(config, key), _convert_="object")
+        return instantiate(_plain(resolved, key), _convert_="object")
     except InstantiationException as error:
         if isinstance(error.__cause__, ValidationError):
             nested = re.search(r"^full_key: (\S+)", str(error), re.MULTILINE)  # the key of a choice within this one
@@ -113,8 +114,8 @@ def _build(config: DictConfig, key: str) -> Any:
         raise UsageError(f"`{key}` cannot be built: {' '.join(str(cause).split())}.") from error
 
 
-def _plain(config: DictConfig, key: str) -> dict[str, Any]:
-    node = _container(config).get(key)
+def _plain(resolved: Mapping[str, Any], key: str) -> dict[str, Any]:
+    node = resolved.get(key)
     if not isinstance(node, dict):
         raise UsageError(f"`{key}` must be a choice of its group or its keys; found {node!r}.")
     return node

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor
 
 from badger_sweeps.core.columns import Columns
+from badger_sweeps.core.optional_libraries import require
 from badger_sweeps.core.settings import Count
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.training.experiment import Experiment
@@ -17,9 +19,20 @@ class Measure(ABC):
 
     Attributes:
         every: iterations between measurements; null never measures.
+        library: the optional library that the measure needs; None if it needs none.
     """
 
     every: Count | None
+    library: ClassVar[str | None] = None
+
+    def check_library(self) -> None:
+        """Refuse a measure whose library is not installed.
+
+        Raises:
+            MissingLibraryError: it is not.
+        """
+        if self.library is not None:
+            require(self.library, f"The measure {type(self).__name__}")
 
     @abstractmethod
     def columns(self, experiment: Experiment) -> Columns:

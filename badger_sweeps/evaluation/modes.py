@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from badger_sweeps.core.columns import Column, Columns, columns
@@ -35,6 +35,13 @@ class InnerModes(Measure):
 
     every: Count | None = None
     games: Annotated[int, Field(ge=4, le=10**4)] = 32
+    library: ClassVar[str | None] = "pydmd"
+
+    @model_validator(mode="after")
+    def _can_be_measured(self) -> InnerModes:
+        if self.every is not None:
+            self.check_library()
+        return self
 
     def columns(self, experiment: Experiment) -> Columns:
         if not has_states(experiment):

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -108,11 +108,19 @@ def computed_from(config: Mapping[str, Any]) -> dict[str, str]:
     """
     decisive = without(config, indifferent("history"))
     configuration = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
-    versions = " ".join(version(name) for name in ROUNDING)
+    versions = " ".join(_version(name) for name in ROUNDING)
     return {
         "configuration": configuration,
         "code": hashlib.sha256(f"{computing_code()} {further_code(config)} {versions}".encode()).hexdigest(),
     }
+
+
+def _version(library: str) -> str:
+    """The version of a library; a dash for an optional one that is not installed."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "-"
 
 
 def run_id_and_group(folder: Path) -> tuple[str, str | None]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from badger_sweeps.search.search import Search
 from badger_sweeps.search.state import SearchState
-from badger_sweeps.search.storage import STORAGE_ERRORS
+from badger_sweeps.search.storage import storage_errors
 
 SECONDS = 1.0
 """Between two readings of the state."""
@@ -42,8 +42,10 @@ class Poller:
         while not self._done.wait(SECONDS):
             try:
                 self._poll()
-            except (OSError, *STORAGE_ERRORS):
+            except OSError:
                 continue  # the storage may answer the next time
+            except storage_errors():
+                continue
 
     def _poll(self) -> None:
         self._tick()

@@ -15,12 +15,10 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
-from sqlalchemy import NullPool, create_engine, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from badger_sweeps.core.addresses import without_passwords
 from badger_sweeps.core.errors import UsageError
+from badger_sweeps.core.optional_libraries import require
 
 JOURNAL = "study.journal"
 BEGINNING = b'{"op_code":'
@@ -29,8 +27,17 @@ STORAGE_KEY = "hydra.sweeper.storage"
 IDLE_TIMEOUT = 60
 """Seconds after which a PostgreSQL server disconnects a process that holds the lock and does nothing, because it is
 stopped or its machine sleeps: the other processes would else wait for it without end."""
-STORAGE_ERRORS = (SQLAlchemyError, StorageInternalError)
-"""The exceptions that are raised when a database does not answer."""
+
+
+def storage_errors() -> tuple[type[Exception], ...]:
+    """The exceptions that are raised when a database does not answer.
+
+    A function, which ``except`` calls when there is an exception: importing SQLAlchemy takes 0.2 s, and searches in a
+    journal do not need it.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (SQLAlchemyError, StorageInternalError)
 
 
 class StorageLost(Exception):
@@ -61,6 +68,9 @@ class StorageAddress:
             return cls(str((folder / JOURNAL).absolute()))
         if "://" not in typed:
             return cls(str(Path(typed).expanduser().absolute()))
+        from sqlalchemy.engine import make_url  # a late import, as in `storage_errors`
+        from sqlalchemy.exc import ArgumentError
+
         try:
             url = make_url(typed)
         except ArgumentError:
@@ -101,10 +111,12 @@ class StorageAddress:
                 lock.acquire()
                 lock.release()
                 return JournalStorage(JournalFileBackend(self.text, lock_obj=lock))
+            if self.file is None:
+                require("psycopg", "a search in PostgreSQL")
             options = {"connect_args": {"timeout": 60}} if self.file else {"pool_pre_ping": True, **_idle_timeout()}
             with self.exclusive("tables"):  # two processes that create the tables at once would fail
                 return get_storage(RDBStorage(self.text, engine_kwargs=options))
-        except (DBAPIError, NoSuchModuleError, ImportError) as error:
+        except _opening_errors() as error:
             reason = without_passwords(str(getattr(error, "orig", None) or error)).splitlines()[0]
             raise UsageError(f"`{STORAGE_KEY}` must be a database that answers; found {self.text}: {reason}") from None
         except (ValueError, KeyError) as error:
@@ -115,17 +127,26 @@ class StorageAddress:
         """Hold the lock `name` of this storage; the operating system or the server frees it when its holder dies.
 
         Yields:
-            A function to call before each write. It raises one of `STORAGE_ERRORS` if the server has disconnected this
+            A function to call before each write. It raises one of `storage_errors` if the server has disconnected this
             process (`IDLE_TIMEOUT`) and another process may hold the lock by now.
         """
         if self.file is not None:
             with FileLock(self.file.with_name(f".{self.file.name}.claims")):
                 yield lambda: None
             return
+        from sqlalchemy import NullPool, create_engine, text
+
         key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
         with create_engine(self.text, poolclass=NullPool, **_idle_timeout()).begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
             yield lambda: connection.execute(text("SELECT 1"))
+
+
+def _opening_errors() -> tuple[type[Exception], ...]:
+    """The exceptions of a database that cannot be opened; late, as `storage_errors`."""
+    from sqlalchemy.exc import DBAPIError, NoSuchModuleError
+
+    return (DBAPIError, NoSuchModuleError, ImportError)
 
 
 def _idle_timeout() -> dict[str, Any]:

@@ -1,30 +1,25 @@
-"""The trial that this process works on: how the code that trains it reaches the search, and its heartbeats."""
+"""A claimed trial: how the code that trains it reaches the search, and its heartbeats."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from badger_sweeps.search.current_trial import working_on
 from badger_sweeps.search.leases import Claim, LeaseLost
 from badger_sweeps.search.pruning import Pruning, TrainingProgress
 from badger_sweeps.search.racing import Race
 from badger_sweeps.search.search import Search
-from badger_sweeps.search.storage import STORAGE_ERRORS
+from badger_sweeps.search.storage import storage_errors
 from badger_sweeps.search.trial_outcome import TrialStatus
-
-# Hydra's `run_job` calls the task function, in the worker's process, with a configuration and nothing else. The worker
-# therefore leaves the trial here (`sending_heartbeats`), and `commands.app` reads it (`current_trial`). A context
-# variable, not a global, because launchers may run jobs in threads of one process, each with a trial of its own.
-_current: ContextVar[Trial | None] = ContextVar("trial", default=None)
 
 
 @dataclass
 class Trial:
-    """A claimed trial, which the task function gets from `current_trial`.
+    """A claimed trial, which the task function gets from `current_trial.current_trial`.
 
     Attributes:
         search: the trial's search.
@@ -67,13 +62,8 @@ class Trial:
         search = self.search
         try:
             return self.pruning.reason_to_prune(search.optuna_study, search.storage, self.claim.trial_id, progress)
-        except STORAGE_ERRORS:
+        except storage_errors():
             return None
-
-
-def current_trial() -> Trial | None:
-    """The trial that this process works on; None outside of searches."""
-    return _current.get()
 
 
 @contextmanager
@@ -105,11 +95,10 @@ def sending_heartbeats(trial: Trial, stop_requested: Callable[[], bool], stop: C
                 continue
 
     thread = threading.Thread(target=send, name=f"trial {trial.claim.number}", daemon=True)
-    token = _current.set(trial)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join(timeout=10)
-        _current.reset(token)
+    with working_on(trial):
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join(timeout=10)

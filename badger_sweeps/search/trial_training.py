@@ -17,7 +17,7 @@ from badger_sweeps.runs.merge import merge
 from badger_sweeps.runs.run import Plan, RunMonitor, Stopped, run
 from badger_sweeps.search.pruning import TrainingProgress, feasible
 from badger_sweeps.search.search import Search
-from badger_sweeps.search.storage import STORAGE_ERRORS, StorageLost
+from badger_sweeps.search.storage import StorageLost, storage_errors
 from badger_sweeps.search.trial import Trial
 from badger_sweeps.search.trial_outcome import OUTCOME, TrialStatus
 from badger_sweeps.statistics.estimates import sign_flip
@@ -45,7 +45,7 @@ def run_trial(plan: Plan, trial: Trial) -> tuple[float, ...]:
     monitor = _TrialMonitor(plan, trial)
     try:
         outcomes = _race(plan, trial, monitor) if trial.race else _train(plan, monitor)
-    except STORAGE_ERRORS as error:
+    except storage_errors() as error:
         raise StorageLost from error
     except Stopped as stopped:
         trial.status, trial.reason = TrialStatus.PRUNED, stopped.reason

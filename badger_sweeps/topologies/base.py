@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import networkx as nx
 import torch
 from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
+
+if TYPE_CHECKING:  # importing it takes a tenth of a second, and few topologies need it
+    import networkx
 
 MOST_EXPERTS = 10_000
 """The largest number of experts: graphs are dense matrices."""
@@ -36,9 +38,11 @@ def adjacency(graph: Bool[Tensor, "*population expert expert"]) -> Float[Tensor,
     return edges / edges.sum(-1, keepdim=True).clamp(min=1)
 
 
-def from_networkx(graph: nx.Graph[Any]) -> Bool[Tensor, "expert expert"]:
+def from_networkx(graph: networkx.Graph[Any]) -> Bool[Tensor, "expert expert"]:
     """A networkx graph as `Topology.draw` returns one. Edges run from sender to receiver, both ways if undirected."""
-    return torch.from_numpy(nx.to_numpy_array(graph) != 0).T.contiguous()
+    import networkx
+
+    return torch.from_numpy(networkx.to_numpy_array(graph) != 0).T.contiguous()
 
 
 def integer_seed(generator: torch.Generator) -> int:

@@ -30,7 +30,7 @@ from badger_sweeps.search.polling import Poller
 from badger_sweeps.search.results import write_results
 from badger_sweeps.search.search import Search
 from badger_sweeps.search.state import SearchState
-from badger_sweeps.search.storage import STORAGE_ERRORS, StorageAddress
+from badger_sweeps.search.storage import StorageAddress, storage_errors
 from badger_sweeps.search.table import SearchTable, relative_path, summary
 from badger_sweeps.tracking.base import Tracking
 from hydra_plugins.badger_sweeper._failures import SearchFailed, check_failures, first_line, root_cause
@@ -80,7 +80,7 @@ class Controller:
         self._print(f"{search.name}: {total} trials in {relative_path(folder)}, stored in {address}")
         try:
             returns = self._run_workers(specification, search, self._tracking())
-        except STORAGE_ERRORS as error:
+        except storage_errors() as error:
             reason = without_passwords(root_cause(error)).splitlines()[0]
             rule = f"must keep answering; found {address}: {reason}; the same command continues"
             raise UsageError(f"`hydra.sweeper.storage` {rule}.") from None

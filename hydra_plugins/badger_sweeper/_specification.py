@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.core.keys import without
+from badger_sweeps.core.optional_libraries import require
 from badger_sweeps.core.settings import explain
 from badger_sweeps.search.definition import Definition, definition
 from badger_sweeps.search.racing import Race
@@ -72,6 +73,8 @@ class SearchSpecification:
         if self.settings.grid:
             return RandomSampler(seed)  # grid search needs it only for the parameters of `extend`
         given = dict(self.sampler)
+        if str(given["_target_"]).endswith(".CmaEsSampler"):
+            require("cmaes", "hydra/sweeper/sampler=cmaes")
         if seed is not None and "seed" in given and str(given["_target_"]).rsplit(".", 1)[-1] not in ONE_SEED:
             given["seed"] = seed
         elif seed is not None and "seed" in given:  # for parameters outside the sequence

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from badger_sweeps.commands import app, errors
+from badger_sweeps.commands import app, errors, preflight
 from badger_sweeps.configuration import files
 from tests import warm
 from tests.choices import choices_of
@@ -303,3 +303,38 @@ def test_help_describes_every_choice() -> None:
         for line, choice in zip(shown, choices_of(folder.name), strict=True):
             text = (folder / f"{choice}.yaml").read_text().removeprefix("# @package _global_\n")
             assert line.split(maxsplit=1)[1] == text.splitlines()[0].removeprefix("# ")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "expected", "most"),
+    [
+        (
+            "topology.links=range(1,9)",
+            "`topology.links` must be below `topology.experts`; found links=9, experts=8.",
+            13,
+        ),
+        ("loss=choice(mse,l3)", "`loss` must be one of l1, mse; found 'l3'.", 13),
+        ("training.inner_steps=0", "`training.inner_steps` must be at least 1; found 0.", 4),
+    ],
+)
+def test_a_search_with_a_wrong_value_composes_few_configurations(
+    wrong: str,
+    expected: str,
+    most: int,
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """None twice; and first those with a value that no valid configuration has."""
+    composed: list[tuple[str, ...]] = []
+    compose = preflight.compose
+
+    def counted(name: str, overrides: list[str], return_hydra_config: bool) -> DictConfig:
+        composed.append(tuple(overrides))
+        return compose(name, overrides, return_hydra_config=return_hydra_config)
+
+    monkeypatch.setattr(preflight, "compose", counted)
+    assert printed_error(capsys, monkeypatch, "study=shorten_plateaus", "scale=quick", wrong) == expected
+    assert len(composed) == len(set(composed))
+    assert len(composed) <= most
+    assert list(here.iterdir()) == []

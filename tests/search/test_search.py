@@ -408,7 +408,7 @@ def test_a_claimer_that_is_frozen_does_not_hold_up_the_others_and_claims_nothing
 
         monkeypatch.setattr(search, "trials", trials)
         monkeypatch.setattr(storage, "IDLE_TIMEOUT", 1)  # of the claim alone: all else may take its time
-        with pytest.raises(storage.STORAGE_ERRORS):
+        with pytest.raises(storage.storage_errors()):
             search.claim()
 
     child = forked(freeze)

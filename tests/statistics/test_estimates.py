@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 import scipy.stats
+from lifelines import KaplanMeierFitter
 from statsmodels.stats.meta_analysis import effectsize_smd
 
 from badger_sweeps.measures.objectives import objective, per_seed
@@ -40,6 +41,29 @@ def test_greenwood_log_log_interval() -> None:
     theta = (1 / (5 * 4)) ** 0.5 / abs(np.log(0.8))
     assert curve.low[1] == pytest.approx(0.8 ** np.exp(1.959964 * theta), abs=1e-6)
     assert curve.high[1] == pytest.approx(0.8 ** np.exp(-1.959964 * theta), abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_survival_curves_are_those_of_lifelines(seed: int) -> None:
+    """Curve and interval, with ties, with all members and with none reaching the event; the median by its definition.
+
+    That of lifelines is late where rounding leaves its curve above one half, which the curve of 8 members can be.
+    """
+    rng = np.random.default_rng(seed)
+    late = rng.choice([0.0, 0.3, 0.9, 1.0])
+    drawn = rng.integers(1, rng.choice([3, 30, 200]), rng.integers(1, 20)).tolist()
+    times = [None if rng.random() < late else time for time in drawn]
+    budget = int(rng.choice([10, 100, 200]))
+    curve = kaplan_meier(times, budget)
+    reached = [time is not None and time <= budget for time in times]
+    fit = KaplanMeierFitter().fit(censored_at(times, budget), reached)
+    assert curve.time.tolist() == fit.survival_function_.index.tolist()
+    np.testing.assert_allclose(curve.surviving, fit.survival_function_.iloc[:, 0], rtol=1e-12)
+    interval = fit.confidence_interval_survival_function_
+    np.testing.assert_allclose(np.stack([curve.low, curve.high], axis=1), interval, rtol=1e-12, atol=1e-12)
+    half = curve.time[curve.surviving <= 0.5 + 1e-12]
+    assert curve.median == (half[0] if sum(reached) > len(reached) / 2 else None)
+    assert curve.median is None or curve.median <= fit.median_survival_time_
 
 
 @pytest.mark.parametrize("times", [[1, 2, None, None], [None, None], [1, None, None]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from statsmodels.stats.multitest import multipletests
 
 from badger_sweeps.statistics.multiple_testing import holm
 
@@ -35,3 +36,10 @@ def test_an_adjusted_p_value_is_the_smallest_level_at_which_the_procedure_reject
         assert adjusted is not None
         assert rejected(p_values, adjusted * (1 + 1e-9))[place]
         assert not rejected(p_values, adjusted * (1 - 1e-9))[place]
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 40])
+def test_holm_is_that_of_statsmodels_to_the_bit(count: int) -> None:
+    rng = np.random.default_rng(count)
+    for p_values in (rng.uniform(0, 0.2, count), rng.choice([0.01, 0.03125, 0.5, 1.0], count)):
+        assert holm(p_values.tolist()) == multipletests(p_values, method="holm")[1].tolist()

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # which imports `scipy.sparse.linalg` where it is first used
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor
 
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
@@ -122,7 +122,7 @@ def curvature(
     except _NotFiniteError:
         warn_unmeasurable("curvature", "needs finite products with the Hessian", "NaN or infinity")
         return _unmeasured(min(count, weights), device)
-    except ArpackError:
+    except scipy.sparse.linalg.ArpackError:
         warn_unmeasurable("curvature", "needs Lanczos to converge", "that it did not")
         return _unmeasured(min(count, weights), device)
     residual = torch.stack(residuals).norm(dim=1)
@@ -174,11 +174,11 @@ def _ends(
             image = times(torch.from_numpy(vector).to(start)).cpu().double().numpy()
             return np.asarray(image + shift * vector + 3 * size * known @ (known.T @ vector))
 
-        operator = LinearOperator((len(start), len(start)), matvec=shifted, dtype=np.float64)
+        operator = scipy.sparse.linalg.LinearOperator((len(start), len(start)), matvec=shifted, dtype=np.float64)
         # The shifted eigenvalues are up to 3|H|, and ARPACK's tolerance is relative to them. It draws a
         # vector where a Krylov space ends early, as for a Hessian of low rank.
         settings = {"tol": accuracy / 3, "maxiter": restarts, "v0": rng.normal(size=len(start)), "rng": rng}
-        values, vectors = eigsh(operator, k=found, which=which, **settings)
+        values, vectors = scipy.sparse.linalg.eigsh(operator, k=found, which=which, **settings)
         return values - shift, vectors
 
     size, none = 0.0, np.zeros((len(start), 0))

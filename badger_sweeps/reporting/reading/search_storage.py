@@ -9,13 +9,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from optuna.storages import BaseStorage
-from sqlalchemy.exc import SQLAlchemyError
 
 from badger_sweeps.configuration import files
 from badger_sweeps.configuration.recorded import MULTIRUN, recorded_multirun
 from badger_sweeps.core.addresses import without_passwords
 from badger_sweeps.core.errors import UsageError
-from badger_sweeps.search.storage import JOURNAL, StorageAddress
+from badger_sweeps.search.storage import JOURNAL, StorageAddress, storage_errors
 
 CONFIRMATION = "confirmation"
 """The folder of a search's confirmation, and the end of its name."""
@@ -81,8 +80,10 @@ class SearchLocation:
                 raise UnreadableError(f"the search must be in {address.text}; found nothing there")
             storage = address.open()
             known = [study.study_name for study in storage.get_all_studies()]
-        except (UsageError, SQLAlchemyError, OSError) as error:
-            raise UnreadableError(without_passwords(str(error)).splitlines()[0]) from None
+        except (UsageError, OSError) as error:
+            raise _unreadable(error) from None
+        except storage_errors() as error:
+            raise _unreadable(error) from None
         except (AssertionError, LookupError, ValueError, TypeError) as error:  # Optuna, on a damaged journal
             reason = " ".join(str(error).split()) or type(error).__name__
             raise UnreadableError(f"the search must be in {address.text}; found a damaged file ({reason})") from error
@@ -92,6 +93,10 @@ class SearchLocation:
         if not found:
             raise UnreadableError(f"the search must be in {address.text}; found none called {self.names[0]!r}")
         return storage, found[0]
+
+
+def _unreadable(error: Exception) -> UnreadableError:
+    return UnreadableError(without_passwords(str(error)).splitlines()[0])
 
 
 def find(folder: Path) -> list[SearchLocation]:

@@ -108,12 +108,18 @@ def select_measures(measures: Measures, names: Sequence[str]) -> list[Measure]:
 
     Raises:
         UsageError: there is no measure of a name.
+        MissingLibraryError: a measure needs a library that is not installed.
     """
     known = measures.by_name
     for name in names:
         if name not in (*known, "all"):
             rule = f"must be one of {', '.join(known)} or all"
             raise UsageError(f"MEASURE {rule}; found {name!r}.{nearest(name, known)}")
-    if not names:
-        return [measure for measure in known.values() if measure.every is not None]
-    return [measure for name, measure in known.items() if name in names or "all" in names]
+    selected = [
+        measure
+        for name, measure in known.items()
+        if (name in names or "all" in names if names else measure.every is not None)
+    ]
+    for measure in selected:
+        measure.check_library()
+    return selected
