@@ -1,4 +1,4 @@
-"""What the benchmarks print: the count of useful operations, and the arithmetic of a race."""
+"""The count of useful operations, the arithmetic of a race, and peers that compute the same."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
 from badger_sweeps.engines.reference import Reference
+from benchmarks.figures import Figure
 from benchmarks.racing import Race
 from benchmarks.workloads import SIZES, Size, Workload
 
@@ -27,8 +28,8 @@ def test_a_race_gives_medians_within_turns() -> None:
     """With a clock of our own: the machine is ten times slower in one turn of three, for both."""
     race = Race({"slow": lambda: None, "fast": lambda: None}, pause=0)
     race._seconds = {"slow": [4.0, 40.0, 5.0], "fast": [1.0, 10.0, 1.0]}
-    assert race.median("slow") == 5.0
-    assert race.ratio("slow", "fast") == 4.0
+    assert race.median("slow") == Figure(5.0, 4.5, 22.5)
+    assert race.ratio("slow", "fast", better="higher") == Figure(4.0, 4.0, 4.5, "higher")
 
 
 def test_the_jax_peer_computes_the_same() -> None:
