@@ -46,10 +46,10 @@ sync: .venv/installed ## send to W&B what is kept below a folder, once: make syn
 workspace: .venv/installed ## make a W&B workspace for the runs below a folder, as JSON: make workspace RUNS=DIR, and with mode=online in W&B
 	@$(BADGER) workspace $(if $(RUNS),"$(RUNS)") --mode "$(mode)"
 
-bench: .venv/installed-bench ## race peers and us side by side, print tables and what fell (an hour): make bench [only=EXPRESSION] [resume=yes]
+bench: .venv/installed-bench ## race peers and us side by side, print tables and what fell (an hour): make bench [only=EXPRESSION] [resume=yes] [suite=yes]
 	$(BIN)/python -m pytest benchmarks --override-ini addopts= --override-ini 'python_files=bench_*.py' -p no:xdist -p no:jaxtyping \
 		--quiet --benchmark-disable-gc --benchmark-columns=rounds --benchmark-autosave --benchmark-storage=benchmarks/results \
-		$(if $(only),-k "$(only)") $(if $(resume),--unmeasured)
+		$(if $(only),-k "$(only)") $(if $(resume),--unmeasured) $(if $(suite),--suite)
 
 performance: .venv/installed-bench ## write docs/performance.md from what `make bench` stored
 	$(BIN)/python -m benchmarks.performance

@@ -141,7 +141,7 @@ def test_start(tmp_path: Path, benchmark, report) -> None:
         started = time.time()
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
         try:
-            readable = _wait_for_rows(folder / "0", process)
+            readable = wait_for_rows(folder / "0", process)
             time.sleep(0.5)  # for the last mark
             return started, readable
         finally:
@@ -171,7 +171,8 @@ def test_start(tmp_path: Path, benchmark, report) -> None:
     report(table, until="a row can be read (the quickest of them)", **{"since the start": min(seconds)})
 
 
-def _wait_for_rows(folder: Path, process: subprocess.Popen[bytes]) -> float:
+def wait_for_rows(folder: Path, process: subprocess.Popen[bytes]) -> float:
+    """The moment at which the history of the run in `folder` has a row that can be read."""
     part = folder / "history.parquet" / "part-00000.parquet"
     while process.poll() is None:
         if part.exists() and pq.read_metadata(part).num_rows:

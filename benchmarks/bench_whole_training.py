@@ -65,6 +65,7 @@ def test_whole_training(cores: int, name: str, members: int, tmp_path: Path, ben
         **{f"{who} x": race.ratio(who, "ours", better="higher") for who in peers},
         **{f"{who} x, no measures": race.ratio(who, "ours, no measures", better="higher") for who in peers},
         **{f"{who} x, sums": race.ratio_of_sums(who, "ours") for who in peers},
+        **{"measures, % of training": race.excess("ours", "ours, no measures", better="lower")},
     )
     for who, contestant in contestants.items():
         report(

@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="leave out benchmarks that an earlier session of this commit, on this kind of processor, has measured",
     )
+    parser.addoption("--suite", action="store_true", help="time `make test` as well, which takes many minutes")
 
 
 def pytest_configure() -> None:

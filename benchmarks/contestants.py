@@ -212,6 +212,11 @@ class TrainingRace:
         """The same of all timed turns together, in which what is rare and slow counts as well."""
         return statistics.fmean(self._timed(slow)) / statistics.fmean(self._timed(fast))
 
+    def excess(self, slow: str, fast: str, better: Better | None = None) -> Figure:
+        """How much longer an iteration of `slow` takes than one of `fast`, in percent, as `ratio` is measured."""
+        pairs = zip(self._timed(slow), self._timed(fast), strict=True)
+        return Figure.of([100 * (a / b - 1) for a, b in pairs], better)
+
     def _timed(self, name: str) -> list[float]:
         return self._contestants[name].seconds[1:]
 

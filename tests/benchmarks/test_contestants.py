@@ -64,6 +64,7 @@ def test_ratios_are_medians_over_turns_without_the_first() -> None:
     assert race.turns == 3
     assert race.median("slow") == Figure(5.0, 4.5, 22.5)
     assert race.ratio("slow", "fast", better="higher") == Figure(4.0, 4.0, 4.5, "higher")
+    assert race.excess("slow", "fast") == Figure(300.0, 300.0, 350.0)
     assert race.ratio_of_sums("slow", "fast") == pytest.approx(49 / 12)
 
 
