@@ -53,6 +53,12 @@ def pytest_benchmark_update_machine_info(machine_info: dict[str, object]) -> Non
     machine_info |= described(machine_info)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_benchmark_generate_json(benchmarks: list[object]) -> None:
+    """Leave out the benchmark that was interrupted, without which pytest-benchmark stores the others."""
+    benchmarks[:] = [benchmark for benchmark in benchmarks if benchmark]
+
+
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, object]) -> None:
     COMPARISON[:] = compare(Session.restored(output_json), earlier_sessions(config)).lines
 
