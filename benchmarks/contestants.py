@@ -125,10 +125,14 @@ class Contestant:
         self.peak = 0.0
         spawn = multiprocessing.get_context("spawn")
         self._connection, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=serve, args=(theirs, case))
+        self._process = spawn.Process(target=serve, args=(theirs, case), daemon=True)
         self._process.start()
         theirs.close()
-        self.start: dict[str, float] = self._answer("ready")
+        try:
+            self.start: dict[str, float] = self._answer("ready")
+        except BaseException:  # an interruption as well: nobody else knows the process yet
+            self.kill()
+            raise
 
     @property
     def finished(self) -> bool:

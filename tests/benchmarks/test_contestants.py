@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -48,6 +49,16 @@ def test_a_contestant_that_cannot_start_says_why(tmp_path: Path) -> None:
         started({"only": idle(tmp_path / "only", broken=True)}),
     ):
         pass
+
+
+def test_a_contestant_whose_start_is_interrupted_leaves_no_process(tmp_path: Path, monkeypatch) -> None:
+    def interrupted(self: Contestant, expected: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Contestant, "_answer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Contestant(idle(tmp_path))
+    assert multiprocessing.active_children() == []
 
 
 def raced(seconds: dict[str, list[float]]) -> TrainingRace:
