@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart studies study-all replication report watch dashboard sync workspace bench test test-all lint format browser
+.PHONY: help quickstart studies study-all replication report watch dashboard sync workspace bench performance test test-all lint format browser
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,9 +46,13 @@ sync: .venv/installed ## send to W&B what is kept below a folder, once: make syn
 workspace: .venv/installed ## make a W&B workspace for the runs below a folder, as JSON: make workspace RUNS=DIR, and with mode=online in W&B
 	@$(BADGER) workspace $(if $(RUNS),"$(RUNS)") --mode "$(mode)"
 
-bench: .venv/installed-bench ## install peers, race them and us side by side, print tables of ratios (45 minutes)
+bench: .venv/installed-bench ## race peers and us side by side, print tables and what fell (an hour): make bench [only=EXPRESSION] [resume=yes] [suite=yes]
 	$(BIN)/python -m pytest benchmarks --override-ini addopts= --override-ini 'python_files=bench_*.py' -p no:xdist -p no:jaxtyping \
-		--quiet --benchmark-disable-gc --benchmark-columns=rounds --benchmark-autosave --benchmark-storage=benchmarks/results
+		--quiet --benchmark-disable-gc --benchmark-columns=rounds --benchmark-autosave --benchmark-storage=benchmarks/results \
+		$(if $(only),-k "$(only)") $(if $(resume),--unmeasured) $(if $(suite),--suite)
+
+performance: .venv/installed-bench ## write docs/performance.md from what `make bench` stored
+	$(BIN)/python -m benchmarks.performance
 
 test: .venv/installed-dev browser ## install and run the tests, except those marked slow
 	$(PYTEST) -m "not slow"

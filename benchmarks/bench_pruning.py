@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 from badger_sweeps.search.pruning import BoundPruning, CensoredBound, OptunaPruning
 from badger_sweeps.search.racing import Race
 from badger_sweeps.statistics.estimates import Estimate, mean, share
+from benchmarks.figures import Figure
 from benchmarks.replaying import TIMES, Replay, Search, pruned, raced
 from hydra_plugins.badger_sweeper.config import PRUNERS
 
@@ -65,13 +66,14 @@ def test_pruning(dims: int, objective: str, benchmark, report) -> None:
         killed = [bool(replay.stopped[best].all()) for replay in replays]
         regrets = [values[~replay.stopped].min() - values.min() for replay in replays]
         report(
-            f"trials stopped early: {search.name}, {objective}, budget {search.budget}, best {values.min():.4g}",
-            rule=name,
+            "trials stopped early",
+            **{"search": search.name, "objective": objective, "budget": search.budget, "rule": name},
             **{
+                "best": values.min(),
                 "saved/%": percent(mean([1 - replay.trained.sum() / whole for replay in replays])),
                 "stopped the best/% of orders": percent(share(sum(killed), ORDERS)),
                 "stopped of the top tenth/%": percent(mean([replay.stopped[top].mean() for replay in replays])),
-                "regret/iterations": words(mean(regrets)),
+                "regret/iterations": figure(mean(regrets)),
             },
         )
         if name.startswith("ours"):
@@ -79,11 +81,11 @@ def test_pruning(dims: int, objective: str, benchmark, report) -> None:
             assert max(regrets) == 0
 
 
-def percent(estimate: Estimate) -> str:
-    return words(Estimate(*(None if value is None else 100 * value for value in estimate)))
+def percent(estimate: Estimate) -> Figure:
+    return figure(estimate) * 100
 
 
-def words(estimate: Estimate) -> str:
-    """The mean over orders with its 95 % interval."""
-    value = f"{estimate.value:.3g}"
-    return value if estimate.low is None else f"{value} ({max(0, estimate.low):.3g} to {estimate.high:.3g})"
+def figure(estimate: Estimate) -> Figure:
+    """The mean over orders with its 95 % interval, which does not go below zero."""
+    low = None if estimate.low is None else max(0.0, estimate.low)
+    return Figure(float(estimate.value), low, estimate.high)

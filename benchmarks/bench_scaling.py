@@ -12,6 +12,7 @@ import torch
 
 from badger_sweeps.engines.native.engine import Native
 from benchmarks.conftest import ALL_CORES
+from benchmarks.figures import Figure
 from benchmarks.racing import Race
 from benchmarks.workloads import SIZES, Workload
 
@@ -26,10 +27,10 @@ def test_threads(name: str, members: int, benchmark, report) -> None:
     )
     benchmark.pedantic(race.turn, rounds=race.rounds, iterations=1)
     report(
-        "threads (times faster than one)",
+        "threads within an engine (times faster than one)",
         size=name,
         members=members,
-        **{f"{count} threads": race.ratio("1", str(count)) for count in counts[1:]},
+        **{f"{count} threads": race.ratio("1", str(count), better="higher") for count in counts[1:]},
     )
 
 
@@ -67,5 +68,5 @@ def test_processes(benchmark, report) -> None:
     report(
         "processes of one thread, base, 8 members (times the iterations of one)",
         processes=len(ALL_CORES),
-        **{"x": rates[1] / alone},
+        **{"x": Figure(rates[1] / alone, better="higher")},
     )

@@ -23,6 +23,7 @@ from badger_sweeps.search.space import Space
 from badger_sweeps.search.storage import StorageAddress
 from badger_sweeps.search.trial_outcome import TrialOutcome, TrialStatus
 from badger_sweeps.statistics.estimates import paired_difference
+from benchmarks.figures import Figure
 
 Sampler = Callable[[int | None], BaseSampler]
 SPACE = Space(
@@ -116,20 +117,16 @@ def test_cost_of_a_trial(kind: str, trials: int, sampler: Sampler, tmp_path: Pat
 
     found = benchmark.pedantic(run, rounds=1, iterations=1)
     tenth = trials // 10
-    first = {name: np.median(seconds[:tenth], axis=0) for name, seconds in found.items()}
-    last = {name: np.median(seconds[-tenth:], axis=0) for name, seconds in found.items()}
-    report(
-        "the sweeper's own cost of a trial, ms by the clock (computing); medians over a tenth of the trials",
-        storage=kind,
-        sampler=sampler.__name__,
-        trials=trials,
-        **{
-            f"{name}, {which} tenth": "{:.3g} ({:.3g})".format(*seconds[name])
-            for which, seconds in (("first", first), ("last", last))
-            for name in found
-        },
-        **{"ours above it at the end": "{:.3g} ({:.3g})".format(*(last["ours"] - last["ask and tell"]))},
-    )
+    for place, clock in enumerate(("by the clock", "computing")):
+        of_each = {name: milliseconds[:, place] for name, milliseconds in found.items()}
+        above = (of_each["ours"] - of_each["ask and tell"])[-tenth:]
+        report(
+            "the sweeper's own cost of a trial, ms; medians over a tenth of the trials",
+            **{"storage": kind, "sampler": sampler.__name__, "trials": trials, "time": clock},
+            **{f"{name}, first tenth": Figure.of(each[:tenth]) for name, each in of_each.items()},
+            **{f"{name}, last tenth": Figure.of(each[-tenth:]) for name, each in of_each.items()},
+            **{"ours above it at the end": Figure.of(above, better="lower")},
+        )
 
 
 SEARCH = ("-m", "hydra/sweeper=badger", "optimizer.lr=tag(log,interval(0.0005,0.01))", "hydra.sweeper.n_trials=2")
@@ -144,7 +141,7 @@ def test_start(tmp_path: Path, benchmark, report) -> None:
         started = time.time()
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
         try:
-            readable = _wait_for_rows(folder / "0", process)
+            readable = wait_for_rows(folder / "0", process)
             time.sleep(0.5)  # for the last mark
             return started, readable
         finally:
@@ -170,11 +167,12 @@ def test_start(tmp_path: Path, benchmark, report) -> None:
         moment, computed = float(at), float(computing)
         if name == "an iteration is done":
             break
-    report(table, until="a row can be read (other starts; median of 5)", **{"since the start": np.median(seconds)})
+    report(table, until="a row can be read (other starts)", **{"since the start": Figure.of(seconds, better="lower")})
     report(table, until="a row can be read (the quickest of them)", **{"since the start": min(seconds)})
 
 
-def _wait_for_rows(folder: Path, process: subprocess.Popen[bytes]) -> float:
+def wait_for_rows(folder: Path, process: subprocess.Popen[bytes]) -> float:
+    """The moment at which the history of the run in `folder` has a row that can be read."""
     part = folder / "history.parquet" / "part-00000.parquet"
     while process.poll() is None:
         if part.exists() and pq.read_metadata(part).num_rows:
@@ -222,6 +220,6 @@ def test_search(sampler: Sampler, tmp_path: Path, benchmark, report) -> None:
             what=name,
             ours=float(np.median(mine[:, place])),
             optimize=float(np.median(theirs[:, place])),
-            difference=f"{paired.difference.value:.3g} ({low:.3g} to {high:.3g})",
+            difference=Figure(float(paired.difference.value), low, high),
             p=paired.p_value,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from badger_sweeps.training.experiment import Experiment, Training
 from badger_sweeps.training.loop import train_in_blocks
 from badger_sweeps.training.population import Population
 from benchmarks import made_up
+from benchmarks.figures import Figure
 
 BLOCK, TURNS = 100, 10
 """Iterations of a block, which has one row of measures as a whole run has; how often each takes its turn."""
@@ -84,9 +85,10 @@ def test_time(tmp_path: Path, benchmark, report) -> None:
     report(
         "W&B beside no tracking: 8 seeds, default measures",
         iterations=TURNS * BLOCK,
-        **{"wandb/ms": 1e3 * np.median(both[0]) / BLOCK, "disabled/ms": 1e3 * np.median(both[1]) / BLOCK},
-        **{"in log calls/ms": 1e3 * np.median(logging[1:]) / BLOCK},
-        **{"calls/disabled": sum(logging[1:]) / both[1].sum(), "wandb/disabled": np.median(both[0] / both[1])},
+        **{"wandb/ms": Figure.of(1e3 * both[0] / BLOCK), "disabled/ms": Figure.of(1e3 * both[1] / BLOCK)},
+        **{"in log calls/ms": Figure.of(1e3 * np.array(logging[1:]) / BLOCK)},
+        **{"calls, % of disabled": 100 * sum(logging[1:]) / both[1].sum()},
+        **{"wandb/disabled": Figure.of(both[0] / both[1], better="lower")},
     )
 
 
@@ -104,8 +106,12 @@ def test_disk(tmp_path: Path, benchmark, report) -> None:
     files = [path for path in (tmp_path / "run").rglob("*") if path.is_file() and not path.is_symlink()]
     seeds = len(made.experiment.seeds)
     report(
-        f"files of {LONG} iterations at the defaults",
-        seeds=seeds,
-        **{"W&B, MB/seed": sum(path.stat().st_size for path in files if "wandb" in path.parts) / seeds / 1e6},
-        **{"code, MB/run": sum(path.stat().st_size for path in files if path.name.startswith("code-")) / 1e6},
+        "files of a run",
+        **{"seeds": seeds, "iterations": LONG},
+        **{"W&B, MB/seed": megabytes(path for path in files if "wandb" in path.parts) / seeds},
+        **{"code, MB/run": megabytes(path for path in files if path.name.startswith("code-"))},
     )
+
+
+def megabytes(files: Iterable[Path]) -> Figure:
+    return Figure(sum(path.stat().st_size for path in files) / 1e6, better="lower")

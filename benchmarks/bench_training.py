@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -22,9 +23,10 @@ from badger_sweeps.tracking import wandb
 from badger_sweeps.tracking.progress import TerminalProgress
 from badger_sweeps.training.population import Population
 from benchmarks.conftest import ALL_CORES
+from benchmarks.figures import Figure
 from benchmarks.workloads import SIZES, Size, experiment
 
-ITERATIONS = 200
+ITERATIONS, BLOCK = 200, 20
 PARTS = {
     "gradients": (Native, "pullback"),
     "draw games": (Population, "draw_games"),
@@ -63,35 +65,39 @@ def test_whole_iteration(name: str, threads: int, tmp_path: Path, monkeypatch, b
 
     for part, (owner, method) in PARTS.items():
         timed(part, owner, method)
-    with_ladder = runs._with_staircase
+    with_staircase = runs._with_staircase
+    blocks: list[dict[str, float]] = []
 
     def whole(*arguments):
-        started = None
-        for record in with_ladder(*arguments):
-            started = started or time.perf_counter()  # the first iteration is not counted: it may load and allocate
+        started = time.perf_counter()
+        for record in with_staircase(*arguments):
             yield record
-            if record.iteration:
-                spent["all"] = time.perf_counter() - started
-            else:
-                started = time.perf_counter()
+            if record.iteration % BLOCK == 0:  # the first iteration is not counted: it may load and allocate
+                blocks.append({**spent, "all": time.perf_counter() - started})
                 spent.clear()
+                started = time.perf_counter()
 
     monkeypatch.setattr(runs, "_with_staircase", whole)
     (tmp_path / "run").mkdir()
     started = plan(tmp_path / "run", SIZES[name], threads)
     silent = Console(file=(tmp_path / "out").open("w"))
     benchmark.pedantic(lambda: runs.run(started, silent), rounds=1, iterations=1)
-    per = {part: seconds * 1e3 / (ITERATIONS - 1) for part, seconds in spent.items()}
-    rest = per["all"] - sum(per[part] for part in PARTS)
+    counted = blocks[1:]
+    of = {part: np.array([block.get(part, 0.0) for block in counted]) for part in (*PARTS, "all")}
+    means = {part: seconds.mean() * 1e3 / BLOCK for part, seconds in of.items()}
+    apart = (of["all"] - of["measures"]) / of["gradients"]
     report(
         "a whole training iteration, 8 members, everything on (ms)",
         size=name,
         threads=threads,
-        **{part: per[part] for part in PARTS},
-        **{"the rest": rest, "all": per["all"], "all / gradients": per["all"] / per["gradients"]},
+        **{part: means[part] for part in PARTS},
+        **{"the rest": means["all"] - sum(means[part] for part in PARTS), "all": means["all"]},
+        **{"all / gradients": of["all"].sum() / of["gradients"].sum()},
+        **{"all but measures / gradients": Figure.of(apart, better="lower")},
     )
 
 
+OF_MEMORY = [("native", "standard", 101), ("native", "none", 101), ("reference", "none", 5)]
 MEMORY = """
 import sys
 from pathlib import Path
@@ -103,15 +109,19 @@ print(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
 """
 
 
-@pytest.mark.parametrize("engine", ["native", "reference"])
-def test_memory(engine: str, tmp_path: Path, benchmark, report) -> None:
-    """Peak resident memory of the whole command at base size with 32 members."""
+@pytest.mark.parametrize(
+    ("engine", "measures", "iterations"),
+    [("native", "standard", 101), ("native", "none", 101), ("reference", "none", 5)],
+)
+def test_memory(engine: str, measures: str, iterations: int, tmp_path: Path, benchmark, report) -> None:
+    """Peak resident memory of the whole command at base size with 32 members; 101 iterations measure twice."""
     size = SIZES["base"]
     overrides = [
         f"engine={engine}",
+        f"measures={measures}",
         "architecture.reset_gate=false",
         f"training.batch_size={size.games}",
-        "training.iterations=5",
+        f"training.iterations={iterations}",
         "seeds=32",
         f"hydra.run.dir={tmp_path}",
     ]
@@ -119,4 +129,5 @@ def test_memory(engine: str, tmp_path: Path, benchmark, report) -> None:
     answer = benchmark.pedantic(
         lambda: subprocess.run(command, check=True, capture_output=True, text=True), rounds=1, iterations=1
     )
-    report("peak memory of a 32-member base run", engine=engine, MB=int(answer.stdout.splitlines()[-1]) / 1024)
+    megabytes = Figure(int(answer.stdout.splitlines()[-1]) / 1024, better="lower")
+    report("peak memory of a 32-member base run", engine=engine, measures=measures, iterations=iterations, MB=megabytes)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping
 
 import torch
+
+from benchmarks.figures import Better, Figure
 
 PAUSE = 0.02
 """Seconds before a turn, in which the threads of the last contestant go to sleep."""
@@ -41,13 +42,13 @@ class Race:
             call()
             self._seconds[name].append(time.perf_counter() - started)
 
-    def median(self, name: str) -> float:
+    def median(self, name: str, better: Better | None = None) -> Figure:
         """Seconds of a call."""
-        return statistics.median(self._seconds[name])
+        return Figure.of(self._seconds[name], better)
 
-    def ratio(self, slow: str, fast: str) -> float:
+    def ratio(self, slow: str, fast: str, better: Better | None = None) -> Figure:
         """How many times longer `slow` takes than `fast`: the median over turns of the ratio within a turn."""
-        return statistics.median(a / b for a, b in zip(self._seconds[slow], self._seconds[fast], strict=True))
+        return Figure.of([a / b for a, b in zip(self._seconds[slow], self._seconds[fast], strict=True)], better)
 
 
 class Sgemm:

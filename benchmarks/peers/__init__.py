@@ -1,1 +1,5 @@
-"""The same loss and gradients by other means. Each module has `prepare(workload)`, which gives a function to call."""
+"""The same loss, gradients and training by other means.
+
+Modules of gradients have `prepare(workload)`, which gives a function to call; modules of whole trainings have
+`compete(case, turns)` (`benchmarks.contestants`).
+"""

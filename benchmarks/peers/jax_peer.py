@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
+from torch import Tensor
 
-from benchmarks.workloads import Workload
+from benchmarks.workloads import Size, Workload
 
 
-def prepare(workload: Workload) -> Callable[[], jax.Array]:
-    """A function that computes the gradients of all members, one row for each, and their losses in the last column."""
-    size, population = workload.size, workload.population
-    weights = {name: jnp.asarray(tensor.numpy()) for name, tensor in population.parameters.items()}
-    adjacency, targets = (
-        jnp.asarray(population.objective.adjacency.numpy()),
-        jnp.asarray(workload.games.targets.numpy()),
-    )
-    state = {name: jnp.asarray(tensor.numpy()) for name, tensor in workload.games.state.items()}
+def member_loss(size: Size) -> Callable[..., jax.Array]:
+    """The loss of one member: a function of its weights, its adjacency, and its games' targets and initial states."""
 
     def badger(w: dict, adjacency: jax.Array, carry: tuple, error: jax.Array) -> tuple:
         h, m = carry
@@ -53,6 +47,21 @@ def prepare(workload: Workload) -> Callable[[], jax.Array]:
 
         (_, guess), _ = jax.lax.scan(step, (carry, guess), None, length=size.steps)
         return 3 * jnp.square(guess - targets).mean()
+
+    return loss
+
+
+def arrays(tensors: Mapping[str, Tensor]) -> dict[str, jax.Array]:
+    """PyTorch's tensors as JAX's arrays, by the same names."""
+    return {name: jnp.asarray(tensor.numpy()) for name, tensor in tensors.items()}
+
+
+def prepare(workload: Workload) -> Callable[[], jax.Array]:
+    """A function that computes the gradients of all members, one row for each, and their losses in the last column."""
+    population, games = workload.population, workload.games
+    weights, loss = arrays(population.parameters), member_loss(workload.size)
+    adjacency, targets = jnp.asarray(population.objective.adjacency.numpy()), jnp.asarray(games.targets.numpy())
+    state = arrays(games.state)
 
     def flattened(w: dict, *others: object) -> jax.Array:
         value, by_name = jax.value_and_grad(loss)(w, *others)
