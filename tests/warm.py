@@ -86,7 +86,7 @@ status = 1
 
 
 def _end() -> None:
-    """End a fork without giving back, object by object, the memory that it shares: that takes as long as most commands."""
+    """End a fork without giving back object by object the memory that it shares, which takes as long as most commands."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

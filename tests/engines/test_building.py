@@ -71,7 +71,7 @@ class Started(NamedTuple):
 
 def start(work: Callable[[], str] = train, **environment: str) -> Started:
     """A process that has loaded no library yet, forked from this one; it prints what the function gives."""
-    out, error = TemporaryFile("w+"), TemporaryFile("w+")
+    out, error = (TemporaryFile("w+") for _ in range(2))  # noqa: SIM115 - `said` closes them
 
     def begin() -> None:
         for stream, file in enumerate((out, error), start=1):

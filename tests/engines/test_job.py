@@ -19,7 +19,6 @@ from badger_sweeps.engines.native.job import Job
 from badger_sweeps.engines.native.library import library
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
-
 from tests.shared import Once
 
 from .cases import Case, case, world
