@@ -5,7 +5,8 @@ scale ?= full
 mode ?= offline
 BADGER := $(BIN)/badger-sweeps
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+# Compiled modules are kept, or every process that a test starts compiles them again.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart studies study-all replication report watch dashboard sync workspace bench performance test test-all lint format browser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,20 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def browser(chromium: Browser) -> Iterator[Show]:
-    """Opens pages; any request to a network, script error or word on the console fails the test."""
-    wrong: list[str] = []
-    pages: list[Page] = []
+@dataclass
+class Opened:
+    """Pages that are open, and what went wrong on them: requests to a network, script errors, words on the console."""
 
-    def show(address: Path | str, width: int = 1200, may_fail: bool = False, **options: Any) -> Page:
+    chromium: Browser
+    pages: list[Page] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def show(self, address: Path | str, width: int = 1200, may_fail: bool = False, **options: Any) -> Page:
         """Open a folder's report, or a local server's page; `may_fail`: whether that server is going to end."""
         url = address if isinstance(address, str) else (address / "report.html").as_uri()
-        page = chromium.new_page(viewport={"width": width, "height": 900}, **options)
-        pages.append(page)
+        page = self.chromium.new_page(viewport={"width": width, "height": 900}, **options)
+        self.pages.append(page)
+        wrong = self.wrong
         page.on("pageerror", lambda error: wrong.append(str(error)))
         if not may_fail:
             page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
@@ -42,7 +46,15 @@ def browser(chromium: Browser) -> Iterator[Show]:
         page.goto(url)
         return page
 
-    yield show
-    for page in pages:
-        page.close()
-    assert wrong == []
+    def close(self) -> None:
+        for page in self.pages:
+            page.close()
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Iterator[Show]:
+    """Opens pages; any request to a network, script error or word on the console fails the test."""
+    opened = Opened(chromium)
+    yield opened.show
+    opened.close()
+    assert opened.wrong == []

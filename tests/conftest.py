@@ -10,7 +10,7 @@ import torch
 from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
-pytest_plugins = ("tests.browser",)
+pytest_plugins = ("tests.browser", "tests.shared")
 
 torch.set_num_threads(1)
 threadpool_limits(1, user_api="blas")  # its threads wait busily, and were seen to take 20 times as long on busy cores

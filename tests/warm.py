@@ -54,7 +54,10 @@ def _start() -> subprocess.Popen[str]:
     if _forking is None:
         command = [sys.executable, "-m", "tests.warm"]
         root = Path(__file__).parent.parent
-        _forking = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root)
+        env = {**os.environ, "OMP_NUM_THREADS": "1"}
+        _forking = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root, env=env
+        )
         atexit.register(_stop, _forking)
     return _forking
 
@@ -66,6 +69,7 @@ def _stop(forking: subprocess.Popen[str]) -> None:
 
 def _wait_for_a_task() -> dict[str, str]:
     """In a fork, its task; the process that forks ends here when nobody asks any more."""
+    atexit.register(_end)  # before the libraries register theirs: the last one called
     for module in IMPORTED:
         import_module(module)
     gc.freeze()  # or every fork would search PyTorch's objects for garbage when it ends, which takes a second
@@ -73,9 +77,19 @@ def _wait_for_a_task() -> dict[str, str]:
         pid = os.fork()
         if pid == 0:
             return dict(json.loads(line))
-        _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
-    raise SystemExit
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+    raise SystemExit(0)
+
+
+status = 1
+"""Of a fork; that of a command which ends by an exception until it is known to be another."""
+
+
+def _end() -> None:
+    """End a fork without giving back object by object the memory that it shares, which takes as long as most commands."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":
@@ -91,4 +105,9 @@ if __name__ == "__main__":
     os.dup2(nothing, 0)
     sys.argv = [task["module"], *task["arguments"]]
     sys.path[0] = task["cwd"]
-    runpy.run_module(task["module"], run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(task["module"], run_name="__main__", alter_sys=True)
+        status = 0
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        raise

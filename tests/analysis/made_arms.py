@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from badger_sweeps.core.columns import column_of
 from badger_sweeps.measures.outcome_of_history import outcome
+from badger_sweeps.measures.seed_outcome import SeedOutcome
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.reporting.reading.arms import Arm
 from badger_sweeps.reporting.reading.collection import Run
@@ -61,10 +63,7 @@ def arm(
     columns["diverged"] = (~np.isfinite(columns["loss"])).astype(float)
     rows = {"seed": np.repeat(np.arange(seeds), budget), "iteration": np.tile(np.arange(budget), seeds)}
     history = pd.DataFrame(rows | {key: values.ravel().astype(np.float32) for key, values in columns.items()})
-    outcomes = tuple(
-        outcome(seed, {key: values[seed].astype(np.float32) for key, values in columns.items()}, staircase)
-        for seed in range(seeds)
-    )
+    outcomes = tuple(_outcome(seed, losses[seed].tobytes(), staircase) for seed in range(seeds))
     known = graphs or [Connectivity(16, 32, True, 0.5, 0.5, None)] * seeds
     summary = Summary(
         name, budget, staircase, outcomes, "escape_iteration", Estimate(0.0, None, None), dict(enumerate(known))
@@ -78,6 +77,16 @@ def arm(
         Path(name), name, summary, settings, history, snapshot_measures=_frame(measured or {}, seeds), columns=described
     )
     return Arm(name, run)
+
+
+@cache
+def _outcome(seed: int, losses: bytes, staircase: Staircase) -> SeedOutcome:
+    """That of a seed's losses, iteration by number: many arms have the same."""
+    curves = np.frombuffer(losses).reshape(-1, staircase.parts)
+    columns = {f"loss_dim/{dim}": curves[:, dim] for dim in range(staircase.parts)}
+    columns |= {"loss": curves.mean(axis=1), "grad_norm": np.ones(len(curves))}
+    columns["diverged"] = ~np.isfinite(columns["loss"])
+    return outcome(seed, {key: values.astype(np.float32) for key, values in columns.items()}, staircase)
 
 
 def _frame(measured: Measured, seeds: int) -> pd.DataFrame | None:

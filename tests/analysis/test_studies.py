@@ -29,6 +29,8 @@ from tests.choices import UNMEASURED
 from tests.reporting import recorded_searches
 from tests.runs.commands import SMALL
 
+pytestmark = pytest.mark.xdist_group("studies")  # one worker: their runs are made once
+
 WITHOUT_CLAIM = {"quickstart"}
 
 

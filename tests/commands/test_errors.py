@@ -217,14 +217,8 @@ def test_a_folder_the_system_refuses(
 
 
 def test_a_traceback_on_request(tmp_path: Path) -> None:
-    shown = subprocess.run(
-        [sys.executable, "-m", "badger_sweeps", "task.dims=0"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        env={"HYDRA_FULL_ERROR": "1", "PATH": ""},
-    )
+    words = [sys.executable, "-m", "badger_sweeps", "task.dims=0"]
+    shown = warm.run(words, cwd=tmp_path, env={"HYDRA_FULL_ERROR": "1", "PATH": ""})
     assert shown.returncode == 2
     assert "Traceback" in shown.stderr
 
@@ -292,9 +286,8 @@ def test_every_architecture_runs_with_one_override(tmp_path: Path) -> None:
 
 def test_help_describes_every_choice() -> None:
     """A line for each group, and below it one for each of its choices, with the first comment of its file."""
-    shown_help = subprocess.run(
-        [sys.executable, "-m", "badger_sweeps", "--help"], capture_output=True, text=True, check=True
-    )
+    shown_help = warm.run([sys.executable, "-m", "badger_sweeps", "--help"])
+    assert shown_help.returncode == 0, shown_help.stderr
     lines = shown_help.stdout.splitlines()
     for folder in (path for path in files.folder().iterdir() if path.is_dir()):
         start = next(number for number, line in enumerate(lines) if line.startswith(f"{folder.name}: "))

@@ -4,65 +4,103 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, NamedTuple
 
 import pytest
+import torch
 
+from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.engines.native import compiler
 from badger_sweeps.engines.native.compiler import CannotBuild, build, cache_folder
+from badger_sweeps.engines.native.engine import Native, _prepare
+from badger_sweeps.engines.native.library import library
+from badger_sweeps.training import loop
+from badger_sweeps.training.experiment import Experiment, Training
+from badger_sweeps.training.population import Population
+from tests.search.commands import ended, forked, wait_until
 
 SIZES = {"CELL": "TwoGates", "HIDDEN": 3, "MESSAGE": 2, "DIMS": 1}
-PRINT_ENGINE = """
-import torch
-from badger_sweeps.architectures.gru import GRU
-from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import train
-from badger_sweeps.training.population import Population
-settings = Training(iterations=2, batch_size=3, inner_steps=2)
-members = Population(Experiment(architecture=GRU(hidden=3, message=2), training=settings, seeds=(0,), device="cpu"))
-for record in train(members):
-    last = float(record.metrics["loss"][0])
-print(members.engine_description, "|", round(last, 5))
-"""
-
-
-WITHOUT_HOME = """
-import os, torch
-from badger_sweeps.engines.native.engine import Native
-from badger_sweeps.training.experiment import Experiment
-system = Experiment(device="cpu").system
-os.environ.pop("HOME", None), os.environ.pop("XDG_CACHE_HOME", None)
-os.setuid(54321)
-print(Native().resolve(system, torch.device("cpu")).description)
-"""
+SYSTEM_COMPILER = {"CXX": ""}
+"""For `start`: g++ or clang++ with the flags that users get, rather than one that compiles quickly."""
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, filled by a compiler that does not optimise: half as long for what is tested here."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("CXX", str(script(tmp_path / "quick-g++", 'exec g++ "$@" -O0')))
     return tmp_path / "cache" / "badger_sweeps"
 
 
-def start(**environment: str) -> subprocess.Popen[str]:
-    """A separate process that trains for two iterations and prints which engine it used."""
-    return subprocess.Popen(
-        [sys.executable, "-c", PRINT_ENGINE],
-        env={**os.environ, **environment},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+def script(path: Path, text: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
 
 
-def printed(process: subprocess.Popen[str]) -> tuple[str, float]:
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert err == ""
-    description, loss = out.strip().split(" | ")
+def train() -> str:
+    """Trains for two iterations; gives the engine it used and the loss."""
+    settings = Training(iterations=2, batch_size=3, inner_steps=2)
+    experiment = Experiment(architecture=GRU(hidden=3, message=2), training=settings, seeds=(0,), device="cpu")
+    members = Population(experiment)
+    *_, last = loop.train(members)
+    return f"{members.engine_description} | {last.metrics['loss'][0]:.5f}"
+
+
+def resolve_without_home() -> str:
+    system = Experiment(device="cpu").system
+    os.environ.pop("HOME", None)
+    os.environ.pop("XDG_CACHE_HOME", None)
+    os.setuid(54321)
+    return Native().resolve(system, torch.device("cpu")).description
+
+
+class Started(NamedTuple):
+    """A process, and what it writes."""
+
+    pid: int
+    out: IO[str]
+    error: IO[str]
+
+
+def start(work: Callable[[], str] = train, **environment: str) -> Started:
+    """A process that has loaded no library yet, forked from this one; it prints what the function gives."""
+    out, error = (TemporaryFile("w+") for _ in range(2))  # noqa: SIM115 - `said` closes them
+
+    def begin() -> None:
+        for stream, file in enumerate((out, error), start=1):
+            os.dup2(file.fileno(), stream)
+        sys.stderr = os.fdopen(2, "w", buffering=1)
+        os.environ.update(environment)
+        library.cache_clear()
+        _prepare.cache_clear()
+        os.write(1, work().encode())
+
+    return Started(forked(begin), out, error)
+
+
+def printed(started: Started) -> tuple[str, float]:
+    """The engine that a process of `train` has used, and its loss."""
+    description, loss = said(started).split(" | ")
     assert "\n" not in description
     return description, float(loss)
+
+
+def said(started: Started) -> str:
+    status = ended(started.pid)
+    texts = []
+    for file in (started.out, started.error):
+        file.seek(0)
+        texts.append(file.read())
+        file.close()
+    assert (status, texts[1]) == (0, "")
+    return texts[0]
 
 
 def test_built_once_and_kept(cache: Path) -> None:
@@ -83,32 +121,26 @@ def test_two_processes_at_once(cache: Path) -> None:
 
 
 def test_a_builder_that_is_killed_leaves_no_lock_and_no_half_library(cache: Path, tmp_path: Path) -> None:
-    slow = tmp_path / "slow-g++"
-    slow.write_text(
-        '#!/bin/sh\ncase "$*" in *--version*) exec g++ --version;; esac\necho building >"$0.started"\nexec sleep 60\n'
-    )
-    slow.chmod(0o755)
+    text = 'case "$*" in *--version*) exec g++ --version;; esac\necho building >"$0.started"\nexec sleep 60'
+    slow = script(tmp_path / "slow-g++", text)
     process = start(CXX=str(slow))
-    while not Path(f"{slow}.started").exists():
-        assert process.poll() is None
-    process.kill()
-    process.communicate()
+    wait_until(Path(f"{slow}.started").exists)
+    os.kill(process.pid, signal.SIGKILL)
+    assert ended(process.pid) == -signal.SIGKILL
     description, _ = printed(start())
     assert description.startswith("native engine")
 
 
 def test_without_a_compiler(cache: Path, tmp_path: Path) -> None:
     native = printed(start())
-    description, loss = printed(start(PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "other")))
+    description, loss = printed(start(**SYSTEM_COMPILER, PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "other")))
     assert description == "reference engine (PyTorch), since there is no C++ compiler (g++ or clang++) on this machine"
     assert loss == pytest.approx(native[1], abs=1e-4)
     assert not (tmp_path / "other").exists()
 
 
 def test_with_a_compiler_that_fails(cache: Path, tmp_path: Path) -> None:
-    broken = tmp_path / "old-g++"
-    broken.write_text('#!/bin/sh\necho "cc1plus: error: no such option" >&2\nexit 1\n')
-    broken.chmod(0o755)
+    broken = script(tmp_path / "old-g++", 'echo "cc1plus: error: no such option" >&2; exit 1')
     description, _ = printed(start(CXX=str(broken)))
     assert (
         description
@@ -118,16 +150,19 @@ def test_with_a_compiler_that_fails(cache: Path, tmp_path: Path) -> None:
 
 
 def test_on_a_processor_it_does_not_know(cache: Path) -> None:
-    description, _ = printed(start(ATEN_CPU_CAPABILITY="default"))
-    assert (
-        description
-        == "reference engine (PyTorch), since the native engine needs a CPU with AVX2, AVX-512 or NEON; found DEFAULT"
+    program = "from tests.engines.test_building import train; print(train())"  # started anew: PyTorch looks once
+    environment = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, cwd=root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split(" | ")[0] == (
+        "reference engine (PyTorch), since the native engine needs a CPU with AVX2, AVX-512 or NEON; found DEFAULT"
     )
 
 
 def test_another_march_gives_way_to_the_processor_that_is_here(cache: Path) -> None:
     """As conda's compilers set it."""
-    description, _ = printed(start(CXXFLAGS="-march=nocona -mtune=haswell -O2"))
+    description, _ = printed(start(**SYSTEM_COMPILER, CXXFLAGS="-march=nocona -mtune=haswell -O2"))
     assert description.startswith("native engine (AVX")
 
 
@@ -147,15 +182,11 @@ def test_a_changed_source_is_another_library(cache: Path, tmp_path: Path, monkey
     assert build(SIZES) != before
 
 
-def test_without_a_home(tmp_path: Path) -> None:
+def test_without_a_home() -> None:
     """A user whom the system does not know, as containers have them; only root can try."""
     if os.getuid() != 0:
         pytest.skip("needs root")
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_HOME], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(
+    assert said(start(resolve_without_home)).startswith(
         "reference engine (PyTorch), since the kernel cannot be loaded: Could not determine home"
     )
 
@@ -198,7 +229,9 @@ def test_every_compiler_and_vector_width(name: str, flags: str, cache: Path) -> 
 @pytest.mark.slow
 def test_narrow_vectors(cache: Path) -> None:
     """With AVX2, where half a vector is 16 bytes: also what does not start at a multiple of a vector is read whole."""
-    (wide, loss), (narrow, other) = printed(start()), printed(start(CXXFLAGS="-mno-avx512f"))
+    (wide, loss), (narrow, other) = (
+        printed(start(**SYSTEM_COMPILER, CXXFLAGS=flags)) for flags in ("", "-mno-avx512f")
+    )
     assert wide.startswith("native engine (AVX")
     assert narrow.startswith("native engine (AVX2, ")
     assert loss == pytest.approx(other, abs=1e-4)

@@ -10,12 +10,10 @@ import pytest
 
 from tests import warm
 from tests.runs.commands import SMALL
+from tests.shared import Once
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five runs: two finished, one unfinished, one damaged, one without files except its configuration."""
-    folder = tmp_path_factory.mktemp("study")
+def train_study(folder: Path) -> None:
     command = [sys.executable, "-m", "badger_sweeps", "-m", "architecture=gru,exponential", f"hydra.sweep.dir={folder}"]
     settings = [*SMALL, "training.iterations=240", "training.batch_size=64", "tracking=disabled", "seeds=8"]
     done = warm.run([*command, *settings])
@@ -27,13 +25,21 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (unfinished / "summary.json").unlink()
     (damaged / "summary.json").write_text("{")
     shutil.copytree(first / ".hydra", empty / ".hydra")
-    return folder
 
 
-@pytest.fixture(scope="module")
-def printed(study: Path) -> str:
-    """The terminal's output of the command `report`."""
-    command = [sys.executable, "-m", "badger_sweeps", "report", str(study)]
-    shown = warm.run(command)
-    assert shown.returncode == 0, shown.stderr
-    return shown.stdout
+@pytest.fixture(scope="session")
+def study(once: Once) -> Path:
+    """Five runs: two finished, one unfinished, one damaged, one without files except its configuration."""
+    return once("study", train_study)
+
+
+@pytest.fixture(scope="session")
+def printed(study: Path, once: Once) -> str:
+    """The terminal's output of the command `report`, which has written the page of the study."""
+
+    def report(folder: Path) -> None:
+        shown = warm.run([sys.executable, "-m", "badger_sweeps", "report", str(study)])
+        assert shown.returncode == 0, shown.stderr
+        (folder / "printed").write_text(shown.stdout)
+
+    return (once("report", report) / "printed").read_text()

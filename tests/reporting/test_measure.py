@@ -29,6 +29,8 @@ from badger_sweeps.runs.snapshot_measures import (
 from tests import warm
 from tests.runs.commands import run
 
+pytestmark = pytest.mark.xdist_group("measure")  # one worker: their runs are made once
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -24,6 +24,8 @@ from tests import warm
 from tests.browser import Show
 from tests.reporting.recorded_searches import SPACE, complete, failed, open_trial, pruned, read_search, record_search
 
+pytestmark = pytest.mark.xdist_group("search_report")  # one worker: its searches are made once
+
 # Reports.
 
 

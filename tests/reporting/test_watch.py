@@ -21,6 +21,10 @@ from badger_sweeps.reporting.reading.collection import gather
 from tests.browser import Show
 from tests.runs.commands import run
 
+pytestmark = pytest.mark.xdist_group("watch")  # one worker: the server is started once
+
+LONGEST_QUIET = 10_000
+"""Milliseconds for which a page is left alone at least before it is loaded again; its clock is put forward by them."""
 WAIT = 60_000
 """Maximum waiting time in milliseconds; on an idle machine, two seconds suffice."""
 
@@ -33,12 +37,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def runs(template: Path, tmp_path: Path) -> Path:
-    """A run that is at iteration 40 of 60."""
-    shutil.copytree(template, tmp_path / "a")
-    back_to(tmp_path / "a", template, 40)
-    return tmp_path
+@pytest.fixture(scope="module")
+def runs(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run that is at iteration 40 of 60."""
+    folder = tmp_path_factory.mktemp("watched")
+    shutil.copytree(template, folder / "a")
+    back_to(folder / "a", template, 40)
+    return folder
 
 
 def back_to(folder: Path, template: Path, iterations: int) -> None:
@@ -66,7 +71,7 @@ def start(folder: Path) -> tuple[subprocess.Popen[str], str, list[str]]:
     return server, found.group(), lines
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def watched(runs: Path) -> Iterator[tuple[str, list[str]]]:
     server, address, lines = start(runs)
     yield address, lines
@@ -80,6 +85,7 @@ def test_the_page_follows_a_run_and_keeps_the_users_choices(
     watched: tuple[str, list[str]], runs: Path, template: Path, browser: Show
 ) -> None:
     page = browser(watched[0])
+    page.clock.install()
     badge = "#results .role"
     page.wait_for_selector(badge)
     assert page.locator(badge).inner_text().startswith("at iteration 40 of 60, last written ")
@@ -90,18 +96,23 @@ def test_the_page_follows_a_run_and_keeps_the_users_choices(
     page.locator("#graph-seed").select_option(label="gru, seed 2")
     page.locator("#run-0 summary").click()  # folds it
     back_to(runs / "a", template, 50)
+    page.clock.fast_forward(LONGEST_QUIET)
     page.wait_for_selector(f"{badge} >> text=at iteration 50 of 60", timeout=WAIT)
     assert page.locator("html").get_attribute("data-theme") == "dark"
     assert page.locator("#row-0").get_attribute("class") == "picked"
     assert page.locator("#graph-seed option:checked").inner_text() == "gru, seed 2"
     assert page.locator("#run-0").get_attribute("open") is None
     shutil.copytree(template, runs / "b")
+    page.clock.fast_forward(LONGEST_QUIET)
     page.wait_for_selector("#row-1", timeout=WAIT)
     assert page.locator(badge).count() == 1
 
 
-def test_times_of_a_running_run_are_censored_at_its_last_iteration(runs: Path, template: Path) -> None:
+def test_times_of_a_running_run_are_censored_at_its_last_iteration(template: Path, tmp_path: Path) -> None:
     """Its summary equals that of a finished run of as many iterations."""
+    runs = tmp_path
+    shutil.copytree(template, runs / "a")
+    back_to(runs / "a", template, 40)
     assert gather(runs).runs == ()
     (running,) = gather(runs, unfinished=True).runs
     assert running.summary.budget == 40

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from badger_sweeps.search.leases import Lease
 from badger_sweeps.search.storage import StorageAddress
+from tests import warm
 
 SEARCH = (
     "hydra/sweeper=badger",
@@ -56,7 +57,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def sweep(folder: Path, *overrides: str, tracking: str = "disabled") -> subprocess.CompletedProcess[str]:
     """Run a sweep to its end."""
-    return run(command(folder, *overrides, tracking=tracking))
+    return warm.run(command(folder, *overrides, tracking=tracking), env=environment())
 
 
 def run(words: list[str], **more: str) -> subprocess.CompletedProcess[str]:

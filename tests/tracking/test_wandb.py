@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from badger_sweeps.tracking.base import RunDescription
 from badger_sweeps.tracking.wandb import STRIDE, WandB, stride_of
 from badger_sweeps.training.loop import Record, Records
 from tests.runs.commands import SMALL, run
+
+pytestmark = pytest.mark.xdist_group("wandb")  # one worker: its run is made and read once
 
 LOGGED = sorted({*range(0, 60, 7), 20, 40})
 """Every seventh iteration, and the iterations with measures."""
@@ -41,7 +44,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@cache
 def of_seed(folder: Path, seed: int) -> dict[str, list[Any]]:
+    """What a run of W&B holds when it is over, by type of record; read with their tool once, which takes a second."""
     (run_folder,) = folder.glob(f"wandb/offline-run-*-{seed}")
     by_type: dict[str, list[Any]] = {}
     for record in records(run_folder):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -91,9 +91,9 @@ class Arm:
         """
         if not self.has(column):
             raise MissingError(f"`{column}` was not measured in {self.name}")
-        known = self.measured[column].dropna()
-        iterations = sorted(known.index.get_level_values("iteration").unique())
-        values = [[_value(known, seed, iteration) for iteration in iterations] for seed in self.seeds]
+        known = self.measured[column].dropna().to_dict()  # pandas looks up single values a hundred times slower
+        iterations = sorted({iteration for _, iteration in known})
+        values = [[known.get((seed, iteration)) for iteration in iterations] for seed in self.seeds]
         vectors = [value for row in values for value in row if value is not None and np.ndim(value)]
         if not vectors:
             return Curve(np.array(iterations, dtype=float), np.array(values, dtype=float))
@@ -129,10 +129,3 @@ def on_plateau(outcome: SeedOutcome, iterations: Numbers, level: float | None = 
 
 class MissingError(LookupError):
     """The runs lack values that a figure requires; the message is one line."""
-
-
-def _value(known: pd.Series, seed: int, iteration: int) -> Any:
-    try:
-        return known.loc[(seed, iteration)]
-    except KeyError:
-        return None

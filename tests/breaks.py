@@ -1,0 +1,189 @@
+"""Deliberate breaks of the code, and the tests that must catch each: ``python -m tests.breaks [WORD...]``.
+
+Whoever makes tests faster, by sharing what they use or by shrinking it, sees here that they still fail where they must.
+Each break is made in a copy of the tree, in which its tests are then run; without any break they must pass. Words
+select the breaks whose file or reason has one of them. The exit status is 1 if a break was missed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "results")
+
+
+class Break(NamedTuple):
+    """A text that is in a file once, what takes its place, and tests of which at least one must then fail."""
+
+    file: str
+    text: str
+    replacement: str
+    tests: str
+    why: str
+
+
+PAGE, SCRIPT = "tests/reporting/test_page.py::test_", "badger_sweeps/reporting/page/web/page.js"
+SORTED = f"{PAGE}numbers_are_sorted_as_they_are_printed"
+WATCH, LIVE = "tests/reporting/test_watch.py::test_", "badger_sweeps/reporting/page/live.py"
+FOLLOWS = f"{WATCH}the_page_follows_a_run_and_keeps_the_users_choices"
+BUILDING, COMPILER = "tests/engines/test_building.py::test_", "badger_sweeps/engines/native/compiler.py"
+LIBRARY = "badger_sweeps/engines/native/library.py"
+JOB, ERRORS = "tests/engines/test_job.py::test_", "tests/commands/test_errors.py::test_"
+CLAIMS, ARMS = "tests/analysis/test_claims.py::test_", "badger_sweeps/reporting/reading/arms.py"
+WANDB, STUDIES = "tests/tracking/test_wandb.py::test_", "tests/analysis/test_studies.py::test_"
+RACING, RACE = "tests/search/test_racing.py::test_", "badger_sweeps/search/racing.py"
+
+BREAKS = [
+    # The page: its tests share one page, and the tables that are sorted share one test.
+    Break(SCRIPT, ": sign * compare(a, b)", ": compare(a, b)", SORTED, "descending order"),
+    Break(SCRIPT, 'text.replace(/\u2212/g, "-")', "text", SORTED, "the typographic minus"),
+    Break(SCRIPT, '"$1Infinity"', '"$1"', SORTED, "infinite values"),
+    Break(SCRIPT, "cell.dataset.order ?? cell.innerText.trim()", "cell.innerText.trim()", SORTED, "keys of order"),
+    Break(SCRIPT, "(a === null) - (b === null)", "(b === null) - (a === null)",
+          f"{PAGE}missing_values_come_last_in_either_order", "missing values come last"),
+    Break(SCRIPT, "picked === null || picked === run ? 1 : 0.12", "1",
+          f"{PAGE}a_click_on_a_row_highlights_its_curves", "a row's curves stand out"),
+    Break(SCRIPT, "box.checked = state.drawn.includes(name)", "box.checked = true",
+          f"{PAGE}the_choice_of_drawn_configurations_survives_a_reload", "choices survive a reload"),
+    Break("badger_sweeps/reporting/page/web/page.css", ".scroll { overflow-x: auto; max-width: 100%; }", ".scroll { }",
+          f"{PAGE}axe_finds_nothing_serious_and_nothing_is_wider_than_the_page", "a phone does not scroll sideways"),
+    Break("badger_sweeps/reporting/page/web/page.html", '<html lang="en">', "<html>",
+          f"{PAGE}axe_finds_nothing_serious_and_nothing_is_wider_than_the_page", "screen readers know the language"),
+    # The page of running runs: its clock is put forward, and its tests share a server.
+    Break(SCRIPT, "answer !== version && ", "answer === version && ", FOLLOWS, "a new version is loaded"),
+    Break(LIVE, "if current == self._built_from and self.path.exists():", "if self.path.exists():", FOLLOWS,
+          "the page is built again"),
+    Break(LIVE, 'in (HOST, "localhost"):', "is not None:",
+          f"{WATCH}the_server_answers_this_machine_only_and_serves_the_runs_only", "names of other machines"),
+    # How a kernel is built: its processes are forked, and the compiler does not optimise.
+    Break(COMPILER, "_processor(), *flags]", "_processor()]", f"{BUILDING}built_once_and_kept", "other sizes"),
+    Break(COMPILER, "[*source.values(), _version", "[_version",
+          f"{BUILDING}a_changed_source_is_another_library", "another source"),
+    Break(COMPILER, "[*shlex.split(extra), *FLAGS, ", "[*FLAGS, *shlex.split(extra), ",
+          f"{BUILDING}another_march_gives_way_to_the_processor_that_is_here", "this processor's flags come last"),
+    Break(COMPILER, "if shutil.which(command[0])]", "]", f"{BUILDING}without_a_compiler", "no compiler is told"),
+    Break(COMPILER, "        except OSError as error:", "        except EOFError as error:",
+          f"{BUILDING}where_nothing_can_be_written", "a cache that cannot be written"),
+    Break(LIBRARY, "except (OSError, ValueError, AttributeError):", "except EOFError:",
+          f"{BUILDING}a_damaged_library_is_built_again", "a damaged library"),
+    Break(LIBRARY, "Layout(**dict(zip(names, values, strict=True)))",
+          "Layout(*values)", f"{JOB}the_order_of_the_fields_does_not_matter", "a layout is read by name"),
+    Break("badger_sweeps/engines/native/job.py", '("requires", missing)', '("requires", set())',
+          f"{JOB}a_field_that_is_not_given_is_refused", "fields that are lacking"),
+    Break("badger_sweeps/engines/native/job.py", '("has no", unknown)', '("has no", set())',
+          f"{JOB}a_name_that_one_side_does_not_know_is_refused", "fields that are not known"),
+    # Made-up arms share the outcomes of their losses.
+    Break(ARMS, "known.get((seed, iteration))", "known.get((0, iteration))",
+          f"{CLAIMS}the_verdict_is_that_which_was_planted", "each seed has its own values"),
+    Break(ARMS, "return self.curve(column).y[:, -1]", "return self.curve(column).y[:, 0]",
+          f"{CLAIMS}the_verdict_is_that_which_was_planted", "the last value is the last"),
+    Break("badger_sweeps/measures/plateaus.py", "together.flat(tolerance)", "True",
+          "tests/measures/test_plateaus.py", "slow drifts are no plateaus"),
+    # Evidence is tried on fewer numbers of seeds.
+    Break("badger_sweeps/reporting/inference/evidence.py", "(p, 1.0) if count < bound * seeds else (1.0, p)",
+          "(p, 1.0)", "tests/reporting/test_evidence.py::test_no_count_of_seeds_speaks_for_a_few_and_against_them",
+          "many are not few"),
+    Break("badger_sweeps/statistics/estimates.py", 'proportion_ci(method="wilson")', 'proportion_ci(method="exact")',
+          "tests/statistics/test_estimates.py", "the interval that is named"),
+    Break("badger_sweeps/statistics/estimates.py", "float(2.0 ** -len(differences))",
+          "float(2.0 ** (1 - len(differences)))", "tests/statistics/test_estimates.py", "one-sided tests"),
+    # Studies, W&B and the wheel: each with one worker, and forks that end at once.
+    Break("badger_sweeps/reporting/studies/evaluation.py", '"must have all arms of the study finished"',
+          '"must be whole"', f"{STUDIES}a_study_that_is_not_whole_is_told_in_one_line", "a study that is not whole"),
+    Break("badger_sweeps/tracking/wandb.py", 'config={**run.config, "seed": seed}', "config=run.config",
+          f"{WANDB}one_run_for_each_seed_grouped_by_configuration", "a seed is in its configuration"),
+    Break("badger_sweeps/tracking/wandb.py", "step=self._stride * iteration", "step=iteration",
+          f"{WANDB}rows_are_those_of_the_history", "steps leave room for those of the inner loop"),
+    Break("pyproject.toml", 'sources = {"conf" = "badger_sweeps/conf", ', "sources = {",
+          "tests/test_package.py::test_the_wheel_has_the_configuration_and_the_page", "configuration in the wheel"),
+    Break("badger_sweeps/loading.py", "**outcome.as_row(),", "", "tests/test_package.py::test_the_readmes_python_runs "
+          "tests/test_loading.py", "summaries have outcomes"),
+    Break("badger_sweeps/commands/errors.py", "EXIT_STATUS = 2", "EXIT_STATUS = 1",
+          f"{ERRORS}an_error_in_one_override_is_one_line", "the exit status of a user error"),
+    Break("badger_sweeps/commands/errors.py", "traceback.print_exception(error)", "pass",
+          f"{ERRORS}a_traceback_on_request", "a traceback where it is asked for"),
+    # Searches are run in forks.
+    Break(RACE, "start: Annotated[Count, Field(ge=2)] = 6", "start: Count = 6",
+          f"{RACING}a_race_that_makes_no_sense_is_refused_in_one_line", "a race of one seed"),
+    Break(RACE, "begin, end = end, 2 * end", "begin, end = end, 2 * end + 1",
+          f"{RACING}stages_add_all_seeds_in_order_and_double_them", "stages double the seeds"),
+    Break(RACE, "max(left / 2, 0.5**pairs)", "left", f"{RACING}all_looks_together_have_no_more_than_was_promised "
+          f"{RACING}each_look_that_can_end_a_trial_has_its_share_of_the_promise", "looks share the error rate"),
+    Break("badger_sweeps/search/space.py", "distribution.low, distribution.high + 1, ",
+          "distribution.low, distribution.high, ", "tests/search/test_space.py", "a range has its end"),
+    Break("badger_sweeps/search/leases.py", "self.deaths + died", "self.deaths + 1", "tests/search/test_leases.py",
+          "only deaths are counted"),
+    Break("badger_sweeps/search/leases.py", "return not alive", "return False", "tests/search/test_leases.py",
+          "a dead process on this machine"),
+    # What is computed.
+    Break("badger_sweeps/losses/l1.py", "difference.abs()", "difference", "tests/losses", "errors of either sign"),
+    Break("badger_sweeps/schedules/cosine.py", "(iteration + 1) / (self.warmup + 1)", "iteration / (self.warmup + 1)",
+          "tests/schedules", "a warm-up begins above 0"),
+    Break("badger_sweeps/topologies/ring.py", "nx.cycle_graph", "nx.path_graph", "tests/topologies/test_graphs.py",
+          "a ring is closed"),
+    Break("badger_sweeps/measures/information/ksg.py", "nats / math.log(2)", "nats",
+          "tests/measures/information/test_ksg.py", "bits"),
+    Break("badger_sweeps/measures/escape.py", "levels - self._staircase.tolerance", "levels",
+          "tests/measures/test_staircase_and_escape.py", "a level is left below its tolerance"),
+]  # fmt: skip
+
+
+def main(words: list[str]) -> int:
+    """Makes the breaks one after another in each of as many copies as there are processors; gives the exit status."""
+    chosen = [each for each in BREAKS if not words or any(word in f"{each.file} {each.why}" for word in words)]
+    every = sorted({test for each in chosen for test in each.tests.split()})
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(count := os.cpu_count() or 1) as pool:
+        copies = SimpleQueue[Path]()
+        for number in range(count):
+            copies.put(Path(shutil.copytree(ROOT, Path(folder) / str(number) / "tree", ignore=LEFT_OUT)))
+        tree = copies.get()
+        sound = run(tree, every)
+        copies.put(tree)
+        if sound.returncode != 0:
+            print(sound.stdout, "Without any break these tests must pass.", sep="\n")
+            return 1
+        missed = 0
+        for each, done in zip(chosen, pool.map(lambda each: broken(each, copies), chosen), strict=True):
+            caught = done.returncode == pytest.ExitCode.TESTS_FAILED
+            missed += not caught
+            print(
+                "caught" if caught else f"MISSED (status {done.returncode})", each.file, each.why, sep=": ", flush=True
+            )
+        print(f"{len(chosen) - missed} of {len(chosen)} breaks were caught.")
+        return int(missed > 0)
+
+
+def broken(each: Break, copies: SimpleQueue[Path]) -> subprocess.CompletedProcess[str]:
+    """Its tests, run in a copy that has the break; the copy is as before afterwards."""
+    tree = copies.get()
+    path = tree / each.file
+    whole = path.read_text()
+    path.write_text(whole.replace(each.text, each.replacement))
+    try:
+        return run(tree, each.tests.split())
+    finally:
+        path.write_text(whole)
+        copies.put(tree)
+
+
+def run(tree: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:
+    """These tests in this copy of the tree, up to the first that fails."""
+    options = ["-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    words = [sys.executable, "-m", "pytest", *options, *tests]
+    return subprocess.run(words, cwd=tree, env=environment, capture_output=True, text=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
