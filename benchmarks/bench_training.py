@@ -15,7 +15,6 @@ from rich.console import Console
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.evaluation.recorder import MeasureRecorder
-from badger_sweeps.optimizers.population import PopulationOptimizer
 from badger_sweeps.runs import run as runs
 from badger_sweeps.runs.checkpoint import Checkpointer
 from badger_sweeps.runs.history import History
@@ -26,11 +25,11 @@ from benchmarks.conftest import ALL_CORES
 from benchmarks.figures import Figure
 from benchmarks.workloads import SIZES, Size, experiment
 
-ITERATIONS, BLOCK = 200, 20
+ITERATIONS, BLOCK, BARE = {"base": 400, "small": 2000}, 100, {"base": 10, "small": 100}
+"""Iterations of a run, iterations after which everything is compared, and bare gradients computed in between."""
 PARTS = {
-    "gradients": (Native, "pullback"),
-    "draw games": (Population, "draw_games"),
-    "optimizer": (PopulationOptimizer, "step"),
+    "kernel": (Native, "descend"),
+    "draw targets": (Population, "draw_games"),
     "measures": (MeasureRecorder, "_measure"),
     "plateaus": (runs.StaircaseTracker, "observe"),
     "history": (History, "observe"),
@@ -40,15 +39,19 @@ PARTS = {
 }
 
 
-def plan(folder: Path, size: Size, threads: int) -> runs.Plan:
+def plan(folder: Path, size: Size, threads: int, iterations: int) -> runs.Plan:
     """A run at all defaults but its size: history, W&B offline, checkpoints."""
-    setup = experiment(size, 8, ITERATIONS, engine=Native(threads=threads))
+    setup = experiment(size, 8, iterations, engine=Native(threads=threads))
     return runs.Plan(setup, Measures(), folder, "bench", (), {}, "escape_iteration", wandb.WandB())
 
 
 @pytest.mark.parametrize("threads", sorted({1, len(ALL_CORES)}))
 @pytest.mark.parametrize("name", ["base", "small"])
 def test_whole_iteration(name: str, threads: int, tmp_path: Path, monkeypatch, benchmark, report) -> None:
+    """Beside bare gradients, with the games' states drawn in them, of the same population, between the blocks.
+
+    What W&B's thread does while the kernel computes is in no part, but in the whole. Measures are reported apart.
+    """
     spent: dict[str, float] = defaultdict(float)
 
     def timed(part: str, owner: type, method: str) -> None:
@@ -68,29 +71,45 @@ def test_whole_iteration(name: str, threads: int, tmp_path: Path, monkeypatch, b
     with_staircase = runs._with_staircase
     blocks: list[dict[str, float]] = []
 
+    populations: list[Population] = []
+    initialize = Population.__init__
+    monkeypatch.setattr(
+        Population, "__init__", lambda self, *given: (populations.append(self), initialize(self, *given))[1]
+    )
+
+    def bare_gradients() -> float:
+        (members,) = populations
+        games = members._drawn.of(slice(0, 8))
+        started = time.perf_counter()
+        for _ in range(BARE[name]):
+            pullback(members.engine, members.objective, members.parameters, games)
+        return (time.perf_counter() - started) / BARE[name] * BLOCK
+
     def whole(*arguments):
         started = time.perf_counter()
-        for record in with_staircase(*arguments):
-            yield record
-            if record.iteration % BLOCK == 0:  # the first iteration is not counted: it may load and allocate
-                blocks.append({**spent, "all": time.perf_counter() - started})
+        for records in with_staircase(*arguments):
+            yield records
+            if records.iterations.stop % BLOCK == 0:
+                seconds = time.perf_counter() - started
+                blocks.append({**spent, "all": seconds, "gradients": bare_gradients()})
                 spent.clear()
                 started = time.perf_counter()
 
+    pullback = Native.pullback
     monkeypatch.setattr(runs, "_with_staircase", whole)
     (tmp_path / "run").mkdir()
-    started = plan(tmp_path / "run", SIZES[name], threads)
+    started = plan(tmp_path / "run", SIZES[name], threads, ITERATIONS[name])
     silent = Console(file=(tmp_path / "out").open("w"))
     benchmark.pedantic(lambda: runs.run(started, silent), rounds=1, iterations=1)
-    counted = blocks[1:]
-    of = {part: np.array([block.get(part, 0.0) for block in counted]) for part in (*PARTS, "all")}
+    counted = blocks[1:]  # the first one may load and allocate
+    of = {part: np.array([block.get(part, 0.0) for block in counted]) for part in (*PARTS, "all", "gradients")}
     means = {part: seconds.mean() * 1e3 / BLOCK for part, seconds in of.items()}
     apart = (of["all"] - of["measures"]) / of["gradients"]
     report(
         "a whole training iteration, 8 members, everything on (ms)",
         size=name,
         threads=threads,
-        **{part: means[part] for part in PARTS},
+        **{part: means[part] for part in ("gradients", *PARTS)},
         **{"the rest": means["all"] - sum(means[part] for part in PARTS), "all": means["all"]},
         **{"all / gradients": of["all"].sum() / of["gradients"].sum()},
         **{"all but measures / gradients": Figure.of(apart, better="lower")},
