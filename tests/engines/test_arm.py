@@ -20,6 +20,8 @@ from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.architectures.lstm import LSTM
 from badger_sweeps.architectures.lstm_quantized import LSTMQuantized
 from badger_sweeps.architectures.tcnn import TCNN
+from badger_sweeps.core.counter_random import RandomBatches
+from badger_sweeps.core.random_streams import Purpose
 from badger_sweeps.engines.native import compiler, engine
 from badger_sweeps.engines.native.engine import Native
 from badger_sweeps.engines.native.job import Layout
@@ -28,6 +30,7 @@ from badger_sweeps.engines.reference import Reference
 from badger_sweeps.losses.l1 import MeanAbsoluteError
 from badger_sweeps.losses.mse import MeanSquaredError
 from badger_sweeps.readouts.weighted import Weighted
+from badger_sweeps.rollout import InitialStates
 from badger_sweeps.tasks.guessing_game import GuessingGame
 
 from .cases import case, world
@@ -69,9 +72,12 @@ class Emulated(Library):
         assert size == ctypes.sizeof(self._job.structure)
         self.layout = Layout(*values)
 
-    def run(self, job: ctypes.Structure, constants: tuple[float, ...], arrays: Mapping[str, Tensor]) -> None:
+    def run(
+        self, job: ctypes.Structure, constants: tuple[float, ...], arrays: Mapping[str, Tensor], noise: float = 0.0
+    ) -> None:
         job = self._job.structure.from_buffer_copy(job)
         job.constants[: len(constants)] = constants
+        job.noise = noise
         contents = bytearray(bytes(job))
         spans = {}
         for name, array in arrays.items():
@@ -139,6 +145,21 @@ class TestOnArm:
         assert on_arm[0].lanes == 4
         for name in names:
             torch.testing.assert_close(found.states[name], expected.states[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("architecture", [GRU(hidden=17, message=3), TCNN(hidden=20, message=6, z=5.0)], ids=repr)
+class TestDrawingOnArm:
+    pytestmark = emulated
+
+    def test_initial_states_are_the_same_to_the_bit(self, architecture: Architecture, on_arm: list[Emulated]) -> None:
+        """Drawn by the kernel, beside those that PyTorch draws here: the gradients are equal."""
+        played = case(world(architecture, GuessingGame(dims=3)), members=2, games=9, experts=5)
+        random = RandomBatches.of((0, 1), Purpose.STATES)
+        drawn = played._replace(games=played.games._replace(state=InitialStates(architecture, 5, random, 9)))
+        found, expected = drawn.on(Native(threads=2)), played.on(Native(threads=2))
+        assert on_arm[0].lanes == 4
+        assert "drawn" not in vars(drawn.games.state)
+        assert torch.equal(found.gradients, expected.gradients)
 
 
 @pytest.mark.parametrize(("machine", "accepted"), [("aarch64", True), ("arm64", True), ("riscv64", False)])

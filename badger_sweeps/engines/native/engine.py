@@ -273,7 +273,7 @@ class _Prepared(NamedTuple):
     """The number of elements of each array."""
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=128)  # calls of a training differ in their number of iterations, up to `training.loop.LONGEST`
 def _prepare(
     cell: Cell,
     dims: int,
