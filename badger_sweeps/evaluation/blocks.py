@@ -15,21 +15,24 @@ from badger_sweeps.evaluation.base import Measure
 from badger_sweeps.evaluation.context import EvaluationContext
 from badger_sweeps.evaluation.games import EvaluationGames
 from badger_sweeps.evaluation.loss_history import LossHistory
+from badger_sweeps.measures.information.conditioning import GAMES_PER_TERM
 from badger_sweeps.training.draws import draw_games
 from badger_sweeps.training.experiment import Experiment
 from badger_sweeps.training.population import Population
 
+HELD_NUMBERS = {"cpu": 2**23, "cuda": 2**28}
+"""Most numbers that belong to a population whose games are held, by device. 2**23 are 32 MB: 10 members of 1000 games,
+16 experts and 32 units. Drawing the games of the default settings again takes a tenth of the time of their rollout."""
 BLOCK_NUMBERS = {"cpu": 2**21, "cuda": 2**28}
-"""Most numbers in the games of a block, by device. 2**21 are 8 MB: 3 members of 1000 games, 16 experts and 32 units."""
-MOST_MEMBERS = {"cpu": 32, "cuda": 4096}
-"""Most members of a block, by device: where experts are small, what is computed from games is larger than they are."""
+"""Most numbers that belong to a block of a larger population, by device."""
 
 
 class EvaluationBlocks:
     """The evaluation games of a population, in blocks of members that are measured one after another.
 
-    Each member has the same value in any block. What a block needs is drawn when it is measured and then freed: for
-    1024 members of 8 experts the games alone would take 0.7 GB.
+    Each member has the same value in any block. The games of a small population are one block, which is held. Those of
+    a block of a larger one are drawn when it is measured and then freed: for 1024 members of 8 experts the games alone
+    would take 0.7 GB.
 
     Args:
         experiment: the experiment of the population.
@@ -65,8 +68,9 @@ class EvaluationBlocks:
         self._of_block[first] = evaluation
         context = EvaluationContext.of(population, evaluation, loss_history, first)
         values = {name: value for measure in measures for name, value in measure.measure(context).items()}
-        evaluation.release()
-        return {name: value.detach().cpu().clone() for name, value in values.items()}
+        if not self._held:
+            evaluation.release()
+        return {name: value.detach().cpu() for name, value in values.items()}
 
     def _evaluation_games(self, first: int) -> EvaluationGames:
         """Those of the block that begins with this member."""
@@ -75,11 +79,26 @@ class EvaluationBlocks:
 
     @cached_property
     def _size(self) -> int:
-        """Members of a block."""
+        """Members of a block: equally many for each of the engine's threads."""
+        if self._held:
+            return len(self._experiment.seeds)
+        threads = self._engine.thread_count
+        return threads * max(1, round(BLOCK_NUMBERS[self._device] / self._numbers / threads))
+
+    @property
+    def _held(self) -> bool:
+        """Whether the games of all members are held."""
+        return len(self._experiment.seeds) * self._numbers <= HELD_NUMBERS[self._device]
+
+    @cached_property
+    def _numbers(self) -> int:
+        """Numbers that belong to a member, about: its games, and what its states are conditioned on."""
         experiment = self._experiment
-        streams = RandomStreams(experiment.seeds[:1], Purpose.MEASURES, experiment.torch_device)
+        streams = RandomStreams(experiment.seeds[:1], Purpose.MEASURES, self._device)
         one = draw_games(experiment, 1, streams, streams)
-        numbers = sum(each.numel() for each in (one.targets, one.inputs, *one.state.values()))
-        device = experiment.torch_device.type
-        fitting = BLOCK_NUMBERS[device] // (numbers * self._games)
-        return max(self._engine.thread_count, min(fitting, MOST_MEMBERS[device]))
+        drawn = sum(each.numel() for each in (one.targets, one.inputs, *one.state.values()))
+        return self._games * (drawn + self._games // GAMES_PER_TERM)
+
+    @property
+    def _device(self) -> str:
+        return self._experiment.torch_device.type
