@@ -26,8 +26,8 @@ STATE_BYTES = 1000 * 3 * (6 + 2) * 4
 
 
 def members_of_block(members: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_NUMBERS", {"cpu": 2**30})
-    monkeypatch.setattr(blocks, "MOST_MEMBERS", {"cpu": members})
+    monkeypatch.setattr(blocks, "HELD_NUMBERS", {"cpu": 0})
+    monkeypatch.setattr(EvaluationBlocks, "_size", members)
 
 
 @pytest.mark.parametrize("task", [None, Frequency(dims=5, frequencies=2)])
@@ -41,8 +41,9 @@ def test_values_are_the_same_to_the_bit_in_any_block_also_when_measured_again(
     population.active[1] = population.active[2] = False
     measures = [measure_named(name) for name in MEASURES if measure_named(name).columns(setup)]
     found = []
-    for members in (1, 2, 5):
-        members_of_block(members, monkeypatch)
+    for members in (None, 1, 2, 5):
+        if members:
+            members_of_block(members, monkeypatch)
         evaluation = EvaluationBlocks(setup, setup.engine, 1000, 0.01)
         found += [evaluation.measure(measures, population, losses) for _ in range(2)]
     assert {len(value) for value in found[0].values()} == {3}
