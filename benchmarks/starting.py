@@ -35,6 +35,10 @@ def marked(owner: Any, name: str, before: str = "", after: str = "") -> None:
 def main() -> None:
     """Run the command."""
     mark("the interpreter runs")
+    from badger_sweeps.commands.importing import end_uncollected, import_uncollected
+
+    end_uncollected()
+    import_uncollected("badger_sweeps.commands.app")
     from badger_sweeps.commands import app, preflight
 
     mark("Hydra is imported")
