@@ -17,8 +17,8 @@ SLOW_TURN = {("base", 8): 10, ("base", 32): 4, ("small", 8): 50, ("small", 32): 
 """Iterations of a turn of eager PyTorch and torch.compile, for which a whole training would take up to half an hour."""
 JAX_TURN = {("base", 32): 25, ("lstm", 32): 25}
 """Iterations of one call of JAX, where 100 would take a minute; in all other cases `TURN`."""
-BUDGET = {1: 120.0, 2: 60.0}
-"""About how many seconds the turns of a case may take, on one core and on all."""
+BUDGET = {1: 210.0, 2: 60.0}
+"""About how many seconds the turns of a case may take, on one core and on two."""
 OURS, PEERS = "benchmarks.whole_run", "benchmarks.peers"
 NO_JAX = any(importlib.util.find_spec(name) is None for name in ("jax", "optax"))
 
@@ -32,11 +32,11 @@ def case(
 
 @pytest.mark.parametrize("name", ["base", "small", "lstm"])
 @pytest.mark.parametrize(
-    ("cores", "members"), [(1, 8), (1, 32), (2, 8)], ids=["one core-8", "one core-32", "all cores-8"]
+    ("cores", "members"), [(1, 8), (1, 32), (2, 8)], ids=["one core-8", "one core-32", "two cores-8"]
 )
 def test_whole_training(cores: int, name: str, members: int, tmp_path: Path, benchmark, report) -> None:
     """Milliseconds of an iteration, and how many times longer than ours; peers must reach the same losses."""
-    used = tuple(sorted(ALL_CORES))[: 1 if cores == 1 else None]
+    used = tuple(sorted(ALL_CORES))[:cores]
     if len(used) < cores:
         pytest.skip("there is one core")
     slow, fast = SLOW_TURN[name, members], JAX_TURN.get((name, members), TURN)

@@ -12,19 +12,22 @@ import statistics
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from benchmarks.figures import Better, Figure
 
-PAUSE = 0.3
-"""Seconds before a turn, in which threads and services of the last contestant finish and go to sleep."""
+SETTLE, LONGEST_SETTLE = 0.1, 10.0
+"""Seconds of rest after which a contestant is idle if it computed nothing meanwhile; the longest time until it is."""
+TICK = 0.015
+"""Seconds of computing that do not count as such: the operating system counts in hundredths."""
 FEWEST_TURNS = 3
 PATIENCE = 600.0
 """Seconds that a start, with its compilation, or a turn may take."""
@@ -112,7 +115,7 @@ class Contestant:
 
     Attributes:
         case: what it trains.
-        seconds: of an iteration in each turn.
+        seconds: of an iteration in each turn, with what its process and its services computed after the turn.
         start: seconds from the start of its process until it could train, and of these the seconds of compilation.
         losses: of every iteration, shape (iterations, members); empty before `close`.
         peak: the peak of its resident memory in MB; 0 before `close`.
@@ -140,9 +143,36 @@ class Contestant:
         return len(self.seconds) * self.case.turn >= self.case.iterations
 
     def turn(self) -> None:
-        """Let it train for one turn."""
+        """Let it train for one turn, and wait until it is idle.
+
+        What is left for later, such as the work of W&B's service, belongs to the turn as well.
+        """
         self._connection.send(self.case.turn)
-        self.seconds.append(self._answer("turn") / self.case.turn)
+        seconds = self._answer("turn")
+        self.seconds.append((seconds + self._afterwards()) / self.case.turn)
+
+    def _afterwards(self) -> float:
+        """Seconds of computing by the process and its services from now until they are idle."""
+        began = last = self._computed()
+        deadline = time.monotonic() + LONGEST_SETTLE
+        while time.monotonic() < deadline:
+            time.sleep(SETTLE)
+            now = self._computed()
+            if now - last < TICK:
+                break
+            last = now
+        return last - began
+
+    def _computed(self) -> float:
+        """Seconds that the process and those below it have computed so far."""
+        total = 0.0
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self._process.pid)
+            for each in (process, *process.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    times = each.cpu_times()
+                    total += times.user + times.system
+        return total
 
     def close(self) -> None:
         """End the training, and receive what it measured."""
@@ -178,11 +208,10 @@ class TrainingRace:
     Args:
         contestants: by name; the order is that of the turns.
         budget: about how many seconds the turns may take; there are at least `FEWEST_TURNS` after the first.
-        pause: seconds before each turn.
     """
 
-    def __init__(self, contestants: Mapping[str, Contestant], budget: float, pause: float = PAUSE) -> None:
-        self._contestants, self._budget, self._pause = contestants, budget, pause
+    def __init__(self, contestants: Mapping[str, Contestant], budget: float) -> None:
+        self._contestants, self._budget = contestants, budget
 
     def run(self) -> None:
         """Train, and collect what the contestants measured."""
@@ -192,7 +221,6 @@ class TrainingRace:
             if turns > FEWEST_TURNS and lasted + lasted / turns > self._budget:
                 break
             for contestant in self._contestants.values():
-                time.sleep(self._pause)
                 contestant.turn()
             turns += 1
         for contestant in self._contestants.values():

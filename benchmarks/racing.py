@@ -11,7 +11,7 @@ from benchmarks.figures import Better, Figure
 
 PAUSE = 0.02
 """Seconds before a turn, in which the threads of the last contestant go to sleep."""
-BUDGET = 30.0
+BUDGET = 20.0
 """About how many seconds a race may take."""
 
 

@@ -20,6 +20,9 @@ RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("torch", "numpy", "jax", "optax", "wandb", "optuna")
 """The packages whose versions a session records."""
 
+CORES = len(os.sched_getaffinity(0))
+"""The cores in use, counted before a benchmark pins the process to one of them."""
+
 
 @dataclass(frozen=True)
 class Session:
@@ -30,7 +33,7 @@ class Session:
         commit: the commit it ran on, shortened, with a plus sign if files had changed since.
         processor: the kind of processor: name, family, model, and cores in use. Times on another kind are not compared.
         versions: of Python, packages and the compiler, by name.
-        benchmarks: the identifiers of the benchmarks that ran to their end.
+        benchmarks: the identifiers of the benchmarks that ran to their end, and therefore have rows.
         rows: the rows of their tables.
     """
 
@@ -51,7 +54,7 @@ class Session:
             commit=f"{(commit.get('id') or 'unknown')[:7]}{'+' if commit.get('dirty') else ''}",
             processor=machine.get("processor_kind", {}),
             versions=machine.get("versions", {}),
-            benchmarks=tuple(benchmark["fullname"] for benchmark in stored["benchmarks"]),
+            benchmarks=tuple(each["fullname"] for each in stored["benchmarks"] if each["extra_info"].get("rows")),
             rows=tuple(Row.restored(row) for row in rows if "figures" in row),
         )
 
@@ -72,7 +75,7 @@ def described(machine: Mapping[str, Any]) -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             versions[package] = "not installed"
     versions["compiler"] = _compiler()
-    return {"processor_kind": {**kind, "cores": len(os.sched_getaffinity(0))}, "versions": versions}
+    return {"processor_kind": {**kind, "cores": CORES}, "versions": versions}
 
 
 def _compiler() -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from benchmarks.comparing import Comparison, compare, fell
 from benchmarks.figures import Figure, Row, rounded
-from benchmarks.sessions import Session, stored_sessions
+from benchmarks.sessions import CORES, Session, described, stored_sessions
 
 ZEN = {"name": "AMD EPYC", "family": 26, "model": 2, "cores": 2}
 
@@ -127,6 +128,22 @@ def test_a_session_names_its_commit_and_what_it_measured() -> None:
         "machine_info": {},
         "commit_info": {"id": "0123456789abcdef", "dirty": True},
         "datetime": "2026-11-30T01:00:00",
-        "benchmarks": [{"fullname": "a", "extra_info": {"rows": [{"table": "of an earlier version", "x": 1}]}}],
+        "benchmarks": [
+            {"fullname": "a", "extra_info": {"rows": [{"table": "of an earlier version", "x": 1}]}},
+            {"fullname": "interrupted", "extra_info": {}},
+        ],
     }
     assert Session.restored(stored) == Session("2026-11-30", "0123456+", {}, {}, ("a",), ())
+
+
+def test_a_session_that_ends_pinned_to_one_core_is_of_the_same_kind() -> None:
+    """As one does that is interrupted."""
+    cpu = {"brand_raw": "AMD EPYC", "family": 26, "model": 2, "flags": ["avx2"]}
+    before, cores = described({"cpu": cpu}), os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        assert described({"cpu": cpu}) == before
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert before["processor_kind"] == {"name": "AMD EPYC", "family": 26, "model": 2, "cores": CORES}
+    assert before["versions"].keys() >= {"Python", "torch", "jax", "compiler"}

@@ -25,7 +25,7 @@ def idle(folder: Path, iterations: int = 40, turn: int = 10, **options: bool) ->
 def test_contestants_take_turns_until_one_is_finished(tmp_path: Path) -> None:
     cases = {"fast": idle(tmp_path / "fast"), "slow": idle(tmp_path / "slow", iterations=400, turn=5)}
     with started(cases) as contestants:
-        race = TrainingRace(contestants, budget=60, pause=0)
+        race = TrainingRace(contestants, budget=60)
         race.run()
     assert race.turns == 3
     assert [len(contestant.seconds) for contestant in contestants.values()] == [4, 4]
@@ -36,9 +36,8 @@ def test_contestants_take_turns_until_one_is_finished(tmp_path: Path) -> None:
 
 
 def test_a_race_ends_with_its_budget(tmp_path: Path) -> None:
-    with started({"only": idle(tmp_path / "only")}) as contestants:
-        race = TrainingRace(contestants, budget=0, pause=0)
-        contestants["only"].case = idle(tmp_path, iterations=10**6)  # what the race believes
+    with started({"only": idle(tmp_path / "only", iterations=10**6)}) as contestants:
+        race = TrainingRace(contestants, budget=0)
         race.run()
     assert race.turns == 3
 
@@ -49,6 +48,14 @@ def test_a_contestant_that_cannot_start_says_why(tmp_path: Path) -> None:
         started({"only": idle(tmp_path / "only", broken=True)}),
     ):
         pass
+
+
+def test_what_a_contestant_computes_after_its_turn_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As W&B's service does: half a second until nothing more than the clock's tick is added."""
+    computed = iter([7.0, 7.3, 7.5, 7.51])
+    monkeypatch.setattr(Contestant, "_computed", lambda _: next(computed))
+    monkeypatch.setattr("benchmarks.contestants.SETTLE", 0)
+    assert Contestant.__new__(Contestant)._afterwards() == 0.5
 
 
 def test_a_contestant_whose_start_is_interrupted_leaves_no_process(tmp_path: Path, monkeypatch) -> None:

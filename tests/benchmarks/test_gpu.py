@@ -131,7 +131,6 @@ def test_checks_and_iterations_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> No
     json.dumps(stored(outcome, CPU))
 
 
-@pytest.mark.slow
 def test_measures_on_the_cpu_beside_themselves() -> None:
     """The same numbers to the bit: games, weights and losses are the same on the device."""
     outcome = rehearsed(bench_gpu.measures(CPU, TINY["base"], members=2))
