@@ -179,7 +179,7 @@ def broken(each: Break, copies: SimpleQueue[Path]) -> subprocess.CompletedProces
 
 def run(tree: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:
     """These tests in this copy of the tree, up to the first that fails."""
-    options = ["-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    options = ["-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", "-n", "0"]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     words = [sys.executable, "-m", "pytest", *options, *tests]
     return subprocess.run(words, cwd=tree, env=environment, capture_output=True, text=True)
