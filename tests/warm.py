@@ -23,9 +23,11 @@ IMPORTED = (
     "badger_sweeps.configuration.builder",
     "badger_sweeps.search.search",
     "badger_sweeps.reporting.page.page",
+    "badger_sweeps.reporting.plotting.matplotlib_backend",
     "badger_sweeps.reporting.remeasure.plateaus",
 )
-"""No module that is run itself: Python would warn that it was there before."""
+"""No module that is run itself: Python would warn that it was there before. Nor W&B: the first fork that ends would
+delete its temporary folder."""
 _forking: subprocess.Popen[str] | None = None
 
 
@@ -86,7 +88,7 @@ status = 1
 
 
 def _end() -> None:
-    """End a fork without giving back object by object the memory that it shares, which takes as long as most commands."""
+    """End a fork without giving back object by object the memory that it shares: most commands take no longer."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

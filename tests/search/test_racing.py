@@ -352,11 +352,19 @@ def test_a_race_about_a_loss_is_told_in_losses(tmp_path: Path) -> None:
     assert value == pytest.approx(rows(slow.folder / "stage-0").query(f"iteration >= {ITERATIONS - 50}")["loss"].mean())
 
 
-@pytest.mark.parametrize("given", ["3", "{start: 1}", "{begin: 3}", "{start: 3}"])
-def test_a_race_that_makes_no_sense_is_refused_in_one_line(given: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ("3", "` must be null or a mapping such as {start: 3}; found 3."),
+        ("{start: 1}", ".start` must be at least 2; found 1."),
+        ("{begin: 3}", "` is not a known key"),
+        ("{start: 3}", "` must be able to end a trial before its last seed"),  # there are two
+    ],
+)
+def test_a_race_that_makes_no_sense_is_refused_in_one_line(given: str, rule: str, tmp_path: Path) -> None:
     refused = sweep(tmp_path / "s", f"hydra.sweeper.racing={given}")
     assert refused.returncode == 2
-    assert "hydra.sweeper.racing" in refused.stderr
+    assert f"`hydra.sweeper.racing{rule}" in refused.stderr
     assert refused.stderr.count("\n") == 1, refused.stderr
     assert not (tmp_path / "s").exists()
 

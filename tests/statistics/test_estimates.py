@@ -119,7 +119,10 @@ def test_sign_flip_test_against_enumeration() -> None:
     assert paired_difference(np.zeros(7), differences).p_value == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("values", [[3.0, -1, 4, -1, 5, -2, 6], [0.0, 1, 1, 2, -3, 0, 4, 1], [0.0] * 6])
+@pytest.mark.parametrize(
+    "values",
+    [[3.0, -1, 4, -1, 5, -2, 6], [0.0, 1, 1, 2, -3, 0, 4, 1], [0.0] * 6, [1.0, 2, 3, 4, 5, 6], [-1.0, -2, -3, -4, -5]],
+)
 def test_one_sided_sign_flip_tests_against_enumeration(values: list[float]) -> None:
     means = np.array([np.mean(signs * np.array(values)) for signs in product([1, -1], repeat=len(values))])
     found = np.mean(values)
