@@ -23,7 +23,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
-from unittest.mock import patch
 
 import pandas as pd
 import pytest
@@ -31,7 +30,6 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from badger_sweeps.core.random_streams import Purpose, RandomStreams
 from badger_sweeps.core.weights import Weights
 from badger_sweeps.engines import cuda_graph
 from badger_sweeps.engines.reference import Reference, _pullback
@@ -41,8 +39,7 @@ from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games
-from badger_sweeps.training.draws import draw_games
-from badger_sweeps.training.loop import train
+from badger_sweeps.training.loop import Records, train, train_in_blocks
 from badger_sweeps.training.population import Population
 from benchmarks.figures import Figure, Row
 from benchmarks.workloads import SIZES, Size, Workload, experiment
@@ -272,7 +269,7 @@ def synchronisations(device: Device, size: Size, members: int) -> list[Row]:
     """Host synchronisations of an iteration of the training loop: those that PyTorch warns of, and those profiled."""
     device.forget()
     population = Population(experiment(size, members, iterations=WARM_UP + 2 * BLOCK, device=device.kind))
-    records = train(population)
+    records = train_in_blocks(population, lambda iteration: iteration + BLOCK)
     train_until(population, records, WARM_UP)
     begun = population.iteration
     with device.synchronisations() as found:
@@ -305,7 +302,7 @@ def iterations(device: Device, size: Size, members: int) -> list[Row]:
     device.forget()
     most = WARM_UP + (MOST_BLOCKS + 1) * BLOCK
     population = Population(experiment(size, members, most, device=device.kind))
-    records = train(population)
+    records = train_in_blocks(population, lambda iteration: iteration + BLOCK)
     train_until(population, records, WARM_UP)
     device.synchronize()
     seconds: list[float] = []
@@ -346,35 +343,20 @@ class MeasuredPopulations:
 
     @classmethod
     def prepared(cls, device: Device, size: Size, members: int, games: int) -> MeasuredPopulations:
-        """A population after 20 iterations on the CPU, with evaluation games that are drawn there."""
+        """A population after 20 iterations on the CPU; its evaluation games are the same on all devices."""
         settings = Measures(games=games)
         trained = Population(experiment(size, members, iterations=20))
         losses = LossHistory(trained.experiment)
         for record in train(trained):
-            losses.add(record)
+            losses.add(Records.of(record))
         contexts = []
         for kind in ("cpu", device.kind):
             population = Population(experiment(size, members, iterations=20, device=kind, engine=Reference()))
             population.parameters.flat.copy_(trained.parameters.flat)
             population.iteration = trained.iteration
-            with patch("badger_sweeps.evaluation.games.draw_games", _drawn_on_the_cpu(kind)):
-                evaluation = EvaluationGames(population.experiment, population.engine, games, settings.noise)
+            evaluation = EvaluationGames(population.experiment, population.engine, games, settings.noise)
             contexts.append(EvaluationContext.of(population, evaluation, losses))
         return cls(*contexts)
-
-
-def _drawn_on_the_cpu(kind: str) -> Callable[..., Games]:
-    """`draw_games` of evaluation games from streams on the CPU, which draw other numbers than those of a GPU."""
-
-    def drawn(setup: Any, games: int, targets: RandomStreams, states: RandomStreams) -> Games:
-        on_cpu = [
-            RandomStreams(setup.seeds, purpose) for purpose in (Purpose.EVALUATION_TARGETS, Purpose.EVALUATION_STATES)
-        ]
-        found = draw_games(setup, games, *on_cpu)
-        state = {name: tensor.to(kind) for name, tensor in found.state.items()}
-        return Games(found.targets.to(kind), found.inputs.to(kind), state)
-
-    return drawn
 
 
 def measures(device: Device, size: Size, members: int = 8, games: int = 1000) -> list[Step]:

@@ -38,7 +38,7 @@ def compete(case: Case, turns: Turns) -> None:
     plan = runs.Plan(setup, measures, folder, "bench", (), {}, "escape_iteration", tracking)
     advance, end = Population.advance, None
 
-    def advance_in_turns(population: Population, *arguments: Any, **named: Any) -> Any:
+    def advance_in_turns(population: Population, count: int = 1) -> Any:
         nonlocal end
         if end is None:
             turns.ready()
@@ -47,7 +47,7 @@ def compete(case: Case, turns: Turns) -> None:
             if not iterations:
                 raise Ended
             end = population.iteration + iterations
-        return advance(population, *arguments, **named)
+        return advance(population, min(count, end - population.iteration))
 
     Population.advance = advance_in_turns  # type: ignore[method-assign]
     try:

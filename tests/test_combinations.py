@@ -57,9 +57,9 @@ def train(members: Population) -> tuple[Float[Tensor, "iteration population"], d
     setup, engine = members.experiment, Between(members)
     losses, reached = [], torch.zeros_like(members.parameters.flat)
     while not members.finished:
-        update = members.advance()
-        assert update.loss_dim.shape == (len(setup.seeds), setup.task.dims)
-        losses.append(update.loss_dim.mean(dim=1))
+        block = members.advance()
+        assert block.loss_dim.shape == (1, len(setup.seeds), setup.task.dims)
+        losses.append(block.loss_dim[0].mean(dim=1))
         assert engine.found is not None
         reached += engine.found.gradients.abs().sum(dim=0)
     return torch.stack(losses), dict(Weights(reached, members.parameters.shapes))

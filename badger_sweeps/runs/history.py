@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -170,8 +171,8 @@ def _kept(folder: Path, columns: Columns, keep: int) -> pa.Table:
     except (OSError, ValueError):
         found = "a damaged one" if (folder / HISTORY_FILE).exists() else "none"
     else:
-        kept = rows.filter(pa.compute.less(rows["iteration"], keep))
-        recorded = pa.compute.count_distinct(kept["iteration"]).as_py()
+        kept = rows.filter(pc.less(rows["iteration"], keep))
+        recorded = pc.count_distinct(kept["iteration"]).as_py()
         if recorded == keep:
             return kept
         found = f"{recorded} of them"

@@ -45,7 +45,7 @@ def test_pytorch_gives_the_same_losses_and_gradients(size: Size) -> None:
 def clipping(size: Size) -> Experiment:
     """Three members, of whose gradients some are longer than the norm to which they are clipped, and some are not."""
     setup = experiment(size, members=3, iterations=3)
-    norms = Population(setup).advance().metrics["grad_norm"]
+    norms = Population(setup).advance().metrics["grad_norm"][0]
     return replace(setup, training=replace(setup.training, clip_norm=float(norms.median())))
 
 
@@ -55,8 +55,9 @@ def test_pytorch_updates_weights_as_we_do(size: Size) -> None:
     ours, games = Population(setup), Population(setup)
     training = Training(size, setup, losses_of(size))
     for _ in range(3):
-        norms = ours.advance().metrics["grad_norm"]
+        norms = ours.advance().metrics["grad_norm"][0]
         batch = games.draw_games()
+        games.iteration += 1
         training.update(batch.targets, batch.state)
         clipped = torch.cat([weight.grad.flatten(1) for weight in training.weights.values()], dim=1).norm(dim=1)
         torch.testing.assert_close(clipped, norms.clamp(max=setup.training.clip_norm), rtol=1e-4, atol=0)
@@ -79,6 +80,7 @@ def test_jax_updates_weights_as_we_do(size: Size) -> None:
     for _ in range(3):
         ours.advance()
         batch = games.draw_games()
+        games.iteration += 1
         learner, _ = update(learner, adjacency, batch.targets.numpy(), arrays(batch.state))
     for name, weight in learner.weights.items():
         np.testing.assert_allclose(np.asarray(weight), ours.parameters[name].numpy(), rtol=0, atol=2e-5)

@@ -120,7 +120,10 @@ def test_a_click_on_a_curve_leads_to_its_row(page: Page) -> None:
     loss = seen(page, "measure-0")
     x, y = loss.evaluate(
         """place => {
-          const {x0, dx, y} = place._fullData.at(-1), at = 3, {xaxis, yaxis} = place._fullLayout;
+          const {x0, dx, y} = place._fullData.at(-1), {xaxis, yaxis} = place._fullLayout;
+          const others = place._fullData.slice(0, -1).map(trace => trace.y);
+          const gap = at => Math.min(...others.map(other => Math.abs(other[at] - y[at]))) || 0;
+          const at = [...y.keys()].slice(2, -2).reduce((a, b) => gap(b) > gap(a) ? b : a);
           const box = place.querySelector(".nsewdrag").getBoundingClientRect();
           return [box.x + xaxis.d2p(x0 + at * dx), box.y + yaxis.d2p(y[at])];
         }"""

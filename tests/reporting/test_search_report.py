@@ -79,7 +79,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("real") / "search"
     settings = [
         "seeds=6", "topology.experts=3", "topology.links=1", "architecture.hidden=4", "architecture.message=2",
-        "training.inner_steps=3", "training.batch_size=64", "training.iterations=80", "measures=none",
+        "training.inner_steps=3", "training.batch_size=64", "training.iterations=120", "measures=none",
         "training.snapshot_every=null", "tracking=disabled",
     ]  # fmt: skip
     command = [sys.executable, "-m", "badger_sweeps"]
