@@ -58,6 +58,7 @@ def blocks(made: runs.Plan, tracker: Tracker, observe_seconds: Callable[[float],
             history.observe(several)
             before = time.perf_counter()
             tracker.observe(several)
+            tracker.flush()  # W&B has a thread, which would go on in the other run's turn
             tracking += time.perf_counter() - before
         observe_seconds(tracking)
         yield time.perf_counter() - began

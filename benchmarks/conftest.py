@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     commit = config.hook.pytest_benchmark_generate_commit_info(config=config)
     sessions = on_the_same_kind(earlier_sessions(config), described(machine)["processor_kind"])
     here = (commit.get("id") or "unknown")[:7]
-    done = {name for session in sessions if session.commit.rstrip("+") == here for name in session.benchmarks}
+    done = {name for session in sessions if session.commit == here for name in session.benchmarks}  # not of "here+"
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid in done])
     items[:] = [item for item in items if item.nodeid not in done]
 

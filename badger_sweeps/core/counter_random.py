@@ -31,7 +31,7 @@ WORD = 0xFFFFFFFF
 BLOCK = 4
 """The words that one counter gives."""
 CHUNK = 2**15
-"""Counters that are computed at once on a CPU, so that intermediate results stay in the processor's cache."""
+"""Counters that are computed at once on a CPU, about, so that intermediate results stay in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +97,13 @@ class RandomBatches:
         numbers = math.prod(shape)
         counters = -(-numbers // BLOCK)
         drawn = torch.empty(len(self), rows, BLOCK * counters, device=self.device)
-        step = rows if self.device.type != "cpu" else max(1, CHUNK // max(1, counters))
+        chunk = CHUNK if self.device.type == "cpu" else len(self) * rows * counters
+        step = max(1, min(rows, chunk // max(1, counters)))
+        together = max(1, chunk // max(1, step * counters))
         each = torch.arange(counters, device=self.device)
-        for batch in range(len(self)) if self.device.type == "cpu" and rows > step else [slice(None)]:
-            key, number = self.keys[batch].view(-1, 2), self.batches[batch].view(-1)
-            into = drawn[batch].view(len(key), rows, BLOCK * counters)
+        for batch in range(0, len(self), together):
+            key, number = self.keys[batch : batch + together], self.batches[batch : batch + together]
+            into = drawn[batch : batch + together]
             for first in range(0, rows, step):
                 row = torch.arange(first, min(rows, first + step), device=self.device)
                 words = philox(each, row[:, None], number[:, None, None], draw, key[:, None, None].unbind(-1))

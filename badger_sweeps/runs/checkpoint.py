@@ -28,8 +28,8 @@ class Checkpointer:
         folder: the run's folder. Snapshots of later iterations than the population's are removed: they are of a run
             that was restarted from iteration 0.
         population: the population to save.
-        before: called before each save of the checkpoint. The run flushes its history here, so that the history never
-            ends before its checkpoint.
+        before: called before each save of the checkpoint. The run flushes its history and its tracker here, so that
+            neither ends before the checkpoint.
     """
 
     def __init__(self, folder: Path, population: Population, before: Callable[[], None]) -> None:
@@ -54,7 +54,8 @@ class Checkpointer:
         due = self._population.iteration % self._population.experiment.training.checkpoint_every == 0
         if due:
             self._before()
-        self._write([*([self._path] if due else []), *self._snapshot_if_due()])
+        # The checkpoint last: a run that continues from it does not come back to the snapshot.
+        self._write([*self._snapshot_if_due(), *([self._path] if due else [])])
 
     def save(self) -> None:
         """Replace the checkpoint atomically by the population's current state."""

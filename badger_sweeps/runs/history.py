@@ -33,8 +33,8 @@ class History:
     """A growing folder of Parquet parts, of which readers only ever see complete records.
 
     Part k holds rows k*32768 to (k+1)*32768. The last part is replaced atomically by a longer one at least every second
-    and every 100 records. So the folder can be read at any moment, a killed run loses at most one second or 100
-    records, and the files depend only on the rows.
+    and every 100 iterations. So the folder can be read at any moment, a killed run loses at most one second or 100
+    iterations, and those that are being computed, and the files depend only on the rows.
 
     Args:
         folder: the run's folder.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first signal stops the run after its iteration is saved, the second stops it at once."""
+"""Ctrl-C and SIGTERM: the first signal stops the run once what is being computed is saved, the second at once."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class Plan:
 
 
 class Interrupted(Exception):
-    """A signal stopped the run after an iteration, with everything saved.
+    """A signal stopped the run after the iterations that were being computed, with everything saved.
 
     Attributes:
         exit_status: the exit status that shells expect after the signal.
@@ -150,7 +150,7 @@ def run(plan: Plan, console: Console, monitor: RunMonitor | None = None) -> Summ
     A finished run is summarised again but not trained.
 
     Raises:
-        Interrupted: the process received SIGINT or SIGTERM; the iteration was finished and everything saved.
+        Interrupted: the process received SIGINT or SIGTERM; iterations begun were finished and everything saved.
         Stopped: `monitor` stopped the run; everything is saved.
         UsageError: the folder is in use, its checkpoint or history cannot be continued, or tracking cannot start.
     """
@@ -181,7 +181,13 @@ def _train(
     (plan.folder / SUMMARY_FILE).unlink(missing_ok=True)  # of a smaller budget, or of an earlier run in this folder
     provenance = Provenance(plan.folder, first, population.engine_description, plan.group or plan.name, plan.config)
     console.print(f"{plan.name}: {population.engine_description}", markup=False, highlight=False, soft_wrap=True)
-    checkpointer = Checkpointer(plan.folder, population, before=history.flush)
+
+    def flush() -> None:
+        """Iterations before a checkpoint are neither trained nor logged again: first they must be recorded."""
+        history.flush()
+        tracker.flush()
+
+    checkpointer = Checkpointer(plan.folder, population, before=flush)
     past = read_history(plan.folder) if first else None
     losses = LossHistory(plan.experiment) if past is None else recorded_loss_history(plan.experiment, past)
     recorder = MeasureRecorder(plan.measures, population, losses)

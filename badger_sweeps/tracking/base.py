@@ -54,6 +54,9 @@ class Tracker(ABC):
     def observe(self, records: Records) -> None:
         """Log records."""
 
+    def flush(self) -> None:  # noqa: B027
+        """Wait until all records observed so far are logged; nothing to wait for, unless overridden."""
+
     @abstractmethod
     def conclude(self, outcomes: Sequence[SeedOutcome], objective: str, values: Sequence[float]) -> None:
         """Log the results of a finished run.

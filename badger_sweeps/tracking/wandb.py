@@ -113,6 +113,9 @@ class _Runs(Tracker):
                 self._unlogged.append(self._thread.submit(self._log_record, record))
         self._wait(MOST_UNLOGGED)
 
+    def flush(self) -> None:
+        self._wait(0)
+
     def _wait(self, unlogged: int) -> None:
         """Wait until at most so many records are not logged; an error of logging is raised here."""
         while self._unlogged and (len(self._unlogged) > unlogged or self._unlogged[0].done()):
@@ -160,7 +163,7 @@ class _Runs(Tracker):
         return self._pictured[group] > before
 
     def conclude(self, outcomes: Sequence[SeedOutcome], objective: str, values: Sequence[float]) -> None:
-        self._wait(0)
+        self.flush()
         self._log_inner_loop([outcome.seed for outcome in outcomes])
         for outcome, value in zip(outcomes, values, strict=True):
             self._runs[outcome.seed].summary.update(
@@ -194,7 +197,7 @@ class _Runs(Tracker):
             list(pool.map(lambda run: finish(run, exit_status), self._runs.values()))
         if self._code is not None and not self._code.delivered:
             warn_undelivered("W&B: the server has not received the code.")
-        self._wait(0)
+        self.flush()  # raises an error of logging that nobody has seen
 
 
 def stride_of(inner_steps: int) -> int:

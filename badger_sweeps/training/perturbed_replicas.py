@@ -37,8 +37,7 @@ def perturbed_replicas(
 
     Args:
         experiment: the experiment of the population.
-        state: a `Population.state_dict`; optimiser and random streams are part of it, so that both replicas get the
-            same games.
+        state: a `Population.state_dict`; its iteration says which games both replicas get.
         iterations: number of iterations to train, if necessary past the experiment's budget.
         perturbation: length of the step that is added to the weights in a random direction, relative to their length.
     """

@@ -166,14 +166,14 @@ class Population:
             update = rule.update(steps.at(position, active), self.rule_state)
             _check_names(rule, update.metrics, update.state, self.rule_state)
             self.rule_state = update.state
-            loss_dim = update.loss_dim.detach()
+            loss_dim = update.loss_dim.detach().clone()  # a rule may change in place what it has returned
             self.evaluations = self.evaluations + active * update.evaluations
             self.active = active & update.alive & finite(loss_dim)
             if update.weights is not weights:
                 weights.copy_(update.weights.detach())
             # The rule may have moved members that are not active: momentum moves weights without a gradient.
             torch.where(self.active[:, None], weights, before, out=weights)
-            metrics = {name: value.detach() for name, value in update.metrics.items()}
+            metrics = {name: value.detach().clone() for name, value in update.metrics.items()}
             done.append(Block(self.iteration, loss_dim, metrics, active, self.active, self.evaluations))
         return Block(
             self.iteration,

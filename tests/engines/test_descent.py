@@ -44,6 +44,7 @@ SMALL = {
 }
 OPTIMIZERS = [
     *(Adam(lr=0.01), AdamW(lr=0.01, weight_decay=0.3), Adam(lr=0.01, beta1=0.5, beta2=0.9, eps=1e-3)),
+    Adam(lr=0.01, beta1=0.99999999, beta2=0.99999999),  # in float32 both are 1
     *(RMSprop(lr=0.01), RMSprop(lr=0.003, momentum=0.7), SGD(lr=0.1), SGD(lr=0.1, momentum=0.0)),
 ]
 SINGLE = {"topology": Single()}
@@ -81,7 +82,14 @@ def one_by_one(name: str, **changes: object) -> Population:
     return members
 
 
+@pytest.fixture(autouse=True)
+def long_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls are as long as they may be, however slow the machine is."""
+    monkeypatch.setattr("badger_sweeps.training.loop.SECONDS", 1e9)
+
+
 def in_blocks(members: Population, length: int) -> list[Records]:
+    """Calls of one iteration, and then of up to `length`."""
     return list(train_in_blocks(members, lambda iteration: (iteration // length + 1) * length))
 
 
@@ -138,8 +146,35 @@ def test_it_does_not_depend_on_the_number_of_threads(seeds: tuple[int, ...]) -> 
     assert all(torch.equal(members.parameters.flat, runs[0].parameters.flat) for members in runs)
 
 
+def without_target(members: Population, iteration: int, member: int) -> None:
+    """Have a member meet a target that is not a number in one iteration."""
+    members.draw_games(12)
+    assert members._drawn is not None
+    members._drawn.targets[iteration * len(SEEDS) + member, 3] = torch.nan
+
+
 @pytest.mark.parametrize("length", [1, 4, 12])
-def test_a_member_that_diverges_within_a_call(length: int) -> None:
+def test_a_member_that_diverges_in_the_middle_of_a_call(length: int) -> None:
+    calm = joined(in_blocks(population("readout"), 12))
+    members = population("readout")
+    without_target(members, iteration=5, member=1)
+    blocks = in_blocks(members, length)
+    before = [each for each in blocks if each.seeds == SEEDS]
+    after = [each for each in blocks if each.seeds == (4, 9)]
+    assert before + after == blocks
+    assert before[-1].iterations.stop == after[0].iterations.start == 6
+    assert joined(before)["diverged"].tolist() == [[0, 0, 0]] * 5 + [[0, 1, 0]]
+    assert joined(before)["loss"][:5].tobytes() == calm["loss"][:5].tobytes()
+    for name in ("loss", "grad_norm"):
+        assert joined(after)[name].tobytes() == calm[name][6:, [0, 2]].tobytes()
+    assert members.evaluations.tolist() == [36, 18, 36]
+    stopped = population("readout")
+    stopped.advance(5)
+    assert torch.equal(members.parameters.flat[1], stopped.parameters.flat[1])
+
+
+@pytest.mark.parametrize("length", [1, 4, 12])
+def test_a_member_that_diverges_at_the_start_of_a_call(length: int) -> None:
     """It is recorded until it does, keeps its weights and moments, and the others do not notice."""
     calm = joined(in_blocks(population("readout"), 12))
     members = population("readout")

@@ -130,7 +130,7 @@ def test_a_name_that_one_side_does_not_know_is_refused(field: str, renamed: str,
     [
         ("REQUIRED(int repeats)", "the kernel's job requires `repeats`"),
         ("REQUIRED(const float* weather)", "the kernel's job requires `weather`"),
-        ("REQUIRED(double weather)", "the kernel declares `double weather`, whose type is not known here"),
+        ("REQUIRED(long weather)", "the kernel declares `long weather`, whose type is not known here"),
     ],
 )
 def test_a_field_that_is_not_given_is_refused(added: str, message: str, edit: Edit) -> None:

@@ -123,7 +123,7 @@ def test_a_real_search_is_confirmed_by_what_its_confirming_runs_did(real: Path) 
     for trial in (pair.first, pair.best):
         outcomes = runs[real / "confirmation" / str(trial.number)].summary.outcomes
         assert sorted(int(seed) for seed in trial.details["per_seed"]) == list(range(10, 16))
-        times = {str(own.seed): own.escape_iteration or 80 for own in outcomes}
+        times = {str(own.seed): own.escape_iteration or 120 for own in outcomes}
         assert trial.details["per_seed"] == times
 
 

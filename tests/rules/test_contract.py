@@ -20,11 +20,11 @@ from badger_sweeps.architectures.gru import GRU
 from badger_sweeps.core.columns import Column, metric
 from badger_sweeps.core.settings import explain, settings
 from badger_sweeps.optimizers.sgd import SGD
-from badger_sweeps.rules.base import Rule, RuleState, Step, Update
+from badger_sweeps.rules.base import Rule, RuleState, Start, Step, Update
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import metric_columns, train
+from badger_sweeps.training.loop import metric_columns, train, train_in_blocks
 from badger_sweeps.training.population import Population
 from tests.choices import choices_of, small
 from tests.engines.between import Between
@@ -210,6 +210,30 @@ class Careless(SurgeryByHand):
         update = super().update(step, state)
         further = {} if self.kept else {"further": torch.zeros(3)}
         return update._replace(alive=torch.ones(3, dtype=torch.bool), state={**update.state, **further})
+
+
+@settings
+class Counting(SurgeryByHand):
+    """Counts iterations in a tensor of its state that it changes in place, and returns as a metric."""
+
+    metrics: ClassVar[tuple[Column, ...]] = (*SurgeryByHand.metrics, metric("count", "Iterations so far"))
+
+    def initial_state(self, start: Start) -> RuleState:
+        return {**super().initial_state(start), "count": torch.zeros(len(start.seeds))}
+
+    def update(self, step: Step, state: RuleState) -> Update:
+        state["count"].add_(1)
+        update = super().update(step, {name: value for name, value in state.items() if name != "count"})
+        metrics = {**update.metrics, "count": state["count"]}
+        return update._replace(state={**update.state, "count": state["count"]}, metrics=metrics)
+
+
+def test_what_a_rule_returns_and_later_changes_in_place_is_recorded_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("badger_sweeps.training.loop.SECONDS", 1e9)
+    members = Population(experiment("surgery_by_hand", rule=Counting()))
+    blocks = list(train_in_blocks(members, lambda _: 12))
+    assert max(map(len, blocks)) > 1
+    assert [record.metrics["count"].tolist() for block in blocks for record in block] == [[n] * 3 for n in range(1, 13)]
 
 
 def test_losses_that_are_not_finite_have_diverged_whatever_a_rule_says() -> None:

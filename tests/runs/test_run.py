@@ -20,7 +20,7 @@ from badger_sweeps.core.files import replacing
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.measures.escape import escape_iteration
 from badger_sweeps.optimizers.adam import Adam
-from badger_sweeps.runs.checkpoint import Checkpointer
+from badger_sweeps.runs.checkpoint import Checkpointer, read_checkpoint
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.runs.run import Interrupted, Plan, run
 from badger_sweeps.runs.summary import read_summary
@@ -162,6 +162,34 @@ def test_the_history_is_flushed_before_each_checkpoint(tmp_path: Path, monkeypat
     monkeypatch.setattr(Checkpointer, "_write", watched)
     run(plan(tmp_path), silent())
     assert reached == [49, 99, 119]
+
+
+def test_what_comes_before_a_checkpoint_is_recorded_and_logged_before_it(tmp_path: Path) -> None:
+    """A run that is killed right after a checkpoint continues behind it, and logs nothing before it again."""
+    seen: list[tuple[int, int]] = []
+
+    class Slow(Tracker):
+        observed = 0
+
+        def observe(self, records: Records) -> None:
+            self.observed = records.iterations.stop
+
+        def flush(self) -> None:
+            found = read_checkpoint(tmp_path / "checkpoint.pt")[1] if (tmp_path / "checkpoint.pt").exists() else None
+            seen.append((self.observed, found["iteration"] if found else 0))
+
+        def conclude(self, *_: object) -> None:
+            pass
+
+        def close(self, exit_status: int) -> None:
+            pass
+
+    class Tracked(Disabled):
+        def start(self, run: RunDescription) -> Tracker:
+            return Slow()
+
+    run(replace(plan(tmp_path), tracking=Tracked()), silent())
+    assert seen == [(50, 0), (100, 50), (120, 100)]
 
 
 @pytest.mark.parametrize("when", ["observe", "conclude", "close"])

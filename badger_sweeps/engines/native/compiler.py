@@ -69,10 +69,7 @@ def _built(compiler: list[str], flags: list[str]) -> Path:
     with FileLock(library.with_suffix(".lock")):
         if not library.exists():
             with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-                for (
-                    name,
-                    text,
-                ) in source.items():  # the text that was hashed; the files may have changed
+                for name, text in source.items():  # that was hashed; the files may have changed
                     (Path(folder) / name).write_text(text)
                 unfinished = Path(folder) / library.name
                 command = [*compiler, *flags, str(Path(folder) / "rollout.cpp"), "-o", str(unfinished)]

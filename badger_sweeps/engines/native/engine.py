@@ -234,8 +234,7 @@ class Native(Engine):
             kind = torch.int32 if name in DRAWING else torch.float32
             arrays[name] = _array(name, tensor[:1] if shape.shared_games else tensor, elements[name], kind)
         arrays["sums"] = torch.empty(members, parts * parameters.flat.shape[1] + task.dims)
-        noise = initial_noise(games.state.architecture) if isinstance(games.state, InitialStates) else None
-        return _FilledJob(prepared, arrays, noise or 0.0)
+        return _FilledJob(prepared, arrays, _noise(games) or 0.0)
 
 
 class _FilledJob(NamedTuple):
@@ -347,11 +346,16 @@ def _initial_states(games: Games, states: tuple[tuple[str, str], ...]) -> dict[s
 
     Without any of these arrays the kernel starts from zeros.
     """
-    if isinstance(games.state, InitialStates) and initial_noise(games.state.architecture) is not None:
-        random = games.state.random
-        keys, batches = random.keys.to(torch.int32), random.batches.to(torch.int32)
-        return dict(zip(DRAWING, (keys, batches), strict=True)) if initial_noise(games.state.architecture) else {}
-    return {array: games.state[name] for name, array in states}
+    noise = _noise(games)
+    if noise is None:
+        return {array: games.state[name] for name, array in states}
+    random = games.state.random  # type: ignore[attr-defined]
+    return {"keys": random.keys.to(torch.int32), "batches": random.batches.to(torch.int32)} if noise else {}
+
+
+def _noise(games: Games) -> float | None:
+    """The standard deviation of the initial states, if the kernel can draw them; else None."""
+    return initial_noise(games.state.architecture) if isinstance(games.state, InitialStates) else None
 
 
 def _are_shared(games: Games) -> bool:

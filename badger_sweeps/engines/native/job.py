@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-_DECLARATION = re.compile(r"(optional )?(?:const )?(int|float|char)(\*?) (\w+)(?:\[(\d+)\])?")
-_NUMBERS: dict[str, Any] = {"int": ctypes.c_int, "float": ctypes.c_float}
+_DECLARATION = re.compile(r"(optional )?(?:const )?(int|float|double|char)(\*?) (\w+)(?:\[(\d+)\])?")
+_NUMBERS: dict[str, Any] = {"int": ctypes.c_int, "float": ctypes.c_float, "double": ctypes.c_double}
 
 
 class Layout(NamedTuple):

@@ -7,8 +7,8 @@
     REQUIRED(int iterations)                                                                                             \
     REQUIRED(int done)                 /* steps that the optimiser has taken before */                                   \
     REQUIRED(int optimizer)            /* enum Optimizer */                                                              \
-    REQUIRED(float first_decay)        /* Adam: of the mean; RMSprop: of the square; SGD: momentum */                    \
-    REQUIRED(float second_decay)       /* Adam: of the square; RMSprop: momentum */                                      \
+    REQUIRED(double first_decay)       /* Adam: of the mean; RMSprop: of the square; SGD: momentum */                    \
+    REQUIRED(double second_decay)      /* Adam: of the square; RMSprop: momentum */                                      \
     REQUIRED(float epsilon)                                                                                              \
     REQUIRED(float weight_decay)       /* AdamW */                                                                       \
     REQUIRED(float clip_norm)          /* the norm to which longer gradients are scaled; 0: they are not */              \
@@ -29,20 +29,22 @@ enum Optimizer { SGD, ADAM, RMSPROP };
 // square_avg, momentum_buffer. Weights, gradient and moments are a member's; `step` counts from 1.
 static void update(const Descent& job, int step, float rate, float scale, int count, const float* gradient, float* weights,
                    float* first, float* second) {
-    const float a = job.first_decay, b = job.second_decay, epsilon = job.epsilon;
+    const double a_exact = job.first_decay, b_exact = job.second_decay;  // 1 less them may be lost in floats
+    const float a = (float)a_exact, b = (float)b_exact, not_a = (float)(1 - a_exact), not_b = (float)(1 - b_exact);
+    const float epsilon = job.epsilon;
     if (job.optimizer == ADAM) {
-        const float keep = 1 - rate * job.weight_decay, length = (float)(rate / (1 - std::pow((double)a, step)));
-        const float correction = (float)std::sqrt(1 - std::pow((double)b, step));
+        const float keep = 1 - rate * job.weight_decay, length = (float)(rate / (1 - std::pow(a_exact, step)));
+        const float correction = (float)std::sqrt(1 - std::pow(b_exact, step));
         for (int k = 0; k < count; k++) {
             const float g = scale * gradient[k];
-            first[k] += (1 - a) * (g - first[k]);
-            second[k] = b * second[k] + (1 - b) * g * g;
+            first[k] += not_a * (g - first[k]);
+            second[k] = b * second[k] + not_b * g * g;
             weights[k] = keep * weights[k] - length * first[k] / (__builtin_sqrtf(second[k]) / correction + epsilon);
         }
     } else if (job.optimizer == RMSPROP) {
         for (int k = 0; k < count; k++) {
             const float g = scale * gradient[k];
-            first[k] = a * first[k] + (1 - a) * g * g;
+            first[k] = a * first[k] + not_a * g * g;
             float move = g / (__builtin_sqrtf(first[k]) + epsilon);
             if (second) move = second[k] = b * second[k] + move;
             weights[k] -= rate * move;
