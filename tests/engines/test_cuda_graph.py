@@ -25,6 +25,12 @@ from .cases import Case, case, world
 ARCHITECTURES = [GRU(hidden=7, message=3), TCNN(hidden=6, message=2, z=3.0, beta=0.3), LSTM(hidden=6)]
 
 
+@pytest.fixture(autouse=True)
+def nothing_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tests have recorded would be replayed."""
+    monkeypatch.setattr(cuda_graph, "_recorded", {})
+
+
 class Recorder:
     """Stands in for a CUDA graph: replaying does the recorded work again, on the same tensors."""
 
