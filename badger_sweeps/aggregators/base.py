@@ -26,9 +26,11 @@ class Aggregator(ABC):
     Attributes:
         by_dimension: whether the g_d are needed one by one. If not, only the gradient of the outer loss is computed, by
             a single backward pass.
+        library: the optional library that it needs; None if it needs none.
     """
 
     by_dimension: ClassVar[bool] = True
+    library: ClassVar[str | None] = None
 
     @abstractmethod
     def combine(

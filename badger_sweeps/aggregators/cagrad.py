@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
-from pydantic import model_validator
 from torch import Tensor
 
 from badger_sweeps.aggregators.base import GramianAggregator, Weighting
-from badger_sweeps.core.optional_libraries import require
 from badger_sweeps.core.settings import NonNegative, settings
 
 STATIONARY = 1e-6
@@ -29,10 +29,7 @@ class CAGrad(GramianAggregator):
 
     c: NonNegative = 0.5
 
-    @model_validator(mode="after")
-    def _can_be_solved(self) -> CAGrad:
-        require("cvxpy", "CAGrad")
-        return self
+    library: ClassVar[str | None] = "cvxpy"
 
     def weighting(self, dims: int, generator: torch.Generator) -> Weighting:
         from torchjd.aggregation import CAGradWeighting  # a late import, since it takes seconds

@@ -76,7 +76,9 @@ def _check(config: DictConfig, folder: Path) -> None:
 
     _must_be_writable(folder)
     job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    plan(job, config.hydra, folder).check_folder()
+    planned = plan(job, config.hydra, folder)
+    planned.check_libraries()
+    planned.check_folder()
 
 
 def _check_search(config: DictConfig, config_name: str) -> None:
@@ -99,7 +101,9 @@ def _check_search(config: DictConfig, config_name: str) -> None:
     @cache
     def check(overrides: tuple[str, ...]) -> None:
         job = composed_once(overrides)
-        plan(OmegaConf.masked_copy(job, [str(key) for key in job if key != "hydra"]), job.hydra, folder)
+        plan(
+            OmegaConf.masked_copy(job, [str(key) for key in job if key != "hydra"]), job.hydra, folder
+        ).check_libraries()
 
     suspects = set[str]()
     valid = set[str]()

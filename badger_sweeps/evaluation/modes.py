@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Annotated, ClassVar
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 
 from badger_sweeps.core.columns import Column, Columns, columns
@@ -36,12 +36,6 @@ class InnerModes(Measure):
     every: Count | None = None
     games: Annotated[int, Field(ge=4, le=10**4)] = 32
     library: ClassVar[str | None] = "pydmd"
-
-    @model_validator(mode="after")
-    def _can_be_measured(self) -> InnerModes:
-        if self.every is not None:
-            self.check_library()
-        return self
 
     def columns(self, experiment: Experiment) -> Columns:
         if not has_states(experiment):

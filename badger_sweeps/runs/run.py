@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from badger_sweeps.core.columns import NORMALISED_ERROR, Columns, columns, metric
+from badger_sweeps.core.optional_libraries import require
 from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.evaluation.recorder import MeasureRecorder
@@ -94,6 +95,19 @@ class Plan:
         """The population's state to continue from; see `checkpoint.load_checkpoint`."""
         return load_checkpoint(self.folder, self.experiment.identity, self.experiment.training.iterations)
 
+    def check_libraries(self) -> None:
+        """Refuse a run that needs an optional library that is not installed; recorded runs are read without it.
+
+        Raises:
+            MissingLibraryError: with the choice that needs it.
+        """
+        aggregator = self.experiment.aggregator
+        if aggregator.library is not None:
+            require(aggregator.library, f"`aggregator` cannot be built: {type(aggregator).__name__}")
+        for measure in self.measures.of(self.experiment):
+            if measure.library is not None:
+                require(measure.library, f"`measures` cannot be built: The measure {type(measure).__name__}")
+
     def check_folder(self) -> None:
         """Raise a `UsageError` if this run cannot continue from the files in its folder; changes no file."""
         state = self.load_checkpoint()
@@ -152,8 +166,10 @@ def run(plan: Plan, console: Console, monitor: RunMonitor | None = None) -> Summ
     Raises:
         Interrupted: the process received SIGINT or SIGTERM; iterations begun were finished and everything saved.
         Stopped: `monitor` stopped the run; everything is saved.
+        MissingLibraryError: the plan needs an optional library that is not installed.
         UsageError: the folder is in use, its checkpoint or history cannot be continued, or tracking cannot start.
     """
+    plan.check_libraries()
     with exclusive(plan.folder):
         population = Population(plan.experiment)
         state = plan.load_checkpoint()

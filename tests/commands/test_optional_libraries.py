@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from badger_sweeps.aggregators.cagrad import CAGrad
 from badger_sweeps.commands import errors, main, study
 from badger_sweeps.core import optional_libraries
 from badger_sweeps.core.optional_libraries import EXTRAS, MissingLibraryError, require
+from badger_sweeps.evaluation.measures import Measures
+from badger_sweeps.evaluation.modes import InnerModes
+from badger_sweeps.runs.run import Plan
+from badger_sweeps.tracking.disabled import Disabled
+from badger_sweeps.training.experiment import Experiment
 from tests import warm
 from tests.commands.test_errors import printed_error
 from tests.commands.test_importing import SMALL
@@ -107,3 +114,15 @@ def test_what_is_not_installed_is_not_looked_for_further(monkeypatch: pytest.Mon
     monkeypatch.setattr(optional_libraries, "find_spec", lambda library: None)
     with pytest.raises(MissingLibraryError, match="needs pydmd, which is not installed"):
         require("pydmd", "This")
+
+
+def test_what_was_recorded_is_read_without_the_libraries(without: Path) -> None:
+    """A run with CAGrad and dynamic modes is described, reported and delivered where neither can be computed."""
+    measures = replace(Measures(), modes=InnerModes(every=10))
+    experiment = Experiment(aggregator=CAGrad(), device="cpu")
+    planned = Plan(experiment, measures, without, "run", (), {}, "escape_iteration", Disabled())
+    assert "modes/r2" in planned.columns
+    with pytest.raises(MissingLibraryError, match="CAGrad needs cvxpy"):
+        planned.check_libraries()
+    with pytest.raises(MissingLibraryError, match="InnerModes needs pydmd"):
+        replace(planned, experiment=Experiment(device="cpu")).check_libraries()
