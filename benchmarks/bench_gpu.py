@@ -39,7 +39,7 @@ from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games
-from badger_sweeps.training.loop import Records, train, train_in_blocks
+from badger_sweeps.training.loop import Records, train, train_in_chunks
 from badger_sweeps.training.population import Population
 from benchmarks.figures import Figure, Row
 from benchmarks.workloads import SIZES, Size, Workload, experiment
@@ -269,7 +269,7 @@ def synchronisations(device: Device, size: Size, members: int) -> list[Row]:
     """Host synchronisations of an iteration of the training loop: those that PyTorch warns of, and those profiled."""
     device.forget()
     population = Population(experiment(size, members, iterations=WARM_UP + 2 * BLOCK, device=device.kind))
-    records = train_in_blocks(population, lambda iteration: iteration + BLOCK)
+    records = train_in_chunks(population, lambda iteration: iteration + BLOCK)
     train_until(population, records, WARM_UP)
     begun = population.iteration
     with device.synchronisations() as found:
@@ -302,7 +302,7 @@ def iterations(device: Device, size: Size, members: int) -> list[Row]:
     device.forget()
     most = WARM_UP + (MOST_BLOCKS + 1) * BLOCK
     population = Population(experiment(size, members, most, device=device.kind))
-    records = train_in_blocks(population, lambda iteration: iteration + BLOCK)
+    records = train_in_chunks(population, lambda iteration: iteration + BLOCK)
     train_until(population, records, WARM_UP)
     device.synchronize()
     seconds: list[float] = []

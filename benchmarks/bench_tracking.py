@@ -19,7 +19,7 @@ from badger_sweeps.tracking.base import Tracker, Tracking
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.tracking.wandb import WandB
 from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import train_in_blocks
+from badger_sweeps.training.loop import train_in_chunks
 from badger_sweeps.training.population import Population
 from benchmarks import made_up
 from benchmarks.figures import Figure
@@ -49,7 +49,7 @@ def blocks(made: runs.Plan, tracker: Tracker, observe_seconds: Callable[[float],
     measuring = MeasureRecorder(made.measures, population, LossHistory(made.experiment))
     history = History(made.folder, made.columns)
     stop = measuring.next_stop
-    records = runs._with_staircase(measuring.added_to(train_in_blocks(population, stop)), made, None)
+    records = runs._with_staircase(measuring.added_to(train_in_chunks(population, stop)), made, None)
     while not population.finished:
         tracking, began = 0.0, time.perf_counter()
         last = population.iteration + BLOCK

@@ -28,7 +28,7 @@ MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 """Added to the two words of the key after each round."""
 WORD = 0xFFFFFFFF
-BLOCK = 4
+WORDS = 4
 """The words that one counter gives."""
 CHUNK = 2**15
 """Counters that are computed at once on a CPU, about, so that intermediate results stay in the processor's cache."""
@@ -95,8 +95,8 @@ class RandomBatches:
     def _rows(self, transformed, rows: int, shape: tuple[int, ...], draw: int) -> Tensor:  # type: ignore[no-untyped-def]
         """A row of n numbers has m = ceil(n / 4) counters; number j of counter c is at the position j*m + c."""
         numbers = math.prod(shape)
-        counters = -(-numbers // BLOCK)
-        drawn = torch.empty(len(self), rows, BLOCK * counters, device=self.device)
+        counters = -(-numbers // WORDS)
+        drawn = torch.empty(len(self), rows, WORDS * counters, device=self.device)
         chunk = CHUNK if self.device.type == "cpu" else len(self) * rows * counters
         step = max(1, min(rows, chunk // max(1, counters)))
         together = max(1, chunk // max(1, step * counters))

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from badger_sweeps.evaluation.blocks import EvaluationBlocks
+from badger_sweeps.evaluation.chunks import EvaluationChunks
 from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.training.loop import Records, next_multiple
@@ -32,21 +32,21 @@ class MeasureRecorder:
         self.seconds = 0.0
         self._population, self._loss_history = population, loss_history
         self._measures = measures.of(population.experiment)
-        self._evaluation = EvaluationBlocks(population.experiment, population.engine, measures.games, measures.noise)
+        self._evaluation = EvaluationChunks(population.experiment, population.engine, measures.games, measures.noise)
 
     def next_stop(self, iteration: int) -> int:
         """The next iteration, after `iteration`, at which a measure is due."""
         return min((next_multiple(measure.every, iteration) for measure in self._measures), default=sys.maxsize)
 
-    def added_to(self, blocks: Iterator[Records]) -> Iterator[Records]:
-        """The records of `training.loop.train_in_blocks`, with their `measures`.
+    def added_to(self, chunks: Iterator[Records]) -> Iterator[Records]:
+        """The records of `training.loop.train_in_chunks`, with their `measures`.
 
-        No block may pass the next stop: measures are taken before the block begins.
+        No chunk may pass the next stop: measures are taken before the chunk begins.
         """
         while not self._population.finished:
             measures, ended = self._measure(), False
             while not ended:
-                records = replace(next(blocks), measures=measures)
+                records = replace(next(chunks), measures=measures)
                 self._loss_history.add(records)
                 measures, ended = {}, records.iterations.stop == self._population.iteration
                 yield records

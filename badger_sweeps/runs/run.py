@@ -30,7 +30,7 @@ from badger_sweeps.runs.summary import SUMMARY_FILE, Summary, summarize
 from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
 from badger_sweeps.tracking.progress import TerminalProgress
 from badger_sweeps.training.experiment import Experiment
-from badger_sweeps.training.loop import DIVERGED, Record, Records, metric_columns, train_in_blocks
+from badger_sweeps.training.loop import DIVERGED, Record, Records, metric_columns, train_in_chunks
 from badger_sweeps.training.population import Population
 
 if TYPE_CHECKING:  # importing it takes half a second at each start
@@ -219,8 +219,8 @@ def _train(
             _closing(TerminalProgress(description, training.iterations, console)) as progress,
         ):
             try:
-                blocks = train_in_blocks(population, lambda iteration: min(each(iteration) for each in stops))
-                for records in _with_staircase(recorder.added_to(blocks), plan, past):
+                chunks = train_in_chunks(population, lambda iteration: min(each(iteration) for each in stops))
+                for records in _with_staircase(recorder.added_to(chunks), plan, past):
                     history.observe(records)
                     tracker.observe(records)
                     progress.observe(records)
@@ -283,12 +283,12 @@ def _closing(tracker: Tracker) -> Iterator[Tracker]:
         tracker.close(status)
 
 
-def _with_staircase(blocks: Iterator[Records], plan: Plan, past: pandas.DataFrame | None) -> Iterator[Records]:
+def _with_staircase(chunks: Iterator[Records], plan: Plan, past: pandas.DataFrame | None) -> Iterator[Records]:
     """Add `STAIRCASE_COLUMNS` to the records."""
     staircase = StaircaseTracker(plan.experiment.seeds, plan.staircase)
     if past is not None:  # the tracker's state follows from the recorded losses
         for _, seeds, metrics in iterations(past, ["loss"]):
             staircase.observe(seeds, metrics["loss"][None])
-    for records in blocks:
+    for records in chunks:
         positions = staircase.observe(records.seeds, records.metrics["loss"])
         yield replace(records, metrics=records.metrics | dict(zip(STAIRCASE_COLUMNS, positions, strict=True)))

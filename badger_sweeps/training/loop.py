@@ -13,7 +13,7 @@ import torch
 
 from badger_sweeps.core.columns import NORMALISED_ERROR, Columns, columns, metric
 from badger_sweeps.training.experiment import Experiment
-from badger_sweeps.training.population import Block, Population
+from badger_sweeps.training.population import Iterations, Population
 
 LONGEST = 64
 """Most iterations of one call of `Population.advance`."""
@@ -111,11 +111,11 @@ def train(population: Population) -> Iterator[Record]:
     When a record is yielded its update has been applied: `population.state_dict()` is then the state after
     ``record.iteration + 1`` iterations. Ends early when no member is active any more.
     """
-    for records in train_in_blocks(population, lambda iteration: iteration + 1):
+    for records in train_in_chunks(population, lambda iteration: iteration + 1):
         yield from records
 
 
-def train_in_blocks(population: Population, next_stop: Callable[[int], int]) -> Iterator[Records]:
+def train_in_chunks(population: Population, next_stop: Callable[[int], int]) -> Iterator[Records]:
     """`train`, several iterations at a time, which is faster and gives the same numbers.
 
     The population is ahead of the records if a member diverges among several iterations, which are then yielded in
@@ -132,9 +132,9 @@ def train_in_blocks(population: Population, next_stop: Callable[[int], int]) -> 
         stop = min(last, next_stop(population.iteration))
         count = max(1, min(count, stop - population.iteration))
         started = time.perf_counter()
-        block = population.advance(count)
+        done = population.advance(count)
         seconds = (time.perf_counter() - started) / count
-        yield from _records(population, names, block)
+        yield from _records(population, names, done)
         count = min(LONGEST, 1 + int(SECONDS / max(seconds, 1e-9)))
 
 
@@ -143,18 +143,18 @@ def next_multiple(every: int | None, iteration: int) -> int:
     return sys.maxsize if every is None else (iteration // every + 1) * every
 
 
-def _records(population: Population, names: Sequence[str], block: Block) -> Iterator[Records]:
-    """The records of a block, cut where a member has diverged."""
-    experiment, iterations = population.experiment, range(block.first, block.first + len(block.active))
+def _records(population: Population, names: Sequence[str], done: Iterations) -> Iterator[Records]:
+    """The records of some iterations, cut where a member has diverged."""
+    experiment, iterations = population.experiment, range(done.first, done.first + len(done.active))
     scheduled = [
         [population.learning_rate(iteration), *experiment.architecture.at(iteration).annealed().values()]
         for iteration in iterations
     ]
-    of_rule = [block.metrics[column.name][None].float() for column in experiment.rule.metrics]
-    diverged, cost = (block.active & ~block.alive)[None].float(), block.evaluations[None].float()
-    by_dim = block.loss_dim.movedim(2, 0)
-    recorded = torch.cat([block.loss_dim.mean(dim=2)[None], by_dim, *of_rule, diverged, cost]).cpu().numpy()
-    active = block.active.cpu().numpy()
+    of_rule = [done.metrics[column.name][None].float() for column in experiment.rule.metrics]
+    diverged, cost = (done.active & ~done.alive)[None].float(), done.evaluations[None].float()
+    by_dim = done.loss_dim.movedim(2, 0)
+    recorded = torch.cat([done.loss_dim.mean(dim=2)[None], by_dim, *of_rule, diverged, cost]).cpu().numpy()
+    active = done.active.cpu().numpy()
     cuts = [0, *(np.flatnonzero((active[1:] != active[:-1]).any(axis=1)) + 1).tolist(), len(active)]
     for first, end in pairwise(cuts):
         members = np.flatnonzero(active[first])

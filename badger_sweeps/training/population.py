@@ -22,7 +22,7 @@ DRAWN_NUMBERS = 2**20
 """Most numbers that are drawn ahead, about."""
 
 
-class Block(NamedTuple):
+class Iterations(NamedTuple):
     """Consecutive outer iterations of all members. The values of a member after its last iteration have no meaning."""
 
     first: int
@@ -38,11 +38,11 @@ class Block(NamedTuple):
     evaluations: Int[Tensor, "iteration population"]
     """The cost of each member up to and including the iteration."""
 
-    def until(self, count: int) -> Block:
+    def until(self, count: int) -> Iterations:
         """The first `count` iterations."""
         metrics = {name: values[:count] for name, values in self.metrics.items()}
         tensors = (self.active[:count], self.alive[:count], self.evaluations[:count])
-        return Block(self.first, self.loss_dim[:count], metrics, *tensors)
+        return Iterations(self.first, self.loss_dim[:count], metrics, *tensors)
 
 
 class Population:
@@ -112,7 +112,7 @@ class Population:
         assert self._drawn is not None
         return self._drawn.of(slice(start, start + iterations * members))
 
-    def advance(self, iterations: int = 1) -> Block:
+    def advance(self, iterations: int = 1) -> Iterations:
         """Outer iterations by the experiment's rule, each on the next batch of games.
 
         A member that diverges keeps the weights that it had. A member whose losses are not finite has diverged,
@@ -126,11 +126,11 @@ class Population:
         """
         steps = self._steps(iterations)
         updates = self.experiment.rule.several(steps, self.rule_state)
-        block = self._one_by_one(steps) if updates is None else self._all_at_once(updates)
+        iterated = self._one_by_one(steps) if updates is None else self._all_at_once(updates)
         # The only place at which the host waits for the device: after all iterations.
-        done = max(1, int(block.active.any(dim=1).sum()))
+        done = max(1, int(iterated.active.any(dim=1).sum()))
         self.iteration += done
-        return block.until(done)
+        return iterated.until(done)
 
     def _steps(self, iterations: int) -> Steps:
         experiment, numbers = self.experiment, range(self.iteration, self.iteration + iterations)
@@ -149,16 +149,16 @@ class Population:
         )
         return Steps(first, objectives, games, rates)
 
-    def _all_at_once(self, updates: Updates) -> Block:
+    def _all_at_once(self, updates: Updates) -> Iterations:
         rule, before = self.experiment.rule, self.active
         _check_names(rule, updates.metrics, updates.state, self.rule_state)
         alive = (before & updates.alive & updates.loss_dim.isfinite().all(dim=2)).int().cumprod(dim=0).bool()
         active = torch.cat([before[None], alive[:-1]])
         costs = self.evaluations + (active * updates.evaluations).cumsum(dim=0)
         self.rule_state, self.active, self.evaluations = updates.state, alive[-1], costs[-1]
-        return Block(self.iteration, updates.loss_dim, dict(updates.metrics), active, alive, costs)
+        return Iterations(self.iteration, updates.loss_dim, dict(updates.metrics), active, alive, costs)
 
-    def _one_by_one(self, steps: Steps) -> Block:
+    def _one_by_one(self, steps: Steps) -> Iterations:
         rule, weights, done = self.experiment.rule, self.parameters.flat, []
         for position in range(len(steps.objectives)):
             active = self.active
@@ -174,8 +174,8 @@ class Population:
             # The rule may have moved members that are not active: momentum moves weights without a gradient.
             torch.where(self.active[:, None], weights, before, out=weights)
             metrics = {name: value.detach().clone() for name, value in update.metrics.items()}
-            done.append(Block(self.iteration, loss_dim, metrics, active, self.active, self.evaluations))
-        return Block(
+            done.append(Iterations(self.iteration, loss_dim, metrics, active, self.active, self.evaluations))
+        return Iterations(
             self.iteration,
             torch.stack([each.loss_dim for each in done]),
             {name: torch.stack([each.metrics[name] for each in done]) for name in done[0].metrics},

@@ -30,7 +30,7 @@ from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.topologies.single import Single
 from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import Records, train, train_in_blocks
+from badger_sweeps.training.loop import Records, train, train_in_chunks
 from badger_sweeps.training.population import Population
 
 SEEDS = (4, 0, 9)
@@ -88,13 +88,13 @@ def long_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("badger_sweeps.training.loop.SECONDS", 1e9)
 
 
-def in_blocks(members: Population, length: int) -> list[Records]:
+def in_chunks(members: Population, length: int) -> list[Records]:
     """Calls of one iteration, and then of up to `length`."""
-    return list(train_in_blocks(members, lambda iteration: (iteration // length + 1) * length))
+    return list(train_in_chunks(members, lambda iteration: (iteration // length + 1) * length))
 
 
-def joined(blocks: list[Records]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([each.metrics[name] for each in blocks]) for name in blocks[0].metrics}
+def joined(chunks: list[Records]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([each.metrics[name] for each in chunks]) for name in chunks[0].metrics}
 
 
 @every_configuration
@@ -111,10 +111,10 @@ def test_it_is_gradient_descent_with_pytorchs_optimizer(name: str) -> None:
 @every_configuration
 def test_it_is_the_same_for_any_division_into_calls(name: str) -> None:
     whole, pieces, single = population(name), population(name), population(name)
-    blocks = [joined(in_blocks(members, length)) for members, length in ((whole, 12), (pieces, 5), (single, 1))]
-    for other in blocks[1:]:
-        assert other.keys() == blocks[0].keys()
-        for column, values in blocks[0].items():
+    chunks = [joined(in_chunks(members, length)) for members, length in ((whole, 12), (pieces, 5), (single, 1))]
+    for other in chunks[1:]:
+        assert other.keys() == chunks[0].keys()
+        for column, values in chunks[0].items():
             assert values.tobytes() == other[column].tobytes(), column
     assert torch.equal(whole.parameters.flat, pieces.parameters.flat)
     assert torch.equal(whole.parameters.flat, single.parameters.flat)
@@ -124,12 +124,12 @@ def test_it_is_the_same_for_any_division_into_calls(name: str) -> None:
 def test_it_continues_from_a_state_that_pytorch_left_and_the_other_way_round(name: str) -> None:
     """A run may be continued where there is no compiler: the optimiser's state is that of PyTorch's."""
     undisturbed = population(name)
-    expected = joined(in_blocks(undisturbed, 12))["loss"]
+    expected = joined(in_chunks(undisturbed, 12))["loss"]
     for first, second in ((population, one_by_one), (one_by_one, population)):
         before, after = first(name), second(name)
-        start = joined([*islice(train_in_blocks(before, lambda iteration: iteration + 1), 6)])["loss"]
+        start = joined([*islice(train_in_chunks(before, lambda iteration: iteration + 1), 6)])["loss"]
         after.load_state_dict(before.state_dict())
-        end = joined(in_blocks(after, 12))["loss"]
+        end = joined(in_chunks(after, 12))["loss"]
         np.testing.assert_allclose(np.concatenate([start, end]), expected, rtol=2e-4, atol=2e-6)
 
 
@@ -141,7 +141,7 @@ def test_it_does_not_depend_on_the_number_of_threads(seeds: tuple[int, ...]) -> 
         population("readout", Native(threads=threads), seeds=seeds, training=training, topology=RandomLinks(experts=20))
         for threads in (1, 2, 5)
     ]
-    losses = [joined(in_blocks(members, 6))["loss"] for members in runs]
+    losses = [joined(in_chunks(members, 6))["loss"] for members in runs]
     assert all(each.tobytes() == losses[0].tobytes() for each in losses)
     assert all(torch.equal(members.parameters.flat, runs[0].parameters.flat) for members in runs)
 
@@ -155,13 +155,13 @@ def without_target(members: Population, iteration: int, member: int) -> None:
 
 @pytest.mark.parametrize("length", [1, 4, 12])
 def test_a_member_that_diverges_in_the_middle_of_a_call(length: int) -> None:
-    calm = joined(in_blocks(population("readout"), 12))
+    calm = joined(in_chunks(population("readout"), 12))
     members = population("readout")
     without_target(members, iteration=5, member=1)
-    blocks = in_blocks(members, length)
-    before = [each for each in blocks if each.seeds == SEEDS]
-    after = [each for each in blocks if each.seeds == (4, 9)]
-    assert before + after == blocks
+    chunks = in_chunks(members, length)
+    before = [each for each in chunks if each.seeds == SEEDS]
+    after = [each for each in chunks if each.seeds == (4, 9)]
+    assert before + after == chunks
     assert before[-1].iterations.stop == after[0].iterations.start == 6
     assert joined(before)["diverged"].tolist() == [[0, 0, 0]] * 5 + [[0, 1, 0]]
     assert joined(before)["loss"][:5].tobytes() == calm["loss"][:5].tobytes()
@@ -176,23 +176,23 @@ def test_a_member_that_diverges_in_the_middle_of_a_call(length: int) -> None:
 @pytest.mark.parametrize("length", [1, 4, 12])
 def test_a_member_that_diverges_at_the_start_of_a_call(length: int) -> None:
     """It is recorded until it does, keeps its weights and moments, and the others do not notice."""
-    calm = joined(in_blocks(population("readout"), 12))
+    calm = joined(in_chunks(population("readout"), 12))
     members = population("readout")
     list(islice(train(members), 4))
     with torch.no_grad():
         members.parameters["weight_out"][1, 0, 0] = torch.inf
     kept = members.parameters.flat[1].clone()
-    blocks = in_blocks(members, length)
-    assert blocks[0].seeds == SEEDS
-    assert len(blocks[0]) == 1
-    assert blocks[0].metrics["diverged"].tolist() == [[0, 1, 0]]
-    assert all(each.seeds == (4, 9) and not each.metrics["diverged"].any() for each in blocks[1:])
+    chunks = in_chunks(members, length)
+    assert chunks[0].seeds == SEEDS
+    assert len(chunks[0]) == 1
+    assert chunks[0].metrics["diverged"].tolist() == [[0, 1, 0]]
+    assert all(each.seeds == (4, 9) and not each.metrics["diverged"].any() for each in chunks[1:])
     assert torch.equal(members.parameters.flat[1], kept)
     (adam,) = members.rule_state["optimizer"].state_dict()["optimizers"]
     assert all(moments["exp_avg"].isfinite().all() for moments in adam["state"].values())
     for position, member in enumerate((0, 2)):
         after = np.concatenate(
-            [blocks[0].metrics["loss"][:, member], *(b.metrics["loss"][:, position] for b in blocks[1:])]
+            [chunks[0].metrics["loss"][:, member], *(b.metrics["loss"][:, position] for b in chunks[1:])]
         )
         assert after.tobytes() == calm["loss"][4:, member].tobytes()
 
@@ -201,8 +201,8 @@ def test_training_ends_in_the_iteration_in_which_the_last_member_diverged() -> N
     members = population("readout")
     with torch.no_grad():
         members.parameters["bias_out"].fill_(torch.nan)
-    blocks = in_blocks(members, 12)
-    assert [each.iterations for each in blocks] == [range(1)]
+    chunks = in_chunks(members, 12)
+    assert [each.iterations for each in chunks] == [range(1)]
     assert members.iteration == 1
     assert members.evaluations.tolist() == [3, 3, 3]
     assert members.finished
@@ -217,7 +217,7 @@ def test_what_the_kernel_does_not_know_is_done_one_by_one() -> None:
 
     members = population("readout", optimizer=Other(lr=0.05))
     assert members.experiment.rule.several(members._steps(2), members.rule_state) is None
-    assert len(in_blocks(members, 12)) >= 1
+    assert len(in_chunks(members, 12)) >= 1
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from badger_sweeps.rules.base import Rule, RuleState, Start, Step, Update
 from badger_sweeps.tasks.guessing_game import GuessingGame
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import metric_columns, train, train_in_blocks
+from badger_sweeps.training.loop import metric_columns, train, train_in_chunks
 from badger_sweeps.training.population import Population
 from tests.choices import choices_of, small
 from tests.engines.between import Between
@@ -231,9 +231,9 @@ class Counting(SurgeryByHand):
 def test_what_a_rule_returns_and_later_changes_in_place_is_recorded_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("badger_sweeps.training.loop.SECONDS", 1e9)
     members = Population(experiment("surgery_by_hand", rule=Counting()))
-    blocks = list(train_in_blocks(members, lambda _: 12))
-    assert max(map(len, blocks)) > 1
-    assert [record.metrics["count"].tolist() for block in blocks for record in block] == [[n] * 3 for n in range(1, 13)]
+    chunks = list(train_in_chunks(members, lambda _: 12))
+    assert max(map(len, chunks)) > 1
+    assert [record.metrics["count"].tolist() for chunk in chunks for record in chunk] == [[n] * 3 for n in range(1, 13)]
 
 
 def test_losses_that_are_not_finite_have_diverged_whatever_a_rule_says() -> None:

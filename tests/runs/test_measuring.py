@@ -27,7 +27,7 @@ from badger_sweeps.runs.recorded_losses import recorded_loss_history
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Training
-from badger_sweeps.training.loop import Record, Records, metric_columns, train, train_in_blocks
+from badger_sweeps.training.loop import Record, Records, metric_columns, train, train_in_chunks
 from badger_sweeps.training.population import Population
 from tests.choices import UNMEASURED
 from tests.evaluation.populations import experiment, only
@@ -119,7 +119,7 @@ def test_a_diverged_member_is_no_longer_measured(tmp_path: Path) -> None:
     setup = plan(tmp_path, UNMEASURED).experiment
     population = Population(setup)
     measuring = MeasureRecorder(replace(UNMEASURED, fixed_loss=FixedLoss(every=1)), population, LossHistory(setup))
-    records = measuring.added_to(train_in_blocks(population, measuring.next_stop))
+    records = measuring.added_to(train_in_chunks(population, measuring.next_stop))
     first = next(records)
     population.parameters.flat[0] = torch.nan
     second, third = next(records), next(records)
@@ -136,7 +136,7 @@ def test_the_loss_history_is_restored_from_the_recorded_history(tmp_path: Path) 
     population = Population(started.experiment)
     history = History(tmp_path, {**metric_columns(started.experiment), **SOME.columns(started.experiment)})
     recorder = MeasureRecorder(SOME, population, losses)
-    for records in recorder.added_to(train_in_blocks(population, recorder.next_stop)):
+    for records in recorder.added_to(train_in_chunks(population, recorder.next_stop)):
         history.observe(records)
     history.flush()
     again = recorded_loss_history(started.experiment, read_history(tmp_path))

@@ -16,7 +16,7 @@ from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training import loop
 from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import train_in_blocks
+from badger_sweeps.training.loop import train_in_chunks
 from badger_sweeps.training.population import Population
 
 WAITING = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "masked_select", "unique", "index.Tensor_mask")
@@ -81,9 +81,9 @@ def test_the_loop_waits_only_between_calls(monkeypatch: pytest.MonkeyPatch) -> N
     """Twice: how many iterations were done, and whether anybody is left."""
     monkeypatch.setattr(loop, "SECONDS", 1e9)  # however slow this machine is
     members = population("defaults")
-    blocks = train_in_blocks(members, lambda iteration: iteration + 10)
-    next(blocks)
+    chunks = train_in_chunks(members, lambda iteration: iteration + 10)
+    next(chunks)
     with Waits() as waits:
-        done = len(next(blocks))
+        done = len(next(chunks))
     assert waits.count <= 2
     assert done == 10

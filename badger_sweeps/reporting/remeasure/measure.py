@@ -14,7 +14,7 @@ from torch import Tensor
 from badger_sweeps.core.columns import Column, Columns, columns
 from badger_sweeps.core.errors import UsageError, nearest
 from badger_sweeps.evaluation.base import Measure
-from badger_sweeps.evaluation.blocks import EvaluationBlocks
+from badger_sweeps.evaluation.chunks import EvaluationChunks
 from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.measures.dynamics.lyapunov import divergence_rate
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
@@ -47,10 +47,10 @@ def take_measures(
     """
     task = progress.add_task(plan.name, total=len(paths))
     rows = []
-    evaluation: EvaluationBlocks | None = None
+    evaluation: EvaluationChunks | None = None
     for population, losses in restored(plan, paths):
         settings = plan.measures
-        evaluation = evaluation or EvaluationBlocks(plan.experiment, population.engine, settings.games, settings.noise)
+        evaluation = evaluation or EvaluationChunks(plan.experiment, population.engine, settings.games, settings.noise)
         if population.active.any():
             tensors = evaluation.measure(measures, population, losses)
             rows.append(_rows(plan, population, tensors, replica_iterations))

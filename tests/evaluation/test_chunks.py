@@ -13,8 +13,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from badger_sweeps.engines.native.engine import Native
-from badger_sweeps.evaluation import blocks, context
-from badger_sweeps.evaluation.blocks import EvaluationBlocks
+from badger_sweeps.evaluation import chunks, context
+from badger_sweeps.evaluation.chunks import EvaluationChunks
 from badger_sweeps.evaluation.games import EvaluationGames
 from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.training.experiment import Experiment
@@ -25,26 +25,26 @@ STATE_BYTES = 1000 * 3 * (6 + 2) * 4
 """One member's initial states of 1000 games: 3 experts with 6 hidden units and messages of 2."""
 
 
-def members_of_block(members: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "HELD_NUMBERS", {"cpu": 0})
-    monkeypatch.setattr(EvaluationBlocks, "_size", members)
+def members_of_chunk(members: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "HELD_NUMBERS", {"cpu": 0})
+    monkeypatch.setattr(EvaluationChunks, "_size", members)
 
 
 @pytest.mark.parametrize("task", [None, Frequency(dims=5, frequencies=2)])
-def test_values_are_the_same_to_the_bit_in_any_block_also_when_measured_again(
+def test_values_are_the_same_to_the_bit_in_any_chunk_also_when_measured_again(
     task: Frequency | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setup = experiment(seeds=(4, 9, 2, 7, 5), engine=Native(), **({"task": task} if task else {}))
     if Native().refusal(setup.system, torch.device("cpu")):
-        pytest.skip("the reference engine multiplies the matrices of all members of a block at once, which rounds")
+        pytest.skip("the reference engine multiplies the matrices of all members of a chunk at once, which rounds")
     population, losses = trained(setup, 3)
     population.active[1] = population.active[2] = False
     measures = [measure_named(name) for name in MEASURES if measure_named(name).columns(setup)]
     found = []
     for members in (None, 1, 2, 5):
         if members:
-            members_of_block(members, monkeypatch)
-        evaluation = EvaluationBlocks(setup, setup.engine, 1000, 0.01)
+            members_of_chunk(members, monkeypatch)
+        evaluation = EvaluationChunks(setup, setup.engine, 1000, 0.01)
         found += [evaluation.measure(measures, population, losses) for _ in range(2)]
     assert {len(value) for value in found[0].values()} == {3}
     for other in found[1:]:
@@ -71,7 +71,7 @@ def test_without_members_in_training_nothing_can_be_measured() -> None:
     population, losses = trained(setup)
     population.active[:] = False
     with pytest.raises(ValueError, match="need a member that is in training; found none"):
-        EvaluationBlocks(setup, setup.engine, 1000, 0.01).measure([measure_named("fixed_loss")], population, losses)
+        EvaluationChunks(setup, setup.engine, 1000, 0.01).measure([measure_named("fixed_loss")], population, losses)
 
 
 @pytest.mark.parametrize("name", ["mutual_information", "inner_binding"])
@@ -83,7 +83,7 @@ def test_the_peak_of_memory_does_not_grow_with_the_population(
     A member keeps its targets and what is computed from them once: less than a third of its initial states, which are
     themselves a third of all that belongs to it while it is measured.
     """
-    members_of_block(4, monkeypatch)
+    members_of_chunk(4, monkeypatch)
     monkeypatch.setattr(context, "_pool", lambda threads: _InThisThread())  # only this thread's tensors are counted
     few, many = (
         _peak(experiment(seeds=tuple(range(members))), name, tmp_path / f"{members}.json") for members in (8, 24)
@@ -95,7 +95,7 @@ def test_the_peak_of_memory_does_not_grow_with_the_population(
 def _peak(setup: Experiment, name: str, trace: Path) -> int:
     """The most bytes of tensors while the measure is taken twice."""
     population, losses = trained(setup)
-    evaluation, measure = EvaluationBlocks(setup, setup.engine, 1000, 0.01), measure_named(name)
+    evaluation, measure = EvaluationChunks(setup, setup.engine, 1000, 0.01), measure_named(name)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         for _ in range(2):
             evaluation.measure([measure], population, losses)

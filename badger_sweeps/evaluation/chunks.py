@@ -25,28 +25,28 @@ from badger_sweeps.training.population import Population
 HELD_NUMBERS = {"cpu": 2**23, "cuda": 2**28}
 """Most numbers that belong to a population whose games are held, by device. 2**23 are 32 MB: 10 members of 1000 games,
 16 experts and 32 units. Drawing the games of the default settings again takes a tenth of the time of their rollout."""
-BLOCK_NUMBERS = {"cpu": 2**21, "cuda": 2**28}
-"""Numbers that belong to a block, about, by device."""
-BLOCKS_PER_TRIM = 4
-"""Blocks after which freed memory is returned to the system, which the C library would otherwise keep in pieces."""
+CHUNK_NUMBERS = {"cpu": 2**21, "cuda": 2**28}
+"""Numbers that belong to a chunk, about, by device."""
+CHUNKS_PER_TRIM = 4
+"""Chunks after which freed memory is returned to the system, which the C library would otherwise keep in pieces."""
 
 
-class EvaluationBlocks:
-    """The evaluation games of a population, in blocks of members that are measured one after another.
+class EvaluationChunks:
+    """The evaluation games of a population, in chunks of members that are measured one after another.
 
-    Each member has the same value in any block. The games of a small population are held. Those of a block of a
+    Each member has the same value in any chunk. The games of a small population are held. Those of a chunk of a
     larger one are drawn when it is measured and then freed: for 1024 members of 8 experts they would take 0.7 GB.
 
     Args:
         experiment: the experiment of the population.
-        engine: computes the rollouts; a block has at least one member for each of its threads.
+        engine: computes the rollouts; a chunk has at least one member for each of its threads.
         games: number of games of each member.
         noise: relative variance of the noise floor (`measures.information.noise`).
     """
 
     def __init__(self, experiment: Experiment, engine: Engine, games: int, noise: float) -> None:
         self._experiment, self._engine, self._games, self._noise = experiment, engine, games, noise
-        self._of_block: dict[int, EvaluationGames] = {}
+        self._of_chunk: dict[int, EvaluationGames] = {}
 
     def measure(
         self, measures: Sequence[Measure], population: Population, loss_history: LossHistory
@@ -60,19 +60,19 @@ class EvaluationBlocks:
         training = [first for first in starts if population.active[first : first + self._size].any()]
         if not training:
             raise ValueError("measures need a member that is in training; found none")
-        blocks = []
+        chunks = []
         for first in training:
-            blocks.append(self._measured(first, measures, population, loss_history))
-            if len(blocks) % BLOCKS_PER_TRIM == 0:
+            chunks.append(self._measured(first, measures, population, loss_history))
+            if len(chunks) % CHUNKS_PER_TRIM == 0:
                 _return_freed_memory()
-        return {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
+        return {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
     def _measured(
         self, first: int, measures: Sequence[Measure], population: Population, loss_history: LossHistory
     ) -> dict[str, Tensor]:
-        """The values for the block that begins with this member. What takes memory is freed."""
-        evaluation = self._of_block.get(first) or self._evaluation_games(first)
-        self._of_block[first] = evaluation
+        """The values for the chunk that begins with this member. What takes memory is freed."""
+        evaluation = self._of_chunk.get(first) or self._evaluation_games(first)
+        self._of_chunk[first] = evaluation
         context = EvaluationContext.of(population, evaluation, loss_history, first)
         values = {name: value for measure in measures for name, value in measure.measure(context).items()}
         if not self._held:
@@ -80,15 +80,15 @@ class EvaluationBlocks:
         return {name: value.detach().cpu() for name, value in values.items()}
 
     def _evaluation_games(self, first: int) -> EvaluationGames:
-        """Those of the block that begins with this member."""
+        """Those of the chunk that begins with this member."""
         seeds = self._experiment.seeds[first : first + self._size]
         return EvaluationGames(replace(self._experiment, seeds=seeds), self._engine, self._games, self._noise)
 
     @cached_property
     def _size(self) -> int:
-        """Members of a block: equally many for each of the engine's threads."""
+        """Members of a chunk: equally many for each of the engine's threads."""
         threads = self._engine.thread_count
-        return threads * max(1, round(BLOCK_NUMBERS[self._device] / self._numbers / threads))
+        return threads * max(1, round(CHUNK_NUMBERS[self._device] / self._numbers / threads))
 
     @property
     def _held(self) -> bool:
