@@ -24,7 +24,8 @@ if TYPE_CHECKING:  # importing it takes half a second at each start
 HISTORY_FILE = "history.parquet"
 KEYS = ("seed", "iteration")
 """The key columns: together they identify a row."""
-ROWS_PER_PART = 32768
+ROWS_PER_PART = 16384
+"""Rows of all parts but the last: few enough that it is fast to write the last part anew, every 100 iterations."""
 ITERATIONS_PER_FLUSH = 100
 SECONDS_PER_FLUSH = 1.0
 
@@ -32,7 +33,7 @@ SECONDS_PER_FLUSH = 1.0
 class History:
     """A growing folder of Parquet parts, of which readers only ever see complete records.
 
-    Part k holds rows k*32768 to (k+1)*32768. The last part is replaced atomically by a longer one at least every second
+    Part k holds rows k*16384 to (k+1)*16384. The last part is replaced atomically by a longer one at least every second
     and every 100 iterations. So the folder can be read at any moment, a killed run loses at most one second or 100
     iterations, and those that are being computed, and the files depend only on the rows.
 
@@ -50,7 +51,7 @@ class History:
         self._folder = folder / HISTORY_FILE
         kept = _kept(folder, columns, keep)
         # Readers take the columns of the first part as those of all parts: new columns must be in every part.
-        same = not keep or kept.column_names == [*KEYS, *read_columns(folder)]
+        same = not keep or (kept.column_names == [*KEYS, *read_columns(folder)] and _has_even_parts(folder))
         self._part = kept.num_rows // ROWS_PER_PART if same else 0
         self._rows = kept.slice(self._part * ROWS_PER_PART)
         self._pending: list[pa.Table] = []
@@ -101,8 +102,7 @@ class History:
         self._replace_part(self._rows)
 
     def _replace_part(self, rows: pa.Table) -> None:
-        with replacing(self._path(self._part)) as file:
-            pq.write_table(rows, file, compression="zstd")
+        write_table(self._path(self._part), rows)
 
     def _path(self, part: int) -> Path:
         return self._folder / f"part-{part:05d}.parquet"
@@ -114,8 +114,14 @@ def write_history(path: Path, rows: pa.Table) -> None:
     for part in path.glob("part-*.parquet"):
         part.unlink()
     for number in range(max(1, -(-rows.num_rows // ROWS_PER_PART))):
-        with replacing(path / f"part-{number:05d}.parquet") as file:
-            pq.write_table(rows.slice(number * ROWS_PER_PART, ROWS_PER_PART), file, compression="zstd")
+        write_table(path / f"part-{number:05d}.parquet", rows.slice(number * ROWS_PER_PART, ROWS_PER_PART))
+
+
+def write_table(path: Path, rows: pa.Table) -> None:
+    """Replace the file of a history, or of one of its parts."""
+    with replacing(path) as file:
+        # Values that are all different make a dictionary of them twice as slow to write, and the file larger.
+        pq.write_table(rows, file, compression="zstd", use_dictionary=list(KEYS))
 
 
 def check_history(folder: Path, columns: Columns, keep: int) -> None:
@@ -178,6 +184,12 @@ def _kept(folder: Path, columns: Columns, keep: int) -> pa.Table:
         found = f"{recorded} of them"
     rule = f"must hold the {keep} iterations that its checkpoint has done"
     raise UsageError(f"`{folder / HISTORY_FILE}` {rule}; found {found}. Delete checkpoint.pt to restart.")
+
+
+def _has_even_parts(folder: Path) -> bool:
+    """Whether all parts but the last have `ROWS_PER_PART` rows, and the last no more: those of earlier versions have."""
+    *full, last = (pq.read_metadata(part).num_rows for part in history_parts(folder))
+    return all(rows == ROWS_PER_PART for rows in full) and last <= ROWS_PER_PART
 
 
 def history_parts(folder: Path) -> list[Path]:

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from badger_sweeps.core.columns import Column, Columns
-from badger_sweeps.core.files import reading, replacing
-from badger_sweeps.runs.history import columns_of, read_table
+from badger_sweeps.core.files import reading
+from badger_sweeps.runs.history import columns_of, read_table, write_table
 
 if TYPE_CHECKING:  # importing it takes half a second
     import pandas as pd
@@ -128,8 +128,7 @@ def write_measures(
             MEASURED_AT: json.dumps(at).encode(),
         }
     )
-    with replacing(run / MEASURES_FILE) as file:
-        pq.write_table(table, file, compression="zstd")
+    write_table(run / MEASURES_FILE, table)
 
 
 def _with_metadata(table: pa.Table, columns: Columns) -> pa.Table:

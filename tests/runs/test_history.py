@@ -82,6 +82,27 @@ def test_files_depend_on_the_rows_alone(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(files[0]) == 4
 
 
+@pytest.mark.parametrize("kept", [5, 9, 14, 20])
+def test_parts_of_another_length_are_divided_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    files = []
+    for length in (12, 24):
+        monkeypatch.setattr(module, "ROWS_PER_PART", length)
+        folder = tmp_path / str(length)
+        folder.mkdir()
+        whole = History(folder, METRICS)
+        for iteration in range(kept):
+            whole.observe(record(iteration))
+        whole.flush()
+        monkeypatch.setattr(module, "ROWS_PER_PART", 12)
+        again = History(folder, METRICS, keep=kept)
+        for iteration in range(kept, 20):
+            again.observe(record(iteration))
+        again.flush()
+        files.append({path.name: path.read_bytes() for path in sorted((folder / "history.parquet").iterdir())})
+    assert files[0] == files[1]
+    assert len(files[0]) == 4
+
+
 def test_unfinished_files_are_passed_over(tmp_path: Path) -> None:
     history = History(tmp_path, METRICS)
     history.observe(record(0))
