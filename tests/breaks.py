@@ -43,8 +43,60 @@ JOB, ERRORS = "tests/engines/test_job.py::test_", "tests/commands/test_errors.py
 CLAIMS, ARMS = "tests/analysis/test_claims.py::test_", "badger_sweeps/reporting/reading/arms.py"
 WANDB, STUDIES = "tests/tracking/test_wandb.py::test_", "tests/analysis/test_studies.py::test_"
 RACING, RACE = "tests/search/test_racing.py::test_", "badger_sweeps/search/racing.py"
+NUMBERS, RANDOM = "tests/core/test_counter_random.py::test_", "badger_sweeps/core/counter_random.py"
+DESCENT, KERNEL = "tests/engines/test_descent.py::test_", "badger_sweeps/engines/native/kernel"
+DRAWN_THERE = f"{DESCENT}the_kernel_draws_the_initial_states_to_the_bit"
+ONE_LOOP = f"{DESCENT}it_is_gradient_descent_with_pytorchs_optimizer"
+ANY_DIVISION = f"{DESCENT}it_is_the_same_for_any_division_into_calls"
+POPULATION, HISTORY = "badger_sweeps/training/population.py", "badger_sweeps/runs/history.py"
+CHUNKS = "tests/evaluation/test_chunks.py::test_"
+MEASURING = "tests/runs/test_measuring.py::test_"
 
 BREAKS = [
+    # Random numbers: those of PyTorch, and those of the kernel, which must be the same.
+    Break(RANDOM, "ROUNDS = 10", "ROUNDS = 9", f"{NUMBERS}philox_gives_the_known_answers", "ten rounds"),
+    Break(RANDOM, "spawn_key=(int(purpose),)", "spawn_key=()",
+          f"{NUMBERS}a_number_depends_on_seed_purpose_batch_draw_row_and_position_alone", "purposes differ"),
+    Break(RANDOM, "number[:, None, None], draw,", "number[:, None, None], 0,",
+          f"{NUMBERS}a_number_depends_on_seed_purpose_batch_draw_row_and_position_alone", "draws differ"),
+    Break(RANDOM, "torch.arange(first, min(rows, first + step)", "torch.arange(min(rows, step)",
+          f"{NUMBERS}chunks_change_nothing", "rows of a later chunk"),
+    Break(f"{KERNEL}/random.h", "swapped ? sine : cosine, second", "sine, second", DRAWN_THERE,
+          "quarters of a circle"),
+    Break(f"{KERNEL}/random.h", "{lanes + (unsigned)first, row", "{lanes, row", DRAWN_THERE, "counters of wide rows"),
+    # Several iterations in one call.
+    Break(f"{KERNEL}/descent.h", "length * first[k] / (__builtin_sqrtf(second[k]) / correction + epsilon)",
+          "length * first[k] / (__builtin_sqrtf(second[k]) + epsilon)", ONE_LOOP, "Adam's correction of the squares"),
+    Break(f"{KERNEL}/descent.h", "move = second[k] = b * second[k] + move", "move = second[k] = second[k] + move",
+          ONE_LOOP, "RMSprop's momentum"),
+    Break("badger_sweeps/engines/native/descent.py", 'self._state["step"] += iterations', 'self._state["step"] += 1',
+          ANY_DIVISION, "all steps are counted"),
+    Break(POPULATION, "(first - self._drawn_ahead.start) * members", "0", ANY_DIVISION, "games that were drawn ahead"),
+    Break(POPULATION, "active = torch.cat([before[None], alive[:-1]])", "active = alive",
+          f"{DESCENT}a_member_that_diverges_in_the_middle_of_a_call", "who diverges takes part once more"),
+    Break(POPULATION, "        self.iteration += done", "        self.iteration += iterations",
+          f"{DESCENT}training_ends_in_the_middle_of_a_call_in_which_the_last_member_diverged",
+          "iterations without members"),
+    Break(POPULATION, "{name: value.detach().clone() for", "{name: value.detach() for",
+          "tests/rules/test_contract.py::test_what_a_rule_returns_and_later_changes_in_place_is_recorded_as_it_was",
+          "metrics as they were"),
+    Break("badger_sweeps/training/loop.py", "stop - population.iteration", "last - population.iteration",
+          f"{MEASURING}measures_are_columns_of_the_history_at_their_own_cadence",
+          "no chunk passes a stop"),
+    Break("badger_sweeps/evaluation/recorder.py", "measures, ended = {}, records", "ended = records",
+          f"{MEASURING}what_was_measured_belongs_to_the_first_of_several_iterations", "measures of one record"),
+    Break("badger_sweeps/evaluation/chunks.py", "            evaluation.release()", "            pass",
+          f"{CHUNKS}the_peak_of_memory_does_not_grow_with_the_population", "memory that is freed"),
+    Break("badger_sweeps/evaluation/chunks.py", "seeds[first : first + self._size]", "seeds[: self._size]",
+          f"{CHUNKS}values_are_the_same_to_the_bit_in_any_chunk_also_when_measured_again", "each chunk's own games"),
+    Break(HISTORY, " and last <= ROWS_PER_PART", "",
+          "tests/runs/test_history.py::test_parts_of_another_length_are_divided_anew", "parts of another length"),
+    Break(HISTORY, '"iteration": np.repeat(iterations, len(seeds))', '"iteration": np.tile(iterations, len(seeds))',
+          "tests/runs/test_history.py", "rows of several iterations"),
+    Break("badger_sweeps/runs/checkpoint.py", "        if due:\n            self._before()\n", "",
+          "tests/runs tests/tracking/test_wandb.py", "everything is logged before a checkpoint"),
+    Break("badger_sweeps/tracking/wandb.py", "        self.flush()  # raises", "        pass  # raises",
+          "tests/tracking", "an error of the thread that logs"),
     # The page: its tests share one page, and the tables that are sorted share one test.
     Break(SCRIPT, ": sign * compare(a, b)", ": compare(a, b)", SORTED, "descending order"),
     Break(SCRIPT, 'text.replace(/\u2212/g, "-")', "text", SORTED, "the typographic minus"),

@@ -187,7 +187,7 @@ def _kept(folder: Path, columns: Columns, keep: int) -> pa.Table:
 
 
 def _has_even_parts(folder: Path) -> bool:
-    """Whether all parts but the last have `ROWS_PER_PART` rows, and the last no more: those of earlier versions have."""
+    """Whether all parts but the last have `ROWS_PER_PART` rows, and the last no more; earlier versions wrote others."""
     *full, last = (pq.read_metadata(part).num_rows for part in history_parts(folder))
     return all(rows == ROWS_PER_PART for rows in full) and last <= ROWS_PER_PART
 

@@ -208,6 +208,18 @@ def test_training_ends_in_the_iteration_in_which_the_last_member_diverged() -> N
     assert members.finished
 
 
+@pytest.mark.parametrize("length", [1, 4, 12])
+def test_training_ends_in_the_middle_of_a_call_in_which_the_last_member_diverged(length: int) -> None:
+    members = population("readout")
+    for member, iteration in enumerate((6, 2, 5)):
+        without_target(members, iteration, member)
+    chunks = in_chunks(members, length)
+    assert [record.seeds for each in chunks for record in each] == [SEEDS] * 3 + [(4, 9)] * 3 + [(4,)]
+    assert chunks[-1].iterations.stop == members.iteration == 7
+    assert members.evaluations.tolist() == [21, 9, 18]
+    assert members.finished
+
+
 def test_what_the_kernel_does_not_know_is_done_one_by_one() -> None:
     """A subclass may build another optimiser, and an aggregator may want the gradients of the dimensions."""
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from badger_sweeps.core.columns import columns, metric
+from badger_sweeps.core.columns import Column, columns, metric
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.runs import history as module
 from badger_sweeps.runs.history import History, columns_by_seed, read_history
@@ -57,6 +57,22 @@ def test_values_come_back_to_the_bit(tmp_path: Path) -> None:
     assert np.isnan(columns[4]["loss"][0])
     assert columns[4]["grad_norm"].tobytes() == np.float32([1e-45]).tobytes()
     assert columns[2]["loss"].tolist() == [np.inf, np.float32(1.2)]
+
+
+def test_records_of_several_iterations_are_those_of_each(tmp_path: Path) -> None:
+    """A row for each seed of each iteration; measures stand in the first iteration's."""
+    seeds, losses = (4, 2), np.arange(6, dtype=np.float32).reshape(3, 2)
+    pairs = np.array([[0.5, 1.5], [2.5, 3.5]], dtype=np.float32)
+    together = Records(range(7, 10), seeds, {"loss": losses, "grad_norm": -losses}, {"pairs": pairs})
+    history = History(tmp_path, {**METRICS, "pairs": Column("pairs", "Pairs", length=2)})
+    history.observe(together)
+    history.flush()
+    rows = read_history(tmp_path)
+    assert list(zip(rows["iteration"], rows["seed"], strict=True)) == [(i, seed) for i in (7, 8, 9) for seed in seeds]
+    assert rows["loss"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert rows["grad_norm"].tolist() == [0, -1, -2, -3, -4, -5]
+    assert [value.tolist() for value in rows["pairs"][:2]] == pairs.tolist()
+    assert rows["pairs"][2:].isna().all()
 
 
 @pytest.mark.parametrize("kept", [0, 1, 7, 12, 13, 20])

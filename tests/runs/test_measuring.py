@@ -129,6 +129,27 @@ def test_a_diverged_member_is_no_longer_measured(tmp_path: Path) -> None:
     assert np.isfinite(third.measures["evaluation/loss"]).all()
 
 
+def test_what_was_measured_belongs_to_the_first_of_several_iterations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("badger_sweeps.training.loop.SECONDS", 1e9)
+    setup = plan(tmp_path, UNMEASURED).experiment
+    population = Population(setup)
+    measuring = MeasureRecorder(replace(UNMEASURED, fixed_loss=FixedLoss(every=8)), population, LossHistory(setup))
+    population.draw_games()
+    assert population._drawn is not None
+    population._drawn.targets[4 * 2] = torch.nan  # the fifth iteration of the first member
+    chunks = list(measuring.added_to(train_in_chunks(population, measuring.next_stop)))
+    assert [(each.iterations, each.seeds) for each in chunks[:3]] == [
+        (range(0, 1), (4, 9)),
+        (range(1, 5), (4, 9)),
+        (range(5, 8), (9,)),
+    ]
+    records = [record for each in chunks for record in each if record.measures]
+    measured = {record.iteration: len(record.measures["evaluation/loss"]) for record in records}
+    assert measured == {0: 2, 8: 1, 16: 1, 24: 1}
+
+
 def test_the_loss_history_is_restored_from_the_recorded_history(tmp_path: Path) -> None:
     started = plan(tmp_path, SOME)
     started.folder.mkdir(exist_ok=True)

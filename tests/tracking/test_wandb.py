@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.xdist_group("wandb")  # one worker: its run is made and
 
 LOGGED = sorted({*range(0, 60, 7), 20, 40})
 """Every seventh iteration, and the iterations with measures."""
+GRAPHS = {0: Connectivity(3, 6, True, 0.5, 0.5, None)}
 
 
 def records(folder: Path) -> Iterator[dict[str, Any]]:
@@ -132,8 +134,7 @@ def test_measures_of_pairs_have_a_picture_each(tmp_path: Path) -> None:
         *(Column(f"mi/{pair}", "", "bits", per="pair") for pair in pairs),
         *(Column(f"their/{pair}", "", per="pair") for pair in pairs),
     )
-    connectivity = {0: Connectivity(3, 6, True, 0.5, 0.5, None)}
-    described = RunDescription(tmp_path, "stranger", "run", "group", (), {}, (0,), 0, connectivity, declared)
+    described = RunDescription(tmp_path, "stranger", "run", "group", (), {}, (0,), 0, GRAPHS, declared)
     tracker = WandB(every=1, pairs_every=2).start(described)
     values = {f"{group}/{pair}": np.float32([0.5]) for group in ("mi", "their") for pair in pairs}
     of_theirs = {name: value for name, value in values.items() if name.startswith("their")}
@@ -249,6 +250,26 @@ def test_a_search_is_a_run_of_its_own_logged_once(tmp_path: Path) -> None:
     assert rows[0]["search/params/architecture"] == "gru"
     trial = next(record for record in records(next(folder.glob("1/wandb/offline-run-*"))) if record["type"] == "run")
     assert trial["run"]["run_group"] == "search 1"
+
+
+def test_what_fails_while_a_record_is_logged_is_raised_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records are logged by a thread, whose errors nobody would see."""
+
+    observed = Event()
+
+    def refused(*_: object, **__: object) -> None:
+        observed.wait()
+        raise RuntimeError("no row can be logged")
+
+    monkeypatch.setattr("wandb.sdk.wandb_run.Run.log", refused)
+    loss = columns(metric("loss", "Loss"))
+    tracker = WandB(every=1).start(RunDescription(tmp_path, "id", "name", "name", (), {}, (0,), 0, GRAPHS, loss))
+    tracker.observe(Records.of(Record(0, (0,), {"loss": np.float32([1.0])})))
+    observed.set()
+    with pytest.raises(RuntimeError, match="no row can be logged"):
+        tracker.close(0)
 
 
 def test_online_without_a_key_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
