@@ -142,6 +142,8 @@ BREAKS = [
           f"{CLAIMS}the_verdict_is_that_which_was_planted", "the last value is the last"),
     Break("badger_sweeps/measures/plateaus.py", " and segment.slower_than_surroundings(gap=1 / staircase.parts)", "",
           "tests/measures/test_plateaus.py", "slow drifts are no plateaus"),
+    Break("badger_sweeps/measures/plateaus.py", " and together.flat(tolerance)", "",
+          "tests/measures/test_plateaus.py", "neighbours that are flat together"),
     # Evidence is tried on fewer numbers of seeds.
     Break("badger_sweeps/reporting/inference/evidence.py", "(p, 1.0) if count < bound * seeds else (1.0, p)",
           "(p, 1.0)", "tests/reporting/test_evidence.py::test_no_count_of_seeds_speaks_for_a_few_and_against_them",

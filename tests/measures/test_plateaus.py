@@ -80,6 +80,14 @@ def test_slow_drifts_have_no_plateaus(shape: str, dims: int, games: int) -> None
     assert found <= 5
 
 
+def test_neighbours_that_are_not_flat_together_stay_apart() -> None:
+    """Steps of 0.05 are within the tolerance of 0.0625; a join of two of them is not flat."""
+    levels = [1, 0.95, 0.9, 0.85, 0.8]
+    curve = np.repeat(levels, 240) + np.random.default_rng(0).normal(size=1200) * 0.005
+    plateaus = find_plateaus(curve, Staircase(parts=4, block=8))
+    assert [(plateau.start, plateau.end) for plateau in plateaus] == [(240 * k, 240 * k + 240) for k in range(5)]
+
+
 def test_a_drift_after_a_plateau_does_not_hide_it() -> None:
     rng = np.random.default_rng(0)
     level = np.concatenate([np.full(400, 0.75), np.linspace(0.75, 0.25, 1500), np.full(400, 0.25)])
