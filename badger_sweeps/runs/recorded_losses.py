@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from badger_sweeps.evaluation.loss_history import EVALUATION_LOSS, LossHistory
-from badger_sweeps.runs.history import iterations
+from badger_sweeps.runs.history import iterations, read_history
 from badger_sweeps.training.experiment import Experiment
-from badger_sweeps.training.loop import Record, Records
+from badger_sweeps.training.loop import DIVERGED, Record, Records
 
 if TYPE_CHECKING:  # importing it takes half a second at each start
     import pandas
+
+
+def read_losses(folder: Path, experiment: Experiment) -> pandas.DataFrame:
+    """The losses of the history in a run's folder, and who diverged: all that a continued run needs of its history."""
+    return read_history(folder, [*LossHistory(experiment).names, EVALUATION_LOSS, DIVERGED])
 
 
 def recorded_loss_history(experiment: Experiment, history: pandas.DataFrame) -> LossHistory:

@@ -21,11 +21,11 @@ from badger_sweeps.measures.objectives import ObjectiveName, per_seed
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.runs.checkpoint import Checkpointer, load_checkpoint
 from badger_sweeps.runs.graphs import read_connectivity, write_graphs
-from badger_sweeps.runs.history import History, check_history, iterations, read_history
+from badger_sweeps.runs.history import History, check_history, iterations
 from badger_sweeps.runs.interruption import Interruption
 from badger_sweeps.runs.lock import exclusive
 from badger_sweeps.runs.provenance import Provenance, kept_code, run_id_and_group
-from badger_sweeps.runs.recorded_losses import recorded_loss_history
+from badger_sweeps.runs.recorded_losses import read_losses, recorded_loss_history
 from badger_sweeps.runs.summary import SUMMARY_FILE, Summary, summarize
 from badger_sweeps.tracking.base import RunDescription, Tracker, Tracking
 from badger_sweeps.tracking.progress import TerminalProgress
@@ -204,7 +204,7 @@ def _train(
         tracker.flush()
 
     checkpointer = Checkpointer(plan.folder, population, before=flush)
-    past = read_history(plan.folder) if first else None
+    past = read_losses(plan.folder, plan.experiment) if first else None
     losses = LossHistory(plan.experiment) if past is None else recorded_loss_history(plan.experiment, past)
     recorder = MeasureRecorder(plan.measures, population, losses)
     description = describe(plan, first)

@@ -14,7 +14,7 @@ from badger_sweeps.measures.outcome_of_history import outcome
 from badger_sweeps.measures.seed_outcome import MeasuredPlateau, SeedOutcome
 from badger_sweeps.measures.staircase import Staircase
 from badger_sweeps.runs.graphs import read_connectivity
-from badger_sweeps.runs.history import columns_by_seed, read_history
+from badger_sweeps.runs.history import columns_by_seed, read_columns, read_history
 from badger_sweeps.statistics.estimates import Estimate
 from badger_sweeps.topologies.connectivity import Connectivity
 
@@ -71,8 +71,10 @@ class Summary:
 
 def summarize(folder: Path, name: str, budget: int, staircase: Staircase, objective_name: ObjectiveName) -> Summary:
     """Summarise the run in `folder` from its history and its graphs."""
-    columns = columns_by_seed(read_history(folder))
-    outcomes = tuple(outcome(seed, metrics, staircase) for seed, metrics in columns.items())
+    # Measures are most of a history, and no outcome depends on them.
+    metrics = [name for name, column in read_columns(folder).items() if column.every_iteration]
+    columns = columns_by_seed(read_history(folder, metrics))
+    outcomes = tuple(outcome(seed, values, staircase) for seed, values in columns.items())
     value = objective(objective_name, outcomes, budget)
     return Summary(name, budget, staircase, outcomes, objective_name, value, read_connectivity(folder))
 

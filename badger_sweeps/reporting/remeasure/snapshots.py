@@ -16,8 +16,7 @@ from badger_sweeps.configuration.recorded import CONFIG, damaged, recorded_confi
 from badger_sweeps.core.errors import UsageError, nearest
 from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.runs.checkpoint import CHECKPOINT_FILE, check_identity, read_checkpoint, snapshots
-from badger_sweeps.runs.history import read_history
-from badger_sweeps.runs.recorded_losses import recorded_loss_history
+from badger_sweeps.runs.recorded_losses import read_losses, recorded_loss_history
 from badger_sweeps.runs.run import Plan
 from badger_sweeps.training.population import Population
 
@@ -73,7 +72,7 @@ def restored(plan: Plan, paths: Sequence[Path]) -> Iterator[tuple[Population, Lo
     """
     experiment = plan.experiment
     population = Population(experiment)
-    history = read_history(plan.folder)
+    history = read_losses(plan.folder, experiment)
     before = None
     for path in paths:
         identity, state = read_checkpoint(path)
