@@ -4,9 +4,10 @@ What a new numbering of runs must pass: every random number has changed, but not
 configurations with 64 seeds through the command line, with the standard measures every 1000 iterations. A seed has the
 same weights and graph in both, and other games. For each configuration and each quantity of a seed, three tests ask
 whether the two differ: a sign-flip test of the paired differences (location), the two-sample test of Kolmogorov and
-Smirnov (distribution), and, of times, the number of seeds that reached them (McNemar's exact test). With nothing but other random numbers, the smallest of all p-values
-after Holm's adjustment is below .05 once in twenty times. Prints a table; exit status 1 if one is below .01. Runs are
-kept in FOLDER, if it is given, and an interrupted comparison goes on there.
+Smirnov (distribution), and, of times, the number of seeds that reached them (McNemar's exact test). With nothing but
+other random numbers, the smallest of all p-values after Holm's adjustment is below .05 once in twenty times. Prints a
+table; exit status 1 if one is below .01. Runs are kept in FOLDER, if it is given, and an interrupted comparison goes on
+there.
 """
 
 from __future__ import annotations

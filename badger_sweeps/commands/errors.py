@@ -63,10 +63,12 @@ def one_line(error: BaseException) -> str:
         rule = "must be KEY=VALUE, with a value that has spaces or special characters in quotes (\"KEY='a value'\")"
         return f"`{error.override}` {rule}."
     if key := _first(r"Could not (?:override|delete from config\.) '([^']+)'", text):
+        within = _first(r"full_key: (\S+)", str(error.__cause__))  # a key of a mapping that was given as one value
+        key = within if within and within.startswith(f"{key}.") else key
         group = key.split(".")[0]
         if owners := choices_with(key):
             return f"`{key}` is a key of {group}={'|'.join(owners)}, not of the choice made."
-        known = [valid for valid in known_keys() if "." in valid or "." not in key]
+        known = [] if group == "hydra" else [valid for valid in known_keys() if "." in valid or "." not in key]
         return f"`{key}` is not a known key.{nearest(key, known)}"
     if key := _first(r"An item is already at '([^']+)'", text):
         return f"`{key}` must be set without the +, since it is a known key."

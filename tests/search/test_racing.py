@@ -357,7 +357,7 @@ def test_a_race_about_a_loss_is_told_in_losses(tmp_path: Path) -> None:
     [
         ("3", "` must be null or a mapping such as {start: 3}; found 3."),
         ("{start: 1}", ".start` must be at least 2; found 1."),
-        ("{begin: 3}", "` is not a known key"),
+        ("{begin: 3}", ".begin` is not a known key.\n"),
         ("{start: 3}", "` must be able to end a trial before its last seed"),  # there are two
     ],
 )
