@@ -146,16 +146,16 @@ class RunMonitor(ABC):
     """Follows the records of a run and may stop it."""
 
     @abstractmethod
-    def recall(self, records: Records) -> None:
-        """Receive iterations of an earlier session, with the metrics ``loss`` and ``diverged`` alone."""
+    def observe(self, records: Records) -> None:
+        """Receive iterations up to the next stop; those of an earlier session have ``loss`` and ``diverged`` alone."""
 
     @abstractmethod
     def next_stop(self, iteration: int) -> int:
         """The next iteration, after `iteration`, at which the monitor may stop the run."""
 
     @abstractmethod
-    def observe(self, records: Records) -> str | None:
-        """Receive iterations up to the next stop; return the reason to stop the run after them, or None."""
+    def reason_to_stop(self) -> str | None:
+        """Why the run is to stop after the iterations received so far; None if it is to go on."""
 
 
 def run(plan: Plan, console: Console, monitor: RunMonitor | None = None) -> Summary:
@@ -208,25 +208,28 @@ def _train(
     losses = LossHistory(plan.experiment) if past is None else recorded_loss_history(plan.experiment, past)
     recorder = MeasureRecorder(plan.measures, population, losses)
     description = describe(plan, first)
+    stop: str | None = None
     if monitor is not None and past is not None:
         for iteration, seeds, metrics in iterations(past, ["loss", DIVERGED]):
-            monitor.recall(Records.of(Record(iteration, tuple(seeds), metrics)))
+            monitor.observe(Records.of(Record(iteration, tuple(seeds), metrics)))
+        # The earlier session may have been stopped by this monitor, and by a signal before it could tell.
+        stop = monitor.reason_to_stop()
     stops = [recorder.next_stop, checkpointer.next_stop, *([] if monitor is None else [monitor.next_stop])]
     with Interruption() as interruption:
-        stop: str | None = None
         with (
             _closing(plan.tracking.start(description)) as tracker,
             _closing(TerminalProgress(description, training.iterations, console)) as progress,
         ):
             try:
                 chunks = train_in_chunks(population, lambda iteration: min(each(iteration) for each in stops))
-                for records in _with_staircase(recorder.added_to(chunks), plan, past):
+                for records in () if stop else _with_staircase(recorder.added_to(chunks), plan, past):
                     history.observe(records)
                     tracker.observe(records)
                     progress.observe(records)
                     checkpointer.observe(records)
-                    reason = monitor.observe(records) if monitor is not None else None
-                    stop = stop or reason
+                    if monitor is not None:
+                        monitor.observe(records)
+                        stop = stop or monitor.reason_to_stop()
                     is_last = records.iterations.stop == population.iteration  # of those computed together
                     if is_last and (stop is not None or interruption.signal is not None):
                         break

@@ -160,7 +160,7 @@ class _TrialMonitor(RunMonitor):
         name: ObjectiveName = self._plan.objective if self._bound is not None else "final_loss"
         self.value = float(per_seed(name, outcomes, self._budget).mean())
 
-    def recall(self, records: Records) -> None:
+    def observe(self, records: Records) -> None:
         for record in records:
             loss, diverged = record.metrics["loss"], record.metrics[DIVERGED]
             finite = diverged == 0
@@ -173,8 +173,7 @@ class _TrialMonitor(RunMonitor):
     def next_stop(self, iteration: int) -> int:
         return next_multiple(self._every, iteration)
 
-    def observe(self, records: Records) -> str | None:
-        self.recall(records)
+    def reason_to_stop(self) -> str | None:
         self._trial.check_lease()
         self._trial.progress = f"{self.iteration}/{self._budget}"
         if self.iteration % self._every or self.iteration == self._budget:

@@ -15,7 +15,8 @@ import torch
 from badger_sweeps.runs.checkpoint import FORMAT
 from tests.runs.commands import parts, run, start, wait_for_iteration
 
-ITERATIONS = "training.iterations=900"
+ITERATIONS = "training.iterations=4000"
+"""A second, a hundred times as long as it takes until a signal is sent and arrives."""
 EVERY = "training.checkpoint_every=40"
 
 
@@ -34,7 +35,7 @@ def without_wall_time(folder: Path) -> object:
 @pytest.mark.slow
 def test_a_run_killed_repeatedly_leaves_the_same_files(undisturbed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    for reached in (25, 130, 330, 560):  # one before the first checkpoint; none at a checkpoint
+    for reached in (25, 925, 1925, 2925):  # none at a checkpoint
         process = start(folder, ITERATIONS, EVERY)
         read = wait_for_iteration(folder, reached, process)
         os.killpg(process.pid, signal.SIGKILL)
@@ -48,7 +49,7 @@ def test_a_run_killed_repeatedly_leaves_the_same_files(undisturbed: Path, tmp_pa
     assert without_wall_time(folder) == without_wall_time(undisturbed)
     sessions = json.loads((folder / "provenance.json").read_text())["sessions"]
     assert len(sessions) == 5
-    assert sessions[-1]["first_iteration"] > 500
+    assert sessions[-1]["first_iteration"] > 2800
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def everything(folder: Path) -> dict[str, bytes]:
         ("optimizer.lr=0.02", "`optimizer.lr` must be 0.01, as in the checkpoint"),
         ("seeds=4", "`seeds` must be [0, 1, 2]"),
         ("architecture=exponential", "`architecture` must be 'GRU'"),
-        ("training.iterations=100", "`training.iterations` must be at least the 900 iterations done"),
+        ("training.iterations=100", "`training.iterations` must be at least the 4000 iterations done"),
     ],
 )
 def test_another_configuration_is_refused_and_changes_no_file(undisturbed: Path, override: str, error: str) -> None:
@@ -165,9 +166,9 @@ def test_a_lost_history_is_refused_and_changes_no_file(undisturbed: Path, tmp_pa
         history = pd.read_parquet(part)
         history[~history["iteration"].between(200, 230)].to_parquet(part, index=False)
     before = everything(folder)
-    refused = run(folder, "training.iterations=1000", EVERY)
+    refused = run(folder, "training.iterations=5000", EVERY)
     assert refused.returncode == 2
-    assert "must hold the 900 iterations that its checkpoint has done" in refused.stderr
+    assert "must hold the 4000 iterations that its checkpoint has done" in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert everything(folder) == before
 
@@ -176,7 +177,7 @@ def test_a_continued_run_has_no_summary_until_it_is_done(undisturbed: Path, tmp_
     folder = tmp_path / "run"
     shutil.copytree(undisturbed, folder)
     process = start(folder, "training.iterations=100000", EVERY)
-    wait_for_iteration(folder, 950, process)
+    wait_for_iteration(folder, 4050, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (folder / "summary.json").exists()

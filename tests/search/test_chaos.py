@@ -136,14 +136,14 @@ def endure(tmp_path: Path, address: str | None, trials: int, kills: int, iterati
 
 @pytest.mark.slow
 def test_a_few_kills(tmp_path: Path) -> None:
-    endure(tmp_path, None, trials=8, kills=5, iterations=500)
+    endure(tmp_path, None, trials=8, kills=5, iterations=2000)
 
 
 @pytest.mark.slow
 def test_thirty_kills_on_a_journal(tmp_path: Path) -> None:
-    endure(tmp_path, None, trials=40, kills=30, iterations=1500)
+    endure(tmp_path, None, trials=40, kills=30, iterations=4000)
 
 
 @pytest.mark.slow
 def test_thirty_kills_on_postgresql(tmp_path: Path, postgresql: str) -> None:
-    endure(tmp_path, postgresql, trials=40, kills=30, iterations=1500)
+    endure(tmp_path, postgresql, trials=40, kills=30, iterations=4000)

@@ -127,6 +127,23 @@ def test_after_a_death_a_pruner_is_shown_what_it_would_have_been_shown(race: Rac
     pd.testing.assert_frame_equal(rows(folder / "0"), rows(tmp_path / "undisturbed" / "0"), check_exact=True)
 
 
+@pytest.mark.parametrize("race", [None, Race(start=6)])
+def test_a_trial_that_was_stopped_but_not_told_is_stopped_there_again(race: Race | None, tmp_path: Path) -> None:
+    """A signal may come between the two; the next start finds all iterations done, and must not do more."""
+    search, folder = make_search(tmp_path), tmp_path / "0"
+    stop_at = 40
+    for _ in range(2):
+        recorder = Recorder(stop_at=[stop_at])
+        trial = begin(search, recorder, race)
+        run_trial(plan(folder), trial)
+        assert (trial.status, trial.details["iterations"]) == (TrialStatus.PRUNED, stop_at)
+        assert recorder.shown[-1].iteration == stop_at
+        search.requeue(trial.claim)
+    assert len(recorder.shown) == 1
+    history = rows(folder if race is None else folder / "stage-0")
+    assert history["iteration"].max() == stop_at - 1
+
+
 def test_a_stopped_trial_leaves_the_first_rows_and_a_checkpoint_and_no_summary(tmp_path: Path) -> None:
     whole = plan(tmp_path / "whole")
     run_trial(whole, begin(make_search(tmp_path)))
