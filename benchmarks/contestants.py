@@ -267,13 +267,17 @@ def started(cases: Mapping[str, Case]) -> Iterator[dict[str, Contestant]]:
             contestant.kill()
 
 
-def within_spread(ours: NDArray[np.float32], peers: NDArray[np.float32]) -> bool:
-    """Whether a peer's loss, in the second half of its iterations, lies within the spread of ours over members.
+def learn_alike(ours: NDArray[np.float32], peers: NDArray[np.float32]) -> bool:
+    """Whether a peer's losses, in the second half of its iterations, are distributed over members as ours are.
+
+    Both start with the same weights and play other games, and a member may leave its plateau long before another: the
+    rank test of Mann and Whitney asks, at p = .001, whether either side's members are the slower ones.
 
     Args:
         ours: losses of at least as many iterations, shape (iterations, members).
         peers: the peer's losses, shape (iterations, members).
     """
+    from scipy import stats  # its BLAS must not be loaded before a process has set its threads
+
     last = slice(len(peers) // 2, len(peers))
-    each = ours[last].mean(axis=0)
-    return bool(each.min() <= peers[last].mean() <= each.max())
+    return bool(stats.mannwhitneyu(ours[last].mean(axis=0), peers[last].mean(axis=0)).pvalue > 0.001)

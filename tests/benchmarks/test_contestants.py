@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from badger_sweeps.evaluation.measures import Measures
-from benchmarks.contestants import Case, Contestant, TrainingRace, started, within_spread
+from benchmarks.contestants import Case, Contestant, TrainingRace, learn_alike, started
 from benchmarks.figures import Figure
 from benchmarks.whole_run import never
 from benchmarks.workloads import SIZES, experiment
@@ -86,13 +86,14 @@ def test_ratios_are_medians_over_turns_without_the_first() -> None:
     assert race.ratio_of_sums("slow", "fast") == pytest.approx(49 / 12)
 
 
-def test_a_peers_loss_lies_within_the_spread_of_ours() -> None:
-    ours = np.tile(np.array([[0.9, 1.0, 1.1]], np.float32), (100, 1))
-    ours[:10] = 0  # before the second half of the peer's iterations
+def test_a_peers_members_learn_as_ours_do() -> None:
+    members = np.linspace(0.9, 1.1, 8, dtype=np.float32)
+    ours = np.tile(members, (100, 1))
+    ours[:20] = 0  # before the second half of the peer's iterations
     ours[40:] = 0  # after them
-    assert within_spread(ours, np.full((40, 2), 1.05, np.float32))
-    assert not within_spread(ours, np.full((40, 2), 1.15, np.float32))
-    assert not within_spread(ours, np.full((40, 2), 0.85, np.float32))
+    assert learn_alike(ours, np.tile(members[::-1] + np.float32(0.03), (40, 1)))
+    assert not learn_alike(ours, np.tile(members + np.float32(0.3), (40, 1)))
+    assert not learn_alike(ours, np.tile(members - np.float32(0.3), (40, 1)))
 
 
 def test_our_run_trains_in_turns(tmp_path: Path) -> None:
