@@ -6,9 +6,9 @@ same weights and graph in both, and other games. For each configuration and each
 whether the two differ: a t-test of the paired differences (location), the two-sample test of Kolmogorov and
 Smirnov (distribution), and, of times, the number of seeds that reached them (McNemar's exact test). With
 nothing but other random numbers, the smallest of all p-values after Holm's adjustment is below .05 at most once in
-twenty times. It finds large differences alone: with hundreds of tests a shift of 0.7 standard deviations may be missed. Prints a
-table; exit status 1 if one is below .01. Runs are kept in FOLDER, if it is given, and an interrupted comparison goes on
-there.
+twenty times. It finds large differences alone: with hundreds of tests a shift of 0.7 standard deviations may be missed.
+Prints a table; exit status 1 if one is below .01. Runs are kept in FOLDER, if it is given, and an interrupted
+comparison goes on there.
 """
 
 from __future__ import annotations
