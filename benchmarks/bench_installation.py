@@ -19,7 +19,7 @@ def required(name: str, extras: tuple[str, ...] = ()) -> set[str]:
     """The names of a distribution and of all that it requires here, directly or not."""
     from packaging.requirements import Requirement
 
-    found, open_ = set[tuple[str, str]](), [(name, extra) for extra in ("", *extras)]
+    found, open_ = set[tuple[str, str]](), [(canonical(name), extra) for extra in ("", *extras)]
     while open_:
         of, extra = open_.pop()
         if (of, extra) in found:

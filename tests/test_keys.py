@@ -126,6 +126,22 @@ def test_every_key_is_in_the_table() -> None:
     assert {key for key in DECIDES if "." in key} <= set(known)
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [
+        *("architecture=exponential", "architecture=lstm_quantized", "architecture=supervised_lstm", "engine=auto"),
+        *("measures=none", "optimizer=adamw", "topology=file", "task=frequency"),
+    ],
+)
+def test_the_keys_of_a_choice_are_those_that_hydra_composes(choice: str) -> None:
+    """They are read from the files, some of which inherit from others."""
+    group, _, name = choice.partition("=")
+    with initialize_config_dir(str(files.folder()), version_base="1.3"):
+        composed = OmegaConf.to_container(compose("config", [choice]))
+    assert isinstance(composed, dict)
+    assert files._keys_of(group, name) == {*files._nested(composed[group], group)}
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return everything(BASE, tmp_path_factory.mktemp("base"))

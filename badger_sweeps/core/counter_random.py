@@ -27,9 +27,9 @@ MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 """Those of the first and of the third word of the counter."""
 KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 """Added to the two words of the key after each round."""
-WORD = 0xFFFFFFFF
-WORDS = 4
-"""The words that one counter gives."""
+LOW_WORD = 0xFFFFFFFF
+"""The lower 32 bits of an integer of 64."""
+WORDS_PER_COUNTER = 4
 CHUNK = 2**15
 """Counters that are computed at once on a CPU, about, so that intermediate results stay in the processor's cache."""
 
@@ -95,8 +95,8 @@ class RandomBatches:
     def _rows(self, transformed, rows: int, shape: tuple[int, ...], draw: int) -> Tensor:  # type: ignore[no-untyped-def]
         """A row of n numbers has m = ceil(n / 4) counters; number j of counter c is at the position j*m + c."""
         numbers = math.prod(shape)
-        counters = -(-numbers // WORDS)
-        drawn = torch.empty(len(self), rows, WORDS * counters, device=self.device)
+        counters = -(-numbers // WORDS_PER_COUNTER)
+        drawn = torch.empty(len(self), rows, WORDS_PER_COUNTER * counters, device=self.device)
         chunk = CHUNK if self.device.type == "cpu" else len(self) * rows * counters
         step = max(1, min(rows, chunk // max(1, counters)))
         together = max(1, chunk // max(1, step * counters))
@@ -122,14 +122,14 @@ def philox(c0: Tensor, c1: Tensor, c2: Tensor, c3: int, key: tuple[Tensor, ...])
     x0, x1, x2 = c0.expand(shape), c1.expand(shape), c2.expand(shape)
     x3 = torch.full_like(x0, c3)
     for _ in range(ROUNDS):
-        low, high = x0 * MULTIPLIERS[0], x2 * MULTIPLIERS[1]  # of 64 bits; those above the 63rd are cut off by `WORD`
+        low, high = x0 * MULTIPLIERS[0], x2 * MULTIPLIERS[1]  # of 64 bits; what is above the 63rd is cut off below
         x0, x1, x2, x3 = (
-            ((high >> 32) & WORD) ^ x1 ^ k0,
-            high & WORD,
-            ((low >> 32) & WORD) ^ x3 ^ k1,
-            low & WORD,
+            ((high >> 32) & LOW_WORD) ^ x1 ^ k0,
+            high & LOW_WORD,
+            ((low >> 32) & LOW_WORD) ^ x3 ^ k1,
+            low & LOW_WORD,
         )
-        k0, k1 = (k0 + KEY_STEPS[0]) & WORD, (k1 + KEY_STEPS[1]) & WORD
+        k0, k1 = (k0 + KEY_STEPS[0]) & LOW_WORD, (k1 + KEY_STEPS[1]) & LOW_WORD
     return x0, x1, x2, x3
 
 

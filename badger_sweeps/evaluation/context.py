@@ -19,6 +19,7 @@ from badger_sweeps.evaluation.games import EvaluationGames
 from badger_sweeps.evaluation.loss_history import LossHistory
 from badger_sweeps.measures.information.noise import with_noise_floor
 from badger_sweeps.measures.information.reduction import Basis, project
+from badger_sweeps.measures.one_by_one import one_by_one
 from badger_sweeps.outer_objective import OuterObjective
 from badger_sweeps.rollout import Games, System
 from badger_sweeps.training.experiment import Experiment
@@ -142,7 +143,7 @@ class EvaluationContext:
     @cached_property
     def outputs(self) -> Float[Tensor, "member game expert dim"]:
         """The experts' outputs after the last inner step."""
-        return self.system.architecture.outputs(self.parameters, {"h": self.h})
+        return self._outputs_of(self.parameters.flat, self.h)
 
     def reduced(self, components: int) -> Float[Tensor, "member game expert component"]:
         """`h` projected on the first `components` directions of the frozen basis."""
@@ -189,10 +190,17 @@ class EvaluationContext:
 
     def _read_outputs_of_steps(self, member: int) -> Float[Tensor, "step game expert component"]:
         one, row = slice(member, member + 1), self._rows[member : member + 1]
-        weights = Weights(self.parameters.flat[one], self.parameters.shapes)
         basis = _of_rows(self.evaluation.outputs_basis, row)
-        outputs = (self.system.architecture.outputs(weights, {"h": h[None]}) for h in self._steps(member))
+        outputs = (self._outputs_of(self.parameters.flat[one], h[None]) for h in self._steps(member))
         return torch.cat([self._read(project(each, basis), row) for each in outputs])
+
+    def _outputs_of(
+        self, weights: Float[Tensor, "member weight"], h: Float[Tensor, "member game expert hidden"]
+    ) -> Float[Tensor, "member game expert dim"]:
+        def outputs(flat: Tensor, h: Tensor) -> Tensor:
+            return self.system.architecture.outputs(Weights(flat, self.parameters.shapes), {"h": h})
+
+        return one_by_one(outputs, weights, h)
 
     def in_threads(
         self, measure: Callable[..., dict[str, Tensor]], chunks: Iterable[tuple[Tensor, ...]]
@@ -232,5 +240,9 @@ def _of_rows(basis: Basis, rows: Int[Tensor, " row"]) -> Basis:
 
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads for all measurements: the C library keeps memory that threads have freed for each thread that it saw."""
-    return ThreadPoolExecutor(threads)
+    """Threads for all measurements: the C library keeps memory that threads have freed for each thread that it saw.
+
+    None of them shares its work with others: PyTorch's setting is of one thread, and products are summed in another
+    order if they are shared.
+    """
+    return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))

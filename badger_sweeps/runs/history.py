@@ -35,7 +35,8 @@ class History:
 
     Part k holds rows k*16384 to (k+1)*16384. The last part is replaced atomically by a longer one at least every second
     and every 100 iterations. So the folder can be read at any moment, a killed run loses at most one second or 100
-    iterations, and those that are being computed, and the files depend only on the rows.
+    iterations, and those that are being computed, and the files depend only on the rows. The rows that a continued run
+    keeps are in the folder at every moment.
 
     Args:
         folder: the run's folder.
@@ -49,19 +50,34 @@ class History:
 
     def __init__(self, folder: Path, columns: Columns, keep: int = 0) -> None:
         self._folder = folder / HISTORY_FILE
-        kept = _kept(folder, columns, keep)
-        # Readers take the columns of the first part as those of all parts: new columns must be in every part.
-        same = not keep or (kept.column_names == [*KEYS, *read_columns(folder)] and _has_even_parts(folder))
-        self._part = kept.num_rows // ROWS_PER_PART if same else 0
-        self._rows = kept.slice(self._part * ROWS_PER_PART)
+        self._part, self._rows = 0, _kept(folder, columns, keep)
         self._pending: list[pa.Table] = []
         self._iterations = 0
         self._flushed_at = time.monotonic()
         self._folder.mkdir(exist_ok=True)
+        if keep:
+            self._pass_full_parts()
+        # Later parts have no row that is kept. The last goes first, so that readers never see a gap.
         for part in sorted(self._folder.glob("part-*.parquet"), reverse=True):
             if part > self._path(self._part):
                 part.unlink()
         self._write()
+
+    def _pass_full_parts(self) -> None:
+        """Leave the full parts of an existing history in place, with the columns of the new one.
+
+        A row never moves to another part, where it would be lost if the process were killed in between. So parts keep
+        the length that another version may have given them.
+        """
+        for path in history_parts(self._folder.parent):
+            written, kept = pq.read_metadata(path).num_rows, self._rows.num_rows
+            if kept <= written and kept < ROWS_PER_PART:
+                return  # this part grows
+            # Readers take the columns of the first part as those of all parts: new columns must be in every part.
+            if kept < written or self._rows.column_names != pq.read_schema(path).names:
+                self._replace_part(self._rows.slice(0, written))
+            self._rows = self._rows.slice(written)
+            self._part += 1
 
     def observe(self, records: Records) -> None:
         """Add records; they are written with the next flush."""
@@ -184,12 +200,6 @@ def _kept(folder: Path, columns: Columns, keep: int) -> pa.Table:
         found = f"{recorded} of them"
     rule = f"must hold the {keep} iterations that its checkpoint has done"
     raise UsageError(f"`{folder / HISTORY_FILE}` {rule}; found {found}. Delete checkpoint.pt to restart.")
-
-
-def _has_even_parts(folder: Path) -> bool:
-    """Whether all parts but the last have `ROWS_PER_PART` rows, and the last no more; earlier versions wrote others."""
-    *full, last = (pq.read_metadata(part).num_rows for part in history_parts(folder))
-    return all(rows == ROWS_PER_PART for rows in full) and last <= ROWS_PER_PART
 
 
 def history_parts(folder: Path) -> list[Path]:

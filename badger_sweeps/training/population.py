@@ -116,7 +116,8 @@ class Population:
         """Outer iterations by the experiment's rule, each on the next batch of games.
 
         A member that diverges keeps the weights that it had. A member whose losses are not finite has diverged,
-        whatever the rule returns. The result is the same for any division of the iterations into calls.
+        whatever the rule returns. The result is the same for any division of the iterations into calls, except for what
+        the rule's state holds of members that have diverged, which has no meaning.
 
         Args:
             iterations: their number; fewer are done if no member is left to train.

@@ -26,6 +26,7 @@ MISTAKES = {
     "study.seeds=3": "`study.seeds` is not a known key.",
     "+training.foo=3": "`training.foo` is not a known key; found 3.",
     "+foo=1": "`foo` is not a known key.",
+    "hydra.sweeper.lr=3": "`hydra.sweeper.lr` is not a known key.",
     "+seeds=3": "`seeds` must be set without the +, since it is a known key.",
     "~seeds": "`seeds` must be given; found nothing.",
     "architecture=gruu": f"{ARCHITECTURES} 'gruu'. Did you mean `gru`?",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 
@@ -22,8 +23,11 @@ from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.optimizers.adamw import AdamW
 from badger_sweeps.optimizers.rmsprop import RMSprop
 from badger_sweeps.optimizers.sgd import SGD
+from badger_sweeps.readouts.mean import Mean
 from badger_sweeps.readouts.weighted import Weighted
 from badger_sweeps.rollout import InitialStates
+from badger_sweeps.rules.base import RuleState, Steps, Updates
+from badger_sweeps.rules.gradient_descent import GradientDescent
 from badger_sweeps.schedules.cosine import Cosine
 from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.tasks.guessing_game import GuessingGame
@@ -171,6 +175,66 @@ def test_a_member_that_diverges_in_the_middle_of_a_call(length: int) -> None:
     stopped = population("readout")
     stopped.advance(5)
     assert torch.equal(members.parameters.flat[1], stopped.parameters.flat[1])
+
+
+def test_what_is_scheduled_is_that_of_its_iteration_after_a_member_diverged_as_well() -> None:
+    members = population("schedule")
+    without_target(members, iteration=5, member=1)
+    for record in (record for each in in_chunks(members, 12) for record in each):
+        rate = np.float32(members.learning_rate(record.iteration))
+        assert record.metrics["schedule/lr"].tolist() == [rate] * len(record.seeds)
+
+
+@pytest.mark.parametrize("members", [population, one_by_one])
+def test_a_member_diverges_if_its_loss_is_not_finite_and_its_gradient_is(
+    members: Callable[..., Population],
+) -> None:
+    """One guess of 1.2e19 has a square that no float32 can hold, but a gradient that it can."""
+    single = Training(iterations=3, batch_size=8, inner_steps=1)
+    trained = members("readout", readout=Mean(), task=GuessingGame(dims=8), training=single)
+    with torch.no_grad():
+        trained.parameters["bias_out"][1, 4] = 1.2e19  # after the 4 of the message
+    kept = trained.parameters.flat[1].clone()
+    first, *after = [record for each in in_chunks(trained, 3) for record in each]
+    assert np.isinf(first.metrics["loss"][1])
+    assert np.isfinite(first.metrics["grad_norm"][1])
+    assert first.metrics["diverged"].tolist() == [0, 1, 0]
+    assert all(record.seeds == (4, 9) for record in after)
+    assert torch.equal(trained.parameters.flat[1], kept)
+
+
+def test_whose_losses_are_not_finite_has_diverged_whatever_the_rule_returns() -> None:
+    class Careless(GradientDescent):
+        def several(self, steps: Steps, state: RuleState) -> Updates | None:
+            found = super().several(steps, state)
+            assert found is not None
+            return found._replace(alive=torch.ones_like(found.alive))
+
+    members = population("readout", rule=Careless())
+    without_target(members, iteration=5, member=1)
+    seeds = [record.seeds for each in in_chunks(members, 12) for record in each]
+    assert seeds == [SEEDS] * 6 + [(4, 9)] * 6
+
+
+@pytest.mark.parametrize("members", [population, one_by_one])
+def test_a_gradient_is_clipped_as_pytorch_clips_it(members: Callable[..., Population]) -> None:
+    """Also where it is as short as what `clip_grad_norm_` adds to its norm: SGD with rate 1 shows what is left."""
+    training = replace(SMALL["training"], clip_norm=1e-7)
+    trained = members("readout", readout=Mean(), optimizer=SGD(lr=1.0, momentum=0.0), training=training)
+    trained.draw_games(12)
+    assert trained._drawn is not None
+    trained._drawn.targets.mul_(1e-6)
+    with torch.no_grad():
+        trained.parameters["bias_out"].zero_()
+        trained.parameters["weight_out"].zero_()
+    before = trained.parameters.flat.clone()
+    norms = trained.advance().metrics["grad_norm"][0]
+    assert ((norms > 1e-7) & (norms < 1e-5)).all()
+    for moved, norm in zip((trained.parameters.flat - before).norm(dim=1), norms, strict=True):
+        parameter = torch.nn.Parameter(torch.zeros(1))
+        parameter.grad = norm[None].clone()
+        torch.nn.utils.clip_grad_norm_(parameter, 1e-7)
+        assert float(moved) == pytest.approx(float(parameter.grad), rel=1e-3)
 
 
 @pytest.mark.parametrize("length", [1, 4, 12])

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from badger_sweeps.core.columns import Column, columns, metric
+from badger_sweeps.core.columns import Column, Columns, columns, metric
 from badger_sweeps.core.errors import UsageError
 from badger_sweeps.runs import history as module
-from badger_sweeps.runs.history import History, columns_by_seed, read_history
+from badger_sweeps.runs.history import History, columns_by_seed, history_parts, read_columns, read_history
 from badger_sweeps.training.loop import Record, Records
 
 METRICS = columns(metric("loss", "Loss"), metric("grad_norm", "Norm"))
@@ -98,25 +103,87 @@ def test_files_depend_on_the_rows_alone(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(files[0]) == 4
 
 
-@pytest.mark.parametrize("kept", [5, 9, 14, 20])
-def test_parts_of_another_length_are_divided_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
-    files = []
-    for length in (12, 24):
-        monkeypatch.setattr(module, "ROWS_PER_PART", length)
-        folder = tmp_path / str(length)
-        folder.mkdir()
-        whole = History(folder, METRICS)
-        for iteration in range(kept):
-            whole.observe(record(iteration))
-        whole.flush()
-        monkeypatch.setattr(module, "ROWS_PER_PART", 12)
-        again = History(folder, METRICS, keep=kept)
-        for iteration in range(kept, 20):
-            again.observe(record(iteration))
-        again.flush()
-        files.append({path.name: path.read_bytes() for path in sorted((folder / "history.parquet").iterdir())})
-    assert files[0] == files[1]
-    assert len(files[0]) == 4
+def written(folder: Path, iterations: int, rows_per_part: int, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a run with a history of two seeds in parts of this length."""
+    folder.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "ROWS_PER_PART", rows_per_part)
+        history = History(folder, METRICS)
+        for iteration in range(iterations):
+            history.observe(record(iteration))
+        history.flush()
+    return folder
+
+
+@pytest.mark.parametrize("length", [2, 8, 12, 14, 24, 30, 100])
+@pytest.mark.parametrize("kept", [1, 5, 6, 7, 12, 14, 20])
+def test_parts_of_another_length_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int, length: int) -> None:
+    """No row of 20 iterations that are kept leaves its part, and those that follow fill parts of 12 rows."""
+    folder = written(tmp_path / "run", 20, length, monkeypatch)
+    monkeypatch.setattr(module, "ROWS_PER_PART", 12)
+    again = History(folder, METRICS, keep=kept)
+    for iteration in range(kept, 30):
+        again.observe(record(iteration))
+    again.flush()
+    rows = read_history(folder)
+    assert list(zip(rows["iteration"], rows["seed"], strict=True)) == [(i, seed) for i in range(30) for seed in (4, 2)]
+    lengths = [len(pd.read_parquet(part)) for part in history_parts(folder)]
+    for first in range(0, 2 * kept, length):
+        assert sum(lengths[: first // length]) == first
+    new = lengths[-(-2 * kept // length) :]
+    assert all(rows == 12 for rows in new[:-1])
+    assert new[-1] < 12
+
+
+def test_new_columns_are_in_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of rows that were written before, and if an earlier attempt ended after the first part."""
+    more = {**METRICS, "new": Column("new", "New")}
+    monkeypatch.setattr(module, "ROWS_PER_PART", 12)
+    for unfinished in (0, 1, 3):
+        folder = written(tmp_path / str(unfinished), 20, 12, monkeypatch)
+        for part in history_parts(folder)[:unfinished]:
+            rows = pd.read_parquet(part)
+            module.write_table(part, pa.table({**rows, "new": np.full(len(rows), np.nan, dtype=np.float32)}))
+        History(folder, more, keep=19)
+        parts = history_parts(folder)
+        assert [pq.read_schema(part).names for part in parts] == [["seed", "iteration", *more]] * 4
+        assert list(columns_by_seed(pd.read_parquet(folder / "history.parquet"))) == [4, 2]
+
+
+@pytest.mark.parametrize("length", [5, 12, 17, 30])
+@pytest.mark.parametrize("columns", [METRICS, {**METRICS, "new": Column("new", "New")}], ids=["same", "more"])
+def test_a_continued_run_can_be_killed_before_any_change_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: Columns, length: int
+) -> None:
+    """The rows that it keeps are there at every moment, once, in order: it can be continued again, and then be read."""
+    monkeypatch.setattr(module, "ROWS_PER_PART", 12)
+    for survived in range(100):
+        folder = written(tmp_path / str(survived), 20, length, monkeypatch)
+        with monkeypatch.context() as patch:
+            killed_before_change(survived, patch)
+            with contextlib.suppress(KeyboardInterrupt):
+                History(folder, columns, keep=15)
+                break
+        rows = read_history(folder)
+        assert rows["iteration"][: 2 * 15].tolist() == [i for i in range(15) for _ in range(2)]
+        History(folder, columns, keep=15)
+        assert read_history(folder)["iteration"].tolist() == [i for i in range(15) for _ in range(2)]
+        assert set(read_columns(folder)) == set(columns)
+    assert survived >= 1
+
+
+def killed_before_change(number: int, patch: pytest.MonkeyPatch) -> None:
+    """Has this process end, in effect, before it replaces or deletes its file of this number."""
+    left = iter(range(number))
+    for name in ("replace", "unlink"):
+        change = getattr(Path, name)
+
+        def counted(*given: Any, change: Callable[..., Any] = change, **named: Any) -> Any:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            return change(*given, **named)
+
+        patch.setattr(Path, name, counted)
 
 
 def test_unfinished_files_are_passed_over(tmp_path: Path) -> None:

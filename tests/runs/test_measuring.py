@@ -23,7 +23,7 @@ from badger_sweeps.evaluation.mutual_information import MutualInformation
 from badger_sweeps.evaluation.recorder import MeasureRecorder
 from badger_sweeps.runs.checkpoint import Checkpointer, snapshots
 from badger_sweeps.runs.history import History, read_columns, read_history
-from badger_sweeps.runs.recorded_losses import recorded_loss_history
+from badger_sweeps.runs.recorded_losses import read_losses, recorded_loss_history
 from badger_sweeps.runs.run import Plan, run
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Training
@@ -156,7 +156,7 @@ def test_the_loss_history_is_restored_from_the_recorded_history(tmp_path: Path) 
     for records in recorder.added_to(train_in_chunks(population, recorder.next_stop)):
         history.observe(records)
     history.flush()
-    again = recorded_loss_history(started.experiment, read_history(tmp_path))
+    again = recorded_loss_history(started.experiment, read_losses(tmp_path, started.experiment))
     members = torch.tensor([1, 0])
     assert torch.equal(again.losses(members), losses.losses(members))
     assert again.losses(members).shape == (2, 30)

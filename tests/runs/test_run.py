@@ -21,14 +21,14 @@ from badger_sweeps.evaluation.measures import Measures
 from badger_sweeps.measures.escape import escape_iteration
 from badger_sweeps.optimizers.adam import Adam
 from badger_sweeps.runs.checkpoint import Checkpointer, read_checkpoint
-from badger_sweeps.runs.history import read_history
+from badger_sweeps.runs.history import History, read_history
 from badger_sweeps.runs.run import Interrupted, Plan, run
-from badger_sweeps.runs.summary import read_summary
+from badger_sweeps.runs.summary import read_summary, summarize
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.tracking.base import RunDescription, Tracker
 from badger_sweeps.tracking.disabled import Disabled
 from badger_sweeps.training.experiment import Experiment, Training
-from badger_sweeps.training.loop import Records, train
+from badger_sweeps.training.loop import Records, metric_columns, train
 from badger_sweeps.training.population import Population
 from tests.choices import UNMEASURED
 
@@ -120,6 +120,21 @@ def test_a_diverged_member_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (second["diverged"], second["iterations"]) == (False, 120)
     history = pd.read_parquet(tmp_path / "history.parquet")
     assert len(history) == 71 + 120
+
+
+def test_a_member_may_diverge_while_its_losses_are_finite(tmp_path: Path) -> None:
+    """A rule says so where, say, a gradient is not finite. It is marked all the same, and counts as not solved."""
+    planned = plan(tmp_path)
+    run(planned, silent())
+    columns = metric_columns(planned.experiment)
+    metrics = {name: np.zeros((120, 2), dtype=np.float32) for name in columns}
+    metrics["diverged"][-1, 1] = 1
+    history = History(tmp_path, columns)
+    history.observe(Records(range(120), (5, 3), metrics))
+    history.flush()
+    summary = summarize(tmp_path, "test", 120, planned.staircase, "solved_iteration")
+    assert [outcome.diverged for outcome in summary.outcomes] == [False, True]
+    assert [outcome.solved_iteration for outcome in summary.outcomes] == [0, None]
 
 
 def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:

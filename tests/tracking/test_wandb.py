@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from badger_sweeps.core.errors import UsageError
 from badger_sweeps.runs.history import read_history
 from badger_sweeps.topologies.connectivity import Connectivity
 from badger_sweeps.tracking.base import RunDescription
-from badger_sweeps.tracking.wandb import STRIDE, WandB, stride_of
+from badger_sweeps.tracking.wandb import MOST_UNLOGGED, STRIDE, WandB, stride_of
 from badger_sweeps.training.loop import Record, Records
 from tests.runs.commands import SMALL, run
 
@@ -250,6 +251,21 @@ def test_a_search_is_a_run_of_its_own_logged_once(tmp_path: Path) -> None:
     assert rows[0]["search/params/architecture"] == "gru"
     trial = next(record for record in records(next(folder.glob("1/wandb/offline-run-*"))) if record["type"] == "run")
     assert trial["run"]["run_group"] == "search 1"
+
+
+def test_the_run_waits_if_records_are_logged_more_slowly_than_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records that wait take memory."""
+    monkeypatch.setattr("wandb.sdk.wandb_run.Run.log", lambda *_, **__: time.sleep(0.005))
+    loss = columns(metric("loss", "Loss"))
+    tracker = WandB(every=1).start(RunDescription(tmp_path, "id", "name", "name", (), {}, (0,), 0, GRAPHS, loss))
+    waiting = []
+    for iteration in range(3 * MOST_UNLOGGED):
+        tracker.observe(Records.of(Record(iteration, (0,), {"loss": np.float32([1.0])})))
+        waiting.append(sum(not each.done() for each in tracker._unlogged))
+    tracker.close(0)
+    assert 1 < max(waiting) <= MOST_UNLOGGED
 
 
 def test_what_fails_while_a_record_is_logged_is_raised_at_the_end(

@@ -14,6 +14,7 @@ from scipy.special import digamma, ndtri
 from torch import Tensor
 
 from badger_sweeps.measures.information.conditioning import Conditions, residuals_given
+from badger_sweeps.measures.one_by_one import one_by_one
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 LEAST_PIVOT = 1e-5
@@ -113,7 +114,7 @@ class Copula:
         By ln|S without block| = ln|S| + ln|block of the inverse|, which needs one inverse instead of E determinants.
         """
         covariance = self.covariance[..., : self._width, : self._width]
-        inverse = torch.cholesky_inverse(self._cholesky(covariance))
+        inverse = _each(self._cholesky(covariance), torch.cholesky_inverse)
         batch, blocks = inverse.shape[:-2], (self.experts, self.components)
         diagonal = inverse.reshape(*batch, *blocks, *blocks).diagonal(dim1=-4, dim2=-2).movedim(-1, -3)
         log_det = self._log_det(covariance)[..., None] + self._log_det(diagonal)
@@ -204,16 +205,11 @@ def _by_variable(samples: Float[Tensor, "*batch game variable"]) -> Float[Tensor
 def _each(
     samples: Float[Tensor, "*batch game variable"], of: Callable[..., Tensor], *others: Float[Tensor, "*batch ..."]
 ) -> Float[Tensor, "*batch variable variable"]:
-    """`of` each sample of the batch and what belongs to it, on the CPU one after another.
-
-    All that is computed for one sample stays in the processor's cache, and its value does not depend on the batch.
-    """
-    if samples.device.type != "cpu" or samples.dim() == 2:
+    """`of` each sample of the batch and what belongs to it, one by one."""
+    if samples.dim() == 2 or not samples.numel():
         return of(samples, *others)
-    rows = zip(*(tensor.flatten(0, -3) for tensor in (samples, *others)), strict=True)
-    values = [of(*row) for row in rows]
-    width = samples.shape[-1]
-    return torch.stack(values).view(*samples.shape[:-2], width, width) if values else samples.mT @ samples
+    values = one_by_one(of, *(tensor.flatten(0, -3) for tensor in (samples, *others)))
+    return values.view(*samples.shape[:-2], *values.shape[1:])
 
 
 def _covariance(

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from badger_sweeps.measures.one_by_one import one_by_one
 from badger_sweeps.measures.unmeasurable import warn_unmeasurable
 
 
@@ -54,8 +55,11 @@ def project(
     states: Float[Tensor, "population game expert hidden"], basis: Basis
 ) -> Float[Tensor, "population game expert component"]:
     """The coordinates of the states in the basis, relative to its mean."""
-    centred = states - basis.mean[:, None, None]
-    return torch.einsum("pgeh,phc->pgec", centred, basis.directions)
+    return one_by_one(_project, states, *basis)
+
+
+def _project(states: Tensor, mean: Tensor, directions: Tensor) -> Tensor:
+    return torch.einsum("pgeh,phc->pgec", states - mean[:, None, None], directions)
 
 
 def captured_variance(
