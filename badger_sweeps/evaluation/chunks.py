@@ -35,8 +35,9 @@ class EvaluationChunks:
     """The evaluation games of a population, in chunks of members that are measured one after another.
 
     Each member has the same value in any chunk, and with any number of threads; those of `gradients` and `inner_chaos`,
-    which PyTorch differentiates for a chunk at once, up to rounding. The games of a small population are held. Those of a chunk of a
-    larger one are drawn when it is measured and then freed: for 1024 members of 8 experts they would take 0.7 GB.
+    which PyTorch differentiates for a chunk at once, up to rounding. The games of a small population are held. Those of
+    a chunk of a larger one are drawn when it is measured and then freed: for 1024 members of 8 experts they would take
+    0.7 GB.
 
     Args:
         experiment: the experiment of the population.

@@ -158,7 +158,7 @@ class _Runs(Tracker):
         self._runs[seed].log(row, step=self._stride * iteration + inner_step)
 
     def _is_due(self, group: str, iteration: int) -> bool:
-        """Whether this is the group's first measurement in a block of `pairs_every` iterations."""
+        """Whether this is the group's first measurement since the last multiple of `pairs_every` iterations."""
         before, self._pictured[group] = self._pictured[group], iteration // self._pairs_every
         return self._pictured[group] > before
 
