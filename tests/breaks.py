@@ -130,7 +130,7 @@ BREAKS = [
           "tests/test_keys.py::test_the_keys_of_a_choice_are_those_that_hydra_composes", "inherited keys"),
     Break("badger_sweeps/commands/errors.py", '[] if group == "hydra" else ', "",
           f"{ERRORS}an_error_in_one_override_is_one_line", "Hydra's own keys"),
-    Break("badger_sweeps.measures.one_by_one.py", "else item.clone()", "else item",
+    Break("badger_sweeps/measures/one_by_one.py", "else item.clone()", "else item",
           f"{CHUNKS}values_are_the_same_to_the_bit_in_any_chunk_also_when_measured_again", "where an item begins"),
     Break("badger_sweeps/evaluation/context.py", ", initializer=torch.set_num_threads, initargs=(1,)", "",
           f"{CHUNKS}values_are_the_same_to_the_bit_in_any_chunk_also_when_measured_again", "threads do not share work"),

@@ -24,6 +24,8 @@ def one_by_one(of: Callable[..., Tensor], *batches: Tensor) -> Tensor:
     """
     if batches[0].device.type != "cpu":
         return of(*batches)
+    if len(batches[0]) == 1:
+        return of(*map(_aligned, batches))
     items = zip(*(torch.split(batch, 1) for batch in batches), strict=True)
     return torch.cat([of(*map(_aligned, item)) for item in items])
 

@@ -208,7 +208,11 @@ def _each(
     """`of` each sample of the batch and what belongs to it, one by one."""
     if samples.dim() == 2 or not samples.numel():
         return of(samples, *others)
-    values = one_by_one(of, *(tensor.flatten(0, -3) for tensor in (samples, *others)))
+    batches = (tensor.flatten(0, -3) for tensor in (samples, *others))
+    if samples.device.type == "cpu":  # products of matrices are faster than those of batches of one matrix
+        values = one_by_one(lambda *one: of(*(tensor[0] for tensor in one))[None], *batches)
+    else:
+        values = of(*batches)
     return values.view(*samples.shape[:-2], *values.shape[1:])
 
 
