@@ -34,8 +34,9 @@ CHUNKS_PER_TRIM = 4
 class EvaluationChunks:
     """The evaluation games of a population, in chunks of members that are measured one after another.
 
-    Each member has the same value in any chunk, and with any number of threads; those of `gradients` and `inner_chaos`,
-    which PyTorch differentiates for a chunk at once, up to rounding. The games of a small population are held. Those of
+    With the native engine each member has the same value in any chunk, and with any number of threads. With the
+    reference engine, which multiplies the matrices of a chunk at once, that holds up to rounding, and so it does with
+    any engine for `gradients`, `inner_chaos` and `cross_check`. The games of a small population are held. Those of
     a chunk of a larger one are drawn when it is measured and then freed: for 1024 members of 8 experts they would take
     0.7 GB.
 

@@ -36,7 +36,7 @@ class History:
     Part k holds rows k*16384 to (k+1)*16384. The last part is replaced atomically by a longer one at least every second
     and every 100 iterations. So the folder can be read at any moment, a killed run loses at most one second or 100
     iterations, and those that are being computed, and the files depend only on the rows. The rows that a continued run
-    keeps are in the folder at every moment.
+    keeps are in the folder at every moment; parts of another length, which earlier versions wrote, stay as they are.
 
     Args:
         folder: the run's folder.
@@ -57,10 +57,7 @@ class History:
         self._folder.mkdir(exist_ok=True)
         if keep:
             self._pass_full_parts()
-        # Later parts have no row that is kept. The last goes first, so that readers never see a gap.
-        for part in sorted(self._folder.glob("part-*.parquet"), reverse=True):
-            if part > self._path(self._part):
-                part.unlink()
+        self._remove_later_parts()
         self._write()
 
     def _pass_full_parts(self) -> None:
@@ -71,13 +68,23 @@ class History:
         """
         for path in history_parts(self._folder.parent):
             written, kept = pq.read_metadata(path).num_rows, self._rows.num_rows
-            if kept <= written and kept < ROWS_PER_PART:
-                return  # this part grows
-            # Readers take the columns of the first part as those of all parts: new columns must be in every part.
-            if kept < written or self._rows.column_names != pq.read_schema(path).names:
+            if kept <= written:
+                self._remove_later_parts()
+                if kept < ROWS_PER_PART:
+                    return  # this part grows
+            # Readers take the columns of the first part as those of all parts, and so they must be.
+            if kept < written or not self._rows.schema.equals(pq.read_schema(path), check_metadata=True):
                 self._replace_part(self._rows.slice(0, written))
             self._rows = self._rows.slice(written)
             self._part += 1
+            if kept <= written:
+                return
+
+    def _remove_later_parts(self) -> None:
+        """Delete the parts after the current one. The last goes first, so that readers never see a gap."""
+        for part in sorted(self._folder.glob("part-*.parquet"), reverse=True):
+            if part > self._path(self._part):
+                part.unlink()
 
     def observe(self, records: Records) -> None:
         """Add records; they are written with the next flush."""

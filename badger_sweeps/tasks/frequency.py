@@ -68,20 +68,29 @@ class Frequency(Task):
         return math.sqrt(2 / (3 * self.parts))
 
     @cached_property
-    def _waves(self) -> tuple[Float[Tensor, "wave dim"], Float[Tensor, "wave dim"]]:
-        """A*sin(2*pi*k*x) and A*cos(2*pi*k*x), a row for each k; k*i is reduced modulo N first, to be exact."""
+    def _waves(self) -> tuple[Float[Tensor, "phase dim"], Float[Tensor, "phase dim"]]:
+        """A*sin(2*pi*k*x) and A*cos(2*pi*k*x), summed over those k that have one phase.
+
+        k*i is reduced modulo N first, to be exact.
+        """
         turns = torch.outer(torch.arange(1, self.parts + 1), torch.arange(self.dims)) % self.dims
         angles = 2 * math.pi / self.dims * turns.double()
-        return (self.amplitude * angles.sin()).float(), (self.amplitude * angles.cos()).float()
+        sines, cosines = self.amplitude * angles.sin(), self.amplitude * angles.cos()
+        if self.phases == "common":
+            sines, cosines = sines.sum(dim=0, keepdim=True), cosines.sum(dim=0, keepdim=True)
+        return sines.float(), cosines.float()
 
     def draw(self, games: int, random: RandomBatches) -> Questions:
         device = random.device
         phases = random.uniform(games, 1 if self.phases == "common" else self.parts)
         cosines, sines = torch.cos(2 * math.pi * phases), torch.sin(2 * math.pi * phases)
         sine_waves, cosine_waves = (waves.to(device) for waves in self._waves)
-        # sin(a + phi) = sin(a)cos(phi) + cos(a)sin(phi); one column of phases serves all waves
-        cosines_of_waves, sines_of_waves = (x.expand(-1, -1, self.parts) for x in (cosines, sines))
-        targets = cosines_of_waves @ sine_waves + sines_of_waves @ cosine_waves
+        # sin(a + phi) = sin(a)cos(phi) + cos(a)sin(phi). One phase after another: rounding in a product of matrices
+        # would depend on how many games are drawn together.
+        targets = torch.zeros(len(random), games, self.dims, device=device)
+        for k, (sine, cosine) in enumerate(zip(sine_waves, cosine_waves, strict=True)):
+            targets += cosines[..., k : k + 1] * sine
+            targets += sines[..., k : k + 1] * cosine
         phase = torch.cat([cosines, sines], dim=-1)[:, :, None].expand(-1, -1, self.dims, -1)
         positions = (torch.arange(self.dims, device=device) / self.dims)[:, None].expand(len(random), games, -1, 1)
         return Questions(targets, torch.cat([positions, phase], dim=-1))

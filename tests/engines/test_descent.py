@@ -203,6 +203,22 @@ def test_a_member_diverges_if_its_loss_is_not_finite_and_its_gradient_is(
     assert torch.equal(trained.parameters.flat[1], kept)
 
 
+@pytest.mark.parametrize("members", [population, one_by_one])
+def test_a_member_diverges_if_its_gradient_is_not_finite_and_its_loss_is(members: Callable[..., Population]) -> None:
+    """Guesses of 6e18 have an error of 1.1e38, and a gradient with a norm whose square no float32 can hold."""
+    single = Training(iterations=3, batch_size=8, inner_steps=1)
+    trained = members("readout", readout=Mean(), training=single)
+    with torch.no_grad():
+        trained.parameters["bias_out"][1, 4:] = 6e18
+    kept = trained.parameters.flat[1].clone()
+    first, *after = [record for each in in_chunks(trained, 3) for record in each]
+    assert np.isfinite(first.metrics["loss_dim/0"][1])
+    assert np.isinf(first.metrics["grad_norm"][1])
+    assert first.metrics["diverged"].tolist() == [0, 1, 0]
+    assert all(record.seeds == (4, 9) for record in after)
+    assert torch.equal(trained.parameters.flat[1], kept)
+
+
 def test_whose_losses_are_not_finite_has_diverged_whatever_the_rule_returns() -> None:
     class Careless(GradientDescent):
         def several(self, steps: Steps, state: RuleState) -> Updates | None:

@@ -214,18 +214,21 @@ class Careless(SurgeryByHand):
 
 @settings
 class Counting(SurgeryByHand):
-    """Counts iterations in a tensor of its state that it changes in place, and returns as a metric."""
+    """Counts iterations in a tensor of its state that it changes in place, and returns as a metric; so with losses."""
 
     metrics: ClassVar[tuple[Column, ...]] = (*SurgeryByHand.metrics, metric("count", "Iterations so far"))
 
     def initial_state(self, start: Start) -> RuleState:
-        return {**super().initial_state(start), "count": torch.zeros(len(start.seeds))}
+        losses = torch.zeros(len(start.seeds), 3)
+        return {**super().initial_state(start), "count": torch.zeros(len(start.seeds)), "losses": losses}
 
     def update(self, step: Step, state: RuleState) -> Update:
         state["count"].add_(1)
-        update = super().update(step, {name: value for name, value in state.items() if name != "count"})
-        metrics = {**update.metrics, "count": state["count"]}
-        return update._replace(state={**update.state, "count": state["count"]}, metrics=metrics)
+        own = {name: state[name] for name in ("count", "losses")}
+        update = super().update(step, {name: value for name, value in state.items() if name not in own})
+        own["losses"].copy_(update.loss_dim)
+        metrics = {**update.metrics, "count": own["count"]}
+        return update._replace(state={**update.state, **own}, loss_dim=own["losses"], metrics=metrics)
 
 
 def test_what_a_rule_returns_and_later_changes_in_place_is_recorded_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +236,10 @@ def test_what_a_rule_returns_and_later_changes_in_place_is_recorded_as_it_was(mo
     members = Population(experiment("surgery_by_hand", rule=Counting()))
     chunks = list(train_in_chunks(members, lambda _: 12))
     assert max(map(len, chunks)) > 1
-    assert [record.metrics["count"].tolist() for chunk in chunks for record in chunk] == [[n] * 3 for n in range(1, 13)]
+    records = [record for chunk in chunks for record in chunk]
+    assert [record.metrics["count"].tolist() for record in records] == [[n] * 3 for n in range(1, 13)]
+    losses = [record.metrics["loss"].tolist() for record in train(Population(experiment("surgery_by_hand")))]
+    assert [record.metrics["loss"].tolist() for record in records] == losses
 
 
 def test_losses_that_are_not_finite_have_diverged_whatever_a_rule_says() -> None:

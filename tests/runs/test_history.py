@@ -49,6 +49,8 @@ def test_at_most_a_second_is_unwritten(tmp_path: Path) -> None:
     history._flushed_at -= 1.0  # as if a second had passed
     history.observe(record(1))
     assert read_history(tmp_path)["iteration"].tolist() == [0, 0, 1, 1]
+    history.observe(record(2))
+    assert read_history(tmp_path)["iteration"].max() == 1
 
 
 def test_values_come_back_to_the_bit(tmp_path: Path) -> None:
@@ -135,6 +137,21 @@ def test_parts_of_another_length_stay(tmp_path: Path, monkeypatch: pytest.Monkey
     assert new[-1] < 12
 
 
+def test_full_parts_get_the_description_of_their_columns_and_are_not_written_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = written(tmp_path / "run", 20, 12, monkeypatch)
+    monkeypatch.setattr(module, "ROWS_PER_PART", 12)
+    before = [part.stat().st_mtime_ns for part in history_parts(folder)]
+    History(folder, METRICS, keep=20)
+    assert [part.stat().st_mtime_ns for part in history_parts(folder)][:3] == before[:3]
+    other = columns(metric("loss", "Another title"), metric("grad_norm", "Norm"))
+    History(folder, other, keep=20)
+    assert {module.columns_of(pq.read_schema(part))["loss"].title for part in history_parts(folder)} == {
+        "Another title"
+    }
+
+
 def test_new_columns_are_in_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also of rows that were written before, and if an earlier attempt ended after the first part."""
     more = {**METRICS, "new": Column("new", "New")}
@@ -165,7 +182,8 @@ def test_a_continued_run_can_be_killed_before_any_change_of_a_file(
                 History(folder, columns, keep=15)
                 break
         rows = read_history(folder)
-        assert rows["iteration"][: 2 * 15].tolist() == [i for i in range(15) for _ in range(2)]
+        assert rows["iteration"].tolist() == [i for i in range(len(rows) // 2 + 1) for _ in range(2)][: len(rows)]
+        assert len(rows) >= 2 * 15
         History(folder, columns, keep=15)
         assert read_history(folder)["iteration"].tolist() == [i for i in range(15) for _ in range(2)]
         assert set(read_columns(folder)) == set(columns)
