@@ -93,7 +93,7 @@ BREAKS = [
     Break("badger_sweeps/evaluation/chunks.py", "seeds[first : first + self._size]", "seeds[: self._size]",
           f"{CHUNKS}values_are_the_same_to_the_bit_in_any_chunk_also_when_measured_again", "each chunk's own games"),
     Break(HISTORY, "if kept < ROWS_PER_PART:", "if True:",
-          f"{OF_HISTORY}parts_of_another_length_stay", "parts of another length"),
+          f"{OF_HISTORY}a_continued_run_can_be_killed_before_any_change_of_a_file", "parts of another length"),
     Break(HISTORY, " or not self._rows.schema.equals(pq.read_schema(path), check_metadata=True)", "",
           f"{OF_HISTORY}new_columns_are_in_every_part", "new columns in full parts"),
     Break(HISTORY, "            if part > self._path(self._part):", "            if part >= self._path(self._part):",
