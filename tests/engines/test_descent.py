@@ -186,34 +186,24 @@ def test_what_is_scheduled_is_that_of_its_iteration_after_a_member_diverged_as_w
 
 
 @pytest.mark.parametrize("members", [population, one_by_one])
-def test_a_member_diverges_if_its_loss_is_not_finite_and_its_gradient_is(
-    members: Callable[..., Population],
+@pytest.mark.parametrize(
+    ("dims", "guesses", "not_finite", "finite"),
+    [
+        (8, [0] * 4 + [1.2e19] + [0] * 3, "loss", "grad_norm"),  # a square that no float32 holds
+        (3, [6e18] * 3, "grad_norm", "loss_dim/0"),  # a squared norm that no float32 holds
+    ],
+)
+def test_a_member_diverges_if_its_loss_or_its_gradient_is_not_finite(
+    members: Callable[..., Population], dims: int, guesses: list[float], not_finite: str, finite: str
 ) -> None:
-    """One guess of 1.2e19 has a square that no float32 can hold, but a gradient that it can."""
     single = Training(iterations=3, batch_size=8, inner_steps=1)
-    trained = members("readout", readout=Mean(), task=GuessingGame(dims=8), training=single)
+    trained = members("readout", readout=Mean(), task=GuessingGame(dims=dims), training=single)
     with torch.no_grad():
-        trained.parameters["bias_out"][1, 4] = 1.2e19  # after the 4 of the message
+        trained.parameters["bias_out"][1, 4:] += torch.tensor(guesses)  # after the 4 of the message
     kept = trained.parameters.flat[1].clone()
     first, *after = [record for each in in_chunks(trained, 3) for record in each]
-    assert np.isinf(first.metrics["loss"][1])
-    assert np.isfinite(first.metrics["grad_norm"][1])
-    assert first.metrics["diverged"].tolist() == [0, 1, 0]
-    assert all(record.seeds == (4, 9) for record in after)
-    assert torch.equal(trained.parameters.flat[1], kept)
-
-
-@pytest.mark.parametrize("members", [population, one_by_one])
-def test_a_member_diverges_if_its_gradient_is_not_finite_and_its_loss_is(members: Callable[..., Population]) -> None:
-    """Guesses of 6e18 have an error of 1.1e38, and a gradient with a norm whose square no float32 can hold."""
-    single = Training(iterations=3, batch_size=8, inner_steps=1)
-    trained = members("readout", readout=Mean(), training=single)
-    with torch.no_grad():
-        trained.parameters["bias_out"][1, 4:] = 6e18
-    kept = trained.parameters.flat[1].clone()
-    first, *after = [record for each in in_chunks(trained, 3) for record in each]
-    assert np.isfinite(first.metrics["loss_dim/0"][1])
-    assert np.isinf(first.metrics["grad_norm"][1])
+    assert np.isinf(first.metrics[not_finite][1])
+    assert np.isfinite(first.metrics[finite][1])
     assert first.metrics["diverged"].tolist() == [0, 1, 0]
     assert all(record.seeds == (4, 9) for record in after)
     assert torch.equal(trained.parameters.flat[1], kept)

@@ -183,3 +183,18 @@ def test_meta_learners_never_see_what_the_task_tells() -> None:
         for inputs in (games.inputs, games.inputs.flip(1) + 1)
     ]
     assert torch.equal(updates[0].losses, updates[1].losses)
+
+
+@pytest.mark.parametrize(("dims", "parts"), [(12, 2), (501, 250), (41, None)])
+@pytest.mark.parametrize("phases", ["common", "independent"])
+def test_games_of_the_frequency_task_do_not_depend_on_those_that_are_drawn_with_them(
+    dims: int, parts: int | None, phases: str
+) -> None:
+    task = Frequency(dims=dims, frequencies=parts, phases=phases)
+    batches = RandomBatches.of((3, 1, 7), Purpose.TARGETS).of_iterations(0, 8)
+    together = task.draw(3, batches)
+    for batch in range(len(batches)):
+        alone = task.draw(3, batches.at(slice(batch, batch + 1)))
+        assert torch.equal(alone.targets[0], together.targets[batch])
+        assert torch.equal(alone.inputs[0], together.inputs[batch])
+    assert torch.equal(task.draw(1, batches).targets[:, 0], together.targets[:, 0])

@@ -5,12 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from badger_sweeps.architectures.gru import GRU
-from badger_sweeps.core.counter_random import RandomBatches
-from badger_sweeps.core.random_streams import Purpose
-from badger_sweeps.tasks.frequency import Frequency
 from badger_sweeps.topologies.random import RandomLinks
 from badger_sweeps.training import loop
 from badger_sweeps.training.experiment import Experiment, Training
@@ -42,18 +38,3 @@ def test_no_more_is_drawn_ahead_than_fits_into_memory(batch_size: int) -> None:
     members = population(batch_size=batch_size)
     each, ahead = members.draw_games().targets.numel(), len(members._drawn_ahead)
     assert ahead == max(1, min(64, DRAWN_NUMBERS // each))
-
-
-@pytest.mark.parametrize(("dims", "parts"), [(12, 2), (501, 250), (41, None)])
-@pytest.mark.parametrize("phases", ["common", "independent"])
-def test_games_of_the_frequency_task_do_not_depend_on_those_that_are_drawn_with_them(
-    dims: int, parts: int | None, phases: str
-) -> None:
-    task = Frequency(dims=dims, frequencies=parts, phases=phases)
-    batches = RandomBatches.of((3, 1, 7), Purpose.TARGETS).of_iterations(0, 8)
-    together = task.draw(3, batches)
-    for batch in range(len(batches)):
-        alone = task.draw(3, batches.at(slice(batch, batch + 1)))
-        assert torch.equal(alone.targets[0], together.targets[batch])
-        assert torch.equal(alone.inputs[0], together.inputs[batch])
-    assert torch.equal(task.draw(1, batches).targets[:, 0], together.targets[:, 0])
